@@ -1,0 +1,1 @@
+"""BIDS: read once, freeze, ask. The only home of pybids and templateflow."""

@@ -1,0 +1,107 @@
+"""Every error that bidsmask raises on purpose, and the exit code each one leads to.
+
+::
+
+    BidsmaskError
+    ├── RequestError                2   cannot be carried out as asked; nothing is computed
+    │   ├── SettingsError               an option or a settings file
+    │   ├── DatasetError                the dataset as a whole
+    │   ├── AtlasError                  an atlas or its look-up table
+    │   └── StrategyError               a confound strategy
+    ├── NoInputError               66   no BOLD run matches the request
+    ├── RunError                    1   one run cannot be done; all others go on
+    │   ├── ImageError                  unreadable, truncated or implausible image
+    │   ├── SidecarError                missing or contradictory metadata
+    │   ├── ConfoundsError              missing columns, wrong rows, bad cells
+    │   ├── SpaceError                  atlas, mask and BOLD do not share a space or grid
+    │   ├── DegreesOfFreedomError       too few volumes are left for the design
+    │   └── WorkerError                 the process that did the work died
+    ├── OutputError                73   output or work folder not writable
+    │   └── StorageError           74   disk full or I/O error
+    └── LockError                  75   another job is writing the same outputs
+
+A message is a short letter to a tired scientist: the file, what was expected, what was found,
+what to do. Errors travel between processes, so each holds one string and nothing else.
+"""
+
+
+class BidsmaskError(Exception):
+    """Base of all errors raised on purpose; anything else is a bug of ours (exit code 70)."""
+
+    exit_code = 70
+
+
+class RequestError(BidsmaskError, ValueError):
+    """The request cannot be carried out as asked; nothing has been computed."""
+
+    exit_code = 2
+
+
+class SettingsError(RequestError):
+    """An option, or a line of a settings file, has a value that cannot be used."""
+
+
+class DatasetError(RequestError):
+    """The dataset as a whole cannot be used."""
+
+
+class AtlasError(RequestError):
+    """An atlas, or its look-up table, cannot be used or found."""
+
+
+class StrategyError(RequestError):
+    """A confound strategy is unknown or badly written."""
+
+
+class NoInputError(BidsmaskError):
+    """No BOLD run matches what was asked for."""
+
+    exit_code = 66
+
+
+class RunError(BidsmaskError, ValueError):
+    """One run cannot be done. The others go on."""
+
+    exit_code = 1
+
+
+class ImageError(RunError):
+    """An image is unreadable, truncated or implausible."""
+
+
+class SidecarError(RunError):
+    """Metadata are missing or contradict each other."""
+
+
+class ConfoundsError(RunError):
+    """A confounds table lacks a column or a row, or holds a cell that is not a number."""
+
+
+class SpaceError(RunError):
+    """Atlas, mask and BOLD do not lie in the same space or on the same grid."""
+
+
+class DegreesOfFreedomError(RunError):
+    """Too few volumes are left for what is to be regressed out of them."""
+
+
+class WorkerError(RunError):
+    """The process that worked on the run died."""
+
+
+class OutputError(BidsmaskError, OSError):
+    """The output or work folder cannot be written to."""
+
+    exit_code = 73
+
+
+class StorageError(OutputError):
+    """The disk is full, or reading or writing failed."""
+
+    exit_code = 74
+
+
+class LockError(BidsmaskError):
+    """Another job is writing the same outputs."""
+
+    exit_code = 75

@@ -1,0 +1,1 @@
+"""nibabel in, nibabel out: grids, label images and the stream of BOLD volumes."""
