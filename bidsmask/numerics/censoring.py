@@ -1,0 +1,170 @@
+"""Volumes that are left out, and what stands in for them while a filter runs.
+
+``outliers`` are True where a volume is flagged; a ``sample_mask`` is True where it is kept.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from bidsmask._typing import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class CensoringParameters:
+    """Which volumes a strategy leaves out.
+
+    Parameters
+    ----------
+    fd_threshold_mm : float or None
+        Volumes with a framewise displacement above this many mm are left out. None: no limit.
+    std_dvars_threshold : float or None
+        Volumes with a standardized DVARS above this (no unit) are left out. None: no limit.
+    min_segment_volumes : int
+        Kept stretches shorter than this between flagged volumes are left out too.
+    dummy_scans : int or "auto"
+        Leave out this many volumes at the start, or ("auto") those that fMRIPrep flagged as
+        non-steady-state.
+
+    Raises
+    ------
+    ValueError
+        If a threshold is not above 0, or a count is below 0.
+
+    References
+    ----------
+    Power et al. (2014), NeuroImage 84, doi:10.1016/j.neuroimage.2013.08.048
+    """
+
+    fd_threshold_mm: float | None = None
+    std_dvars_threshold: float | None = None
+    min_segment_volumes: int = 0
+    dummy_scans: int | Literal["auto"] = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("fd_threshold_mm", "std_dvars_threshold"):
+            threshold = getattr(self, name)
+            if threshold is not None and not threshold > 0:
+                raise ValueError(f"{name} must be above 0 (None: no limit), not {threshold}.")
+        if self.min_segment_volumes < 0:
+            raise ValueError(
+                f"min_segment_volumes must be 0 or more, not {self.min_segment_volumes}."
+            )
+        if isinstance(self.dummy_scans, str):
+            if self.dummy_scans != "auto":
+                raise ValueError(
+                    f'dummy_scans must be "auto" or a number, not {self.dummy_scans!r}.'
+                )
+        elif self.dummy_scans < 0:
+            raise ValueError(f"dummy_scans must be 0 or more, not {self.dummy_scans}.")
+
+
+def flag_above(values: FloatArray, threshold: float) -> BoolArray:
+    """Flag the volumes whose value is strictly above a threshold.
+
+    Parameters
+    ----------
+    values : array of shape (T,)
+        Framewise displacement in mm, say. NaN (the first volume has no predecessor) is never
+        flagged.
+    threshold : float
+        In the unit of `values`.
+
+    Returns
+    -------
+    outliers : bool array of shape (T,)
+
+    Examples
+    --------
+    >>> flag_above(np.array([np.nan, 0.5, 0.6]), 0.5)
+    array([False, False,  True])
+    """
+    outliers: BoolArray = np.asarray(values) > threshold
+    return outliers
+
+
+def short_segments(outliers: BoolArray, min_volumes: int) -> BoolArray:
+    """Flag the kept stretches that are too short to be worth keeping.
+
+    Parameters
+    ----------
+    outliers : bool array of shape (T,)
+        Volumes flagged so far.
+    min_volumes : int
+        Stretches of fewer unflagged volumes than this are flagged, at head and tail of the run
+        as well as between outliers. A run without any outlier is not a short stretch.
+
+    Returns
+    -------
+    short : bool array of shape (T,)
+        True in the short stretches only; the outliers themselves are not repeated.
+
+    References
+    ----------
+    Power et al. (2014), NeuroImage 84, doi:10.1016/j.neuroimage.2013.08.048
+
+    Examples
+    --------
+    >>> short_segments(np.array([0, 0, 1, 0, 1, 0, 0, 0], dtype=bool), 3)
+    array([ True,  True, False,  True, False, False, False, False])
+    """
+    if not outliers.any():
+        return np.zeros(outliers.size, dtype=bool)
+    walls = np.flatnonzero(np.concatenate([[True], outliers, [True]]))
+    lengths = np.diff(walls) - 1  # of the kept stretch after each wall
+    stretch = np.cumsum(outliers)  # the stretch each volume lies in, when it is not an outlier
+    short: BoolArray = ~outliers & (lengths < min_volumes)[stretch]
+    return short
+
+
+def interpolate_censored(signals: FloatArray, sample_mask: BoolArray) -> FloatArray:
+    """Replace censored volumes by a cubic spline through the kept ones.
+
+    Parameters
+    ----------
+    signals : array of shape (T, P)
+        What stands in censored volumes, NaN included, is never looked at.
+    sample_mask : bool array of shape (T,)
+        True = kept. Kept volumes come out as they went in.
+
+    Returns
+    -------
+    filled : float64 array of shape (T, P)
+        Censored volumes between the first and the last kept one lie on the not-a-knot spline
+        (a parabola through three kept volumes, a line through two). Outside of that range,
+        where a spline would run away, they are NaN.
+
+    Raises
+    ------
+    ValueError
+        If fewer than 2 volumes are kept, or a kept value is NaN or infinite.
+
+    References
+    ----------
+    de Boor (1978), A Practical Guide to Splines, Springer
+
+    Examples
+    --------
+    >>> signals = np.array([[9.0], [0.0], [1.0], [99.0], [9.0], [16.0]])
+    >>> interpolate_censored(signals, np.array([0, 1, 1, 0, 1, 1], dtype=bool)).ravel()
+    array([nan, 0., 1., 4., 9., 16.])
+    """
+    kept = np.flatnonzero(sample_mask)
+    if kept.size < 2:
+        raise ValueError(
+            f"Interpolation needs at least 2 kept volumes; {kept.size} of {sample_mask.size} are."
+        )
+    filled = np.full(signals.shape, np.nan)
+    filled[kept] = signals[kept]
+    gaps = kept[0] + np.flatnonzero(~sample_mask[kept[0] : kept[-1]])
+    if gaps.size:
+        filled[gaps] = _spline(kept, filled[kept], gaps)
+    return filled
+
+
+def _spline(x: IntArray, y: FloatArray, at: IntArray) -> FloatArray:
+    from scipy.interpolate import CubicSpline  # slow to import, and not needed without gaps
+
+    values: FloatArray = CubicSpline(x, y, axis=0, bc_type="not-a-knot")(at)
+    return values
