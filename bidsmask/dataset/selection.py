@@ -1,0 +1,258 @@
+"""Which BOLD runs, and which of their companions, a user asked for.
+
+Light on purpose: the command line imports this module before anything else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bidsmask.dataset.entities import ENTITY_ORDER, is_label
+from bidsmask.errors import SettingsError
+
+Wanted = str | None | tuple[str | None, ...]
+"""A label; ``None``: must be absent; ``"*"``: any, but there; a tuple: one of these."""
+
+Criteria = tuple[tuple[str, Wanted], ...]
+"""(entity, what is wanted of it) pairs, all of which have to agree."""
+
+QUERIES = ("bold", "mask", "boldref", "confounds")
+"""What a filter file can ask for: the BOLD itself and the companions of a run."""
+
+NATIVE_SPACES = ("bold", "func", "run", "native", "boldref")
+"""Names under which the BOLD's own space (no ``space`` entity) can be asked for."""
+
+_INDICES = ("run", "echo", "flip", "inv", "split", "chunk")  # their labels are numbers
+_NOT_ENTITIES = ("suffix", "extension", "datatype")
+_LONG_NAMES = {
+    "subject": "sub", "session": "ses", "acquisition": "acq", "nucleus": "nuc", "volume": "voi",
+    "ceagent": "ce", "tracer": "trc", "reconstruction": "rec", "direction": "dir",
+    "modality": "mod", "inversion": "inv", "mtransfer": "mt", "processing": "proc",
+    "hemisphere": "hemi", "segmentation": "seg", "resolution": "res", "density": "den",
+    "description": "desc",
+}  # fmt: skip
+_EXTENSION = re.compile(r"\.?[0-9a-zA-Z]+(\.[0-9a-zA-Z]+)*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What to take from a dataset. An empty field means: all there is.
+
+    Parameters
+    ----------
+    participants, sessions, tasks, runs : tuple of str
+        Labels, with or without ``sub-``, ``ses-``, ``task-``, ``run-``. Run ``1`` is also ``01``.
+    spaces : tuple of str
+        Labels of ``space``, as fMRIPrep writes them on its command line: ``T1w``,
+        ``MNIInfant:cohort-2``, ``MNI152NLin2009cAsym:res-2`` (``res-native``: no ``res``).
+        One of `NATIVE_SPACES` also means BOLD without a space entity.
+    filters : tuple of (query, criteria)
+        From ``--bids-filter-file``; see `read_filter_file`.
+    filter_warnings : tuple of str
+        What was odd about the filter file.
+
+    Examples
+    --------
+    >>> selection = Selection(tasks=("task-rest",), runs=("1",), spaces=("MNI:res-2",))
+    >>> selection.accepts({"task": "rest", "run": "01", "space": "MNI", "res": "2"})
+    True
+    >>> selection.accepts({"task": "rest", "run": "01", "space": "MNI", "res": "1"})
+    False
+    """
+
+    participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    spaces: tuple[str, ...] = ()
+    filters: tuple[tuple[str, Criteria], ...] = ()
+    filter_warnings: tuple[str, ...] = ()
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The participants' labels without ``sub-``, each once, in the order asked."""
+        return tuple(dict.fromkeys(_bare("sub", self.participants)))
+
+    def options(self) -> Iterator[tuple[str, str, Criteria]]:
+        """Every label asked for on the command line: its option, itself, and what it demands."""
+        named = {"ses": self.sessions, "task": self.tasks, "run": self.runs}
+        for entity, labels in named.items():
+            for label in _bare(entity, labels):
+                yield entity, label, ((entity, label),)
+        for space in _bare("space", self.spaces):
+            yield "space", space, _space_criteria(space)
+
+    def accepts(self, labels: Mapping[str, str]) -> bool:
+        """Whether a BOLD file with these labels (entities, suffix, ...) was asked for."""
+        asked: dict[str, bool] = {}
+        for option, _, criteria in self.options():
+            asked[option] = asked.get(option, False) or agrees(labels, criteria)
+        return all(asked.values()) and agrees(labels, self.criteria("bold"))
+
+    def criteria(self, query: str) -> Criteria:
+        """What the filter file demands of the files of this query."""
+        return tuple(pair for name, pairs in self.filters if name == query for pair in pairs)
+
+    def decides(self, query: str, entity: str) -> bool:
+        """Whether the user has settled an entity, so that our own preference has no say."""
+        on_command_line = query == "bold" and any(
+            entity == name for _, _, criteria in self.options() for name, _ in criteria
+        )
+        return on_command_line or any(entity == name for name, _ in self.criteria(query))
+
+
+def agrees(labels: Mapping[str, str], criteria: Criteria) -> bool:
+    """Whether each criterion holds.
+
+    Examples
+    --------
+    >>> agrees({"run": "01", "echo": "2"}, (("run", "1"), ("echo", "*"), ("rec", None)))
+    True
+    """
+    return all(_agrees(entity, labels.get(entity), wanted) for entity, wanted in criteria)
+
+
+def read_filter_file(path: Path) -> tuple[tuple[tuple[str, Criteria], ...], tuple[str, ...]]:
+    """Read a ``--bids-filter-file``.
+
+    JSON such as ``{"bold": {"acquisition": "ap", "echo": null, "run": [1, 2]}}``: ``null`` is
+    "must be absent", ``"*"`` "any", a list "one of". Entities go by their short (``acq``) or
+    long (``acquisition``) name.
+
+    Returns
+    -------
+    filters : tuple of (query, criteria)
+        One for each query that we know (`QUERIES`).
+    warnings : tuple of str
+        Names of queries or entities that we do not know.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read, or says something that cannot be a filter.
+    """
+    content = _read_json_object(path)
+    filters = [(query, _read_query(path, query, content[query])) for query in content]
+    warnings = [*_unknown_queries(path, content), *_unknown_entities(path, filters)]
+    return tuple(pair for pair in filters if pair[0] in QUERIES), tuple(warnings)
+
+
+def _bare(entity: str, labels: Iterable[str]) -> list[str]:
+    return [label.removeprefix(f"{entity}-") for label in labels]
+
+
+def _space_criteria(space: str) -> Criteria:
+    """Criteria of a space as fMRIPrep spells it: ``name[:entity-label...]``."""
+    name, *modifiers = space.split(":")
+    criteria: list[tuple[str, Wanted]] = [
+        ("space", (None, name) if name in NATIVE_SPACES else name)
+    ]
+    for modifier in modifiers:
+        entity, _, label = modifier.partition("-")
+        criteria.append((entity, None if label == "native" else label))
+    return tuple(criteria)
+
+
+def _agrees(entity: str, label: str | None, wanted: Wanted) -> bool:
+    if isinstance(wanted, tuple):
+        return any(_agrees(entity, label, one) for one in wanted)
+    if label is None or wanted is None:
+        return label is wanted
+    return wanted == "*" or _same_label(entity, label, wanted)
+
+
+def _same_label(entity: str, label: str, wanted: str) -> bool:
+    if entity in _INDICES and label.isdecimal() and wanted.isdecimal():
+        return int(label) == int(wanted)
+    return label == wanted
+
+
+def _read_json_object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingsError(f"{path}: cannot be read as a filter file (JSON): {error}") from None
+    if not isinstance(content, dict):
+        raise SettingsError(
+            f'{path}: a filter file is a JSON object such as {{"bold": {{"run": 1}}}}, '
+            f"not {_short(content)}."
+        )
+    return content
+
+
+def _read_query(path: Path, query: str, content: Any) -> Criteria:
+    if not isinstance(content, dict):
+        raise SettingsError(
+            f'{path}: "{query}" has to be an object of entities such as {{"run": 1}}, '
+            f"not {_short(content)}."
+        )
+    if query not in QUERIES:
+        return ()
+    return tuple(
+        (_short_name(entity), _read_wanted(path, query, entity, value))
+        for entity, value in content.items()
+    )
+
+
+def _short_name(entity: str) -> str:
+    return _LONG_NAMES.get(entity, entity)
+
+
+def _read_wanted(path: Path, query: str, entity: str, value: Any) -> Wanted:
+    try:
+        if isinstance(value, list):
+            return tuple(_read_one(entity, item) for item in value)
+        return _read_one(entity, value)
+    except ValueError:
+        raise SettingsError(
+            f'{path}: "{query}": "{entity}" cannot be {_short(value)}. It can be a label '
+            '(letters, digits and +), a whole number, null (must be absent), "*" (any), or a '
+            "list of these."
+        ) from None
+
+
+def _read_one(entity: str, value: Any) -> str | None:
+    if value is None or value == "*":
+        return None if value is None else "*"
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError
+    text = str(value).removeprefix(f"{_short_name(entity)}-")
+    if entity == "extension" and _EXTENSION.fullmatch(text):
+        return "." + text.removeprefix(".")
+    if not is_label(text):
+        raise ValueError
+    return text
+
+
+def _unknown_queries(path: Path, content: dict[str, Any]) -> Iterator[str]:
+    unknown = [query for query in content if query not in QUERIES]
+    if unknown:
+        yield (
+            f"{path}: {_quoted(unknown)} is not looked for by bidsmask and has no effect; it "
+            f"looks for {_quoted(QUERIES)}."
+        )
+
+
+def _unknown_entities(path: Path, filters: list[tuple[str, Criteria]]) -> Iterator[str]:
+    known = {*ENTITY_ORDER, *_NOT_ENTITIES}
+    for query, criteria in filters:
+        unknown = [entity for entity, _ in criteria if entity not in known]
+        if unknown:
+            yield (
+                f'{path}: "{query}": BIDS has no entity {_quoted(unknown)}; it is compared with '
+                "the file names as it stands."
+            )
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."
