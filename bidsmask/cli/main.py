@@ -1,0 +1,154 @@
+"""The command: argv -> Settings -> exit code."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from bidsmask.cli.environment import prepare
+from bidsmask.cli.parser import parse
+from bidsmask.errors import (
+    BidsmaskError,
+    DatasetError,
+    OutputError,
+    SettingsError,
+    StorageError,
+)
+from bidsmask.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_BUG = 70
+_INTERRUPTED = 128
+
+
+def run(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and leave the process with its exit code."""
+    sys.exit(main(argv))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; give its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process by default.
+    """
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        options = parse(argv)
+        if options.settings is None:
+            return _demo(options.demo)
+        return _run_level(options)
+    except BidsmaskError as error:
+        return _say_error(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        letter = f"{error.filename}: {error.strerror}. Make room, then run the same command again."
+        return _say_error(letter, StorageError.exit_code)
+    except KeyboardInterrupt:
+        return _say_error(
+            "Interrupted. Run the same command again to finish.", _INTERRUPTED + signal.SIGINT
+        )
+    except _Terminated:
+        return _say_error(
+            "Terminated. Run the same command again to finish.", _INTERRUPTED + signal.SIGTERM
+        )
+
+
+def _run_level(options: argparse.Namespace) -> int:
+    settings: Settings = options.settings
+    _check_folders(settings)
+    prepare(settings.work_dir, threads=settings.execution.omp_nthreads)
+    from bidsmask.cli.console import announce, make_console
+
+    console = make_console()
+    announce(console, settings)
+    if settings.analysis_level == "group":
+        return _group(settings, console)
+    return _participant(settings, console, options)
+
+
+def _participant(settings: Settings, console: Console, options: argparse.Namespace) -> int:
+    from bidsmask.workflows.execute import quiet_nipype, start_workers_early
+
+    if not (options.dry_run or options.reports_only):
+        start_workers_early()  # they get ready while the dataset is indexed
+    from bidsmask.cli.console import progress, say_plan, say_summary
+    from bidsmask.workflows.participant import run_participants, write_reports
+    from bidsmask.workflows.plan import make_plan
+
+    quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")
+    plan = make_plan(settings)
+    say_plan(console, plan)
+    if options.dry_run:
+        from bidsmask.cli.dry_run import show_plan
+
+        return show_plan(plan)
+    if options.reports_only:
+        for report in write_reports(settings.output_dir, plan, plan.failures):
+            console.print(f"  {report}", markup=False)
+        return 0
+    with progress(console, plan, verbose=settings.execution.verbose) as watcher:
+        summary = run_participants(settings, plan, on_node=watcher)
+    say_summary(console, summary)
+    return summary.exit_code
+
+
+def _group(settings: Settings, console: Console) -> int:
+    from bidsmask.workflows.group import run_group
+
+    summary = run_group(settings)
+    console.print(f"{summary.n_runs} runs of {summary.n_subjects} subjects:", markup=False)
+    for file in summary.files:
+        console.print(f"  {file}", markup=False)
+    return summary.exit_code
+
+
+def _demo(folder: Path) -> int:
+    """Write the demo dataset, run both levels on it."""
+    folder = folder.absolute()
+    prepare(folder / "work")
+    from bidsmask.demo import write_demo
+
+    print(f"Writing a demo dataset into {folder}", file=sys.stderr)  # noqa: T201
+    demo = write_demo(folder)
+    where = [str(demo.root), str(folder / "bidsmask")]
+    what = ["--atlases", str(demo.atlas), "--strategies", "36P", "simple"]
+    exit_code = main([*where, "participant", *what, "-w", str(folder / "work")])
+    return exit_code or main([*where, "group", *what])
+
+
+def _check_folders(settings: Settings) -> None:
+    bids_dir, output_dir = settings.bids_dir.resolve(), settings.output_dir.resolve()
+    if not bids_dir.is_dir():
+        raise DatasetError(f"{settings.bids_dir}: no such folder. Give the output of fMRIPrep.")
+    inside = output_dir.parts[len(bids_dir.parts) :] if output_dir.is_relative_to(bids_dir) else None
+    if inside == () or any(part.startswith("sub-") for part in inside or ()):
+        raise SettingsError(
+            f"{settings.output_dir} lies in the input dataset, which is never written to. "
+            "Choose another output folder."
+        )
+    if output_dir.exists() and not output_dir.is_dir():
+        raise OutputError(f"{settings.output_dir} is a file. Choose a folder for the output.")
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def _on_sigterm(*_: object) -> NoReturn:
+    raise _Terminated
+
+
+def _say_error(letter: str, exit_code: int) -> int:
+    print(f"bidsmask: {letter}", file=sys.stderr)  # noqa: T201
+    return exit_code

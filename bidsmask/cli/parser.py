@@ -1,0 +1,342 @@
+"""The command line, as one flat list of options: argv -> Settings.
+
+Only the standard library is imported here, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bidsmask._version import __version__
+from bidsmask.dataset.data import strategy_names
+from bidsmask.dataset.selection import Selection, read_filter_file
+from bidsmask.errors import SettingsError
+from bidsmask.settings import (
+    DEFAULT_ATLASES,
+    DEFAULT_STRATEGIES,
+    SECTIONS,
+    Settings,
+    read_toml,
+)
+
+_DESCRIPTION = """\
+From fMRIPrep derivatives to clean, named, checked region time series.
+
+bidsmask reads an fMRIPrep dataset, averages every region of one or more atlases, removes motion
+and drift with one or more confound strategies, and writes BIDS time series, connectivity, quality
+control and one HTML report per subject. A BOLD file is read once, whatever is asked of it.
+"""
+
+_EXAMPLES = """\
+examples:
+  Try it on an embedded dataset (under a minute, no network):
+    bidsmask --demo demo_out
+
+  Look before you leap: what would be done, which runs have problems?
+    bidsmask /data/fmriprep /data/out participant --dry-run
+
+  Two subjects, two atlases, two strategies, one pass:
+    bidsmask /data/fmriprep /data/out participant --participant-label 01 02 \\
+        --atlases my_dseg.nii.gz Schaefer2018_seg-7n_scale-200 --strategies 36P simple \\
+        -w /scratch --nprocs 8
+
+  When all subjects are done:
+    bidsmask /data/fmriprep /data/out group
+
+exit codes: 0 all runs done; 1 some runs failed, the others are complete (logs/status.tsv);
+  2 cannot be carried out as asked; 66 no input; 70 a bug; 73 output not writable;
+  74 disk full; 75 another job is at work; 130/143 interrupted (the same command finishes it).
+"""
+
+MEASURES = ("correlation", "covariance", "partial-correlation", "precision")
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line; ``settings`` of the result is a `Settings`, or None for --demo.
+
+    Raises
+    ------
+    SettingsError
+        If options are unknown, missing, or contradict each other.
+    """
+    parser = build_parser()
+    early, _ = _early_parser().parse_known_args(argv)
+    if early.config_file:
+        parser.set_defaults(**read_toml(early.config_file))
+    options = parser.parse_args(argv)
+    options.settings = None if options.demo else _settings(options)
+    return options
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the ``bidsmask`` command."""
+    parser = _Parser(
+        prog="bidsmask",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=_HelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+        usage="bidsmask bids_dir output_dir {participant,group} [options]\n"
+        "       bidsmask --demo output_dir",
+    )
+    _add_positionals(parser)
+    for add_group in (
+        _add_selection,
+        _add_extraction,
+        _add_cleaning,
+        _add_connectivity,
+        _add_execution,
+        _add_information,
+    ):
+        add_group(parser)
+    return parser
+
+
+def _add_positionals(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where")
+    group.add_argument(
+        "bids_dir", nargs="?", type=Path, help="derivatives dataset to read (fMRIPrep's output)"
+    )
+    group.add_argument("output_dir", nargs="?", type=Path, help="dataset to write")
+    group.add_argument(
+        "analysis_level",
+        nargs="?",
+        metavar="{participant,group}",
+        help="participant: every run of the chosen subjects; "
+        "group: tables over all subjects that have been done",
+    )
+    group.add_argument(
+        "--demo",
+        type=Path,
+        metavar="DIR",
+        help="write an embedded demo dataset into DIR, run both levels on it, and say where "
+        "the reports are",
+    )
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    add = _adder(parser, "selection (default: everything)")
+    add("--participant-label", dest="participants", nargs="+", metavar="LABEL",
+        help="subjects, with or without sub-")  # fmt: skip
+    add("--session-label", "--session-id", dest="sessions", nargs="+", metavar="LABEL",
+        help="sessions, with or without ses-")  # fmt: skip
+    add("-t", "--task-id", dest="tasks", nargs="+", metavar="LABEL", help="tasks")
+    add("--run-id", dest="runs", nargs="+", metavar="INDEX", help="runs; 1 also finds 01")
+    add("--space", dest="spaces", nargs="+", metavar="SPACE",
+        help="spaces of the BOLD, e.g. MNI152NLin2009cAsym "
+        "(default: all standard volumetric spaces)")  # fmt: skip
+    add("--bids-filter-file", type=Path, metavar="JSON",
+        help="entities for each query: {\"bold\": {\"acquisition\": \"ap\", \"echo\": null}}; "
+        "null = none, \"*\" = any, a list = one of")  # fmt: skip
+    add("--bids-database-dir", type=Path, metavar="DIR",
+        help="keep pybids' index here and use it again; never inside the input")  # fmt: skip
+    add("-d", "--datasets", "--derivatives", dest="datasets", nargs="+", type=_named_path,
+        metavar="NAME=PATH", help="further datasets in which atlases are looked for")  # fmt: skip
+
+
+def _add_extraction(parser: argparse.ArgumentParser) -> None:
+    add = _adder(parser, "what to extract")
+    add("--atlases", nargs="+", metavar="ATLAS",
+        help="label images (path to a dseg.nii.gz with its TSV look-up table) or TemplateFlow "
+        f"names, found offline first (default: {' '.join(DEFAULT_ATLASES)})")  # fmt: skip
+    add("--min-coverage", type=float, metavar="SHARE",
+        help="a region with less of it inside the brain mask is n/a (default: 0.5)")  # fmt: skip
+
+
+def _add_cleaning(parser: argparse.ArgumentParser) -> None:
+    add = _adder(
+        parser,
+        "cleaning",
+        "A strategy brings its own settings; each option below overrules them for all "
+        "strategies. 'none' switches a filter or threshold off.",
+    )
+    add("--strategies", nargs="+", metavar="NAME|FILE",
+        help=f"confound strategies: {', '.join(strategy_names())}, or YAML files of yours; several "
+        f"at once (default: {' '.join(DEFAULT_STRATEGIES)})")  # fmt: skip
+    add("--filter", choices=("butterworth", "cosine", "none"), help="temporal filter")
+    add("--high-pass", dest="high_pass_hz", type=_number_or_none, metavar="HZ",
+        help="keep frequencies above")  # fmt: skip
+    add("--low-pass", dest="low_pass_hz", type=_number_or_none, metavar="HZ",
+        help="keep frequencies below")  # fmt: skip
+    add("--detrend", action=argparse.BooleanOptionalAction,
+        help="remove mean and straight line")  # fmt: skip
+    add("--standardize", choices=("zscore", "psc", "none"),
+        help="z-score with the sample SD, percent signal change, or neither")  # fmt: skip
+    add("--fd-threshold", dest="fd_threshold_mm", type=_number_or_none, metavar="MM",
+        help="censor volumes with more framewise displacement")  # fmt: skip
+    add("--dvars-threshold", dest="std_dvars_threshold", type=_number_or_none, metavar="X",
+        help="censor volumes with more standardised DVARS")  # fmt: skip
+    add("--min-segment", dest="min_segment_volumes", type=int, metavar="N",
+        help="censor kept stretches shorter than N volumes")  # fmt: skip
+    add("--dummy-scans", type=_count_or_auto, metavar="N|auto",
+        help="volumes to censor at the start; auto = those that fMRIPrep flagged")  # fmt: skip
+    add("--censor-output", choices=("na", "drop", "interpolate"),
+        help="rows of censored volumes: n/a (default; one row per BOLD volume), "
+        "left out, or interpolated")  # fmt: skip
+
+
+def _add_connectivity(parser: argparse.ArgumentParser) -> None:
+    add = _adder(parser, "connectivity")
+    add("--connectivity", nargs="+", choices=MEASURES,
+        help="region-by-region matrices (default: correlation)")  # fmt: skip
+
+
+def _add_execution(parser: argparse.ArgumentParser) -> None:
+    add = _adder(parser, "execution")
+    add("-w", "--work-dir", type=Path, metavar="DIR",
+        help="keep intermediate results here, so that a rerun computes only what has changed "
+        "(default: a hidden folder in the output, removed when all is done)")  # fmt: skip
+    add("--nprocs", "--nthreads", "--n-cpus", type=int, metavar="N",
+        help="processes at once (default: the cores this job may use)")  # fmt: skip
+    add("--omp-nthreads", type=int, metavar="N", help="threads per process (default: 1)")
+    add("--mem", "--mem-mb", "--mem-gb", dest="mem_gb", action=_MemoryAction, metavar="SIZE",
+        help="memory to stay below: 8G or 8000M; a bare number is MB, or GB with --mem-gb "
+        "(default: 90 %% of what this job may use)")  # fmt: skip
+    add("--use-plugin", "--nipype-plugin-file", dest="plugin_file", type=Path, metavar="YAML",
+        help="run the workflow with another nipype plugin")  # fmt: skip
+    add("--config-file", type=Path, metavar="TOML",
+        help="options from a file (logs/**/bidsmask.toml); the command line wins")  # fmt: skip
+    add("--dry-run", action="store_true",
+        help="say what would be done with each run, problems first; compute nothing")  # fmt: skip
+    add("--reports-only", action="store_true",
+        help="assemble the reports again from what is in the output")  # fmt: skip
+    add("--write-graph", action="store_true", help="draw the workflow into the work folder")
+    add("--stop-on-first-crash", action="store_true", help="do not start runs after a failure")
+    add("--clean-workdir", action="store_true", help="empty the work folder first")
+    add("--no-download", dest="download", action="store_false", default=True,
+        help="never fetch a missing template; say where to get it")  # fmt: skip
+    add("--skip-bids-validation", "--skip-bids-validator", action="store_true",
+        help="accepted for compatibility; derivatives are not validated")  # fmt: skip
+    add("--notrack", action="store_true",
+        help="accepted for compatibility; nothing is ever reported home")  # fmt: skip
+
+
+def _add_information(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("information")
+    group.add_argument(
+        "-v", "--verbose", action="count", default=0, help="say more; -vv: every node"
+    )
+    group.add_argument("--version", action="version", version=f"bidsmask {__version__}")
+    group.add_argument("-h", "--help", action="help", help="show this and exit")
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    for name in ("bids_dir", "output_dir", "analysis_level"):
+        if getattr(options, name) is None:
+            raise SettingsError(
+                f"{name} is missing. Usage: bidsmask bids_dir output_dir {{participant,group}} "
+                "[options]. Put these three first: an option that takes several values "
+                "swallows what follows it."
+            )
+    if options.analysis_level not in ("participant", "group"):
+        raise SettingsError(
+            f"The third argument is the analysis level, participant or group, "
+            f"not {options.analysis_level!r}."
+        )
+    values = {key: value for key, value in vars(options).items() if value is not None}
+    values |= _selection(values)
+    sections = {
+        name: kind(**{key: _frozen(values[key]) for key in kind.__dataclass_fields__ if key in values})
+        for name, kind in SECTIONS.items()
+    }
+    return Settings(
+        bids_dir=options.bids_dir.absolute(),
+        output_dir=options.output_dir.absolute(),
+        analysis_level=options.analysis_level,
+        datasets=tuple((name, path.absolute()) for name, path in values.get("datasets", ())),
+        **sections,
+    )
+
+
+def _selection(values: dict[str, Any]) -> dict[str, Any]:
+    prefixes = {"participants": "sub-", "sessions": "ses-", "tasks": "task-", "runs": "run-",
+                "spaces": "space-"}  # fmt: skip
+    chosen: dict[str, Any] = {
+        name: tuple(label.removeprefix(prefix) for label in values[name])
+        for name, prefix in prefixes.items()
+        if name in values
+    }
+    if "bids_filter_file" in values:
+        chosen["filters"], chosen["filter_warnings"] = read_filter_file(values["bids_filter_file"])
+    return chosen
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _early_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-file", "--config_file", type=Path)
+    return parser
+
+
+def _adder(
+    parser: argparse.ArgumentParser, title: str, description: str | None = None
+) -> Callable[..., None]:
+    """A function that adds an option under its dashed and its underscored names."""
+    group = parser.add_argument_group(title, description)
+
+    def add(*names: str, **arguments: Any) -> None:
+        underscored = [_underscored(name) for name in names if "-" in name[2:]]
+        if arguments.get("action") != argparse.BooleanOptionalAction:
+            names = (*names, *underscored)
+        group.add_argument(*names, **arguments)
+
+    return add
+
+
+def _underscored(name: str) -> str:
+    return "--" + name.removeprefix("--").replace("-", "_")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message[:1].upper()}{message[1:]}. See bidsmask --help.")
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Show the dashed names only, and options on lines of their own."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=96)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        shown = [name for name in action.option_strings if "_" not in name]
+        if not shown:
+            return super()._format_action_invocation(action)
+        if action.nargs == 0:
+            return ", ".join(shown)
+        return f"{', '.join(shown)} {self._format_args(action, action.dest.upper())}"
+
+
+class _MemoryAction(argparse.Action):
+    """``--mem 8G``, ``--mem-mb 8000``, ``--mem-gb 8``: to GB."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", str(values), re.IGNORECASE)
+        if not found:
+            parser.error(f"{option_string} takes a size such as 8G or 8000M, not {values!r}")
+        unit = found[2].upper() or ("G" if str(option_string).endswith("gb") else "M")
+        to_gb = {"K": 1e-6, "M": 1e-3, "G": 1.0, "T": 1e3}[unit]
+        setattr(namespace, self.dest, float(found[1]) * to_gb)
+
+
+def _number_or_none(text: str) -> float | str:
+    return "none" if text.lower() == "none" else float(text)
+
+
+def _count_or_auto(text: str) -> int | str:
+    return text if text == "auto" else int(text)
+
+
+def _named_path(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected NAME=PATH, found {text!r}")
+    return name, Path(path)

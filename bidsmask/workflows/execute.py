@@ -1,0 +1,349 @@
+"""Running a workflow so that one failure, or one death, costs one run and nothing else.
+
+nipype's MultiProc keeps a pool of workers and waits for ever for one that the kernel has killed
+(out of memory); the workers of a killed parent live on. `IsolatingPlugin` sits on the same plugin
+interface but gives every node a process of its own: a death is seen at once and blamed on the
+right node, which gets a second try when nothing else is running; and a worker dies with its
+parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from traceback import format_exception
+from typing import Any
+
+from nipype import config as nipype_config
+from nipype import logging as nipype_logging
+from nipype.pipeline import engine as pe
+from nipype.pipeline.plugins.multiproc import MultiProcPlugin
+
+POLL_SECONDS = 0.01
+"""How often finished nodes are looked for; nipype's default of 2 s dominates small workflows."""
+
+_PRELOAD = ("bidsmask.workflows.preload",)
+_PR_SET_PDEATHSIG = 1
+_KEPT_VARIABLES = (
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "MKL_NUM_THREADS",
+    "MPLCONFIGDIR",
+    "NIPYPE_NO_ET",
+    "NO_ET",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "PATH",
+    "PYTHONHASHSEED",
+    "PYTHONPATH",
+    "TMPDIR",
+)
+
+
+@dataclass(frozen=True)
+class NodeFailure:
+    """A node that could not be done: its full name, and the letter that says why."""
+
+    node: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a workflow."""
+
+    n_computed: int
+    n_reused: int
+    failures: tuple[NodeFailure, ...]
+
+
+def start_workers_early() -> ForkServerContext:
+    """Start the server that workers are forked from, while the parent is busy elsewhere.
+
+    It imports what nodes need once; every worker inherits it for the price of a fork.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_PRELOAD))
+    from multiprocessing import forkserver
+
+    forkserver.ensure_running()
+    return context
+
+
+def execute(
+    workflow: pe.Workflow,
+    *,
+    n_procs: int,
+    memory_gb: float,
+    crash_dir: Path,
+    stop_on_first_crash: bool = False,
+    plugin: dict[str, Any] | None = None,
+    on_node: Callable[[str, str], None] | None = None,
+) -> Outcome:
+    """Run every node of a workflow that is not up to date.
+
+    Parameters
+    ----------
+    workflow : nipype Workflow
+        With ``base_dir`` set.
+    n_procs : int
+        Processes at once.
+    memory_gb : float
+        Memory that the running nodes may claim together.
+    crash_dir : Path
+        Where nipype leaves a text file for each failed node.
+    stop_on_first_crash : bool
+        Leave the rest undone after the first failure.
+    plugin : dict, optional
+        ``{"plugin": name, "plugin_args": {...}}`` for another nipype plugin.
+    on_node : callable, optional
+        Called with a node's full name and "start", "end" or "exception".
+    """
+    _configure(workflow, crash_dir=crash_dir, stop_on_first_crash=stop_on_first_crash)
+    ledger = _Ledger(on_node)
+    runner: Any
+    if plugin is None:
+        runner = IsolatingPlugin(
+            plugin_args={
+                "n_procs": n_procs,
+                "memory_gb": memory_gb,
+                "raise_insufficient": False,
+                "status_callback": ledger,
+            }
+        )
+        arguments = {"plugin": runner}
+    else:
+        arguments = {
+            "plugin": plugin["plugin"],
+            "plugin_args": plugin.get("plugin_args", {}) | {"status_callback": ledger},
+        }
+    crashes_before = set(crash_dir.glob("crash-*.txt"))
+    try:
+        workflow.run(**arguments)
+    except Exception:
+        # nipype raises the first node's error again after all nodes had their turn. What
+        # failed has been noted; an error that no node is to blame for is not ours to hide.
+        if not ledger.failed:
+            raise
+    finally:
+        if plugin is None:
+            runner.close()
+    new_crashes = sorted(set(crash_dir.glob("crash-*.txt")) - crashes_before)
+    return ledger.outcome(new_crashes)
+
+
+class _Ledger:
+    """nipype's status callback: who started, who ended, who failed."""
+
+    def __init__(self, on_node: Callable[[str, str], None] | None) -> None:
+        self.on_node = on_node
+        self.started: set[str] = set()
+        self.ended: set[str] = set()
+        self.failed: list[str] = []
+
+    def __call__(self, node: Any, status: str) -> None:
+        name = str(node.fullname)
+        if status == "start":
+            self.started.add(name)
+        elif status == "end":
+            self.ended.add(name)
+        elif status == "exception":
+            self.failed.append(name)
+        if self.on_node:
+            self.on_node(name, status)
+
+    def outcome(self, crash_files: Iterable[Path]) -> Outcome:
+        letters = dict(_read_crash(path) for path in crash_files)
+        return Outcome(
+            n_computed=len(self.started & self.ended),
+            n_reused=len(self.ended - self.started),
+            failures=tuple(
+                NodeFailure(name, *letters.get(name, ("UnknownError", "See the crash file.")))
+                for name in self.failed
+            ),
+        )
+
+
+def _read_crash(path: Path) -> tuple[str, tuple[str, str]]:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    found = re.search(r"^Node: (?P<node>\S+)", text, re.MULTILINE)
+    return (found["node"] if found else path.stem), error_of_traceback(text, path)
+
+
+def error_of_traceback(text: str, crash_file: Path) -> tuple[str, str]:
+    """The kind of error that ended a traceback, and its message.
+
+    >>> error_of_traceback("...\\nbidsmask.errors.ConfoundsError: no column.\\n", Path("c.txt"))
+    ('ConfoundsError', 'no column.')
+    """
+    ours = re.findall(
+        r"^\s*bidsmask\.errors\.(\w+): (.*?)(?=\n\s*\n|\n\s*When creating|\Z)",
+        text,
+        re.MULTILINE | re.DOTALL,
+    )
+    if ours:
+        kind, message = ours[-1]
+        return kind, " ".join(message.split())
+    others = re.findall(r"^\s*([\w.]*(?:Error|Exception|Interrupt)): (.*)$", text, re.MULTILINE)
+    kind, message = others[-1] if others else ("UnknownError", "No message was left.")
+    return kind, f"{message.strip()} This is a bug in bidsmask; please report {crash_file.name}."
+
+
+def _configure(workflow: pe.Workflow, *, crash_dir: Path, stop_on_first_crash: bool) -> None:
+    crash_dir.mkdir(parents=True, exist_ok=True)
+    execution = {
+        "crashdump_dir": str(crash_dir),
+        "crashfile_format": "txt",
+        "create_report": "false",  # a report would hold the whole environment, secrets included
+        "get_linked_libs": "false",
+        "check_version": "false",
+        "hash_method": "content",
+        "parameterize_dirs": "false",
+        "poll_sleep_duration": str(POLL_SECONDS),
+        "remove_unnecessary_outputs": "false",
+        "stop_on_first_crash": str(stop_on_first_crash).lower(),
+    }
+    nipype_config.update_config({"execution": execution, "logging": {"log_to_file": "false"}})
+    workflow.config["execution"] = execution
+
+
+def quiet_nipype(level: str) -> None:
+    """Let nipype's own loggers speak from `level` on."""
+    for name in ("nipype", "nipype.workflow", "nipype.interface", "nipype.utils"):
+        nipype_logging.getLogger(name).setLevel(level)
+
+
+@dataclass
+class _Task:
+    """A node in a worker of its own; without a worker it waits for its second try."""
+
+    node: Any
+    updatehash: bool
+    worker: tuple[ForkServerProcess, Connection] | None
+    second_try: bool = False
+
+    def end(self) -> int | None:
+        """Let go of the worker; give its exit code."""
+        if self.worker is None:
+            return None
+        process, connection = self.worker
+        process.join()
+        connection.close()
+        self.worker = None
+        return process.exitcode
+
+
+class IsolatingPlugin(MultiProcPlugin):  # type: ignore[misc]
+    """nipype plugin: one process per node, deaths noticed, no orphans.
+
+    Takes the ``plugin_args`` of nipype's MultiProc.
+    """
+
+    def __init__(self, plugin_args: dict[str, Any] | None = None) -> None:
+        super().__init__(plugin_args=plugin_args)
+        self.pool.shutdown()  # never used: MultiProc makes its pool in the constructor
+        self._context = start_workers_early()
+        self._tasks: dict[int, _Task] = {}
+
+    def close(self) -> None:
+        """End every worker that is still running."""
+        for task in self._tasks.values():
+            if task.worker:
+                task.worker[0].kill()
+            task.end()
+        self._tasks.clear()
+
+    def _submit_job(self, node: Any, updatehash: bool = False) -> int:
+        self._taskid += 1
+        self._tasks[self._taskid] = _Task(node, updatehash, self._start(node, updatehash))
+        return int(self._taskid)
+
+    def _start(self, node: Any, updatehash: bool) -> tuple[ForkServerProcess, Connection]:
+        ours, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_work, args=(theirs, node, updatehash, self._cwd))
+        process.start()
+        theirs.close()
+        return process, ours
+
+    def _get_result(self, taskid: int) -> dict[str, Any] | None:
+        task = self._tasks[taskid]
+        if task.worker is None:
+            self._try_again_alone(task)
+            return None
+        _, connection = task.worker
+        if not connection.poll():
+            return None
+        try:
+            return {"result": None, "traceback": connection.recv()}
+        except EOFError:  # the worker died without a word
+            exitcode = task.end()
+        if task.second_try:
+            return {"result": None, "traceback": [_obituary(exitcode)]}
+        task.second_try = True
+        return None
+
+    def _try_again_alone(self, task: _Task) -> None:
+        if not any(other.worker for other in self._tasks.values()):
+            task.worker = self._start(task.node, task.updatehash)
+
+    def _clear_task(self, taskid: int) -> None:
+        self._tasks.pop(taskid).end()
+
+    def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
+        """Submit what is ready, unless a second try needs the machine for itself."""
+        if not any(task.second_try for task in self._tasks.values()):
+            super()._send_procs_to_workers(updatehash=updatehash, graph=graph)
+
+    def _postrun_check(self) -> None:
+        self.close()
+
+
+def _obituary(exitcode: int | None) -> str:
+    how = f"exit code {exitcode}"
+    if exitcode is not None and exitcode < 0:
+        how = f"signal {signal.Signals(-exitcode).name}"
+    return (
+        f"bidsmask.errors.WorkerError: The process that worked on this run died twice ({how}). "
+        "If the machine or the job ran out of memory, lower --nprocs or ask for more memory.\n"
+    )
+
+
+def _work(connection: Connection, node: Any, updatehash: bool, cwd: str) -> None:
+    """Run one node in a worker; send its traceback, or None."""
+    _die_with_parent()
+    _forget_secrets()
+    os.chdir(cwd)
+    traceback = None
+    try:
+        node.run(updatehash=updatehash)
+    except BaseException:
+        traceback = format_exception(*sys.exc_info())
+    connection.send(traceback)
+    connection.close()
+
+
+def _forget_secrets() -> None:
+    """Keep of the environment what nodes need: nipype saves all of it beside every result."""
+    for name in set(os.environ) - set(_KEPT_VARIABLES):
+        del os.environ[name]
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this worker when the server it was forked from ends.
+
+    That server ends when the main process does, however it died.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides

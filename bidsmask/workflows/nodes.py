@@ -1,0 +1,218 @@
+"""nipype nodes: each loads, makes one call into the science, and saves.
+
+Parameters travel as frozen dataclasses of scalars, strings and tuples (their repr is what nipype
+hashes); arrays travel as files. Each node takes the version of bidsmask, so that a new version
+recomputes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nipype.interfaces.base import File, SimpleInterface, TraitedSpec, traits
+
+from bidsmask._version import __version__
+from bidsmask.dataset.confounds import Confounds, load_confounds
+from bidsmask.images.extract import extract
+from bidsmask.images.grid import Grid
+from bidsmask.images.io import load_mask
+from bidsmask.images.labels import PlacedLabels, load_labels, place_labels
+from bidsmask.images.stream import BoldStream
+from bidsmask.numerics.carpet import carpet_voxels
+from bidsmask.numerics.projection import VoxelSelection
+from bidsmask.workflows import results
+from bidsmask.workflows.results import CleanedRun, ExtractedRun, Matrices
+
+
+class LoadConfounds(SimpleInterface):  # type: ignore[misc]
+    """The design and the censored volumes of a run, for each strategy."""
+
+    class input_spec(TraitedSpec):  # type: ignore[misc]
+        table = File(exists=True, mandatory=True, desc="fMRIPrep's confounds table")
+        sidecar = File(exists=True, desc="its JSON sidecar, if there is one")
+        strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
+        n_volumes = traits.Int(mandatory=True, desc="volumes of the BOLD run (T)")
+        version = traits.Str(__version__, usedefault=True)
+
+    class output_spec(TraitedSpec):  # type: ignore[misc]
+        confounds_files = traits.List(File(exists=True), desc="one for each strategy")
+
+    def _run_interface(self, runtime: Any) -> Any:
+        sidecar = Path(self.inputs.sidecar) if traits_isdefined(self.inputs.sidecar) else None
+        files = []
+        for number, strategy in enumerate(self.inputs.strategies):
+            confounds = load_confounds(
+                Path(self.inputs.table), sidecar, strategy, n_volumes=self.inputs.n_volumes
+            )
+            files.append(Path(runtime.cwd) / f"confounds_{number}.npz")
+            confounds.save(files[-1])
+        self._results["confounds_files"] = [str(file) for file in files]
+        return runtime
+
+
+class ResampleAtlas(SimpleInterface):  # type: ignore[misc]
+    """Every atlas on the run's grid, with the brain mask of the run."""
+
+    class input_spec(TraitedSpec):  # type: ignore[misc]
+        atlas_files = traits.List(File(exists=True), mandatory=True, desc="label images")
+        atlases = traits.Any(mandatory=True, desc="tuple of Atlas")
+        mask = File(exists=True, mandatory=True, desc="brain mask of the run")
+        shape = traits.Any(mandatory=True, desc="shape of the run's grid")
+        affine = traits.Any(mandatory=True, desc="affine of the run's grid, nested tuples")
+        version = traits.Str(__version__, usedefault=True)
+
+    class output_spec(TraitedSpec):  # type: ignore[misc]
+        placed_files = traits.List(File(exists=True), desc="one for each atlas")
+
+    def _run_interface(self, runtime: Any) -> Any:
+        grid = Grid(shape=tuple(self.inputs.shape), affine=np.array(self.inputs.affine))
+        mask = load_mask(Path(self.inputs.mask), grid)
+        files = []
+        for number, atlas in enumerate(self.inputs.atlases):
+            labels, atlas_grid = load_labels(atlas.image)
+            placed = place_labels(labels, atlas_grid, atlas.lut.ids, grid=grid, mask=mask)
+            files.append(Path(runtime.cwd) / f"placed_{number}.npz")
+            placed.save(files[-1])
+        self._results["placed_files"] = [str(file) for file in files]
+        return runtime
+
+
+class ExtractSignals(SimpleInterface):  # type: ignore[misc]
+    """Region means of every atlas, and the statistics of the run, in one pass over the BOLD."""
+
+    class input_spec(TraitedSpec):  # type: ignore[misc]
+        bold = File(exists=True, mandatory=True, desc="BOLD run")
+        placed_files = traits.List(File(exists=True), mandatory=True, desc="atlases on its grid")
+        version = traits.Str(__version__, usedefault=True)
+
+    class output_spec(TraitedSpec):  # type: ignore[misc]
+        extracted_file = File(exists=True, desc="signals, statistics and carpet of the run")
+
+    def _run_interface(self, runtime: Any) -> Any:
+        placed = [PlacedLabels.load(Path(file)) for file in self.inputs.placed_files]
+        labels = placed[0].labels.ravel(order="F")
+        mask = placed[0].mask
+        carpet = VoxelSelection(carpet_voxels(labels, mask.ravel(order="F")))
+        projections = [*(atlas.projection() for atlas in placed), carpet]
+        extraction = extract(BoldStream(Path(self.inputs.bold)), projections, mask=mask)
+        extracted = ExtractedRun.from_extraction(extraction, labels[carpet.support])
+        file = Path(runtime.cwd) / "extracted.npz"
+        extracted.save(file)
+        self._results["extracted_file"] = str(file)
+        return runtime
+
+
+class CleanSignals(SimpleInterface):  # type: ignore[misc]
+    """Remove confounds and drift from the region signals, for each strategy."""
+
+    class input_spec(TraitedSpec):  # type: ignore[misc]
+        extracted_file = File(exists=True, mandatory=True, desc="signals of the run")
+        placed_files = traits.List(File(exists=True), mandatory=True, desc="atlases on its grid")
+        confounds_files = traits.List(File(exists=True), mandatory=True, desc="per strategy")
+        atlases = traits.Any(mandatory=True, desc="tuple of Atlas")
+        strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
+        t_r = traits.Float(mandatory=True, desc="repetition time in seconds")
+        min_coverage = traits.Float(mandatory=True, desc="regions with less are n/a")
+        version = traits.Str(__version__, usedefault=True)
+
+    class output_spec(TraitedSpec):  # type: ignore[misc]
+        cleaned_files = traits.List(File(exists=True), desc="one for each strategy")
+        coverage_files = traits.List(File(exists=True), desc="one for each atlas")
+
+    def _run_interface(self, runtime: Any) -> Any:
+        cwd = Path(runtime.cwd)
+        extracted = ExtractedRun.load(Path(self.inputs.extracted_file))
+        placed = [PlacedLabels.load(Path(file)) for file in self.inputs.placed_files]
+        confounds = [Confounds.load(Path(file)) for file in self.inputs.confounds_files]
+        coverage = results.coverage_tables(
+            extracted, placed, self.inputs.atlases, min_coverage=self.inputs.min_coverage
+        )
+        cleaned = results.clean_run(
+            extracted, coverage, confounds, self.inputs.strategies, t_r=self.inputs.t_r
+        )
+        self._results["coverage_files"] = results.save_all(coverage, cwd, "coverage")
+        self._results["cleaned_files"] = results.save_all(cleaned, cwd, "cleaned")
+        return runtime
+
+
+class ComputeConnectivity(SimpleInterface):  # type: ignore[misc]
+    """Region-by-region matrices of the cleaned signals, for each strategy and atlas."""
+
+    class input_spec(TraitedSpec):  # type: ignore[misc]
+        cleaned_files = traits.List(File(exists=True), mandatory=True, desc="per strategy")
+        measures = traits.Any(mandatory=True, desc="names of the measures")
+        version = traits.Str(__version__, usedefault=True)
+
+    class output_spec(TraitedSpec):  # type: ignore[misc]
+        matrices_files = traits.List(File(exists=True), desc="one for each strategy")
+
+    def _run_interface(self, runtime: Any) -> Any:
+        cleaned = [CleanedRun.load(Path(file)) for file in self.inputs.cleaned_files]
+        matrices = [Matrices.of(run, self.inputs.measures) for run in cleaned]
+        self._results["matrices_files"] = results.save_all(
+            matrices, Path(runtime.cwd), "matrices"
+        )
+        return runtime
+
+
+class _ResultSpec(TraitedSpec):  # type: ignore[misc]
+    """What the two nodes that show results take in."""
+
+    plan = traits.Any(mandatory=True, desc="RunPlan")
+    boldref = File(exists=True, desc="BOLD reference of the run, if there is one")
+    extracted_file = File(exists=True, mandatory=True)
+    placed_files = traits.List(File(exists=True), mandatory=True)
+    confounds_files = traits.List(File(exists=True), mandatory=True)
+    coverage_files = traits.List(File(exists=True), mandatory=True)
+    cleaned_files = traits.List(File(exists=True), mandatory=True)
+    matrices_files = traits.List(File(exists=True), mandatory=True)
+    output_dir = traits.Str(mandatory=True, desc="dataset to write")
+    version = traits.Str(__version__, usedefault=True)
+
+
+class WriteDerivatives(SimpleInterface):  # type: ignore[misc]
+    """Every file of the run under its final name; the completion record last."""
+
+    class input_spec(_ResultSpec):
+        links = traits.Any(mandatory=True, desc="tuple of (dataset name, path)")
+
+    class output_spec(TraitedSpec):  # type: ignore[misc]
+        out_files = traits.List(File(exists=True), desc="what was written")
+
+    def _run_interface(self, runtime: Any) -> Any:
+        run_results = results.gather(self.inputs)
+        files = results.write_derivatives(
+            run_results, self.inputs.plan, Path(self.inputs.output_dir), dict(self.inputs.links)
+        )
+        self._results["out_files"] = [str(file) for file in files]
+        return runtime
+
+
+class DrawReportlets(SimpleInterface):  # type: ignore[misc]
+    """The figures and the summary of the run, for the subject's report."""
+
+    class input_spec(_ResultSpec):
+        pass
+
+    class output_spec(TraitedSpec):  # type: ignore[misc]
+        reportlet_files = traits.List(File(exists=True), desc="figures and summary")
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bidsmask.workflows.reportlets import write_reportlets
+
+        run_results = results.gather(self.inputs)
+        boldref = Path(self.inputs.boldref) if traits_isdefined(self.inputs.boldref) else None
+        files = write_reportlets(
+            run_results, self.inputs.plan, boldref, Path(self.inputs.output_dir)
+        )
+        self._results["reportlet_files"] = [str(file) for file in files]
+        return runtime
+
+
+def traits_isdefined(value: Any) -> bool:
+    """Whether a nipype input was given."""
+    from nipype.interfaces.base import isdefined
+
+    return bool(isdefined(value))

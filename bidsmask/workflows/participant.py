@@ -1,0 +1,231 @@
+"""The participant level: every run of the chosen subjects, then one report per subject."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock, Timeout
+from nipype.pipeline import engine as pe
+
+from bidsmask._version import __version__
+from bidsmask.dataset.derivatives import is_complete
+from bidsmask.dataset.description import write_dataset_files
+from bidsmask.errors import LockError, OutputError, SettingsError
+from bidsmask.settings import Settings, to_toml
+from bidsmask.workflows import resources
+from bidsmask.workflows.execute import NodeFailure, Outcome, execute
+from bidsmask.workflows.plan import Plan, RunFailure, RunPlan
+from bidsmask.workflows.reportlets import reportlets_exist
+from bidsmask.workflows.run import init_run_wf, run_wf_name
+from bidsmask.workflows.status import write_status
+from bidsmask.workflows.subject_report import write_citation_files, write_subject_report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What an invocation did: the one source of its last words and of its exit code."""
+
+    done: tuple[str, ...]
+    failures: tuple[RunFailure, ...]
+    reports: tuple[Path, ...]
+    n_computed: int
+    n_reused: int
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every run is done, 1 if some are not."""
+        return 1 if self.failures else 0
+
+
+def init_participant_wf(
+    subject: str, plans: Sequence[RunPlan], *, output_dir: Path, links: dict[str, str]
+) -> pe.Workflow:
+    """The workflow of one subject: a sub-workflow for each of its runs."""
+    workflow = pe.Workflow(name=f"sub_{re.sub(r'[^0-9a-zA-Z]', '_', subject)}_wf")
+    workflow.add_nodes(
+        [init_run_wf(plan, output_dir=output_dir, links=links) for plan in plans]
+    )
+    return workflow
+
+
+def init_bidsmask_wf(
+    plans: Sequence[RunPlan], *, output_dir: Path, work_dir: Path, links: dict[str, str]
+) -> pe.Workflow:
+    """All subjects side by side, so that every core has work until the last run."""
+    workflow = pe.Workflow(name="bidsmask_wf", base_dir=str(work_dir))
+    for subject in dict.fromkeys(plan.run.subject for plan in plans):
+        of_subject = [plan for plan in plans if plan.run.subject == subject]
+        workflow.add_nodes(
+            [init_participant_wf(subject, of_subject, output_dir=output_dir, links=links)]
+        )
+    return workflow
+
+
+def run_participants(
+    settings: Settings,
+    plan: Plan,
+    *,
+    on_node: Callable[[str, str], None] | None = None,
+) -> Summary:
+    """Carry out a plan and write the reports.
+
+    Parameters
+    ----------
+    settings : Settings
+        What was asked for.
+    plan : Plan
+        What can be done of it.
+    on_node : callable, optional
+        Called with a node's full name and "start", "end" or "exception".
+
+    Raises
+    ------
+    OutputError
+        If the output or the work folder cannot be written to.
+    LockError
+        If another job is at work on one of the subjects.
+    """
+    links = dataset_links(settings)
+    with _writable(settings.output_dir), _locked(settings.output_dir, plan.subjects):
+        _write_dataset_level(settings, links)
+        plans = [_with_state(run, settings.output_dir) for run in plan.runs]
+        outcome = _execute(settings, plans, links, on_node)
+        failures = (*plan.failures, *_run_failures(plans, outcome.failures))
+        failed = {failure.run for failure in failures}
+        done = tuple(run.run.name for run in plans if run.run.name not in failed)
+        write_status(settings.output_dir, done, failures)
+        reports = write_reports(settings.output_dir, plan, failures)
+    if settings.execution.work_dir is None and not failures:
+        shutil.rmtree(settings.work_dir, ignore_errors=True)
+    return Summary(
+        done=done,
+        failures=failures,
+        reports=reports,
+        n_computed=outcome.n_computed,
+        n_reused=outcome.n_reused,
+    )
+
+
+def dataset_links(settings: Settings) -> dict[str, str]:
+    """Names of datasets that BIDS URIs may refer to, and where they are."""
+    return {
+        "preprocessed": str(settings.bids_dir),
+        **{name: str(path) for name, path in settings.datasets},
+    }
+
+
+def _write_dataset_level(settings: Settings, links: dict[str, str]) -> None:
+    write_dataset_files(
+        settings.output_dir, version=__version__, source_root=settings.bids_dir, links=links
+    )
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    log = settings.output_dir / "logs" / stamp / "bidsmask.toml"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(to_toml(settings), encoding="utf-8")
+
+
+def _with_state(plan: RunPlan, output_dir: Path) -> RunPlan:
+    return replace(
+        plan,
+        outputs_are_missing=not is_complete(output_dir, plan.run, plan.digest),
+        reportlets_are_missing=not reportlets_exist(output_dir, plan),
+    )
+
+
+def _execute(
+    settings: Settings,
+    plans: Sequence[RunPlan],
+    links: dict[str, str],
+    on_node: Callable[[str, str], None] | None,
+) -> Outcome:
+    if not plans:
+        return Outcome(0, 0, ())
+    execution = settings.execution
+    if execution.clean_workdir:
+        shutil.rmtree(settings.work_dir, ignore_errors=True)
+    workflow = init_bidsmask_wf(
+        plans, output_dir=settings.output_dir, work_dir=settings.work_dir, links=links
+    )
+    if execution.write_graph:
+        workflow.write_graph(graph2use="colored", format="svg", simple_form=True)
+    return execute(
+        workflow,
+        n_procs=execution.nprocs or resources.available_cores(),
+        memory_gb=execution.mem_gb or resources.available_memory_gb(),
+        crash_dir=settings.output_dir / "logs",
+        stop_on_first_crash=execution.stop_on_first_crash,
+        plugin=_read_plugin(execution.plugin_file),
+        on_node=on_node,
+    )
+
+
+def _read_plugin(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: cannot be read as a nipype plugin file: {error}") from error
+    if not isinstance(content, dict) or "plugin" not in content:
+        raise SettingsError(f"{path}: a nipype plugin file holds at least 'plugin: NAME'.")
+    return content
+
+
+def _run_failures(
+    plans: Sequence[RunPlan], failures: Sequence[NodeFailure]
+) -> Iterator[RunFailure]:
+    by_name = {run_wf_name(plan): plan.run for plan in plans}
+    for failure in failures:
+        *_, workflow, node = failure.node.split(".")
+        run = by_name[workflow]
+        yield RunFailure(
+            subject=run.subject, run=run.name, node=node, kind=failure.kind, reason=failure.reason
+        )
+
+
+def write_reports(
+    output_dir: Path, plan: Plan, failures: Sequence[RunFailure]
+) -> tuple[Path, ...]:
+    """One report for each subject, whatever became of its runs; the citation texts."""
+    write_citation_files(output_dir, plan)
+    return tuple(
+        write_subject_report(
+            output_dir, subject, [failure for failure in failures if failure.subject == subject]
+        )
+        for subject in plan.subjects
+    )
+
+
+@contextmanager
+def _writable(output_dir: Path) -> Iterator[None]:
+    try:
+        (output_dir / ".bidsmask").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{output_dir}: cannot be written to ({error.strerror}). Choose another output folder."
+        ) from error
+    yield
+
+
+@contextmanager
+def _locked(output_dir: Path, subjects: Sequence[str]) -> Iterator[None]:
+    """Keep other jobs away from the same subjects in the same output."""
+    with ExitStack() as stack:
+        for subject in subjects:
+            path = output_dir / ".bidsmask" / f"sub-{subject}.lock"
+            try:
+                stack.enter_context(FileLock(path, timeout=0))
+            except Timeout as error:
+                raise LockError(
+                    f"Another job is working on sub-{subject} in {output_dir} (it holds {path}). "
+                    "Wait for it, or choose another output folder."
+                ) from error
+        yield

@@ -1,0 +1,110 @@
+"""The workflow of one BOLD run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from nipype.pipeline import engine as pe
+
+from bidsmask.workflows.nodes import (
+    CleanSignals,
+    ComputeConnectivity,
+    DrawReportlets,
+    ExtractSignals,
+    LoadConfounds,
+    ResampleAtlas,
+    WriteDerivatives,
+)
+from bidsmask.workflows.plan import RunPlan
+
+
+def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) -> pe.Workflow:
+    """From a BOLD run and its companions to derivatives and the pieces of a report.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        The run, its atlases and its strategies.
+    output_dir : Path
+        Dataset to write.
+    links : mapping
+        Names of datasets that BIDS URIs refer to, and where they are.
+
+    Returns
+    -------
+    workflow : nipype Workflow
+        Nodes ``load_confounds``, ``resample_atlas``, ``extract``, ``clean``, ``connectivity``,
+        ``derive`` and ``report``.
+    """
+    run = plan.run
+    load_confounds = pe.Node(
+        LoadConfounds(
+            table=str(run.confounds), strategies=plan.strategies, n_volumes=plan.n_volumes
+        ),
+        name="load_confounds",
+    )
+    resample_atlas = pe.Node(
+        ResampleAtlas(
+            atlas_files=[str(atlas.image) for atlas in plan.atlases],
+            atlases=plan.atlases,
+            mask=str(run.mask),
+            shape=plan.shape,
+            affine=plan.affine,
+        ),
+        name="resample_atlas",
+    )
+    extract = pe.Node(ExtractSignals(bold=str(run.bold)), name="extract", mem_gb=plan.memory_gb)
+    clean = pe.Node(
+        CleanSignals(
+            atlases=plan.atlases,
+            strategies=plan.strategies,
+            t_r=plan.t_r,
+            min_coverage=plan.min_coverage,
+        ),
+        name="clean",
+    )
+    connectivity = pe.Node(ComputeConnectivity(measures=plan.measures), name="connectivity")
+    derive = pe.Node(
+        WriteDerivatives(plan=plan, output_dir=str(output_dir), links=tuple(links.items())),
+        name="derive",
+        overwrite=True if plan.outputs_are_missing else None,
+    )
+    report = pe.Node(
+        DrawReportlets(plan=plan, output_dir=str(output_dir)),
+        name="report",
+        overwrite=True if plan.reportlets_are_missing else None,
+    )
+    if run.confounds_json is not None:
+        load_confounds.inputs.sidecar = str(run.confounds_json)
+    if run.boldref is not None:
+        report.inputs.boldref = str(run.boldref)
+
+    processing_edges = [
+        (resample_atlas, extract, [("placed_files", "placed_files")]),
+        (resample_atlas, clean, [("placed_files", "placed_files")]),
+        (load_confounds, clean, [("confounds_files", "confounds_files")]),
+        (extract, clean, [("extracted_file", "extracted_file")]),
+        (clean, connectivity, [("cleaned_files", "cleaned_files")]),
+    ]
+    output_edges = [
+        (source, sink, [(field, field)])
+        for sink in (derive, report)
+        for source, field in (
+            (resample_atlas, "placed_files"),
+            (load_confounds, "confounds_files"),
+            (extract, "extracted_file"),
+            (clean, "coverage_files"),
+            (clean, "cleaned_files"),
+            (connectivity, "matrices_files"),
+        )
+    ]
+    workflow = pe.Workflow(name=run_wf_name(plan))
+    workflow.connect(processing_edges + output_edges)
+    return workflow
+
+
+def run_wf_name(plan: RunPlan) -> str:
+    """The name of a run's workflow; nipype allows letters, digits and underscores."""
+    return re.sub(r"\W+", "_", plan.run.name) + "_wf"
