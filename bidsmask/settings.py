@@ -10,6 +10,7 @@ Where a confound strategy brings a default of its own (filter, censoring, ...), 
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,6 +149,7 @@ def to_toml(settings: Settings) -> str:
     import tomli_w
 
     values = _plain(dataclasses.asdict(settings))
+    values["selection"]["filters"] = json.dumps(settings.selection.filters)  # TOML has no null
     values["datasets"] = {name: str(path) for name, path in settings.datasets}
     return tomli_w.dumps(values)
 
@@ -184,7 +186,14 @@ def _read_section(path: Path, section: str, values: dict[str, Any]) -> dict[str,
         raise SettingsError(
             f"{path}: [{section}] has no option {', '.join(unknown)}. It has: {', '.join(hints)}."
         )
-    return {key: _typed(value, str(hints[key])) for key, value in values.items()}
+    return {
+        key: _tuples(json.loads(value)) if key == "filters" else _typed(value, str(hints[key]))
+        for key, value in values.items()
+    }
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def _typed(value: Any, hint: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from bidsmask._version import __version__
 from bidsmask.dataset.data import strategy_names
-from bidsmask.dataset.selection import Selection, read_filter_file
+from bidsmask.dataset.selection import read_filter_file
 from bidsmask.errors import SettingsError
 from bidsmask.settings import (
     DEFAULT_ATLASES,
@@ -239,7 +239,8 @@ def _settings(options: argparse.Namespace) -> Settings:
             f"not {options.analysis_level!r}."
         )
     values = {key: value for key, value in vars(options).items() if value is not None}
-    values |= _selection(values)
+    if options.bids_filter_file:
+        values |= _filters(options.bids_filter_file)
     sections = {
         name: kind(**{key: _frozen(values[key]) for key in kind.__dataclass_fields__ if key in values})
         for name, kind in SECTIONS.items()
@@ -253,17 +254,9 @@ def _settings(options: argparse.Namespace) -> Settings:
     )
 
 
-def _selection(values: dict[str, Any]) -> dict[str, Any]:
-    prefixes = {"participants": "sub-", "sessions": "ses-", "tasks": "task-", "runs": "run-",
-                "spaces": "space-"}  # fmt: skip
-    chosen: dict[str, Any] = {
-        name: tuple(label.removeprefix(prefix) for label in values[name])
-        for name, prefix in prefixes.items()
-        if name in values
-    }
-    if "bids_filter_file" in values:
-        chosen["filters"], chosen["filter_warnings"] = read_filter_file(values["bids_filter_file"])
-    return chosen
+def _filters(path: Path) -> dict[str, Any]:
+    filters, warnings = read_filter_file(path)
+    return {"filters": filters, "filter_warnings": warnings}
 
 
 def _frozen(value: Any) -> Any:
