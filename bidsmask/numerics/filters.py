@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from bidsmask._typing import FloatArray
+from bidsmask._typing import FloatArray, IntArray
 from bidsmask.errors import DegreesOfFreedomError, RunError
 
 BUTTERWORTH_ORDER = 5
 """Order of one pass; forwards and backwards together attenuate like order ten."""
 
 
-def detrend(signals: FloatArray, *, times: FloatArray | None = None) -> FloatArray:
+def detrend(signals: FloatArray, *, times: FloatArray | IntArray | None = None) -> FloatArray:
     """Remove the mean and the least-squares straight line of each column.
 
     Parameters
@@ -58,6 +58,7 @@ def cosine_basis(n_volumes: int, t_r: float, high_pass_hz: float) -> FloatArray:
     -------
     basis : float64 array of shape (T, K)
         K = floor(2 T `high_pass_hz` `t_r`) orthonormal columns, slowest first; no constant.
+        K is 0 when the run is shorter than half a period of the cut-off.
 
     Raises
     ------

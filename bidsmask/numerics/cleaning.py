@@ -1,0 +1,448 @@
+"""Confounds, drift and noise out of the signals, in one documented order.
+
+1. Censored volumes are interpolated from the kept ones, and those before the first or after the
+   last kept one are trimmed.      (Only a Butterworth filter, which needs even sampling, does so.)
+2. Mean and straight line are removed.
+3. The Butterworth filter runs.
+4. Censored volumes are left out.
+5. The design is regressed out; a cosine filter is part of the design.
+6. What is left is standardised.
+
+Signals and design go through steps 1 to 4 alike, so that regression cannot bring back what the
+filter took (Lindquist et al. 2019, doi:10.1002/hbm.24528). Without a Butterworth filter nothing
+is interpolated: censored volumes are left out first, and lines are fitted on the true time axis.
+The content of a censored volume never reaches a value that is given out.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from bidsmask._typing import BoolArray, FloatArray, IntArray
+from bidsmask.errors import ConfoundsError, DegreesOfFreedomError
+from bidsmask.numerics.censoring import interpolate_censored
+from bidsmask.numerics.filters import butterworth, cosine_basis, detrend
+
+Filter = Literal["butterworth", "cosine", "none"]
+Standardization = Literal["zscore", "psc", "none"]
+
+EPS = float(np.finfo(np.float64).eps)
+
+ROUNDING = 1e-12
+"""What is left of a column that is smaller than this share of it is rounding error: nothing."""
+
+MIN_KEPT_VOLUMES = 3
+"""A mean, a line and one volume to spare."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleaningParameters:
+    """What is removed from the signals besides the design, and the unit of what is left.
+
+    Parameters
+    ----------
+    detrend : bool
+        Remove the mean and a straight line.
+    filter : {"butterworth", "cosine", "none"}
+        Butterworth: zero-phase, order 5. Cosine: slow cosines join the design.
+    high_pass_hz, low_pass_hz : float or None
+        Slower and faster changes are removed. A cosine filter has no low-pass.
+    standardize : {"zscore", "psc", "none"}
+        Standard scores with the sample standard deviation, percent signal change, or neither.
+
+    Raises
+    ------
+    ValueError
+        If an option would have no effect, or two of them exclude each other.
+    """
+
+    detrend: bool = True
+    filter: Filter = "none"
+    high_pass_hz: float | None = None
+    low_pass_hz: float | None = None
+    standardize: Standardization = "zscore"
+
+    def __post_init__(self) -> None:
+        self._check_choices()
+        self._check_filter()
+        self._check_cutoffs()
+
+    def _check_choices(self) -> None:
+        for name, value, choices in (
+            ("filter", self.filter, ("butterworth", "cosine", "none")),
+            ("standardize", self.standardize, ("zscore", "psc", "none")),
+        ):
+            if value not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+
+    def _check_filter(self) -> None:
+        no_high, no_low = self.high_pass_hz is None, self.low_pass_hz is None
+        if self.filter == "none" and not (no_high and no_low):
+            raise ValueError("Cut-off frequencies have no effect with the filter none.")
+        if self.filter == "cosine" and not no_low:
+            raise ValueError("A low-pass has no effect with the filter cosine; try butterworth.")
+        if self.filter == "cosine" and no_high:
+            raise ValueError("The filter cosine needs a high-pass in Hz.")
+        if self.filter == "butterworth" and no_high and no_low:
+            raise ValueError("The filter butterworth needs a high-pass or a low-pass in Hz.")
+
+    def _check_cutoffs(self) -> None:
+        high, low = self.high_pass_hz, self.low_pass_hz
+        for name, cutoff in (("high_pass_hz", high), ("low_pass_hz", low)):
+            if cutoff is not None and not 0 < cutoff < np.inf:
+                raise ValueError(f"{name} must be above 0 (None: no such filter), not {cutoff}.")
+        if high is not None and low is not None and high >= low:
+            raise ValueError(f"high_pass_hz ({high:g}) must be below low_pass_hz ({low:g}).")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DegreesOfFreedom:
+    """Where the temporal degrees of freedom of a run went.
+
+    Parameters
+    ----------
+    n_volumes, n_censored, n_kept : int
+        Volumes of the run (T), those left out, and the rest.
+    n_detrend : int
+        2 for mean and line, 1 if only standardisation removes the mean, else 0.
+    n_filter : float
+        Lost to the filter. Butterworth: the share of frequencies below Nyquist that it stops,
+        times `n_kept`. Cosine: the rank of its regressors on the kept volumes.
+    n_confounds : int
+        Rank that the design adds to the cosines, on the kept volumes.
+    remaining : float
+        `n_kept` minus the three losses; above 0.
+
+    References
+    ----------
+    Ciric et al. (2017), NeuroImage 154, doi:10.1016/j.neuroimage.2017.03.020
+    """
+
+    n_volumes: int
+    n_censored: int
+    n_kept: int
+    n_detrend: int
+    n_filter: float
+    n_confounds: int
+    remaining: float
+
+
+def orthonormal_basis(design: FloatArray) -> FloatArray:
+    """Orthonormal columns that span the standardised columns of a design.
+
+    Parameters
+    ----------
+    design : array of shape (T, C)
+        Columns are z-scored first (sample standard deviation), so that their units do not
+        decide their rank. A constant column therefore spans nothing: the mean of the signals is
+        for detrending and standardisation to remove.
+
+    Returns
+    -------
+    basis : float64 array of shape (T, rank)
+
+    Raises
+    ------
+    ConfoundsError
+        If a value is NaN or infinite.
+
+    References
+    ----------
+    Golub & Van Loan, Matrix Computations, section 5.4 (QR with column pivoting)
+
+    Examples
+    --------
+    >>> ramp = np.arange(4.0)
+    >>> orthonormal_basis(np.column_stack([ramp, 2 * ramp, np.ones(4)])).shape
+    (4, 1)
+    """
+    from scipy.linalg import qr
+
+    if not np.isfinite(design).all():
+        bad = np.flatnonzero(~np.isfinite(design).all(axis=0))
+        raise ConfoundsError(
+            f"The design holds values that are not finite numbers in kept volumes, in "
+            f"{bad.size} of {design.shape[1]} columns; the first is column {bad[0]} (from 0)."
+        )
+    if not design.size:
+        return np.empty((design.shape[0], 0))
+    q, r, _ = qr(_zscore(design), mode="economic", pivoting=True)
+    basis: FloatArray = q[:, np.abs(np.diag(r)) > 100 * EPS]
+    return basis
+
+
+def remove_confounds(signals: FloatArray, design: FloatArray) -> FloatArray:
+    """Residuals of the signals (T, P) after least-squares regression on a design (T, C).
+
+    Parameters
+    ----------
+    signals : array of shape (T, P)
+    design : array of shape (T, C)
+        Standardised first, see `orthonormal_basis`: the mean of the signals survives.
+
+    Returns
+    -------
+    residuals : float64 array of shape (T, P)
+
+    Raises
+    ------
+    ConfoundsError
+        If the design holds NaN or infinite values.
+    """
+    return _residuals(signals, orthonormal_basis(design))
+
+
+def standardize(
+    signals: FloatArray, how: Standardization, *, original_mean: FloatArray | None = None
+) -> FloatArray:
+    """Give the signals a unit.
+
+    Parameters
+    ----------
+    signals : array of shape (T, P)
+    how : {"zscore", "psc", "none"}
+        Standard scores (mean 0, sample standard deviation 1), percent change from the mean, or
+        as they are.
+    original_mean : array of shape (P,), optional
+        The mean that earlier steps took away. With "psc" it is added to what mean is left to
+        make the baseline. None: the signals still carry their mean.
+
+    Returns
+    -------
+    standardized : float64 array of shape (T, P)
+        A constant column ("zscore") and one with a baseline of 0 ("psc") are all 0.
+
+    Notes
+    -----
+    Whether a mean was taken away is known, and is not guessed from the data. nilearn compares
+    the means before and after, averaged over all columns, so that the unit of one column may
+    depend on the others there.
+
+    Examples
+    --------
+    >>> standardize(np.array([[90.0], [100.0], [110.0]]), "psc").ravel()
+    array([-10., 0., 10.])
+    """
+    if how == "zscore":
+        return _zscore(signals)
+    if how == "psc":
+        return _percent_change(signals, original_mean)
+    return np.array(signals, dtype=np.float64)
+
+
+class Cleaner:
+    """Cleaning of one run by one strategy: built once, applied to any columns of the run.
+
+    Parameters
+    ----------
+    parameters : CleaningParameters
+    t_r : float
+        Repetition time in seconds.
+    sample_mask : bool array of shape (T,)
+        True = kept.
+    design : array of shape (T, C)
+        Confounds to regress out; C may be 0. Censored rows are never looked at.
+
+    Attributes
+    ----------
+    parameters : CleaningParameters
+    sample_mask : bool array of shape (T,)
+        The volumes that come out.
+    basis : float64 array of shape (T_kept, rank)
+        Orthonormal columns of the design after steps 1 to 4, cosines included.
+    ledger : DegreesOfFreedom
+
+    Raises
+    ------
+    DegreesOfFreedomError
+        If fewer than 3 volumes are kept, or no degrees of freedom remain, or the run is too
+        short for the filter.
+    ConfoundsError
+        If the design holds NaN or infinite values in kept volumes.
+    RunError
+        If a cut-off does not lie below the Nyquist frequency.
+    ValueError
+        If `sample_mask` and `design` do not have one row per volume.
+
+    Examples
+    --------
+    >>> kept = np.array([True, True, False, True, True])
+    >>> detrend_only = CleaningParameters(standardize="none")
+    >>> cleaner = Cleaner(detrend_only, t_r=2.0, sample_mask=kept, design=np.empty((5, 0)))
+    >>> cleaner(np.array([[1.0], [2.0], [99.0], [4.0], [5.0]])).round(12).ravel() + 0
+    array([0., 0., 0., 0.])
+    """
+
+    def __init__(
+        self,
+        parameters: CleaningParameters,
+        *,
+        t_r: float,
+        sample_mask: BoolArray,
+        design: FloatArray,
+    ) -> None:
+        _check_rows(sample_mask, design)
+        self.parameters = parameters
+        self.sample_mask: BoolArray = np.array(sample_mask, dtype=bool)
+        self._t_r = t_r
+        self._check_kept()
+        n_filter, self.basis = self._bases(np.asarray(design, dtype=np.float64))
+        self.ledger = self._count(n_filter)
+
+    def __call__(self, signals: FloatArray) -> FloatArray:
+        """Clean columns of the run.
+
+        Parameters
+        ----------
+        signals : array of shape (T, P)
+            Columns with a NaN or infinite value in a kept volume come out as NaN, whole.
+
+        Returns
+        -------
+        cleaned : float64 array of shape (T_kept, P)
+            Kept volumes only, in the unit that the parameters name. A column with nothing left
+            is all 0.
+
+        Raises
+        ------
+        ValueError
+            If `signals` does not have one row per volume.
+        """
+        if signals.ndim != 2 or len(signals) != self.sample_mask.size:
+            raise ValueError(
+                f"Signals must be (T, P) with T = {self.sample_mask.size} volumes; "
+                f"their shape is {signals.shape}."
+            )
+        usable = np.isfinite(signals[self.sample_mask]).all(axis=0)
+        cleaned = np.full((self.ledger.n_kept, signals.shape[1]), np.nan)
+        cleaned[:, usable] = self._clean(signals[:, usable])
+        return cleaned
+
+    def _clean(self, signals: FloatArray) -> FloatArray:
+        series = self._series(signals)
+        residuals = _residuals(self._filtered(series), self.basis)
+        floor = ROUNDING * np.abs(series).max(axis=0, initial=0)
+        return standardize(
+            _without_rounding(residuals, floor),
+            self.parameters.standardize,
+            original_mean=series.mean(axis=0) if self._removes_mean else None,
+        )
+
+    @property
+    def _is_butterworth(self) -> bool:
+        return self.parameters.filter == "butterworth"
+
+    @property
+    def _removes_mean(self) -> bool:
+        high_pass = self._is_butterworth and self.parameters.high_pass_hz is not None
+        return self.parameters.detrend or high_pass
+
+    @property
+    def _times(self) -> IntArray:
+        """The volumes, counted from 0, that steps 2 and 3 work on."""
+        kept = np.flatnonzero(self.sample_mask)
+        return np.arange(kept[0], kept[-1] + 1) if self._is_butterworth else kept
+
+    def _series(self, signals: FloatArray) -> FloatArray:
+        """Take step 1 or, without a Butterworth filter, step 4."""
+        if self._is_butterworth:
+            signals = interpolate_censored(signals, self.sample_mask)
+        return signals[self._times].astype(np.float64)
+
+    def _filtered(self, series: FloatArray) -> FloatArray:
+        """Take steps 2 to 4."""
+        if self.parameters.detrend:
+            series = detrend(series, times=self._times)
+        if self._is_butterworth:
+            series = butterworth(
+                series,
+                t_r=self._t_r,
+                high_pass_hz=self.parameters.high_pass_hz,
+                low_pass_hz=self.parameters.low_pass_hz,
+            )
+        return series[self.sample_mask[self._times]]
+
+    def _check_kept(self) -> None:
+        n_kept, n_volumes = np.count_nonzero(self.sample_mask), self.sample_mask.size
+        if n_kept < MIN_KEPT_VOLUMES:
+            raise DegreesOfFreedomError(
+                f"Only {n_kept} of {n_volumes} volumes are kept, and cleaning needs at least "
+                f"{MIN_KEPT_VOLUMES}. Leave this run out, or censor less strictly."
+            )
+
+    def _bases(self, design: FloatArray) -> tuple[int, FloatArray]:
+        """Rank of the cosines (0 without), and the basis of the whole design."""
+        cosines: FloatArray = np.empty((len(design), 0))
+        if self.parameters.filter == "cosine" and self.parameters.high_pass_hz is not None:
+            cosines = cosine_basis(len(design), self._t_r, self.parameters.high_pass_hz)
+        whole = self._filtered(self._series(np.hstack([cosines, design])))
+        rank_of_cosines = orthonormal_basis(whole[:, : cosines.shape[1]]).shape[1]
+        return rank_of_cosines, orthonormal_basis(whole)
+
+    def _count(self, rank_of_cosines: int) -> DegreesOfFreedom:
+        n_volumes, n_kept = self.sample_mask.size, int(self.sample_mask.sum())
+        n_detrend = 2 if self.parameters.detrend else int(self.parameters.standardize != "none")
+        n_filter = n_kept * self._stopped_share() if self._is_butterworth else rank_of_cosines
+        n_confounds = self.basis.shape[1] - rank_of_cosines
+        ledger = DegreesOfFreedom(
+            n_volumes=n_volumes,
+            n_censored=n_volumes - n_kept,
+            n_kept=n_kept,
+            n_detrend=n_detrend,
+            n_filter=n_filter,
+            n_confounds=n_confounds,
+            remaining=n_kept - n_detrend - n_filter - n_confounds,
+        )
+        if ledger.remaining <= 0:
+            raise DegreesOfFreedomError(_overdrawn(ledger))
+        return ledger
+
+    def _stopped_share(self) -> float:
+        """Share of the frequencies from 0 to Nyquist that the Butterworth filter stops."""
+        nyquist_hz = 1 / (2 * self._t_r)
+        high = self.parameters.high_pass_hz or 0.0
+        low = self.parameters.low_pass_hz or nyquist_hz
+        return 1 - (low - high) / nyquist_hz
+
+
+def _overdrawn(ledger: DegreesOfFreedom) -> str:
+    return (
+        f"No degrees of freedom are left: {ledger.n_kept} of {ledger.n_volumes} volumes are kept "
+        f"({ledger.n_censored} censored), minus {ledger.n_detrend} for mean and line, "
+        f"{ledger.n_filter:g} for the filter and {ledger.n_confounds} for the design, "
+        f"makes {ledger.remaining:g}. Choose a smaller strategy, a wider pass band, or censor "
+        "less strictly."
+    )
+
+
+def _check_rows(sample_mask: BoolArray, design: FloatArray) -> None:
+    if sample_mask.ndim != 1 or design.ndim != 2 or len(design) != sample_mask.size:
+        raise ValueError(
+            "sample_mask must be (T,) and design (T, C) with the same T; their shapes are "
+            f"{sample_mask.shape} and {design.shape}."
+        )
+
+
+def _residuals(signals: FloatArray, basis: FloatArray) -> FloatArray:
+    return signals - basis @ (basis.T @ signals)
+
+
+def _without_rounding(signals: FloatArray, floor: FloatArray) -> FloatArray:
+    """Make columns whose range is within `floor` (P,) constant, so that no unit inflates it."""
+    flat = np.ptp(signals, axis=0) <= floor
+    return np.where(flat, signals.mean(axis=0), signals)
+
+
+def _zscore(signals: FloatArray) -> FloatArray:
+    centred: FloatArray = signals - signals.mean(axis=0)
+    std = signals.std(axis=0, ddof=1)
+    centred /= np.where(std < EPS, 1.0, std)
+    return centred
+
+
+def _percent_change(signals: FloatArray, original_mean: FloatArray | None) -> FloatArray:
+    mean = signals.mean(axis=0)
+    baseline = np.abs(mean if original_mean is None else mean + original_mean)
+    change = 100 * (signals - mean)
+    return np.divide(change, baseline, out=np.zeros_like(change), where=baseline >= EPS)
