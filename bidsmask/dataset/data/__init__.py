@@ -1,0 +1,19 @@
+"""Files that come with bidsmask: the confound strategies, one YAML file each.
+
+Light on purpose: the command-line help lists the strategies, and must not wait for numpy or yaml.
+"""
+
+from pathlib import Path
+
+STRATEGIES_FOLDER = Path(__file__).parent / "strategies"
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Names of the strategies that come with bidsmask, sorted.
+
+    Examples
+    --------
+    >>> "36P" in strategy_names()
+    True
+    """
+    return tuple(sorted(file.stem for file in STRATEGIES_FOLDER.glob("*.yaml")))

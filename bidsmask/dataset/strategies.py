@@ -1,0 +1,370 @@
+r"""Confound strategies: which columns are regressed, which volumes are left out, how to clean.
+
+A strategy is a YAML file; the ones that come with bidsmask are in ``data/strategies``, and a
+user's own file is read in the same way::
+
+    name: 6P+hp                       # becomes desc-6P+hp in file names
+    description: Six motion parameters and the cosine drift terms of fMRIPrep were regressed.
+    reference: {text: In-house}       # optional; with a doi where there is one
+    columns:
+      - {label: motion, pattern: "(trans|rot)_[xyz]", count: 6}
+      - {label: high-pass, pattern: 'cosine\d+', optional: true}
+    censoring: {fd_threshold_mm: 0.5, min_segment_volumes: 5}
+    cleaning: {detrend: true, filter: none, standardize: zscore}
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import reprlib
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from bidsmask.dataset.data import STRATEGIES_FOLDER, strategy_names
+from bidsmask.errors import StrategyError
+from bidsmask.numerics.censoring import CensoringParameters
+from bidsmask.numerics.cleaning import CleaningParameters
+
+__all__ = [
+    "ColumnGroup",
+    "Reference",
+    "Strategy",
+    "load_strategy",
+    "strategy_names",
+]
+
+MAX_BYTES = 1_000_000
+"""A strategy is a page of text; a larger file is something else."""
+
+OfStrategy = Literal["strategy"]
+P = TypeVar("P", CensoringParameters, CleaningParameters)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """What to cite for a strategy. `doi` is None where there is none."""
+
+    text: str
+    doi: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnGroup:
+    r"""Columns of the confounds table that belong together.
+
+    Parameters
+    ----------
+    label : str
+        What they are, for messages and the report.
+    pattern : str
+        Regular expression; a column belongs to the group if its whole name matches. Names are
+        those of fMRIPrep 21 and later (older ones are translated before).
+    count : int or None
+        How many there must be. None: any number.
+    optional : bool
+        Whether a table without any of them is fine.
+    mask : str or None
+        Keep only CompCor components of this mask (``"WM"``, ``"CSF"``, ``"combined"``).
+    limit : int or None
+        Keep only the first so many.
+
+    Examples
+    --------
+    >>> motion = ColumnGroup(label="motion", pattern=r"(trans|rot)_[xyz]", count=6)
+    >>> motion.matches("rot_x"), motion.matches("rot_x_power2")
+    (True, False)
+    """
+
+    label: str
+    pattern: str
+    count: int | None = None
+    optional: bool = False
+    mask: str | None = None
+    limit: int | None = None
+
+    def matches(self, column: str) -> bool:
+        """Whether the whole name of a column fits the pattern."""
+        return re.fullmatch(self.pattern, column) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strategy:
+    """A named choice of confounds, of volumes to leave out, and of how to clean.
+
+    Parameters
+    ----------
+    name : str
+        Letters, digits and ``+``: it becomes a ``desc-`` label.
+    description : str
+        One or two sentences for the methods text, about the regressed columns only; filter and
+        censoring can be changed on the command line and are described from their parameters.
+    """
+
+    name: str
+    description: str
+    reference: Reference
+    groups: tuple[ColumnGroup, ...]
+    censoring: CensoringParameters
+    cleaning: CleaningParameters
+
+    def with_overrides(
+        self,
+        *,
+        detrend: bool | OfStrategy = "strategy",
+        filter: Literal["butterworth", "cosine", "none", "strategy"] = "strategy",
+        high_pass_hz: float | OfStrategy | None = "strategy",
+        low_pass_hz: float | OfStrategy | None = "strategy",
+        standardize: Literal["zscore", "psc", "none", "strategy"] = "strategy",
+        fd_threshold_mm: float | OfStrategy | None = "strategy",
+        std_dvars_threshold: float | OfStrategy | None = "strategy",
+        min_segment_volumes: int | OfStrategy = "strategy",
+        dummy_scans: int | Literal["auto", "strategy"] = "strategy",
+    ) -> Strategy:
+        """Replace some of the settings; ``"strategy"`` keeps what the strategy says.
+
+        Cut-offs belong to a filter: where another `filter` is asked for, those of the strategy
+        that the new filter has no use for are dropped. One that is *given* and has no use is
+        refused.
+
+        Raises
+        ------
+        StrategyError
+            If the settings contradict each other, or one would have no effect.
+        """
+        cleaning = {
+            "detrend": detrend,
+            "filter": filter,
+            "high_pass_hz": high_pass_hz,
+            "low_pass_hz": low_pass_hz,
+            "standardize": standardize,
+        }
+        censoring = {
+            "fd_threshold_mm": fd_threshold_mm,
+            "std_dvars_threshold": std_dvars_threshold,
+            "min_segment_volumes": min_segment_volumes,
+            "dummy_scans": dummy_scans,
+        }
+        return replace(
+            self,
+            cleaning=_override(self.name, self.cleaning, _without_idle_cutoffs(cleaning)),
+            censoring=_override(self.name, self.censoring, censoring),
+        )
+
+
+def _without_idle_cutoffs(changes: dict[str, Any]) -> dict[str, Any]:
+    """Drop the strategy's own cut-offs where the filter that was asked for cannot use them."""
+    idle = {"none": ("high_pass_hz", "low_pass_hz"), "cosine": ("low_pass_hz",)}
+    dropped = {
+        name: None for name in idle.get(changes["filter"], ()) if changes[name] == "strategy"
+    }
+    return changes | dropped
+
+
+def _override(name: str, parameters: P, changes: dict[str, Any]) -> P:
+    given = {key: value for key, value in changes.items() if value != "strategy"}
+    try:
+        return replace(parameters, **given)
+    except ValueError as error:
+        raise StrategyError(
+            f"Strategy {name} cannot be used with the options as given: {error}"
+        ) from error
+
+
+def load_strategy(name: str | Path) -> Strategy:
+    """Read a strategy, by its name or from a YAML file.
+
+    Parameters
+    ----------
+    name : str or Path
+        One of `strategy_names`, or the path of a file of the user.
+
+    Raises
+    ------
+    StrategyError
+        If there is no such strategy, or the file is not a well-formed one.
+
+    Examples
+    --------
+    >>> load_strategy("36P").cleaning.low_pass_hz
+    0.08
+    """
+    if str(name) in strategy_names():
+        return _read(STRATEGIES_FOLDER / f"{name}.yaml")
+    if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
+        return _read(Path(name))
+    raise StrategyError(
+        f"There is no strategy {str(name)!r}.{_closest(str(name), strategy_names())} "
+        f"Strategies are: {', '.join(strategy_names())}; or give the path of a YAML file."
+    )
+
+
+def _closest(word: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'x'?``, or nothing where no known word is near."""
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""
+
+
+def _read(file: Path) -> Strategy:
+    """Build the strategy from the content of a file, from the leaves up."""
+    top = _Section(file, "the file", _parse(file))
+    top.allow(("name", "description", "reference", "columns", "censoring", "cleaning"))
+    return Strategy(
+        name=_read_name(top),
+        description=" ".join(top.text("description").split()),
+        reference=_read_reference(top),
+        groups=tuple(
+            _read_group(_Section(file, f"columns, item {number}", item))
+            for number, item in enumerate(top.list("columns"), start=1)
+        ),
+        censoring=_read_parameters(top, "censoring", CensoringParameters),
+        cleaning=_read_parameters(top, "cleaning", CleaningParameters),
+    )
+
+
+def _parse(file: Path) -> Any:
+    import yaml
+
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise StrategyError(f"{file}: the strategy cannot be read: {error.strerror}.") from error
+    if len(content) > MAX_BYTES:
+        raise StrategyError(
+            f"{file}: larger than {MAX_BYTES / 1e6:.0f} MB; a strategy is a short YAML file."
+        )
+    try:
+        return yaml.safe_load(content.decode("utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise StrategyError(f"{file}: this is not YAML that can be read: {reason}") from error
+
+
+def _read_name(top: _Section) -> str:
+    name = top.text("name")
+    if not re.fullmatch(r"[0-9a-zA-Z+]+", name):
+        raise top.complaint("name", name, "letters, digits and + only, for it becomes desc-<name>")
+    return name
+
+
+def _read_reference(top: _Section) -> Reference:
+    if "reference" not in top.content:
+        return Reference(text=f"Strategy of the user ({top.file.name})")
+    section = top.section("reference").allow(("text", "doi"))
+    doi = section.text("doi") if "doi" in section.content else None
+    if doi is not None and not re.fullmatch(r"10\.\d+/\S+", doi):
+        raise section.complaint("doi", doi, "a DOI such as 10.1371/journal.pcbi.1011942")
+    return Reference(text=" ".join(section.text("text").split()), doi=doi)
+
+
+def _read_group(section: _Section) -> ColumnGroup:
+    section.allow([field.name for field in fields(ColumnGroup)])
+    group = ColumnGroup(
+        label=section.text("label"),
+        pattern=section.text("pattern"),
+        count=section.count("count"),
+        optional=section.flag("optional"),
+        mask=section.text("mask") if "mask" in section.content else None,
+        limit=section.count("limit"),
+    )
+    try:
+        re.compile(group.pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise section.complaint(
+            "pattern", group.pattern, f"a regular expression, but: {error}"
+        ) from error
+    if group.mask not in (None, "WM", "CSF", "combined"):
+        raise section.complaint("mask", group.mask, "WM, CSF or combined")
+    return group
+
+
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "detrend": ((bool,), "true or false"),
+    "filter": ((str,), "butterworth, cosine or none"),
+    "standardize": ((str,), "zscore, psc or none"),
+    "high_pass_hz": ((int, float, type(None)), "a number (Hz), or null"),
+    "low_pass_hz": ((int, float, type(None)), "a number (Hz), or null"),
+    "fd_threshold_mm": ((int, float, type(None)), "a number (mm), or null"),
+    "std_dvars_threshold": ((int, float, type(None)), "a number, or null"),
+    "min_segment_volumes": ((int,), "a whole number"),
+    "dummy_scans": ((int, str), "a whole number, or auto"),
+}
+"""What may stand for each parameter in YAML; ``True`` is a whole number to Python, not to us."""
+
+
+def _read_parameters(top: _Section, key: str, kind: type[P]) -> P:
+    section = top.section(key, default={}).allow([field.name for field in fields(kind)])
+    for name, value in section.content.items():
+        types, expected = _KINDS[name]
+        fits = isinstance(value, types) and (bool in types or not isinstance(value, bool))
+        if not fits:
+            raise section.complaint(name, value, expected)
+    try:
+        return kind(**section.content)
+    except ValueError as error:
+        raise StrategyError(f"{top.file}: {key}: {error}") from error
+
+
+class _Section:
+    """One mapping of a strategy file, which remembers where it stands."""
+
+    def __init__(self, file: Path, where: str, content: Any) -> None:
+        self.file, self.where = file, where
+        if not isinstance(content, dict):
+            raise StrategyError(
+                f"{file}: {where}: expected 'key: value' lines, found {reprlib.repr(content)}."
+            )
+        self.content: dict[Any, Any] = content
+
+    def allow(self, keys: Iterable[str]) -> _Section:
+        """Refuse any key that is not one of `keys`."""
+        keys = tuple(keys)
+        for key in self.content:
+            if key not in keys:
+                raise StrategyError(
+                    f"{self.file}: {self.where}: unknown key {reprlib.repr(key)}."
+                    f"{_closest(str(key), keys)} Keys are: {', '.join(keys)}."
+                )
+        return self
+
+    def complaint(self, key: str, found: Any, expected: str) -> StrategyError:
+        """Write the letter about one value."""
+        return StrategyError(
+            f"{self.file}: {self.where}: {key}: found {reprlib.repr(found)}, expected {expected}."
+        )
+
+    def required(self, key: str, expected: str) -> Any:
+        if key not in self.content:
+            raise StrategyError(f"{self.file}: {self.where}: {key} is missing; it is {expected}.")
+        return self.content[key]
+
+    def text(self, key: str) -> str:
+        value = self.required(key, "a text")
+        if not isinstance(value, str) or not value.strip():
+            raise self.complaint(key, value, "a text (in quotes if it looks like a number)")
+        return value
+
+    def list(self, key: str) -> list[Any]:
+        value = self.required(key, "a list of column groups, or [] for none")
+        if not isinstance(value, list):
+            raise self.complaint(key, value, "a list of column groups, or [] for none")
+        return value
+
+    def section(self, key: str, default: Any = None) -> _Section:
+        return _Section(self.file, key, self.content.get(key, default))
+
+    def count(self, key: str) -> int | None:
+        value = self.content.get(key)
+        if value is None or (type(value) is int and value > 0):
+            return value
+        raise self.complaint(key, value, "a whole number above 0")
+
+    def flag(self, key: str) -> bool:
+        value = self.content.get(key, False)
+        if not isinstance(value, bool):
+            raise self.complaint(key, value, "true or false")
+        return value
