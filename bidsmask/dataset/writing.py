@@ -1,0 +1,280 @@
+"""Files that appear whole or not at all, and tables that read back as they were written.
+
+A file is written under a temporary name in its own folder, flushed to the disk, and renamed: a
+reader, a crash or a power cut sees the old file or the new one, never half of one. A file that
+already holds the same bytes is not touched.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from numbers import Number
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bidsmask.errors import OutputError, StorageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MISSING = "n/a"
+"""How BIDS writes a value that is not there."""
+
+_TEMPORARY = ".bidsmask-{name}-{token}.tmp"
+
+_STORAGE_TROUBLE = {
+    errno.ENOSPC: ("the disk is full", "Free some space"),
+    errno.EDQUOT: ("your quota is used up", "Free some space or ask for more"),
+    errno.EIO: ("the disk reported an error", "Have the disk or network share checked"),
+    errno.ESTALE: ("the network share lost the file", "Wait until the share is back"),
+}
+
+
+def write_bytes(path: Path, content: bytes, *, within: Path | None = None) -> None:
+    """Let `path` hold `content`, all of it or none.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; missing folders are made. Left untouched if it holds `content` already.
+    content : bytes
+    within : Path, optional
+        The folder that the file has to lie in when symbolic links are followed.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or fails. A lost network file handle is tried once more.
+    OutputError
+        If the file may not be written, or would lie outside of `within`.
+    """
+    try:
+        try:
+            _write(path, content, within)
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+            _write(path, content, within)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise _explained(path, len(content), error) from error
+
+
+def write_text(path: Path, text: str, *, within: Path | None = None) -> None:
+    """Write `text` as UTF-8; see `write_bytes`."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), within=within)
+
+
+def write_json(path: Path, content: Mapping[str, Any], *, within: Path | None = None) -> None:
+    """Write `content` as JSON, keys in the order given; see `write_bytes`.
+
+    Raises
+    ------
+    ValueError
+        If a number is NaN or infinite, which JSON has no word for.
+    """
+    text = json.dumps(
+        content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain_number
+    )
+    write_text(path, text + "\n", within=within)
+
+
+def write_table(path: Path, table: pd.DataFrame, *, within: Path | None = None) -> None:
+    """Write `table` as tab-separated values with a header; see `write_bytes`.
+
+    Numbers are written with the fewest digits that read back to the same number of the same
+    width (float32 or float64), bools as 0 and 1, what is missing as ``n/a``. Texts go through
+    `safe_text`. The index is not written.
+
+    Raises
+    ------
+    ValueError
+        If two columns have the same name.
+
+    See Also
+    --------
+    read_table : The way back.
+    """
+    header = [_text_cell(name) for name in table.columns]
+    if len(set(header)) < len(header):
+        raise ValueError(f"{path}: two columns of the table have the same name.")
+    columns = [_cells(column) for _, column in table.items()]
+    rows = [header, *zip(*columns, strict=True)]
+    write_text(path, "".join("\t".join(row) + "\n" for row in rows), within=within)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table that `write_table` wrote: ``n/a`` becomes NaN, all other texts stay.
+
+    Region names (column ``Node``) are texts even where they look like numbers.
+    """
+    import pandas as pd
+
+    return pd.read_csv(
+        path,
+        sep="\t",
+        na_values=[MISSING],
+        keep_default_na=False,
+        dtype={"Node": str},
+        float_precision="round_trip",
+        encoding="utf-8-sig",
+    )
+
+
+def safe_text(text: str) -> str:
+    r"""Make a text one cell of a table, and no formula in any spreadsheet.
+
+    Line breaks, tabs and other control characters become blanks. A text that a spreadsheet would
+    compute (CWE-1236) gets an apostrophe in front. Nothing at all becomes ``n/a``.
+
+    Examples
+    --------
+    >>> safe_text("LH_Vis_1"), safe_text("=HYPERLINK(A1)"), safe_text("left\tright")
+    ('LH_Vis_1', "'=HYPERLINK(A1)", 'left right')
+    """
+    text = re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", " ", text)
+    if text.lstrip().startswith(("=", "+", "-", "@")):
+        return "'" + text
+    return text if text.strip() else MISSING
+
+
+def remove_leftovers(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Remove temporary files of a process that was killed while it wrote.
+
+    The caller must know, by a lock, that nobody else is writing these files.
+
+    Parameters
+    ----------
+    folder : Path
+        Need not exist.
+    names : iterable of str, optional
+        Final names of files directly in `folder`. By default all files in and below it.
+    """
+    if names is None:
+        found = list(folder.rglob(_TEMPORARY.format(name="*", token="*")))
+    else:
+        patterns = [_TEMPORARY.format(name=_short_hash(name), token="*") for name in names]
+        found = [file for pattern in patterns for file in folder.glob(pattern)]
+    for file in found:
+        file.unlink(missing_ok=True)
+
+
+def _write(path: Path, content: bytes, within: Path | None) -> None:
+    if within is not None:
+        _check_inside(path, within)
+    if not _holds(path, content):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, content)
+
+
+def _check_inside(path: Path, within: Path) -> None:
+    folder = path.parent.resolve()
+    if not folder.is_relative_to(within.resolve()):
+        raise OutputError(
+            f"{path}: a symbolic link leads out of the output folder, to {folder}. Nothing is "
+            "written there. Remove the link, or choose another output folder."
+        )
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(content) and path.read_bytes() == content
+    except FileNotFoundError:
+        return False
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.parent / _TEMPORARY.format(
+        name=_short_hash(path.name), token=secrets.token_hex(6)
+    )
+    try:
+        _write_through(temporary, content)
+        os.replace(temporary, path)  # noqa: PTH105 (one call that a test can make fail)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    _flush_folder(path.parent)
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    """Write a new file and wait until the disk has it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Wait until the disk knows the new name."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network shares cannot flush a folder
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _short_hash(name: str) -> str:
+    # Not the name itself: that may already be as long as a name can be.
+    return hashlib.sha256(name.encode()).hexdigest()[:12]
+
+
+def _explained(path: Path, n_bytes: int, error: OSError) -> OutputError:
+    trouble = _STORAGE_TROUBLE.get(error.errno or 0)
+    if trouble is None:
+        return OutputError(
+            f"{path}: cannot be written ({error.strerror or error}). "
+            "Check the permissions, or choose another output folder."
+        )
+    reason, remedy = trouble
+    return StorageError(
+        f"{path}: {reason}; {n_bytes} bytes were to be written{_free_space(path)}. {remedy}, then "
+        "run the same command again: it goes on from here."
+    )
+
+
+def _free_space(path: Path) -> str:
+    try:
+        return f", {shutil.disk_usage(path.parent).free} are free"
+    except OSError:
+        return ""
+
+
+def _plain_number(value: object) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON.")
+
+
+def _cells(column: pd.Series[Any]) -> list[str]:
+    values = column.to_numpy()
+    if values.dtype.kind == "f":
+        cells: list[str] = np.where(np.isnan(values), MISSING, values.astype("U32")).tolist()
+        return cells
+    if values.dtype.kind in "biu":
+        return list(map(str, values.astype(int if values.dtype.kind == "b" else None).tolist()))
+    return [_text_cell(value) for value in values]
+
+
+def _text_cell(value: Any) -> str:
+    if value is None or value != value:  # NaN and NaT differ from themselves
+        return MISSING
+    return str(value) if isinstance(value, Number) else safe_text(str(value))
