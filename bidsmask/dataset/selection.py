@@ -95,7 +95,7 @@ class Selection:
         return all(asked.values()) and agrees(labels, self.criteria("bold"))
 
     def criteria(self, query: str) -> Criteria:
-        """What the filter file demands of the files of this query."""
+        """Demands of the filter file on the files of this query."""
         return tuple(pair for name, pairs in self.filters if name == query for pair in pairs)
 
     def decides(self, query: str, entity: str) -> bool:
@@ -168,7 +168,7 @@ def _agrees(entity: str, label: str | None, wanted: Wanted) -> bool:
 
 def _same_label(entity: str, label: str, wanted: str) -> bool:
     if entity in _INDICES and label.isdecimal() and wanted.isdecimal():
-        return int(label) == int(wanted)
+        return label.lstrip("0") == wanted.lstrip("0")
     return label == wanted
 
 

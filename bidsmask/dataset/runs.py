@@ -1,0 +1,331 @@
+"""One BOLD run with its companions: brain mask, reference volume, confounds, metadata.
+
+A run is described completely or says what is wrong with it. Two files that could both be meant
+are never chosen between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bidsmask.dataset.entities import Entities, ParsedName, build_name, parse_name
+from bidsmask.dataset.selection import Criteria, Selection, Wanted, agrees
+from bidsmask.dataset.sidecars import (
+    Folders,
+    Metadata,
+    RepetitionTime,
+    content_problem,
+    header_t_r,
+    read_metadata,
+    repetition_time,
+)
+from bidsmask.errors import SidecarError
+
+IMAGE_EXTENSIONS = (".nii.gz", ".nii")
+
+_PLACE = ("space", "cohort", "res", "den", "label")
+"""Entities that say on which grid an image lies, and not which acquisition it comes from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoldRun:
+    """One preprocessed BOLD image and what belongs to it. All paths are absolute.
+
+    Picklable, and its repr is the same in every process, so that it can stand in for the run in
+    a hash.
+
+    Parameters
+    ----------
+    bold : Path
+    entities : Entities
+        Of the BOLD file's name.
+    mask, boldref, confounds, confounds_json : Path or None
+        None: there is none, or none that could be used.
+    t_r : float or None
+        Repetition time in seconds. None only if there is a problem.
+    metadata : tuple of (key, value)
+        What the sidecars say of ``EchoTime, FlipAngle, Resolution, SkullStripped,
+        SliceTimingCorrected, StartTime, TaskName``, sorted; nested values as JSON text.
+    problems : tuple of str
+        Each a letter that says why this run cannot be done.
+    warnings : tuple of str
+        What is odd about the run, although it can be done.
+    """
+
+    bold: Path
+    entities: Entities
+    mask: Path | None = None
+    boldref: Path | None = None
+    confounds: Path | None = None
+    confounds_json: Path | None = None
+    t_r: float | None = None
+    metadata: tuple[tuple[str, Any], ...] = ()
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The entities but ``desc``, such as ``sub-01_task-rest_space-T1w``: outputs' stem."""
+        return str(self.entities.without("desc"))
+
+    @property
+    def subject(self) -> str:
+        """Label of the participant, without ``sub-``."""
+        return self.entities["sub"]
+
+    @property
+    def session(self) -> str | None:
+        """Label of the session, without ``ses-``."""
+        return self.entities.get("ses")
+
+    @property
+    def task(self) -> str | None:
+        """Label of the task, without ``task-``."""
+        return self.entities.get("task")
+
+    @property
+    def space(self) -> str | None:
+        """Label of the space; None is the space in which the run was acquired."""
+        return self.entities.get("space")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """What a companion is called, and what its absence means.
+
+    Parameters
+    ----------
+    query : str
+        Its name in a ``--bids-filter-file``.
+    title : str
+        Its name in messages.
+    suffixes, extensions : tuple of str
+        As they may be; the first is how it is called today.
+    desc : Wanted
+        Unless the filter file says otherwise.
+    on_grid : bool
+        Whether it lies on the grid of the BOLD, in the same space and resolution.
+    required : bool
+        Whether nothing can be done without it.
+    """
+
+    query: str
+    title: str
+    suffixes: tuple[str, ...]
+    extensions: tuple[str, ...]
+    desc: Wanted
+    on_grid: bool
+    required: bool
+
+
+_MASK = _Kind(
+    query="mask",
+    title="brain mask",
+    suffixes=("mask",),
+    extensions=IMAGE_EXTENSIONS,
+    desc="brain",
+    on_grid=True,
+    required=True,
+)
+_BOLDREF = _Kind(
+    query="boldref",
+    title="BOLD reference",
+    suffixes=("boldref",),
+    extensions=IMAGE_EXTENSIONS,
+    desc=(None, "coreg"),  # fMRIPrep 23.1 and later name the one in the run's own space so
+    on_grid=True,
+    required=False,
+)
+_CONFOUNDS = _Kind(
+    query="confounds",
+    title="confounds table",
+    suffixes=("timeseries", "regressors"),
+    extensions=(".tsv",),
+    desc="confounds",
+    on_grid=False,
+    required=True,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Companion:
+    path: Path | None = None
+    problem: str | None = None
+    warning: str | None = None
+
+
+def read_run(bold: Path, *, root: Path, folders: Folders, selection: Selection) -> BoldRun:
+    """Find and check everything that belongs to a BOLD file. Never fails: see `problems`.
+
+    Companions lie in the folder of the BOLD and share its entities, all but those of the grid
+    and ``desc``; ``echo`` may be missing, as in the confounds of a multi-echo run. Mask and
+    reference lie on the same grid (space, cohort, resolution) besides.
+
+    Parameters
+    ----------
+    bold : Path
+        Absolute, below `root`.
+    root : Path
+        Of the dataset, absolute; where inheritance of sidecars begins.
+    folders : Folders
+        Shared by the runs of a dataset, so that each folder is listed once.
+    selection : Selection
+        Its filters restrict the companions.
+    """
+    mask, boldref, confounds = (
+        _find_companion(bold, kind, folders.files(bold.parent), selection.criteria(kind.query))
+        for kind in (_MASK, _BOLDREF, _CONFOUNDS)
+    )
+    confounds_json = _find_confounds_json(confounds.path, folders)
+    metadata, time = _read_time(bold, root, folders)
+    reports = (mask, boldref, confounds, confounds_json, time)
+    return BoldRun(
+        bold=bold,
+        entities=parse_name(bold).entities,
+        mask=mask.path,
+        boldref=boldref.path,
+        confounds=confounds.path,
+        confounds_json=confounds_json.path,
+        t_r=time.t_r,
+        metadata=metadata.pairs(),
+        problems=_letters(content_problem(bold), *(report.problem for report in reports)),
+        warnings=_letters(*(report.warning for report in reports)),
+    )
+
+
+def _read_time(bold: Path, root: Path, folders: Folders) -> tuple[Metadata, RepetitionTime]:
+    try:
+        metadata = read_metadata(bold, root=root, folders=folders)
+    except SidecarError as error:
+        return Metadata(), RepetitionTime(problem=str(error))
+    if content_problem(bold):
+        return metadata, RepetitionTime()  # said once is enough
+    return metadata, repetition_time(bold, metadata, header_t_r(bold))
+
+
+def _find_companion(
+    bold: Path, kind: _Kind, files: Iterable[tuple[Path, ParsedName]], criteria: Criteria
+) -> _Companion:
+    entities = parse_name(bold).entities
+    found = [file for file in files if _is_companion(file[1], entities, kind, criteria)]
+    paths = [path for path, _ in _of_same_echo(found, entities)]
+    if not paths:
+        return _absent(bold, entities, kind, criteria, files)
+    if len(paths) > 1:
+        return _Companion(problem=_ambiguous(bold, kind, paths))
+    problem = content_problem(paths[0])
+    return _Companion(path=None if problem else paths[0], problem=problem)
+
+
+def _is_companion(other: ParsedName, bold: Entities, kind: _Kind, criteria: Criteria) -> bool:
+    return (
+        other.suffix in kind.suffixes
+        and other.extension in kind.extensions
+        and _same_acquisition(other.entities, bold)
+        and _same_place(other.entities, bold, kind, criteria)
+        and agrees(_labels(other), _with_default(criteria, "desc", kind.desc))
+    )
+
+
+def _same_acquisition(other: Entities, bold: Entities) -> bool:
+    theirs = other.without(*_PLACE, "desc")
+    ours = bold.without(*_PLACE, "desc")
+    return theirs in (ours, ours.without("echo"))
+
+
+def _same_place(other: Entities, bold: Entities, kind: _Kind, criteria: Criteria) -> bool:
+    decided = {entity for entity, _ in criteria}
+    theirs, ours = (entities.only(*_PLACE).without(*decided) for entities in (other, bold))
+    return theirs == ours or (not kind.on_grid and not theirs)
+
+
+def _labels(parsed: ParsedName) -> Mapping[str, str]:
+    """All that a filter file may ask about."""
+    other = {"suffix": parsed.suffix, "extension": parsed.extension, "datatype": "func"}
+    return {**parsed.entities, **other}
+
+
+def _with_default(criteria: Criteria, entity: str, wanted: Wanted) -> Criteria:
+    decided = any(name == entity for name, _ in criteria)
+    return criteria if decided else (*criteria, (entity, wanted))
+
+
+def _of_same_echo(
+    found: list[tuple[Path, ParsedName]], bold: Entities
+) -> list[tuple[Path, ParsedName]]:
+    """Those of the BOLD's own echo if there are any, otherwise those of all echoes."""
+    same = [file for file in found if file[1].entities.get("echo") == bold.get("echo")]
+    return same or found
+
+
+def _find_confounds_json(table: Path | None, folders: Folders) -> _Companion:
+    if table is None:
+        return _Companion()
+    path = table.with_suffix(".json")
+    if path not in dict(folders.files(table.parent)):
+        return _Companion(
+            warning=f"{table.name} has no {path.name} beside it, which says of each CompCor "
+            "component whence it comes. Strategies with CompCor may need it."
+        )
+    problem = content_problem(path)
+    return _Companion(path=None if problem else path, problem=problem)
+
+
+def _absent(
+    bold: Path,
+    entities: Entities,
+    kind: _Kind,
+    criteria: Criteria,
+    files: Iterable[tuple[Path, ParsedName]],
+) -> _Companion:
+    letter = (
+        f"No {kind.title} for {bold.name}: looked for {_expected_name(entities, kind)} in "
+        f"{bold.parent}{_demanded(kind, criteria)}{_others(kind, files)}."
+    )
+    if not kind.required:
+        return _Companion(warning=f"{letter} Figures do without it.")
+    return _Companion(
+        problem=f"{letter} Copy it there from fMRIPrep's output, or say under "
+        f'"{kind.query}" in a --bids-filter-file which file is meant.'
+    )
+
+
+def _expected_name(entities: Entities, kind: _Kind) -> str:
+    place = entities.only(*_PLACE) if kind.on_grid else {}
+    desc = {"desc": kind.desc} if isinstance(kind.desc, str) else {}
+    expected = entities.without(*_PLACE, "desc") | place | desc
+    if not kind.on_grid:
+        expected = expected.without("echo")
+    return build_name(expected, kind.suffixes[0], kind.extensions[0])
+
+
+def _demanded(kind: _Kind, criteria: Criteria) -> str:
+    return f' (with what the filter file asks of "{kind.query}")' if criteria else ""
+
+
+def _others(kind: _Kind, files: Iterable[tuple[Path, ParsedName]]) -> str:
+    names = [path.name for path, parsed in files if parsed.suffix in kind.suffixes]
+    names = [name for name in names if name.endswith(kind.extensions)]
+    if not names:
+        return ""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"; there is {', '.join(names[:3])}{more}"
+
+
+def _ambiguous(bold: Path, kind: _Kind, paths: list[Path]) -> str:
+    names = " and ".join(path.name for path in paths)
+    return (
+        f"{bold.name} has more than one {kind.title}: {names} in {bold.parent}. Remove all but "
+        f'one, or say under "{kind.query}" in a --bids-filter-file which is meant.'
+    )
+
+
+def _letters(*letters: str | None) -> tuple[str, ...]:
+    return tuple(_said_once(letter for letter in letters if letter))
+
+
+def _said_once(letters: Iterable[str]) -> Iterator[str]:
+    yield from dict.fromkeys(letters)

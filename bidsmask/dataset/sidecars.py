@@ -1,0 +1,346 @@
+"""What lies beside an image: its JSON sidecars, and the repetition time they and it agree on.
+
+Sidecars are read per run and never through an index, so that a damaged one costs its own run
+and no other.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shlex
+import stat
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bidsmask.dataset.entities import ParsedName, parse_name
+from bidsmask.errors import SidecarError
+
+T_R_RANGE_S = (0.1, 20.0)
+"""Repetition times outside of this are taken for a mistake, such as milliseconds."""
+
+T_R_TOLERANCE_S = 1e-3
+"""Header (single precision, sometimes rounded) and sidecar may differ by this much."""
+
+MAX_SIDECAR_BYTES = 16 * 2**20
+
+_KEPT = (
+    "EchoTime",
+    "FlipAngle",
+    "Resolution",
+    "SkullStripped",
+    "SliceTimingCorrected",
+    "StartTime",
+    "TaskName",
+)
+_TIME_UNIT_BITS = 0b111000  # of the NIfTI field xyzt_units; the lower bits are the unit of space
+_SECONDS = {0: 1.0, 8: 1.0, 16: 1e-3, 24: 1e-6}  # unknown, s, ms, µs
+_ANNEX_POINTER = b"/annex/objects/"
+_MAX_POINTER_BYTES = 32768  # git-annex reads no more of a pointer file either
+
+
+class Folders:
+    """Folders of a dataset, each listed and its BIDS names parsed once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[tuple[Path, ParsedName], ...]] = {}
+
+    def files(self, folder: Path) -> tuple[tuple[Path, ParsedName], ...]:
+        """Everything in `folder` that has a BIDS name, sorted by it.
+
+        fMRIPrep 1.0 and 1.1 wrote ``..._bold_confounds.tsv``; it is read as
+        ``..._desc-confounds_regressors.tsv``, which it is called today.
+        """
+        if folder not in self._known:
+            self._known[folder] = tuple(_parsed(folder))
+        return self._known[folder]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """What the sidecars of an image say, and which of them said it."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    origins: Mapping[str, Path] = field(default_factory=dict)
+
+    def pairs(self) -> tuple[tuple[str, Any], ...]:
+        """Give what later stages want to know, hashable; nested values as JSON."""
+        return tuple((key, _plain(self.values[key])) for key in _KEPT if key in self.values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepetitionTime:
+    """The time between two volumes, or why there is none to be trusted.
+
+    Parameters
+    ----------
+    t_r : float or None
+        Seconds. None when there is a problem.
+    problem, warning : str or None
+    """
+
+    t_r: float | None = None
+    problem: str | None = None
+    warning: str | None = None
+
+
+def find_sidecars(image: Path, *, root: Path, folders: Folders) -> list[Path]:
+    """JSON files that apply to `image` by the inheritance principle, the closest last.
+
+    A sidecar applies when it lies in a folder between `root` and the image, has the image's
+    suffix, and no entity that the image has not. Within one folder, the one with more entities
+    is closer.
+    """
+    parsed = parse_name(image)
+    found = []
+    for folder in _folders_down_to(image.parent, root):
+        here = [file for file in folders.files(folder) if _applies(file[1], parsed)]
+        found += sorted(here, key=lambda file: (len(file[1].entities), file[0]))
+    return [path for path, _ in found]
+
+
+def read_metadata(image: Path, *, root: Path, folders: Folders) -> Metadata:
+    """All that the sidecars of `image` say; key by key, the closest one wins.
+
+    Raises
+    ------
+    SidecarError
+        If a sidecar that applies cannot be read; the message names it.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, Path] = {}
+    for path in find_sidecars(image, root=root, folders=folders):
+        content = read_json(path)
+        values |= content
+        origins |= dict.fromkeys(content, path)
+    return Metadata(values=values, origins=origins)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object from a regular file of at most `MAX_SIDECAR_BYTES`.
+
+    Raises
+    ------
+    SidecarError
+        If there is no such object to be read, whatever the reason.
+    """
+    if problem := content_problem(path):
+        raise SidecarError(problem)
+    try:
+        if path.stat().st_size > MAX_SIDECAR_BYTES:
+            raise ValueError(f"it is larger than {MAX_SIDECAR_BYTES // 2**20} MB")
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise SidecarError(
+            f"{path} cannot be read as JSON ({error}). Correct it, or copy it again from where "
+            "it came from."
+        ) from None
+    if not isinstance(content, dict):
+        raise SidecarError(f"{path} holds no JSON object {{...}}. Correct it.")
+    return content
+
+
+def content_problem(path: Path) -> str | None:
+    """Why the content of `path` cannot be read, if so; nothing is opened that could block.
+
+    Returns
+    -------
+    str or None
+        A short letter that names the file and what to do.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        return _missing(path, error)
+    if stat.S_ISDIR(status.st_mode):
+        return f"{path} is a folder, a file was expected. Put the file in its place."
+    if not stat.S_ISREG(status.st_mode):
+        return f"{path} is a pipe or a device, a file was expected. Put the file in its place."
+    if status.st_size == 0:
+        return f"{path} is empty (0 bytes). Copy it again, or have fMRIPrep write it again."
+    if not os.access(path, os.R_OK):
+        return f"{path} cannot be read: you have no permission. Change it with chmod."
+    if status.st_size <= _MAX_POINTER_BYTES and _starts_with(path, _ANNEX_POINTER):
+        return _not_fetched(path)
+    return None
+
+
+def header_t_r(image: Path) -> float | None:
+    """Repetition time in seconds as the NIfTI header has it, whatever its worth.
+
+    Returns
+    -------
+    float or None
+        None if the header cannot be read (the image reader has the words for that), or counts
+        the fourth axis in other units than time.
+    """
+    import nibabel
+
+    try:
+        opened = nibabel.load(image)
+        if not isinstance(opened, nibabel.Nifti1Image):
+            return None
+        step = float(opened.header["pixdim"][4])
+        unit = int(opened.header["xyzt_units"]) & _TIME_UNIT_BITS
+    except (
+        nibabel.filebasedimages.ImageFileError,
+        nibabel.spatialimages.HeaderDataError,
+        OSError,
+        EOFError,
+        ValueError,
+        zlib.error,
+    ):
+        return None
+    return step * _SECONDS[unit] if unit in _SECONDS else None
+
+
+def repetition_time(image: Path, metadata: Metadata, header: float | None) -> RepetitionTime:
+    """Decide on the repetition time, and never in silence.
+
+    The sidecar's ``RepetitionTime`` is taken. A header that holds a placeholder (0, 1, or the
+    sidecar's value times or through 1000) draws a warning; one that holds another time makes
+    the run impossible, since nobody can tell which is true. Without a sidecar a plausible
+    header is taken, with a warning.
+
+    Parameters
+    ----------
+    image : Path
+        For the messages.
+    metadata : Metadata
+        Of the image.
+    header : float or None
+        From `header_t_r`, seconds.
+    """
+    if "RepetitionTime" not in metadata.values:
+        return _without_sidecar(image, metadata, header)
+    value, origin = metadata.values["RepetitionTime"], metadata.origins["RepetitionTime"]
+    if not _is_number(value):
+        return RepetitionTime(
+            problem=f"{origin}: RepetitionTime is {_short(value)}, a number of seconds was "
+            "expected. Correct it."
+        )
+    if not _is_plausible(value):
+        return RepetitionTime(
+            problem=f"{origin}: RepetitionTime is {_short(value)}; between {T_R_RANGE_S[0]:g} "
+            f"and {T_R_RANGE_S[1]:g} s was expected. Correct it (in seconds, not milliseconds)."
+        )
+    return _compared(float(value), origin, image, header)
+
+
+def _compared(t_r: float, origin: Path, image: Path, header: float | None) -> RepetitionTime:
+    if header is None or abs(header - t_r) <= T_R_TOLERANCE_S:
+        return RepetitionTime(t_r=t_r)
+    if _is_placeholder(header, t_r):
+        return RepetitionTime(
+            t_r=t_r,
+            warning=f"The header of {image.name} has {header:g} s between volumes, which looks "
+            f"like a placeholder; {t_r:g} s of {origin.name} is used.",
+        )
+    return RepetitionTime(
+        problem=f"RepetitionTime is {t_r:g} s in {origin}, but {header:g} s in the header of "
+        f"{image.name}. Find out which is true and correct the other."
+    )
+
+
+def _without_sidecar(image: Path, metadata: Metadata, header: float | None) -> RepetitionTime:
+    if "VolumeTiming" in metadata.values:
+        return RepetitionTime(
+            problem=f"{metadata.origins['VolumeTiming']} has VolumeTiming and no RepetitionTime: "
+            f"the volumes of {image.name} are not evenly spaced in time (sparse sampling), which "
+            "bidsmask cannot clean."
+        )
+    if header is not None and _is_plausible(header):
+        return RepetitionTime(
+            t_r=header,
+            warning=f"No sidecar of {image.name} has a RepetitionTime; {header:g} s of its "
+            "header is used. Check it, and write it into the sidecar.",
+        )
+    said = "is not readable" if header is None else f"has {header:g} s, which cannot be it"
+    return RepetitionTime(
+        problem=f"No sidecar of {image.name} has a RepetitionTime, and its header {said}. Write "
+        f'{{"RepetitionTime": seconds}} into {image.name.partition(".")[0]}.json beside it.'
+    )
+
+
+def _short(value: object) -> str:
+    return repr(value)[:40]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_plausible(seconds: float) -> bool:
+    return T_R_RANGE_S[0] <= seconds <= T_R_RANGE_S[1]
+
+
+def _is_placeholder(header: float, t_r: float) -> bool:
+    if not math.isfinite(header) or header <= 0 or header == 1:
+        return True
+    return any(math.isclose(header, t_r * scale, rel_tol=1e-3) for scale in (1e3, 1e-3))
+
+
+def _plain(value: Any) -> Any:
+    """Scalars as they are; what could not be hashed or written to JSON, as JSON text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    scalar = value is None or isinstance(value, str | int | float)
+    return value if scalar else json.dumps(value, sort_keys=True)
+
+
+def _applies(sidecar: ParsedName, image: ParsedName) -> bool:
+    return (
+        sidecar.extension == ".json"
+        and sidecar.suffix == image.suffix
+        and sidecar.entities.items() <= image.entities.items()
+    )
+
+
+def _folders_down_to(folder: Path, root: Path) -> Iterator[Path]:
+    """`root` and each folder on the way to `folder`, which comes last."""
+    current = root
+    yield current
+    for part in folder.relative_to(root).parts:
+        current = current / part
+        yield current
+
+
+def _parsed(folder: Path) -> Iterator[tuple[Path, ParsedName]]:
+    for name in sorted(_names(folder)):
+        try:
+            yield folder / name, parse_name(_modern(name))
+        except ValueError:
+            continue  # not a BIDS name: a README, a hidden file, ...
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:
+        return []  # the index has warned about a folder that cannot be listed
+
+
+def _modern(name: str) -> str:
+    return name.replace("_bold_confounds.", "_desc-confounds_regressors.")
+
+
+def _missing(path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        return _not_fetched(path)
+    return f"{path} cannot be read: {error.strerror}."
+
+
+def _not_fetched(path: Path) -> str:
+    return (
+        f"The content of {path} is not here (its link leads nowhere). Fetch it with "
+        f"`datalad get {shlex.quote(str(path))}`."
+    )
+
+
+def _starts_with(path: Path, text: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(text)) == text
