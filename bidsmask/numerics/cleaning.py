@@ -444,5 +444,6 @@ def _zscore(signals: FloatArray) -> FloatArray:
 def _percent_change(signals: FloatArray, original_mean: FloatArray | None) -> FloatArray:
     mean = signals.mean(axis=0)
     baseline = np.abs(mean if original_mean is None else mean + original_mean)
-    change = 100 * (signals - mean)
-    return np.divide(change, baseline, out=np.zeros_like(change), where=baseline >= EPS)
+    percent = np.zeros(signals.shape)
+    np.divide(100 * (signals - mean), baseline, out=percent, where=baseline >= EPS)
+    return percent
