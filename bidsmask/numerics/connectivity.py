@@ -1,0 +1,317 @@
+"""Relations between the columns of a run: one (P, P) matrix per measure.
+
+In every matrix the row and column of a signal that is constant, or holds a value that is not
+finite, are NaN; the others are what they would be without it. No shrinkage is applied anywhere.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from bidsmask._typing import BoolArray, FloatArray
+from bidsmask.errors import DegreesOfFreedomError
+
+ROUNDING = 1e-12
+"""A signal whose range is within this share of its size is constant."""
+
+RANK_TOLERANCE = 1e-6
+"""Standardised signals span a direction if its singular value is above this share of the largest.
+
+The inverse of a covariance squares the ratio: beyond 10^12, few of its digits mean anything.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A way to relate signals, and what its files and figures need to know of it.
+
+    Parameters
+    ----------
+    name : str
+        As on the command line.
+    stat : str
+        Label of the entity ``stat-`` in file names.
+    description : str
+        One sentence for sidecars and reports.
+    valid_diagonal : bool
+        Whether the diagonal says something about the data (a variance, say).
+    symmetric : bool
+        Whether the matrix equals its transpose.
+    bounded : bool
+        Whether values lie between -1 and 1, so that Fisher's z applies.
+    function : callable
+        Signals (T, P) to matrix (P, P).
+    """
+
+    name: str
+    stat: str
+    description: str
+    valid_diagonal: bool
+    symmetric: bool
+    bounded: bool
+    function: Callable[[FloatArray], FloatArray]
+
+
+def covariance(signals: FloatArray) -> FloatArray:
+    """Sample covariance of the columns.
+
+    Parameters
+    ----------
+    signals : array of shape (T, P)
+        Kept volumes only.
+
+    Returns
+    -------
+    covariance : float64 array of shape (P, P)
+        Divided by T - 1; in the squared unit of the signals.
+
+    Raises
+    ------
+    DegreesOfFreedomError
+        If T is below 2.
+
+    Examples
+    --------
+    >>> covariance(np.array([[1.0, 2.0], [3.0, 6.0]]))
+    array([[2., 4.],
+           [4., 8.]])
+    """
+
+    def of_usable(usable: FloatArray) -> FloatArray:
+        centred = usable - usable.mean(axis=0)
+        products: FloatArray = centred.T @ centred
+        return products / (len(usable) - 1)
+
+    return _on_usable(signals, of_usable)
+
+
+def correlation(signals: FloatArray) -> FloatArray:
+    """Pearson's correlation of the columns.
+
+    Parameters
+    ----------
+    signals : array of shape (T, P)
+        Kept volumes only.
+
+    Returns
+    -------
+    r : float64 array of shape (P, P)
+        From -1 to 1, symmetric to the bit, with a diagonal of exactly 1.
+
+    Raises
+    ------
+    DegreesOfFreedomError
+        If T is below 2.
+
+    Examples
+    --------
+    >>> correlation(np.array([[1.0, 2.0, 7.0], [3.0, 6.0, 7.0], [2.0, 4.0, 7.0]])).round(12)
+    array([[ 1.,  1., nan],
+           [ 1.,  1., nan],
+           [nan, nan, nan]])
+    """
+
+    def of_usable(usable: FloatArray) -> FloatArray:
+        unit = _unit_columns(usable)
+        return _unit_diagonal(unit.T @ unit)
+
+    return _on_usable(signals, of_usable)
+
+
+def precision(signals: FloatArray) -> FloatArray:
+    """Inverse of the sample covariance of the columns.
+
+    Parameters
+    ----------
+    signals : array of shape (T, P)
+        Kept volumes only.
+
+    Returns
+    -------
+    precision : float64 array of shape (P, P)
+        In the inverse squared unit of the signals.
+
+    Raises
+    ------
+    DegreesOfFreedomError
+        If the covariance cannot be inverted: too few volumes for so many columns, or columns
+        that repeat each other.
+
+    References
+    ----------
+    Dempster (1972), Biometrics 28(1), doi:10.2307/2528966
+
+    Examples
+    --------
+    >>> precision(np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]]))
+    array([[1.5  , 0.   ],
+           [0.   , 0.375]])
+    """
+
+    def of_usable(usable: FloatArray) -> FloatArray:
+        std = usable.std(axis=0, ddof=1)
+        return _inverse_correlation(usable) / np.outer(std, std)
+
+    return _on_usable(signals, of_usable)
+
+
+def partial_correlation(signals: FloatArray) -> FloatArray:
+    """Correlation of each pair of columns after regressing all the others out of both.
+
+    Parameters
+    ----------
+    signals : array of shape (T, P)
+        Kept volumes only.
+
+    Returns
+    -------
+    r : float64 array of shape (P, P)
+        From -1 to 1, symmetric to the bit, with a diagonal of exactly 1.
+
+    Raises
+    ------
+    DegreesOfFreedomError
+        As `precision`.
+
+    References
+    ----------
+    Marrelec et al. (2006), NeuroImage 32(1), doi:10.1016/j.neuroimage.2005.12.057
+
+    Examples
+    --------
+    >>> a, b = np.array([1.0, -1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0, -1.0])
+    >>> partial_correlation(np.column_stack([a, b, a + b + [1, 1, -1, -1]]))[0, 1].round(3)
+    np.float64(-0.333)
+    """
+
+    def of_usable(usable: FloatArray) -> FloatArray:
+        inverse = _inverse_correlation(usable)
+        scale = np.sqrt(np.diag(inverse))
+        return _unit_diagonal(-inverse / np.outer(scale, scale))
+
+    return _on_usable(signals, of_usable)
+
+
+def fisher_z(r: FloatArray) -> FloatArray:
+    """Fisher's transformation of correlations, whose spread does not depend on their size.
+
+    Parameters
+    ----------
+    r : array of shape (P, P)
+        Correlations, -1 to 1.
+
+    Returns
+    -------
+    z : float64 array of shape (P, P)
+        Inverse hyperbolic tangent. The diagonal is NaN, for a column and itself are not a pair;
+        two columns that are equal are at infinity.
+
+    References
+    ----------
+    Fisher (1915), Biometrika 10(4), doi:10.2307/2331838
+
+    Examples
+    --------
+    >>> fisher_z(np.array([[1.0, 0.5], [0.5, 1.0]])).round(4)
+    array([[   nan, 0.5493],
+           [0.5493,    nan]])
+    """
+    with np.errstate(divide="ignore"):  # 1 goes to infinity, as it says above
+        z: FloatArray = np.arctanh(np.asarray(r, dtype=np.float64))
+    np.fill_diagonal(z, np.nan)
+    return z
+
+
+def _on_usable(signals: FloatArray, measure: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """Apply a measure to the columns that vary and are finite; NaN for all others."""
+    if len(signals) < 2:
+        raise DegreesOfFreedomError(
+            f"Connectivity needs at least 2 kept volumes, and here are {len(signals)}."
+        )
+    usable = np.flatnonzero(_varies(signals))
+    matrix = np.full((signals.shape[1], signals.shape[1]), np.nan)
+    if usable.size:
+        matrix[np.ix_(usable, usable)] = measure(signals[:, usable].astype(np.float64))
+    return matrix
+
+
+def _varies(signals: FloatArray) -> BoolArray:
+    finite = np.isfinite(signals).all(axis=0)
+    values = np.where(finite, signals, 0)
+    varies: BoolArray = np.ptp(values, axis=0) > ROUNDING * np.abs(values).max(axis=0)
+    return varies
+
+
+def _unit_columns(signals: FloatArray) -> FloatArray:
+    centred: FloatArray = signals - signals.mean(axis=0)
+    centred /= np.linalg.norm(centred, axis=0)
+    return centred
+
+
+def _unit_diagonal(matrix: FloatArray) -> FloatArray:
+    matrix = np.clip((matrix + matrix.T) / 2, -1, 1)
+    np.fill_diagonal(matrix, 1)
+    return matrix
+
+
+def _inverse_correlation(signals: FloatArray) -> FloatArray:
+    """Invert the correlation matrix through the singular values of the signals themselves."""
+    _, sizes, directions = np.linalg.svd(_unit_columns(signals), full_matrices=False)
+    rank = int(np.count_nonzero(sizes > RANK_TOLERANCE * sizes[0]))
+    if rank < signals.shape[1]:
+        raise DegreesOfFreedomError(
+            f"The covariance of {signals.shape[1]} columns over {len(signals)} volumes has rank "
+            f"{rank} and no inverse. Precision and partial correlation need an atlas with fewer "
+            "regions, more volumes, a wider pass band, or a smaller strategy."
+        )
+    scaled = directions / sizes[:, np.newaxis]
+    inverse: FloatArray = scaled.T @ scaled
+    return inverse
+
+
+MEASURES: Mapping[str, Measure] = MappingProxyType(
+    {
+        measure.name: measure
+        for measure in (
+            Measure(
+                name="correlation",
+                stat="pearsoncorrelation",
+                description="Pearson's correlation",
+                valid_diagonal=False,
+                symmetric=True,
+                bounded=True,
+                function=correlation,
+            ),
+            Measure(
+                name="covariance",
+                stat="covariance",
+                description="Sample covariance (divided by the number of volumes minus 1)",
+                valid_diagonal=True,
+                symmetric=True,
+                bounded=False,
+                function=covariance,
+            ),
+            Measure(
+                name="partial-correlation",
+                stat="partialcorrelation",
+                description="Correlation of two regions given all the others",
+                valid_diagonal=False,
+                symmetric=True,
+                bounded=True,
+                function=partial_correlation,
+            ),
+            Measure(
+                name="precision",
+                stat="precision",
+                description="Inverse of the sample covariance, without shrinkage",
+                valid_diagonal=True,
+                symmetric=True,
+                bounded=False,
+                function=precision,
+            ),
+        )
+    }
+)
+"""Every measure by the name it has on the command line."""
