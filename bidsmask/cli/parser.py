@@ -152,28 +152,28 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
     add = _adder(
         parser,
         "cleaning",
-        "A strategy brings its own settings; each option below overrules them for all "
+        "A strategy brings its own settings; each option below overrules them for all\n"
         "strategies. 'none' switches a filter or threshold off.",
     )
     add("--strategies", nargs="+", metavar="NAME|FILE",
         help=f"confound strategies: {', '.join(strategy_names())}, or YAML files of yours; several "
         f"at once (default: {' '.join(DEFAULT_STRATEGIES)})")  # fmt: skip
     add("--filter", choices=("butterworth", "cosine", "none"), help="temporal filter")
-    add("--high-pass", dest="high_pass_hz", type=_number_or_none, metavar="HZ",
+    add("--high-pass", dest="high_pass_hz", type=_or_word(float, "none"), metavar="HZ",
         help="keep frequencies above")  # fmt: skip
-    add("--low-pass", dest="low_pass_hz", type=_number_or_none, metavar="HZ",
+    add("--low-pass", dest="low_pass_hz", type=_or_word(float, "none"), metavar="HZ",
         help="keep frequencies below")  # fmt: skip
     add("--detrend", action=argparse.BooleanOptionalAction,
         help="remove mean and straight line")  # fmt: skip
     add("--standardize", choices=("zscore", "psc", "none"),
         help="z-score with the sample SD, percent signal change, or neither")  # fmt: skip
-    add("--fd-threshold", dest="fd_threshold_mm", type=_number_or_none, metavar="MM",
+    add("--fd-threshold", dest="fd_threshold_mm", type=_or_word(float, "none"), metavar="MM",
         help="censor volumes with more framewise displacement")  # fmt: skip
-    add("--dvars-threshold", dest="std_dvars_threshold", type=_number_or_none, metavar="X",
+    add("--dvars-threshold", dest="std_dvars_threshold", type=_or_word(float, "none"), metavar="X",
         help="censor volumes with more standardised DVARS")  # fmt: skip
-    add("--min-segment", dest="min_segment_volumes", type=int, metavar="N",
+    add("--min-segment", dest="min_segment_volumes", type=_or_word(int), metavar="N",
         help="censor kept stretches shorter than N volumes")  # fmt: skip
-    add("--dummy-scans", type=_count_or_auto, metavar="N|auto",
+    add("--dummy-scans", type=_or_word(int, "auto"), metavar="N|auto",
         help="volumes to censor at the start; auto = those that fMRIPrep flagged")  # fmt: skip
     add("--censor-output", choices=("na", "drop", "interpolate"),
         help="rows of censored volumes: n/a (default; one row per BOLD volume), "
@@ -182,8 +182,8 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
 
 def _add_connectivity(parser: argparse.ArgumentParser) -> None:
     add = _adder(parser, "connectivity")
-    add("--connectivity", nargs="+", choices=MEASURES,
-        help="region-by-region matrices (default: correlation)")  # fmt: skip
+    add("--connectivity", nargs="+", choices=MEASURES, metavar="MEASURE",
+        help=f"region-by-region matrices: {', '.join(MEASURES)} (default: correlation)")  # fmt: skip
 
 
 def _add_execution(parser: argparse.ArgumentParser) -> None:
@@ -320,12 +320,15 @@ class _MemoryAction(argparse.Action):
         setattr(namespace, self.dest, float(found[1]) * to_gb)
 
 
-def _number_or_none(text: str) -> float | str:
-    return "none" if text.lower() == "none" else float(text)
+def _or_word(kind: type, *words: str) -> Callable[[str], Any]:
+    """Read a number or one of some words; "strategy" is what a settings file may hold."""
 
+    def read(text: str) -> Any:
+        word = text.lower()
+        return word if word in (*words, "strategy") else kind(text)
 
-def _count_or_auto(text: str) -> int | str:
-    return text if text == "auto" else int(text)
+    read.__name__ = "number"
+    return read
 
 
 def _named_path(text: str) -> tuple[str, Path]:
