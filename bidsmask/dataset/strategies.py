@@ -110,6 +110,15 @@ class Strategy:
     censoring: CensoringParameters
     cleaning: CleaningParameters
 
+    def __post_init__(self) -> None:
+        limits = self.censoring
+        has_threshold = limits.fd_threshold_mm or limits.std_dvars_threshold
+        if limits.min_segment_volumes and not has_threshold:
+            raise StrategyError(
+                f"Strategy {self.name}: min_segment_volumes ({limits.min_segment_volumes}) has no "
+                "effect without fd_threshold_mm or std_dvars_threshold. Give one, or leave it out."
+            )
+
     def with_overrides(
         self,
         *,

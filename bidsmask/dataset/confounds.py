@@ -1,0 +1,584 @@
+"""The confounds table of one run: read, checked, and cut down to what a strategy asks for.
+
+Columns go by the names that fMRIPrep 21 and later give them. Those of fMRIPrep 1.0 and 1.1 (``X``,
+``RotX``, ``FramewiseDisplacement``, ...) and 1.2 (``cosine_00``) are translated when the table is
+read. Which mask a CompCor component comes from is in its name since 21.0 (``w_comp_cor_00``:
+white matter), and only in the JSON beside the table before (``a_comp_cor_00``, ``"Mask": "WM"``).
+
+Only the columns that are used are looked at: a bad cell elsewhere does no harm.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import reprlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bidsmask._typing import BoolArray, FloatArray
+from bidsmask.dataset.strategies import ColumnGroup, Strategy, load_strategy, strategy_names
+from bidsmask.errors import ConfoundsError, DegreesOfFreedomError
+from bidsmask.numerics.censoring import CensoringParameters, flag_above, short_segments
+
+MAX_TABLE_BYTES = 64_000_000
+MAX_SIDECAR_BYTES = 16_000_000
+
+FRAMEWISE_DISPLACEMENT = "framewise_displacement"
+STD_DVARS = "std_dvars"
+NON_STEADY_STATE = "non_steady_state_outlier"
+
+_MISSING = frozenset({"n/a", "", "nan", "na"})
+"""Cells without a value: ``n/a`` in BIDS, the others in tables that pandas wrote again."""
+
+_OLD_NAMES = {
+    "X": "trans_x",
+    "Y": "trans_y",
+    "Z": "trans_z",
+    "RotX": "rot_x",
+    "RotY": "rot_y",
+    "RotZ": "rot_z",
+    "FramewiseDisplacement": FRAMEWISE_DISPLACEMENT,
+    "stdDVARS": STD_DVARS,
+    "non-stdDVARS": "dvars",
+    "GlobalSignal": "global_signal",
+    "CSF": "csf",
+    "WhiteMatter": "white_matter",
+}
+_OLD_STEMS = {
+    "aCompCor": "a_comp_cor_",
+    "tCompCor": "t_comp_cor_",
+    "Cosine": "cosine",
+    "cosine_": "cosine",
+    "NonSteadyStateOutlier": NON_STEADY_STATE,
+    "non_steady_state_outlier_": NON_STEADY_STATE,
+    "AROMAAggrComp": "aroma_motion_",
+}
+_EXPANDED = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
+_EXPANDED += ["csf", "white_matter", "global_signal", "csf_wm"]
+_WELL_KNOWN = [
+    base + expansion
+    for base in _EXPANDED
+    for expansion in ("", "_derivative1", "_power2", "_derivative1_power2")
+]
+"""Columns that fMRIPrep always writes: lets a message name what is missing."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Confounds:
+    """What is regressed out of one run, and which of its volumes are left out.
+
+    Parameters
+    ----------
+    strategy : str
+        Name of the strategy.
+    columns : tuple of str
+        Names of the C columns, in the order of the strategy's groups.
+    design : float64 array of shape (T, C)
+        The columns as they are in the table, without any NaN, censored volumes included.
+    sample_mask : bool array of shape (T,)
+        True = kept.
+    outliers : tuple of (method, bool array of shape (T,))
+        True = flagged, for each method in use, in the order ``non_steady_state``,
+        ``framewise_displacement``, ``std_dvars``, ``short_segment``.
+    fd_mm, std_dvars : array of shape (T,), or None
+        Framewise displacement in mm, standardized DVARS (no unit); NaN where the table has no
+        value (the first volume). None where the table has no such column.
+    filled : tuple of str
+        Columns whose first rows have no value and were given that of the next row.
+    warnings : tuple of str
+        What a reader of the results should know.
+    """
+
+    strategy: str
+    columns: tuple[str, ...]
+    design: FloatArray
+    sample_mask: BoolArray
+    outliers: tuple[tuple[str, BoolArray], ...]
+    fd_mm: FloatArray | None
+    std_dvars: FloatArray | None
+    filled: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    def save(self, path: Path) -> None:
+        """Write an ``.npz`` that `load` reads; no pickle in it."""
+        arrays = {
+            "strategy": np.array(self.strategy),
+            "columns": _texts(self.columns),
+            "design": self.design,
+            "sample_mask": self.sample_mask,
+            "methods": _texts([method for method, _ in self.outliers]),
+            "flags": np.array([flags for _, flags in self.outliers], dtype=bool),
+            "fd_mm": self.fd_mm,
+            "std_dvars": self.std_dvars,
+            "filled": _texts(self.filled),
+            "warnings": _texts(self.warnings),
+        }
+        there = {name: values for name, values in arrays.items() if values is not None}
+        np.savez(path, allow_pickle=False, **there)
+
+    @classmethod
+    def load(cls, path: Path) -> Confounds:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as file:
+            values = dict(file)
+        return cls(
+            strategy=str(values["strategy"]),
+            columns=_strings(values["columns"]),
+            design=values["design"],
+            sample_mask=values["sample_mask"],
+            outliers=tuple(zip(_strings(values["methods"]), values["flags"], strict=True)),
+            fd_mm=values.get("fd_mm"),
+            std_dvars=values.get("std_dvars"),
+            filled=_strings(values["filled"]),
+            warnings=_strings(values["warnings"]),
+        )
+
+
+def _texts(texts: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
+    return np.array(list(texts), dtype=np.str_)
+
+
+def _strings(texts: np.ndarray[tuple[int], np.dtype[np.str_]]) -> tuple[str, ...]:
+    return tuple(str(text) for text in texts)
+
+
+def load_confounds(
+    table: Path, sidecar: Path | None, strategy: Strategy, *, n_volumes: int
+) -> Confounds:
+    """Read the confounds of one run and choose those of a strategy.
+
+    Rows at the start of a column without a value (derivatives have no first value) are given
+    the value of the row that follows; anywhere else a missing value is an error. Rows are
+    never cut or added to fit the run.
+
+    Volumes are flagged by methods that do not influence each other, but for short segments:
+    kept stretches that are shorter than `min_segment_volumes` between volumes flagged for
+    motion. Non-steady-state volumes do not shorten a stretch (as in nilearn).
+
+    Parameters
+    ----------
+    table : Path
+        ``*_desc-confounds_timeseries.tsv``; one row per volume.
+    sidecar : Path or None
+        The JSON beside it. Needed only for CompCor components of fMRIPrep before 21.0.
+    strategy : Strategy
+    n_volumes : int
+        Volumes of the BOLD run, T.
+
+    Raises
+    ------
+    ConfoundsError
+        If the table cannot be read, has another number of rows, lacks a column, or has a cell
+        that is not a number where one is needed.
+    DegreesOfFreedomError
+        If no volume is left.
+    """
+    rows = read_table(table)
+    rows.require_volumes(n_volumes)
+    columns, warnings = _choose(rows, sidecar, strategy)
+    values = {name: rows.numbers(name) for name in columns}
+    design = np.empty((n_volumes, len(columns)))
+    for position, name in enumerate(columns):
+        design[:, position] = _fill_first_rows(rows, name, values[name])
+    fd_mm, std_dvars = (
+        rows.numbers_or_none(FRAMEWISE_DISPLACEMENT),
+        rows.numbers_or_none(STD_DVARS),
+    )
+    outliers = _flag(rows, strategy.censoring, fd_mm, std_dvars)
+    return Confounds(
+        strategy=strategy.name,
+        columns=columns,
+        design=design,
+        sample_mask=_keep(table, strategy, outliers),
+        outliers=outliers,
+        fd_mm=fd_mm,
+        std_dvars=std_dvars,
+        filled=tuple(name for name in columns if np.isnan(values[name][0])),
+        warnings=warnings,
+    )
+
+
+# --- the table -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ConfoundsTable:
+    """The cells of a confounds table, as text, under today's column names.
+
+    Parameters
+    ----------
+    file : Path
+        Where it was read from.
+    position : mapping of str to int
+        Column names, in file order, to their position in a row.
+    cells : sequence of T rows
+        One text for each column.
+    """
+
+    file: Path
+    position: Mapping[str, int]
+    cells: Sequence[Sequence[str]]
+
+    def require_volumes(self, n_volumes: int) -> None:
+        """Refuse a table of another length than the run."""
+        if len(self.cells) != n_volumes:
+            raise ConfoundsError(
+                f"{self.file}: {len(self.cells)} rows, but the BOLD run has {n_volumes} volumes. "
+                "Table and image must come from the same run of fMRIPrep; nothing is cut to fit."
+            )
+
+    def numbers(self, column: str) -> FloatArray:
+        """Give the (T,) values of a column, float64; NaN where there is none.
+
+        Raises
+        ------
+        ConfoundsError
+            If a cell is text, or infinite.
+        """
+        position = self.position[column]
+        values = np.empty(len(self.cells))
+        for row, cells in enumerate(self.cells):
+            try:
+                values[row] = _number(cells[position])
+            except ValueError:
+                raise ConfoundsError(
+                    f"{self.file}: row {row + 1} (line {row + 2}), column {column}: found "
+                    f"{reprlib.repr(cells[position])}, expected a number or n/a. "
+                    f"{_advice(cells[position])}"
+                ) from None
+        return values
+
+    def numbers_or_none(self, column: str) -> FloatArray | None:
+        """Give the values of a column, or None where the table has no such column."""
+        return self.numbers(column) if column in self.position else None
+
+
+def read_table(file: Path) -> ConfoundsTable:
+    """Read a confounds table (TSV, UTF-8 with or without byte-order mark, any line ends).
+
+    Raises
+    ------
+    ConfoundsError
+        If the file is missing, empty, too large, not tab-separated or not text; if a row has
+        another number of cells than the header, or two columns have the same name.
+    """
+    lines = _text(file, MAX_TABLE_BYTES).splitlines()
+    if not lines or not "".join(lines).strip():
+        raise ConfoundsError(
+            f"{file}: the confounds table is empty. Copy it again from its source."
+        )
+    header = _header(file, lines[0])
+    cells = [line.split("\t") for line in _without_last_blank(lines[1:])]
+    if not cells:
+        raise ConfoundsError(f"{file}: the confounds table has a header, but no rows.")
+    for row, texts in enumerate(cells, start=1):
+        if len(texts) != len(header):
+            raise ConfoundsError(
+                f"{file}: row {row} (line {row + 1}) has {len(texts)} cells, but the header has "
+                f"{len(header)}. The table is damaged; copy it again from its source."
+            )
+    return ConfoundsTable(file=file, position=_positions(file, header), cells=cells)
+
+
+def _text(file: Path, max_bytes: int) -> str:
+    if file.is_symlink() and not file.exists():
+        raise ConfoundsError(
+            f"{file}: a broken link; its content is not here. Try: datalad get '{file}'"
+        )
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(max_bytes + 1)
+    except OSError as error:
+        raise ConfoundsError(f"{file}: cannot be read: {error.strerror}.") from error
+    if len(content) > max_bytes:
+        raise ConfoundsError(
+            f"{file}: larger than {max_bytes / 1e6:.0f} MB; this is not a file of fMRIPrep."
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfoundsError(f"{file}: not a text file in UTF-8: {error}") from error
+
+
+def _header(file: Path, line: str) -> list[str]:
+    if "/annex/objects/" in line:
+        raise ConfoundsError(
+            f"{file}: a git-annex pointer; its content is not here. Try: datalad get '{file}'"
+        )
+    for separator, name in ((",", "commas"), (";", "semicolons")):
+        if "\t" not in line and separator in line:
+            raise ConfoundsError(
+                f"{file}: the columns are separated by {name}, expected tabs. The table was "
+                "probably saved by a spreadsheet program; use the one that fMRIPrep wrote."
+            )
+    return line.split("\t")
+
+
+def _without_last_blank(lines: list[str]) -> list[str]:
+    last = len(lines)
+    while last and not lines[last - 1].strip():
+        last -= 1
+    return lines[:last]
+
+
+def _positions(file: Path, header: Sequence[str]) -> dict[str, int]:
+    """Where each column stands; an old name is translated unless the new one is there too."""
+    twice = [name for name, count in Counter(header).items() if count > 1]
+    if twice:
+        raise ConfoundsError(
+            f"{file}: more than one column is called {', '.join(map(reprlib.repr, twice[:5]))}. "
+            "It is not clear which to use; remove the one that fMRIPrep did not write."
+        )
+    there = set(header)
+    today = [_todays_name(name) for name in header]
+    return {
+        old if new in there else new: position
+        for position, (old, new) in enumerate(zip(header, today, strict=True))
+    }
+
+
+def _todays_name(name: str) -> str:
+    """Translate a column name of fMRIPrep before 20.0.
+
+    Examples
+    --------
+    >>> [_todays_name(old) for old in ("RotX", "aCompCor03", "cosine_00", "csf")]
+    ['rot_x', 'a_comp_cor_03', 'cosine00', 'csf']
+    """
+    stem, number = _split_number(name)
+    if number and stem in _OLD_STEMS:
+        return _OLD_STEMS[stem] + number
+    return _OLD_NAMES.get(name, name)
+
+
+def _split_number(name: str) -> tuple[str, str]:
+    stem = name.rstrip("0123456789")
+    return stem, name[len(stem) :]
+
+
+def _number(cell: str) -> float:
+    text = cell.strip()
+    if text.lower() in _MISSING:
+        return math.nan
+    value = float(text)
+    if math.isinf(value) or "_" in text:  # Python reads 1_000 as a number
+        raise ValueError(text)
+    return value
+
+
+def _advice(cell: str) -> str:
+    if re.fullmatch(r"\s*-?\d+,\d+([eE][-+]?\d+)?\s*", cell):
+        return (
+            "This is a decimal comma: the table was probably saved by a spreadsheet program; "
+            "use the one that fMRIPrep wrote."
+        )
+    return "Copy the table again from its source, or run fMRIPrep again."
+
+
+# --- the design ----------------------------------------------------------------------------------
+
+
+def _choose(
+    rows: ConfoundsTable, sidecar: Path | None, strategy: Strategy
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Columns of a strategy, and warnings; or one letter about all that is missing."""
+    chosen: dict[str, None] = {}  # an ordered set: a column that two groups want comes once
+    complaints, warnings = [], []
+    for group in strategy.groups:
+        names, missing = _columns_of(rows, sidecar, group)
+        chosen |= dict.fromkeys(names)
+        if missing:
+            complaints.append(missing)
+        elif not names:
+            warnings.append(f"{rows.file.name} has no column for {group.label}.")
+        elif group.limit and len(names) < group.limit:
+            warnings.append(f"{rows.file.name} has {len(names)} columns only for {group.label}.")
+    if complaints:
+        raise ConfoundsError(
+            f"{rows.file}: strategy {strategy.name} cannot be used: {'; '.join(complaints)}. "
+            f"Strategies that this table has all columns for: {_usable(rows, sidecar, strategy)}."
+        )
+    return tuple(chosen), tuple(warnings)
+
+
+def _columns_of(
+    rows: ConfoundsTable, sidecar: Path | None, group: ColumnGroup
+) -> tuple[list[str], str]:
+    """Columns of a group, in order, and what is missing (nothing: an empty text)."""
+    names = _in_order([name for name in rows.position if group.matches(name)])
+    if group.mask is not None and names:
+        masks = _component_masks(rows, sidecar)
+        unknown = [name for name in names if name not in masks]
+        if unknown:
+            return [], _unknown_mask(rows, sidecar, group, unknown)
+        names = [name for name in names if masks[name].lower() == group.mask.lower()]
+    if group.count is not None and len(names) != group.count:
+        return [], _missing_columns(rows, group, len(names))
+    if not names and not group.optional:
+        return [], _missing_columns(rows, group, 0)
+    return names[: group.limit], ""
+
+
+def _in_order(names: list[str]) -> list[str]:
+    """Order numbered columns (``cosine02``, ``cosine10``) by number, others as in the file."""
+    first: dict[str, int] = {}
+    for place, name in enumerate(names):
+        first.setdefault(_split_number(name)[0], place)
+
+    def key(name: str) -> tuple[int, int]:
+        stem, number = _split_number(name)
+        return first[stem], int(number or 0)
+
+    return sorted(names, key=key)
+
+
+def _component_masks(rows: ConfoundsTable, sidecar: Path | None) -> dict[str, str]:
+    """Which mask each anatomical CompCor component comes from, as far as it is known."""
+    by_letter = {"w": "WM", "c": "CSF"}
+    components = [name for name in rows.position if re.fullmatch(r"[acw]_comp_cor_\d+", name)]
+    masks = {name: by_letter[name[0]] for name in components if name[0] in by_letter}
+    unnamed = [name for name in components if name not in masks]
+    if masks:  # fMRIPrep 21.0 and later
+        return masks | dict.fromkeys(unnamed, "combined")
+    return _masks_from(sidecar, unnamed) if sidecar is not None else {}
+
+
+def _masks_from(sidecar: Path, components: Sequence[str]) -> dict[str, str]:
+    try:
+        content = json.loads(_text(sidecar, MAX_SIDECAR_BYTES))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ConfoundsError(f"{sidecar}: this is not JSON that can be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfoundsError(f"{sidecar}: expected a JSON object with one entry per column.")
+    entries = {name: content.get(name) for name in components}
+    return {
+        name: str(entry["Mask"])
+        for name, entry in entries.items()
+        if isinstance(entry, dict) and "Mask" in entry
+    }
+
+
+def _unknown_mask(
+    rows: ConfoundsTable, sidecar: Path | None, group: ColumnGroup, unknown: Sequence[str]
+) -> str:
+    if sidecar is None:
+        return (
+            f"{group.label}: the table is of fMRIPrep before 21.0, where only the JSON beside it "
+            f"({rows.file.with_suffix('.json').name}, not found) says which of the components "
+            f"{unknown[0]} to {unknown[-1]} come from {group.mask}"
+        )
+    return f"{group.label}: {sidecar} has no 'Mask' for {', '.join(unknown)}"
+
+
+def _missing_columns(rows: ConfoundsTable, group: ColumnGroup, n_found: int) -> str:
+    known = [name for name in _WELL_KNOWN if group.matches(name) and name not in rows.position]
+    if known:
+        return f"{group.label}: no column {', '.join(known)}"
+    wanted = "at least one column" if group.count is None else f"{group.count} columns"
+    where = f" of the mask {group.mask}" if group.mask else ""
+    return f"{group.label}: expected {wanted} matching {group.pattern}{where}, found {n_found}"
+
+
+def _usable(rows: ConfoundsTable, sidecar: Path | None, refused: Strategy) -> str:
+    """Names of the built-in strategies whose columns are all there."""
+    others = [name for name in strategy_names() if name != refused.name]
+    return ", ".join(name for name in others if _has_all(rows, sidecar, load_strategy(name)))
+
+
+def _has_all(rows: ConfoundsTable, sidecar: Path | None, strategy: Strategy) -> bool:
+    try:
+        return not any(_columns_of(rows, sidecar, group)[1] for group in strategy.groups)
+    except ConfoundsError:  # a JSON that cannot be read, which the refused strategy did not need
+        return False
+
+
+def _fill_first_rows(rows: ConfoundsTable, column: str, values: FloatArray) -> FloatArray:
+    """Give rows without a value at the start the value of the next row."""
+    first = _first_row_with_value(rows, column, values)
+    return np.concatenate([np.full(first, values[first]), values[first:]])
+
+
+def _first_row_with_value(rows: ConfoundsTable, column: str, values: FloatArray) -> int:
+    """Where the values of a column begin; from there on there must be no gap."""
+    missing = np.isnan(values)
+    if missing.all():
+        raise ConfoundsError(f"{rows.file}: column {column} is n/a in every row.")
+    first = int(np.argmin(missing))
+    if missing[first:].any():
+        row = first + int(np.argmax(missing[first:]))
+        raise ConfoundsError(
+            f"{rows.file}: row {row + 1} (line {row + 2}), column {column}: found n/a. Only the "
+            "first rows may be without a value; run fMRIPrep again, or remove this run."
+        )
+    return first
+
+
+# --- the volumes ---------------------------------------------------------------------------------
+
+
+def _flag(
+    rows: ConfoundsTable,
+    censoring: CensoringParameters,
+    fd_mm: FloatArray | None,
+    std_dvars: FloatArray | None,
+) -> tuple[tuple[str, BoolArray], ...]:
+    """Flag volumes by each method in use; the order is that of `Confounds.outliers`."""
+    motion = [
+        (column, flag_above(_measured(rows, column, values, threshold), threshold))
+        for column, values, threshold in (
+            (FRAMEWISE_DISPLACEMENT, fd_mm, censoring.fd_threshold_mm),
+            (STD_DVARS, std_dvars, censoring.std_dvars_threshold),
+        )
+        if threshold is not None
+    ]
+    flagged = [("non_steady_state", _non_steady_state(rows, censoring)), *motion]
+    if censoring.min_segment_volumes:
+        moved = _union([flags for _, flags in motion], len(rows.cells))
+        flagged.append(("short_segment", short_segments(moved, censoring.min_segment_volumes)))
+    return tuple(flagged)
+
+
+def _measured(
+    rows: ConfoundsTable, column: str, values: FloatArray | None, threshold: float
+) -> FloatArray:
+    if values is None:
+        raise ConfoundsError(
+            f"{rows.file}: no column {column}, so volumes cannot be censored above {threshold:g}. "
+            "Leave the threshold out, or use another table."
+        )
+    _first_row_with_value(rows, column, values)
+    return values
+
+
+def _non_steady_state(rows: ConfoundsTable, censoring: CensoringParameters) -> BoolArray:
+    n_volumes = len(rows.cells)
+    if censoring.dummy_scans != "auto":
+        first: BoolArray = np.arange(n_volumes) < censoring.dummy_scans
+        return first
+    columns = [name for name in rows.position if re.fullmatch(NON_STEADY_STATE + r"\d+", name)]
+    return _union([rows.numbers(name) > 0 for name in columns], n_volumes)
+
+
+def _union(flags: Sequence[BoolArray], n_volumes: int) -> BoolArray:
+    union: BoolArray = np.any([np.zeros(n_volumes, dtype=bool), *flags], axis=0)
+    return union
+
+
+def _keep(table: Path, strategy: Strategy, outliers: Sequence[tuple[str, BoolArray]]) -> BoolArray:
+    sample_mask = ~_union([flags for _, flags in outliers], outliers[0][1].size)
+    if not sample_mask.any():
+        counts = ", ".join(f"{method} {int(flags.sum())}" for method, flags in outliers)
+        limits = strategy.censoring
+        raise DegreesOfFreedomError(
+            f"{table}: strategy {strategy.name} keeps 0 of {sample_mask.size} volumes. Flagged: "
+            f"{counts} (thresholds: FD {limits.fd_threshold_mm} mm, std_dvars "
+            f"{limits.std_dvars_threshold}, segments of {limits.min_segment_volumes} volumes). "
+            "Raise a threshold, or leave this run out."
+        )
+    return sample_mask
