@@ -37,6 +37,8 @@ def resample_nearest(
     -----
     Half way between two voxels the higher index wins. The outermost half voxel is outside, a
     rule of ``scipy.ndimage.affine_transform`` that nilearn shares: values are equal to the bit.
+    There is one exception. Between lattices that are flipped, turned or shifted by whole voxels,
+    rounding errors in the matrices put outermost voxels outside in nilearn; here they stay.
 
     Examples
     --------
@@ -51,9 +53,7 @@ def resample_nearest(
     from scipy.linalg import inv
     from scipy.ndimage import affine_transform
 
-    # Where only shapes differ, rounding must not push the outermost voxels outside.
-    moved = not np.array_equal(affine, target_affine)
-    to_source = inv(affine) @ target_affine if moved else np.eye(4)
+    to_source = _snapped(inv(affine) @ target_affine, affine, target_shape, target_affine)
     matrix, offset = to_source[:3, :3], to_source[:3, 3]
     diagonal = np.diag(matrix)
     resampled = np.zeros(target_shape, dtype=_computable(native).dtype, order="F")
@@ -68,6 +68,18 @@ def resample_nearest(
         cval=fill,
     )
     return resampled.astype(native.dtype, copy=False)
+
+
+def _snapped(
+    to_source: FloatArray,
+    affine: FloatArray,
+    target_shape: tuple[int, int, int],
+    target_affine: FloatArray,
+) -> FloatArray:
+    """Free a map between voxel indices of rounding errors, if it takes voxels onto voxels."""
+    whole = np.round(to_source)
+    same = same_grid(target_shape, affine @ whole, target_shape, target_affine)
+    return whole if same else to_source
 
 
 def _computable(values: Array) -> Array:
