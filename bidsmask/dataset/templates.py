@@ -1,0 +1,178 @@
+"""What TemplateFlow has: its folders on this machine, and the list that comes with its package.
+
+The templateflow package holds an archive with the names of all its files and the content of
+their look-up tables. It is read here without importing the package, for an import writes to the
+user's cache folder. Only `download` imports it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import os
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+_LABEL = "[0-9a-zA-Z+]+"
+_SCHAEFER = re.compile(r"(?P<scale>\d+)Parcels(?P<seg>\w+?)Networks")
+_DIMENSIONS = re.compile(r"(?P<scale>\d+)dimensions")
+
+
+def template_homes() -> tuple[Path, ...]:
+    """Folders that may hold TemplateFlow files, the first one first; they need not exist.
+
+    ``$TEMPLATEFLOW_HOME``, the cache folder that templateflow uses without it, and
+    ``$BIDSMASK_TEMPLATES`` (files that came with a container). Nothing is written.
+    """
+    from platformdirs import user_cache_dir
+
+    homes = [
+        os.environ.get("TEMPLATEFLOW_HOME"),
+        user_cache_dir("templateflow"),
+        os.environ.get("BIDSMASK_TEMPLATES"),
+    ]
+    return tuple(dict.fromkeys(Path(home).absolute() for home in homes if home))
+
+
+def entities_in(name: str) -> dict[str, str]:
+    """Whatever in a file name looks like an entity; a user's file need not have a BIDS name.
+
+    Examples
+    --------
+    >>> entities_in("tpl/tpl-MNI152NLin6Asym_my_res-02_rois.nii.gz")
+    {'tpl': 'MNI152NLin6Asym', 'res': '02'}
+    """
+    stem = name.rpartition("/")[2].split(".")[0]
+    parts = (part.partition("-") for part in stem.split("_"))
+    return {
+        key: label
+        for key, dash, label in parts
+        if dash and key.isalpha() and re.fullmatch(_LABEL, label)
+    }
+
+
+def identity(entities: Mapping[str, str]) -> dict[str, str]:
+    """``atlas``, ``seg`` and ``scale`` of a file, whichever way they are spelled.
+
+    Examples
+    --------
+    >>> identity({"atlas": "Schaefer2018", "desc": "400Parcels7Networks"})
+    {'atlas': 'Schaefer2018', 'seg': '7n', 'scale': '400'}
+    >>> identity({"atlas": "HOCPA", "desc": "th25"})
+    {'atlas': 'HOCPA', 'seg': 'th25'}
+    """
+    spelled = {key: entities[key] for key in ("atlas", "seg", "scale") if key in entities}
+    desc = entities.get("desc")
+    if desc is None or "seg" in spelled or "scale" in spelled:
+        return spelled
+    if schaefer := _SCHAEFER.fullmatch(desc):
+        return spelled | {"seg": f"{schaefer['seg']}n", "scale": schaefer["scale"]}
+    if dimensions := _DIMENSIONS.fullmatch(desc):
+        return spelled | {"scale": dimensions["scale"]}
+    return spelled | {"seg": desc}
+
+
+def space_of(entities: Mapping[str, str]) -> str | None:
+    """Name the space of a file; a cohort is part of it (``MNIInfant+1``)."""
+    space = entities.get("space", entities.get("tpl"))
+    if space is not None and "cohort" in entities and "+" not in space:
+        return f"{space}+{entities['cohort']}"
+    return space
+
+
+@functools.cache
+def _archive() -> Path | None:
+    """Where the archive of the installed templateflow package is."""
+    spec = importlib.util.find_spec("templateflow")
+    if spec is None or spec.origin is None:
+        return None
+    archive = Path(spec.origin).parent / "conf" / "templateflow-skel.zip"
+    return archive if archive.is_file() else None
+
+
+@functools.cache
+def published() -> tuple[str, ...]:
+    """List all segmentations and their tables, as paths relative to TemplateFlow's root."""
+    archive = _archive()
+    if archive is None:
+        return ()
+    with zipfile.ZipFile(archive) as package:
+        names = package.namelist()
+    return tuple(sorted(name for name in names if re.search(r"_(dseg|probseg)\.", name)))
+
+
+def published_images(wanted: Mapping[str, str], space: str | None) -> list[str]:
+    """List the label images of an atlas in a space, whether they are on this machine or not."""
+    return [
+        name
+        for name in published()
+        if name.endswith("_dseg.nii.gz")
+        and identity(entities_in(name)) == wanted
+        and space_of(entities_in(name)) == space
+    ]
+
+
+def packaged_table(name: str) -> Path:
+    """Open a table inside of the archive, as something that can be read like a path."""
+    return cast(Path, zipfile.Path(str(_archive()), name))
+
+
+@functools.cache
+def voxel_sizes(template: str) -> dict[str, tuple[float, ...]]:
+    """Voxel sizes in mm of each ``res-`` of a template; empty where they are not known."""
+    archive = _archive()
+    description = f"tpl-{template}/template_description.json"
+    if archive is None:
+        return {}
+    with zipfile.ZipFile(archive) as package:
+        if description not in package.namelist():
+            return {}
+        resolutions = json.loads(package.read(description)).get("res", {})
+    return {res: tuple(entry["zooms"]) for res, entry in resolutions.items() if "zooms" in entry}
+
+
+def uri(file: Path) -> str | None:
+    """Name a file by BIDS URI, if it is one of TemplateFlow under its own name."""
+    name = "/".join(file.parts[-2:])
+    name = name if name in published() else "/".join(file.parts[-3:])
+    return f"bids:templateflow:{name}" if name in published() else None
+
+
+def command(name: str) -> str:
+    """Write the shell command that fetches a file."""
+    query = _query(name)
+    arguments = ", ".join(f"{key}={value!r}" for key, value in query.items() if key != "template")
+    return (
+        'python -c "from templateflow.api import get; '
+        f'print(get({query["template"]!r}, {arguments}))"'
+    )
+
+
+def download(name: str) -> Path:
+    """Let TemplateFlow's client fetch a file into its own folder.
+
+    Raises
+    ------
+    OSError, RuntimeError, ValueError
+        From the client: no network, no room, no such file.
+    """
+    from templateflow.api import get
+
+    answer = get(**_query(name))
+    files = [answer] if isinstance(answer, str | Path) else list(answer)
+    if len(files) != 1:
+        raise ValueError(f"TemplateFlow answered with {len(files)} files")
+    return Path(files[0])
+
+
+def _query(name: str) -> dict[str, str | int]:
+    """Say to TemplateFlow's client which one file is wanted."""
+    words = {"tpl": "template", "res": "resolution", "seg": "segmentation"}
+    entities = entities_in(name)
+    query: dict[str, str | int] = {words.get(key, key): label for key, label in entities.items()}
+    numbers = {key: int(query[key]) for key in ("resolution", "cohort") if key in query}
+    return query | numbers | {"suffix": "dseg", "extension": ".nii.gz"}

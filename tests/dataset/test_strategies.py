@@ -1,0 +1,351 @@
+"""Confound strategies: those that come along, those of a user, and what the command line changes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bidsmask.dataset.strategies import ColumnGroup, Strategy, load_strategy, strategy_names
+from bidsmask.errors import StrategyError
+from bidsmask.numerics.censoring import CensoringParameters
+
+AXES = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
+EXPANSIONS = ("", "_derivative1", "_power2", "_derivative1_power2")
+MOTION = {axis + expansion for axis in AXES for expansion in EXPANSIONS}
+TISSUES = {
+    tissue + expansion
+    for tissue in ("csf", "white_matter", "global_signal")
+    for expansion in EXPANSIONS
+}
+OTHERS = {
+    *(f"{letter}_comp_cor_0{n}" for letter in "acwt" for n in range(7)),
+    *(f"cosine0{n}" for n in range(4)),
+    *(f"motion_outlier0{n}" for n in range(4)),
+    "non_steady_state_outlier00",
+    "framewise_displacement",
+    "std_dvars",
+    "dvars",
+    "rmsd",
+    "csf_wm",
+    "tcompcor",
+}
+
+
+def a_strategy() -> dict[str, object]:
+    return {
+        "name": "mine",
+        "description": "Six motion\nparameters.",
+        "columns": [{"label": "motion", "pattern": "(trans|rot)_[xyz]", "count": 6}],
+    }
+
+
+def written(folder: Path, content: object) -> Path:
+    file = folder / "mine.yaml"
+    file.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return file
+
+
+def columns_of(strategy: Strategy) -> set[str]:
+    table = MOTION | TISSUES | OTHERS
+    return {name for name in table for group in strategy.groups if group.matches(name)}
+
+
+# --- laws
+
+
+@pytest.mark.parametrize("name", strategy_names())
+def test_a_strategy_is_called_like_its_file(name: str) -> None:
+    assert load_strategy(name).name == name
+
+
+@pytest.mark.parametrize("name", strategy_names())
+def test_overriding_nothing_changes_nothing(name: str) -> None:
+    assert load_strategy(name).with_overrides() == load_strategy(name)
+
+
+@pytest.mark.parametrize("name", strategy_names())
+def test_no_strategy_regresses_an_outlier_column(name: str) -> None:
+    assert not any("outlier" in column for column in columns_of(load_strategy(name)))
+
+
+@pytest.mark.parametrize("name", strategy_names())
+def test_columns_are_counted_as_they_are_matched(name: str) -> None:
+    for group in load_strategy(name).groups:
+        matched = {column for column in MOTION | TISSUES | OTHERS if group.matches(column)}
+        assert group.count in (None, len(matched))
+
+
+@given(
+    fd=st.one_of(st.none(), st.floats(0.1, 5)),
+    dummies=st.one_of(st.just("auto"), st.integers(0, 9)),
+    standardize=st.sampled_from(["zscore", "psc", "none"]),
+)
+def test_what_is_overridden_is_what_is_used(
+    fd: float | None, dummies: int | str, standardize: str
+) -> None:
+    strategy = load_strategy("36P").with_overrides(
+        fd_threshold_mm=fd,
+        dummy_scans=dummies,  # type: ignore[arg-type]
+        standardize=standardize,  # type: ignore[arg-type]
+    )
+    assert strategy.censoring == CensoringParameters(fd_threshold_mm=fd, dummy_scans=dummies)  # type: ignore[arg-type]
+    assert strategy.cleaning.standardize == standardize
+    assert strategy.cleaning.low_pass_hz == 0.08
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=9))
+def test_a_value_of_any_other_kind_gets_a_letter(value: object) -> None:
+    content = yaml.safe_dump(a_strategy() | {"columns": value})
+    folder = Path(__file__).parent  # nothing is written: only the parsed content matters
+    file = folder / "not-there.yaml"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bidsmask.dataset.strategies._parse", lambda _: yaml.safe_load(content))
+        if value == []:
+            assert load_strategy(file).groups == ()
+        else:
+            with pytest.raises(StrategyError, match=r"not-there\.yaml: .*columns"):
+                load_strategy(file)
+
+
+# --- the strategies that come along
+
+
+def test_the_strategies_are_these() -> None:
+    assert strategy_names() == ("24P", "27P", "36P", "acompcor", "none", "simple", "simple+gsr")
+
+
+def test_listing_the_strategies_does_not_wait_for_numpy_or_yaml() -> None:
+    code = (
+        "import sys; from bidsmask.dataset.data import strategy_names; strategy_names(); "
+        "sys.exit(any(name in sys.modules for name in ('numpy', 'scipy', 'yaml', 'pandas')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_24p_is_friston_expansion() -> None:
+    assert columns_of(load_strategy("24P")) == MOTION
+
+
+def test_27p_adds_the_tissue_and_global_means() -> None:
+    expected = MOTION | {"csf", "white_matter", "global_signal"}
+    assert columns_of(load_strategy("27P")) == expected
+
+
+def test_36p_expands_the_tissue_and_global_means() -> None:
+    assert columns_of(load_strategy("36P")) == MOTION | TISSUES
+
+
+@pytest.mark.parametrize("name", ["24P", "27P", "36P"])
+def test_the_p_strategies_filter_as_published(name: str) -> None:
+    cleaning = load_strategy(name).cleaning
+    assert (cleaning.filter, cleaning.high_pass_hz, cleaning.low_pass_hz) == (
+        "butterworth",
+        0.01,
+        0.08,
+    )
+
+
+@pytest.mark.parametrize("name", ["simple", "simple+gsr", "acompcor", "none"])
+def test_the_cosine_strategies_have_no_filter_of_their_own(name: str) -> None:
+    assert load_strategy(name).cleaning.filter == "none"
+
+
+def test_simple_and_its_twin_differ_by_the_global_signal() -> None:
+    simple, with_gsr = load_strategy("simple"), load_strategy("simple+gsr")
+    assert columns_of(with_gsr) - columns_of(simple) == {"global_signal"}
+    assert columns_of(simple) == MOTION | {"csf", "white_matter"} | {
+        f"cosine0{n}" for n in range(4)
+    }
+
+
+def test_none_has_no_columns() -> None:
+    assert load_strategy("none").groups == ()
+    assert load_strategy("none").cleaning.detrend
+
+
+def test_acompcor_takes_five_components_of_each_mask() -> None:
+    components = [group for group in load_strategy("acompcor").groups if group.mask]
+    assert [(group.mask, group.limit) for group in components] == [("WM", 5), ("CSF", 5)]
+
+
+@pytest.mark.parametrize(
+    ("name", "doi"),
+    [
+        ("24P", "10.1002/mrm.1910350312"),
+        ("27P", "10.1016/j.neuroimage.2017.03.020"),
+        ("36P", "10.1016/j.neuroimage.2012.08.052"),
+        ("acompcor", "10.1016/j.neuroimage.2007.04.042"),
+        ("none", "10.1016/j.neuroimage.2017.12.073"),
+        ("simple", "10.1371/journal.pcbi.1011942"),
+        ("simple+gsr", "10.1371/journal.pcbi.1011942"),
+    ],
+)
+def test_each_strategy_says_what_to_cite(name: str, doi: str) -> None:
+    assert load_strategy(name).reference.doi == doi
+
+
+def test_an_unknown_name_gets_the_nearest_one() -> None:
+    with pytest.raises(StrategyError, match=r"'36p'. Did you mean '36P'\? Strategies are: 24P, "):
+        load_strategy("36p")
+
+
+@pytest.mark.parametrize("name", ["../data/strategies/24P", "", ".", "/etc/passwd"])
+def test_a_name_is_not_a_way_out_of_the_folder(name: str) -> None:
+    with pytest.raises(StrategyError):
+        load_strategy(name)
+
+
+# --- a user's own
+
+
+def test_a_users_file_is_read_like_ours(tmp_path: Path) -> None:
+    strategy = load_strategy(written(tmp_path, a_strategy()))
+    assert strategy.name == "mine"
+    assert strategy.description == "Six motion parameters."
+    assert strategy.reference.text == "Strategy of the user (mine.yaml)"
+    assert strategy.reference.doi is None
+    assert strategy.groups == (ColumnGroup(label="motion", pattern="(trans|rot)_[xyz]", count=6),)
+    assert strategy.censoring == CensoringParameters()
+
+
+def test_the_path_may_be_a_text(tmp_path: Path) -> None:
+    file = written(tmp_path, a_strategy())
+    assert load_strategy(str(file)) == load_strategy(file)
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(b"\xef\xbb\xbf" + yaml.safe_dump(a_strategy()).encode())
+    assert load_strategy(file).name == "mine"
+
+
+LETTERS = {
+    "unknown key": ({"columms": []}, r"the file: unknown key 'columms'. Did you mean 'columns'\?"),
+    "unknown parameter": (
+        {"cleaning": {"highpass": 0.01}},
+        r"cleaning: unknown key 'highpass'. Did you mean 'high_pass_hz'\? Keys are: detrend, ",
+    ),
+    "unknown group key": (
+        {"columns": [{"label": "a", "pattern": "b", "regex": "c"}]},
+        "columns, item 1: unknown key 'regex'",
+    ),
+    "name with underscore": ({"name": "my_own"}, "name: found 'my_own', expected letters, digits"),
+    "name is a number": ({"name": 24}, "name: found 24, expected a text"),
+    "bad pattern": (
+        {"columns": [{"label": "a", "pattern": "(rot"}]},
+        r"columns, item 1: pattern: found '\(rot', expected a regular expression, but: missing",
+    ),
+    "count is true": (
+        {"columns": [{"label": "a", "pattern": "b", "count": True}]},
+        "count: found True, expected a whole number above 0",
+    ),
+    "optional is a text": (
+        {"columns": [{"label": "a", "pattern": "b", "optional": "maybe"}]},
+        "optional: found 'maybe', expected true or false",
+    ),
+    "mask is unknown": (
+        {"columns": [{"label": "a", "pattern": "b", "mask": "GM"}]},
+        "mask: found 'GM', expected WM, CSF or combined",
+    ),
+    "group is a text": ({"columns": ["rot_x"]}, "columns, item 1: expected 'key: value' lines"),
+    "columns are a text": ({"columns": "rot_x"}, "columns: found 'rot_x', expected a list"),
+    "filter is unknown": ({"cleaning": {"filter": "fir"}}, "cleaning: filter must be one of"),
+    "threshold is a text": (
+        {"censoring": {"fd_threshold_mm": "0,5"}},
+        r"censoring: fd_threshold_mm: found '0,5', expected a number \(mm\), or null",
+    ),
+    "threshold is negative": ({"censoring": {"fd_threshold_mm": -1}}, "censoring: fd_threshold"),
+    "cut-off without filter": (
+        {"cleaning": {"high_pass_hz": 0.01}},
+        "cleaning: Cut-off frequencies have no effect",
+    ),
+    "segments without threshold": (
+        {"censoring": {"min_segment_volumes": 5}},
+        r"min_segment_volumes \(5\) has no effect without",
+    ),
+    "doi is an address": (
+        {"reference": {"text": "x", "doi": "https://doi.org/10.1/x"}},
+        "reference: doi: found 'https://doi.org/10.1/x', expected a DOI such as",
+    ),
+    "reference without text": ({"reference": {}}, "reference: text is missing"),
+}
+
+
+@pytest.mark.parametrize(("change", "letter"), LETTERS.values(), ids=LETTERS.keys())
+def test_a_badly_written_strategy_gets_a_letter(
+    tmp_path: Path, change: dict[str, object], letter: str
+) -> None:
+    with pytest.raises(StrategyError, match=letter):
+        load_strategy(written(tmp_path, a_strategy() | change))
+
+
+@pytest.mark.parametrize("key", ["name", "description", "columns"])
+def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
+    content = a_strategy()
+    del content[key]
+    with pytest.raises(StrategyError, match=rf"mine.yaml: the file: {key} is missing"):
+        load_strategy(written(tmp_path, content))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "just words", "1"])
+def test_a_file_without_keys_is_refused(tmp_path: Path, content: str) -> None:
+    with pytest.raises(StrategyError, match="expected 'key: value' lines"):
+        load_strategy(written(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "a: [", "\x00", "!!python/object/apply:os.system [id]", "- " * 40_000]
+)
+def test_what_is_not_plain_yaml_is_refused(tmp_path: Path, content: str) -> None:
+    with pytest.raises(StrategyError, match="not YAML that can be read"):
+        load_strategy(written(tmp_path, content))
+
+
+def test_an_alias_bomb_neither_hangs_nor_fills_the_message(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 20)]
+    with pytest.raises(StrategyError) as caught:
+        load_strategy(written(tmp_path, "\n".join([*lines, "name: *a19"])))
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StrategyError, match="larger than 1 MB"):
+        load_strategy(written(tmp_path, "#" * 1_000_001))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StrategyError, match=r"other\.yaml: the strategy cannot be read: No such"):
+        load_strategy(tmp_path / "other.yaml")
+
+
+# --- what the command line changes
+
+
+def test_another_filter_drops_the_cutoffs_it_cannot_use() -> None:
+    cleaning = load_strategy("36P").with_overrides(filter="none").cleaning
+    assert (cleaning.high_pass_hz, cleaning.low_pass_hz) == (None, None)
+    cleaning = load_strategy("36P").with_overrides(filter="cosine").cleaning
+    assert (cleaning.high_pass_hz, cleaning.low_pass_hz) == (0.01, None)
+
+
+def test_a_given_cutoff_without_effect_is_refused() -> None:
+    with pytest.raises(StrategyError, match="Strategy simple cannot be used .* no effect"):
+        load_strategy("simple").with_overrides(high_pass_hz=0.01)
+    with pytest.raises(StrategyError, match="Strategy 36P"):
+        load_strategy("36P").with_overrides(filter="none", low_pass_hz=0.1)
+
+
+def test_a_cutoff_can_be_taken_away() -> None:
+    assert load_strategy("36P").with_overrides(low_pass_hz=None).cleaning.low_pass_hz is None
+
+
+def test_short_segments_need_a_threshold() -> None:
+    with pytest.raises(StrategyError, match="no effect without fd_threshold_mm"):
+        load_strategy("simple").with_overrides(min_segment_volumes=5)
+    changed = load_strategy("simple").with_overrides(min_segment_volumes=5, fd_threshold_mm=0.5)
+    assert changed.censoring.min_segment_volumes == 5
