@@ -123,7 +123,7 @@ def describe_dataset(
         ``DatasetLinks``; ``preprocessed`` is where the source is.
     """
     return {
-        "Name": f"Region time series of {source.get('Name') or 'a preprocessed dataset'}",
+        "Name": f"bidsmask - region time series of {source.get('Name') or 'an unnamed dataset'}",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         **{key: source[key] for key in ("License", "Authors") if source.get(key)},

@@ -117,19 +117,20 @@ def write_table(path: Path, table: pd.DataFrame, *, within: Path | None = None) 
 def read_table(path: Path) -> pd.DataFrame:
     """Read a table that `write_table` wrote: ``n/a`` becomes NaN, all other texts stay.
 
-    Region names (column ``Node``) are texts even where they look like numbers.
+    Columns in which every value is a whole number are integers, those in which every value is a
+    number or ``n/a`` are float64, read exactly. Region names (column ``Node``) are texts even
+    where they look like numbers.
     """
     import pandas as pd
 
-    return pd.read_csv(
-        path,
-        sep="\t",
-        na_values=[MISSING],
-        keep_default_na=False,
-        dtype={"Node": str},
-        float_precision="round_trip",
-        encoding="utf-8-sig",
+    texts = pd.read_csv(
+        path, sep="\t", dtype=str, na_values=[MISSING], keep_default_na=False, encoding="utf-8-sig"
     )
+    columns = {
+        name: column if name == "Node" else _numbers_or_texts(column)
+        for name, column in texts.items()
+    }
+    return pd.DataFrame(columns, columns=texts.columns)
 
 
 def safe_text(text: str) -> str:
@@ -269,9 +270,19 @@ def _cells(column: pd.Series[Any]) -> list[str]:
     if values.dtype.kind == "f":
         cells: list[str] = np.where(np.isnan(values), MISSING, values.astype("U32")).tolist()
         return cells
-    if values.dtype.kind in "biu":
-        return list(map(str, values.astype(int if values.dtype.kind == "b" else None).tolist()))
+    if values.dtype.kind == "b":
+        values = values.astype(np.int8)
+    if values.dtype.kind in "iu":
+        return list(map(str, values.tolist()))
     return [_text_cell(value) for value in values]
+
+
+def _numbers_or_texts(column: pd.Series[str]) -> pd.Series[Any]:
+    # By Python's own conversion: which of its own pandas offers depends on its version.
+    for kind in (np.int64, np.float64):
+        with suppress(ValueError, OverflowError):
+            return column.astype(object).astype(kind)
+    return column
 
 
 def _text_cell(value: Any) -> str:
