@@ -235,9 +235,8 @@ def masks(table: Table, n_csf: int = 2) -> dict[str, dict[str, str]]:
 
 
 def before_21() -> Table:
-    return {
-        name: cells for name, cells in a_table().items() if name[:7] not in ("w_comp_", "c_comp_")
-    }
+    named = ("w_comp_cor", "c_comp_cor")
+    return {name: cells for name, cells in a_table().items() if not name.startswith(named)}
 
 
 def test_since_21_the_name_says_the_mask(write: Write) -> None:
@@ -285,7 +284,7 @@ def test_a_broken_json_is_named_only_where_it_is_needed(
     assert load(write(a_table()), "acompcor", sidecar).columns
     table = before_21()
     del table["csf"]
-    with pytest.raises(ConfoundsError, match="strategy simple cannot be used.* no column csf"):
+    with pytest.raises(ConfoundsError, match=r"strategy simple cannot be used.* no column csf"):
         load(write(table), "simple", sidecar)
 
 
@@ -394,9 +393,7 @@ DAMAGED = {
     "header only": (as_text({name: [] for name in a_table()}), "has a header, but no rows"),
     "twice": (as_text(a_table()).replace("csf_power2", "csf", 1), "one column is called 'csf'"),
     "ragged": (
-        "\n".join(
-            line + "\t1" * (n == 7) for n, line in enumerate(as_text(a_table()).split("\n"))
-        ),
+        as_text(a_table()).replace("\n", "\t1\n", 8).replace("\t1\n", "\n", 7),
         r"row 7 \(line 8\) has 64 cells, but the header has 63",
     ),
     "blank line inside": (as_text(a_table()).replace("\n", "\n\n", 1), r"row 1 \(line 2\) has 1 "),
@@ -539,7 +536,7 @@ def test_simple_has_the_columns_and_volumes_of_nilearn(
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(seed=st.integers(0, 9999), fd=st.floats(0.8, 3), dvars=st.floats(0.8, 3))
+@given(seed=st.integers(0, 9999), fd=st.floats(1.5, 3), dvars=st.floats(1.5, 3))
 def test_censored_volumes_are_those_of_nilearn(
     write: Write, bold: Callable[[Path], Path], seed: int, fd: float, dvars: float
 ) -> None:

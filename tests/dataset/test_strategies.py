@@ -1,4 +1,4 @@
-"""Confound strategies: those that come along, those of a user, and what the command line changes."""
+"""Confound strategies: ours, those of a user, and what the command line changes in them."""
 
 import subprocess
 import sys
@@ -334,7 +334,7 @@ def test_another_filter_drops_the_cutoffs_it_cannot_use() -> None:
 
 
 def test_a_given_cutoff_without_effect_is_refused() -> None:
-    with pytest.raises(StrategyError, match="Strategy simple cannot be used .* no effect"):
+    with pytest.raises(StrategyError, match=r"Strategy simple cannot be used .* no effect"):
         load_strategy("simple").with_overrides(high_pass_hz=0.01)
     with pytest.raises(StrategyError, match="Strategy 36P"):
         load_strategy("36P").with_overrides(filter="none", low_pass_hz=0.1)
