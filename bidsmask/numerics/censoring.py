@@ -133,12 +133,13 @@ def interpolate_censored(signals: FloatArray, sample_mask: BoolArray) -> FloatAr
     filled : float64 array of shape (T, P)
         Censored volumes between the first and the last kept one lie on the not-a-knot spline
         (a parabola through three kept volumes, a line through two). Outside of that range,
-        where a spline would run away, they are NaN.
+        where a spline would run away, they are NaN; so they are everywhere in a column that
+        holds a NaN or infinite value in a kept volume.
 
     Raises
     ------
     ValueError
-        If fewer than 2 volumes are kept, or a kept value is NaN or infinite.
+        If fewer than 2 volumes are kept.
 
     References
     ----------
@@ -164,7 +165,10 @@ def interpolate_censored(signals: FloatArray, sample_mask: BoolArray) -> FloatAr
 
 
 def _spline(x: IntArray, y: FloatArray, at: IntArray) -> FloatArray:
+    """Values (n, P) at `at` of the splines through the columns that are finite; else NaN."""
     from scipy.interpolate import CubicSpline  # slow to import, and not needed without gaps
 
-    values: FloatArray = CubicSpline(x, y, axis=0, bc_type="not-a-knot")(at)
+    values = np.full((at.size, y.shape[1]), np.nan)
+    finite = np.isfinite(y).all(axis=0)
+    values[:, finite] = CubicSpline(x, y[:, finite], axis=0, bc_type="not-a-knot")(at)
     return values

@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nilearn.interfaces.fmriprep.load_confounds_scrub import optimize_scrub
+from scipy.interpolate import CubicSpline
+
+from bidsmask.numerics.censoring import (
+    CensoringParameters,
+    flag_above,
+    interpolate_censored,
+    short_segments,
+)
+
+SEEDS = st.integers(0, 2**32 - 1)
+FLAGS = st.lists(st.booleans(), min_size=1, max_size=60).map(np.array)
+MASKS = FLAGS.filter(lambda mask: np.count_nonzero(mask) >= 2)
+
+
+@given(mask=MASKS, seed=SEEDS)
+def test_what_stands_in_a_censored_volume_never_matters(mask, seed):
+    rng = np.random.default_rng(seed)
+    signals = rng.normal(size=(mask.size, 2))
+    spoilt = signals.copy()
+    spoilt[~mask] = rng.choice([np.nan, np.inf, 1e9])
+    np.testing.assert_array_equal(
+        interpolate_censored(spoilt, mask), interpolate_censored(signals, mask)
+    )
+
+
+@given(mask=MASKS, seed=SEEDS)
+def test_kept_volumes_come_out_as_they_went_in(mask, seed):
+    signals = np.random.default_rng(seed).normal(size=(mask.size, 2))
+    np.testing.assert_array_equal(interpolate_censored(signals, mask)[mask], signals[mask])
+
+
+@given(mask=MASKS)
+def test_only_edges_stay_empty(mask):
+    kept = np.flatnonzero(mask)
+    filled = interpolate_censored(np.zeros((mask.size, 1)), mask)[:, 0]
+    outside = (np.arange(mask.size) < kept[0]) | (np.arange(mask.size) > kept[-1])
+    np.testing.assert_array_equal(np.isnan(filled), outside)
+
+
+@given(
+    mask=FLAGS.filter(lambda mask: np.count_nonzero(mask) >= 4),
+    coefficients=st.lists(st.floats(-3, 3), min_size=4, max_size=4),
+)
+def test_interpolation_is_exact_for_cubic_polynomials(mask, coefficients):
+    times = np.linspace(-1, 1, mask.size)
+    signals = np.polynomial.polynomial.polyval(times, coefficients)[:, np.newaxis]
+    filled = interpolate_censored(np.where(mask[:, np.newaxis], signals, np.nan), mask)
+    inside = ~np.isnan(filled)
+    np.testing.assert_allclose(filled[inside], signals[inside], atol=1e-8)
+
+
+@given(mask=MASKS, seed=SEEDS, a=st.floats(-5, 5))
+def test_interpolation_is_linear(mask, seed, a):
+    x, y = np.random.default_rng(seed).normal(size=(2, mask.size, 3))
+    both = interpolate_censored(a * x + y, mask)
+    apart = a * interpolate_censored(x, mask) + interpolate_censored(y, mask)
+    np.testing.assert_allclose(both, apart, rtol=1e-7, atol=1e-6 * np.nanmax(np.abs(apart)))
+
+
+def test_interpolation_is_that_of_scipy_on_seconds():
+    rng = np.random.default_rng(1)
+    signals, mask = rng.normal(size=(40, 3)), np.ones(40, dtype=bool)
+    mask[[5, 6, 20]] = False
+    times = np.arange(40) * 2.5
+    expected = CubicSpline(times[mask], signals[mask])(times)
+    np.testing.assert_allclose(interpolate_censored(signals, mask), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_kept", [0, 1])
+def test_a_spline_needs_two_kept_volumes(n_kept):
+    with pytest.raises(ValueError, match=f"{n_kept} of 5 are"):
+        interpolate_censored(np.zeros((5, 1)), np.arange(5) < n_kept)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_missing_value_in_a_kept_volume_stays_in_its_column(value):
+    signals, mask = np.zeros((6, 2)), np.array([1, 1, 0, 1, 1, 1], dtype=bool)
+    signals[1, 0] = value
+    filled = interpolate_censored(signals, mask)
+    np.testing.assert_array_equal(filled[:, 0], [0, value, np.nan, 0, 0, 0])
+    np.testing.assert_array_equal(filled[:, 1], 0)
+
+
+def test_no_column_is_no_problem():
+    mask = np.array([1, 0, 1, 1], dtype=bool)
+    assert interpolate_censored(np.empty((4, 0)), mask).shape == (4, 0)
+
+
+@given(
+    values=st.lists(st.floats(allow_nan=True, allow_infinity=False, width=32), min_size=1),
+    threshold=st.floats(0, 10),
+)
+def test_flags_are_strictly_above_the_threshold_and_never_missing(values, threshold):
+    expected = [value > threshold for value in values]
+    np.testing.assert_array_equal(flag_above(np.array(values), threshold), expected)
+
+
+@given(outliers=FLAGS, n=st.integers(0, 12))
+def test_what_is_left_after_short_segments_has_no_short_segment(outliers, n):
+    left = outliers | short_segments(outliers, n)
+    assert not short_segments(left, n).any()
+
+
+@given(outliers=FLAGS, n=st.integers(0, 12))
+def test_outliers_are_not_repeated_among_short_segments(outliers, n):
+    assert not (outliers & short_segments(outliers, n)).any()
+
+
+@given(outliers=FLAGS, n=st.integers(0, 12))
+def test_short_segments_do_not_depend_on_the_direction_of_time(outliers, n):
+    np.testing.assert_array_equal(
+        short_segments(outliers[::-1], n)[::-1], short_segments(outliers, n)
+    )
+
+
+@given(outliers=FLAGS.filter(np.any), n=st.integers(1, 12))
+def test_short_segments_are_those_of_nilearn(outliers, n):
+    theirs = np.zeros_like(outliers)
+    theirs[optimize_scrub(np.flatnonzero(outliers), outliers.size, n).astype(int)] = True
+    np.testing.assert_array_equal(outliers | short_segments(outliers, n), theirs)
+
+
+def test_a_run_without_outliers_has_no_short_segment():
+    assert not short_segments(np.zeros(3, dtype=bool), 5).any()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("fd_threshold_mm", 0.0),
+        ("fd_threshold_mm", float("nan")),
+        ("std_dvars_threshold", -1.0),
+        ("min_segment_volumes", -1),
+        ("dummy_scans", -2),
+        ("dummy_scans", "guess"),
+    ],
+)
+def test_nonsense_is_refused_by_name(option, value):
+    with pytest.raises(ValueError, match=option):
+        CensoringParameters(**{option: value})
+
+
+def test_nothing_is_censored_by_default_but_what_fmriprep_flagged():
+    parameters = CensoringParameters()
+    assert parameters.fd_threshold_mm is None
+    assert parameters.std_dvars_threshold is None
+    assert parameters.min_segment_volumes == 0
+    assert parameters.dummy_scans == "auto"
