@@ -1,0 +1,51 @@
+"""A demo that needs no download: a drawn head, planted signals, and artefacts with a known cause.
+
+What is planted, so that it can be asked for by name:
+
+- **Signals**: 60 cortical regions in 6 networks and 2 hemispheres, with a known correlation
+  matrix. Signals and matrix are kept in ``truth/``; cleaning should bring them back.
+- **What a table can explain**: drift, a global signal, fluid and vessels, and movement that is
+  linear in the six motion parameters. The confounds are measured on the image, as fMRIPrep does.
+- **What only censoring removes**: each jerk (framewise displacement of about 0.5 mm and more)
+  leaves a pattern of its own.
+- **What goes wrong in real datasets**: sessions in one subject only; two runs that differ by
+  ``dir`` alone; volumes before the steady state; dropout below the frontal lobes, which in sub-03
+  leaves some regions without a voxel and others with a few.
+
+The pieces compose: `draw_head` and `demo_parcellation` give a head and its regions on any grid,
+`simulate_run` a run in memory, `write_run` its files, and `write_dataset` all of it.
+"""
+
+from bidsmask.demo.dataset import (
+    BOLD_GRID,
+    DEMO_RUNS,
+    DemoDataset,
+    RunFiles,
+    RunPlan,
+    SimulatedRun,
+    cubic_grid,
+    simulate_run,
+    write_atlas,
+    write_confounds,
+    write_dataset,
+    write_demo,
+    write_root,
+    write_run,
+)
+
+__all__ = [
+    "BOLD_GRID",
+    "DEMO_RUNS",
+    "DemoDataset",
+    "RunFiles",
+    "RunPlan",
+    "SimulatedRun",
+    "cubic_grid",
+    "simulate_run",
+    "write_atlas",
+    "write_confounds",
+    "write_dataset",
+    "write_demo",
+    "write_root",
+    "write_run",
+]
