@@ -1,0 +1,103 @@
+"""Where the voxels of an image lie: a lattice, as a value."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from bidsmask._typing import FloatArray
+from bidsmask.numerics.affine import orientation_codes, same_grid, voxel_sizes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Grid:
+    """A lattice of voxels in the world.
+
+    Two grids are equal if they put the same voxels at the same places, up to a hundredth of a
+    millimetre (`bidsmask.numerics.affine.same_grid`). That is no equivalence relation, so a grid
+    has no hash.
+
+    Parameters
+    ----------
+    shape : three ints
+        Voxels along each axis.
+    affine : array of shape (4, 4)
+        From voxel indices to mm (RAS+). A read-only float64 copy is kept.
+
+    Raises
+    ------
+    ValueError
+        If the shape is not three positive numbers, or the affine holds something that is not
+        finite, does not end in (0, 0, 0, 1), or is singular.
+
+    Examples
+    --------
+    >>> grid = Grid(shape=(4, 5, 6), affine=np.diag([-2.0, 2.0, 2.0, 1.0]))
+    >>> grid
+    Grid(4 × 5 × 6 voxels of 2 × 2 × 2 mm, LAS, first voxel at (0, 0, 0) mm)
+    >>> grid == Grid(shape=(4, 5, 6), affine=np.diag([2.0, 2.0, 2.0, 1.0]))
+    False
+    """
+
+    shape: tuple[int, int, int]
+    affine: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", _three_sizes(self.shape))
+        object.__setattr__(self, "affine", _invertible(self.affine))
+
+    @classmethod
+    def from_image(cls, image: Any) -> Self:
+        """Grid of a nibabel image, whatever comes after the third axis."""
+        return cls(shape=image.shape[:3], affine=image.affine)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Grid):
+            return NotImplemented
+        return same_grid(self.shape, self.affine, other.shape, other.affine)
+
+    def __repr__(self) -> str:
+        shape, sizes, first = map(_spell, (self.shape, self.voxel_sizes_mm, self.affine[:3, 3]))
+        return (
+            f"Grid({' × '.join(shape)} voxels of {' × '.join(sizes)} mm, {self.orientation}, "
+            f"first voxel at ({', '.join(first)}) mm)"
+        )
+
+    @property
+    def voxel_sizes_mm(self) -> FloatArray:
+        """Edge lengths of a voxel in mm, (3,)."""
+        return voxel_sizes(self.affine)
+
+    @property
+    def n_voxels(self) -> int:
+        """Voxels of the whole lattice."""
+        x, y, z = self.shape
+        return x * y * z
+
+    @property
+    def orientation(self) -> str:
+        """Where the voxel axes point to, such as "RAS" or "LPS"."""
+        return orientation_codes(self.affine)
+
+
+def _three_sizes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    sizes = tuple(int(size) for size in shape)
+    if len(sizes) != 3 or min(sizes) < 1:
+        raise ValueError(f"A grid has three axes of at least one voxel, and not {sizes}.")
+    return sizes
+
+
+def _invertible(affine: FloatArray) -> FloatArray:
+    matrix = np.array(affine, dtype=np.float64)
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+        raise ValueError(f"The affine is not a 4 × 4 matrix of finite numbers:\n{matrix}")
+    if not np.array_equal(matrix[3], [0, 0, 0, 1]):
+        raise ValueError(f"The last row of the affine is not (0, 0, 0, 1):\n{matrix}")
+    if np.linalg.matrix_rank(matrix[:3, :3]) < 3:
+        raise ValueError(f"The affine is singular, it makes voxels flat:\n{matrix}")
+    matrix.flags.writeable = False
+    return matrix
+
+
+def _spell(numbers: Any) -> list[str]:
+    return [f"{round(float(number), 3):g}" for number in numbers]

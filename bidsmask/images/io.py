@@ -1,0 +1,204 @@
+"""Images in and out: files become arrays on a grid, and the other way round."""
+
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from bidsmask._typing import Array, BoolArray, FloatArray
+from bidsmask.errors import ImageError, SpaceError
+from bidsmask.images.compression import compress
+from bidsmask.images.grid import Grid
+from bidsmask.images.header import data_dtype, grid_of, read_header
+from bidsmask.images.payload import Payload
+
+_ALIGNED = 2  # xform code: "coordinates aligned to another file, or to anatomical truth"
+
+_nibabel: Any = nib  # its types are half of a story
+
+
+def open_image(path: Path) -> Any:
+    """Open an image without reading a voxel of it.
+
+    Parameters
+    ----------
+    path : Path
+        A NIfTI-1 or NIfTI-2 file in one piece, ``.nii`` or ``.nii.gz``.
+
+    Returns
+    -------
+    image : nibabel.Nifti1Image or nibabel.Nifti2Image
+        Lazy. Header extensions are left out.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, is a link or git-annex pointer without content, is no NIfTI file,
+        or has a header that cannot be true or cannot be used: dimensions, data type, scaling,
+        position of the voxels, size, or affine. The message says what to do.
+    StorageError
+        If the disk fails.
+    """
+    header = read_header(path)
+    affine = np.array(grid_of(path, header).affine)
+    image_type = _nibabel.Nifti2Image if header["sizeof_hdr"] == 540 else _nibabel.Nifti1Image
+    return image_type(_nibabel.arrayproxy.ArrayProxy(str(path), header), affine, header)
+
+
+def load_mask(path: Path, grid: Grid) -> BoolArray:
+    """Read a brain mask.
+
+    Parameters
+    ----------
+    path : Path
+        Image of one volume.
+    grid : Grid
+        Where the mask has to lie.
+
+    Returns
+    -------
+    mask : bool array of shape (X, Y, Z)
+        True where the image is neither 0 nor NaN.
+
+    Raises
+    ------
+    SpaceError
+        If the mask lies on another grid.
+    ImageError
+        If the file cannot be read, or no voxel is in the mask.
+    """
+    header = read_header(path)
+    found = grid_of(path, header)
+    if found != grid:
+        raise SpaceError(
+            f"{path} lies on another grid than the run. The mask: {found}; the run: {grid}. "
+            "Give the mask that belongs to the run."
+        )
+    values = _read_volume(path, header)
+    mask: BoolArray = (values != 0) & ~np.isnan(values)
+    if not mask.any():
+        raise ImageError(f"{path}: the mask is empty, no voxel is other than 0.")
+    return mask
+
+
+def load_volume(path: Path) -> FloatArray:
+    """Read an image of one volume, such as a BOLD reference.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    values : float64 array of shape (X, Y, Z)
+        Scaled. NaN stays NaN.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read to its last byte, or holds several volumes.
+    """
+    header = read_header(path)
+    grid_of(path, header)
+    return _read_volume(path, header).astype(np.float64)
+
+
+def load_volume_on_grid(path: Path) -> tuple[Array, Grid]:
+    """Read an image of one volume together with its grid.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    values : array of shape (X, Y, Z)
+        Of the type in the file if no scaling is asked for, else float64.
+    grid : Grid
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read to its last byte, or holds several volumes.
+    """
+    header = read_header(path)
+    grid = grid_of(path, header)
+    return _read_volume(path, header), grid
+
+
+def scaled(values: Array, header: Any) -> Array:
+    """Apply the scaling that a header asks for.
+
+    Parameters
+    ----------
+    values : array
+        As stored.
+    header : nibabel header
+
+    Returns
+    -------
+    scaled : array
+        float64, slope * values + intercept; `values` itself if there is nothing to do.
+    """
+    slope, intercept = slope_and_intercept(header)
+    if (slope, intercept) == (1.0, 0.0):
+        return values
+    return np.multiply(values, slope, dtype=np.float64) + intercept
+
+
+def slope_and_intercept(header: Any) -> tuple[float, float]:
+    """Scaling of a header; a slope of 0 or NaN means that there is none, as NIfTI has it."""
+    slope, intercept = header.get_slope_inter()
+    return (1.0, 0.0) if slope is None else (float(slope), float(intercept))
+
+
+def save_image(path: Path, array: Array, grid: Grid, t_r: float | None = None) -> None:
+    """Write a compressed NIfTI-1 file; see `image_bytes`."""
+    path.write_bytes(image_bytes(array, grid, t_r))
+
+
+def image_bytes(array: Array, grid: Grid, t_r: float | None = None) -> bytes:
+    """Content of a ``.nii.gz`` file. The same array and grid always give the same bytes.
+
+    Parameters
+    ----------
+    array : array of shape (X, Y, Z) or (X, Y, Z, T)
+        Written in its own type, unscaled; bool as uint8.
+    grid : Grid
+    t_r : float, optional
+        Repetition time in seconds.
+
+    Returns
+    -------
+    content : bytes
+        Compressed NIfTI-1. The affine is written as sform and qform.
+
+    Raises
+    ------
+    ValueError
+        If the array does not fit the grid.
+    """
+    if array.shape[:3] != grid.shape:
+        raise ValueError(f"An array of shape {array.shape} does not fit a {grid}.")
+    values = array.astype(np.uint8) if array.dtype == bool else array
+    image = _nibabel.Nifti1Image(values, grid.affine, dtype=values.dtype)
+    image.header.set_sform(grid.affine, _ALIGNED)
+    image.header.set_qform(grid.affine, _ALIGNED)
+    image.header.set_xyzt_units("mm", "sec")
+    if t_r is not None:
+        image.header["pixdim"][4] = t_r
+    content: bytes = image.to_bytes()
+    return compress(content)
+
+
+def _read_volume(path: Path, header: Any) -> Array:
+    """Voxels (X, Y, Z) of an image that has no more axes than these, or axes of length 1."""
+    shape = header.get_data_shape()
+    if any(size > 1 for size in shape[3:]):
+        raise ImageError(f"{path} holds several volumes ({shape}), where one was expected.")
+    values = np.empty(int(np.prod(shape)), dtype=data_dtype(header))
+    with Payload(path, header) as payload:
+        payload.read_into(values)
+        payload.finish()
+    return scaled(values, header).reshape(shape[:3], order="F")
