@@ -163,9 +163,10 @@ def _spell(wanted: Mapping[str, str]) -> str:
 
 
 def _not_supported(name: str) -> AtlasError:
+    near = _near(name) or [_EXAMPLE]
     return AtlasError(
         f"{name} is a set of probability maps (probseg). These are not supported yet; choose an "
-        f"atlas of labels (dseg), such as {_EXAMPLE}."
+        f"atlas of labels (dseg), such as {', '.join(near)}."
     )
 
 
@@ -200,7 +201,7 @@ def _find_image(
     found = [file for file in _local_images(wanted, homes) if _space(file) == space]
     usable = [file for file in found if _can_be_opened(file)]
     if usable:
-        return min(usable, key=lambda file: _rank(str(file), _zooms(file), voxel_sizes_mm))
+        return min(usable, key=lambda file: _rank(file.name, _zooms(file), voxel_sizes_mm))
     names = templates.published_images(wanted, space)
     if not names:
         raise _unknown(wanted, space, homes)
@@ -245,7 +246,7 @@ def _published_zooms(name: str) -> Sequence[float] | None:
 
 def _rank(
     name: str, zooms: Sequence[float] | None, wanted_mm: Sequence[float] | None
-) -> tuple[float, float, str]:
+) -> tuple[float, float]:
     """How well an image suits: its voxel sizes first, then the habits of the field.
 
     Most BOLD runs have voxels of 2 mm (``res-02``), most templates of 1 mm (``res-01``).
@@ -254,7 +255,7 @@ def _rank(
     if zooms is not None and wanted_mm is not None:
         distance = float(np.abs(np.subtract(zooms, wanted_mm)).max())
     res = entities_in(name).get("res", "").lstrip("0")
-    return round(distance, 3), {"2": 0.0, "1": 1.0}.get(res, 2.0), name
+    return round(distance, 3), {"2": 0.0, "1": 1.0}.get(res, 2.0)
 
 
 def _download(name: str, homes: Sequence[Path]) -> Path:
@@ -295,19 +296,20 @@ def _unknown(
         )
     if any("_probseg.nii" in file for file in same) or wanted["atlas"] == "DiFuMo":
         return _not_supported(name)
+    near = _near(name)
+    hint = f"Did you mean {', '.join(near)}? " if near else ""
     return AtlasError(
-        f"There is no atlas {name} in {_list(homes)}, and TemplateFlow has none.{_near(name)} "
+        f"There is no atlas {name} in {_list(homes)}, and TemplateFlow has none. {hint}"
         "An atlas of your own can be given by the path of its image."
     )
 
 
-def _near(name: str) -> str:
-    """Suggest atlases with nearly this name."""
+def _near(name: str) -> list[str]:
+    """Suggest label atlases with nearly this name, those of the same atlas first."""
     images = [entities_in(file) for file in templates.published() if "_dseg.nii" in file]
     names = sorted({_spell(identity(entities)) for entities in images if "atlas" in entities})
     of_atlas = [other for other in names if other.split("_")[0] == name.split("_")[0]]
-    near = difflib.get_close_matches(name, of_atlas or names, n=3, cutoff=0.5)
-    return f" Did you mean {', '.join(near)}?" if near else ""
+    return difflib.get_close_matches(name, of_atlas or names, n=3, cutoff=0.5)
 
 
 # --- the image and its table ---------------------------------------------------------------------
@@ -317,10 +319,10 @@ def _build(image: Path, table: Path | None) -> Atlas:
     """Read image and table, and hold them against each other."""
     entities = _output_entities(image)
     name, space = _spell(entities), _space(image)
-    lut, warnings = _names(name, image, table)
+    lut, warnings = _names(image, table)
     if space is None:
         warnings.append(
-            f"{image.name} does not say which space it is in (no tpl- or space- in its name); "
+            f"The name of {image.name} does not say which space it is in (no tpl- or space-); "
             "whether it fits the runs could not be checked."
         )
     return Atlas(
@@ -342,11 +344,11 @@ def _output_entities(image: Path) -> dict[str, str]:
     return found if {"atlas", "seg"} & set(found) else {"seg": stem or "regions"} | found
 
 
-def _names(name: str, image: Path, table: Path | None) -> tuple[LookUpTable, list[str]]:
+def _names(image: Path, table: Path | None) -> tuple[LookUpTable, list[str]]:
     """Read the look-up table, which must have a row for every label of the image."""
     labels = _labels_in(image)
     if table is None:
-        warning = f"{name}: no look-up table beside {image.name}; regions are called label-<id>."
+        warning = f"No look-up table beside {image.name}; its regions are called label-<id>."
         return table_from_labels(labels), [warning]
     lut = _without_background(read_lut(table), table)
     nameless = sorted(set(labels) - set(lut.ids))
@@ -356,7 +358,7 @@ def _names(name: str, image: Path, table: Path | None) -> tuple[LookUpTable, lis
             f"{_some(nameless)}. The table must name every label of the image."
         )
     absent = sorted(set(lut.ids) - set(labels))
-    warning = f"{name}: {len(absent)} rows of {table.name} have no voxel: {_some(absent)}."
+    warning = f"Labels of {table.name} without a voxel in {image.name}: {_some(absent)}."
     return lut, [warning] if absent else []
 
 

@@ -1,0 +1,526 @@
+"""Atlases: by name and by path, with their tables, offline, and never in the wrong space."""
+
+import dataclasses
+import os
+import pickle
+import subprocess
+import sys
+import types
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bidsmask.dataset import templates
+from bidsmask.dataset.atlases import Atlas, check_space, find_atlas, template_homes
+from bidsmask.dataset.templates import entities_in, identity
+from bidsmask.errors import AtlasError, SpaceError
+
+REAL = Path(__file__).parents[2].parent / "shared" / "data"
+needs_real_data = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real data in {REAL}")
+
+SPACE = "MNI152NLin2009cAsym"
+TPL = f"tpl-{SPACE}"
+SCHAEFER = f"{TPL}_res-02_atlas-Schaefer2018_desc-100Parcels7Networks_dseg.nii.gz"
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Write a label image, and a table beside it, below the folder of the test."""
+
+    def make_image(
+        name: str, labels: Sequence[int] = (1, 2), *, table: str | None = None, mm: float = 2.0
+    ) -> Path:
+        values = np.zeros((3, 3, 3), dtype=np.int16)
+        values.flat[: len(labels)] = labels
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        image = nib.Nifti1Image(values, np.diag([mm, mm, mm, 1.0]))
+        image.header.set_xyzt_units("mm")
+        nib.save(image, file)
+        if table is not None:
+            rows = "".join(f"{label}\tregion {label}\n" for label in labels)
+            (file.parent / table).write_text("index\tname\n" + rows)
+        return file
+
+    return make_image
+
+
+def by_name(name: str, *homes: Path, space: str | None = SPACE, mm: float | None = None) -> Atlas:
+    sizes = None if mm is None else (mm, mm, mm)
+    return find_atlas(name, space=space, homes=homes, download=False, voxel_sizes_mm=sizes)
+
+
+def by_path(path: Path | str) -> Atlas:
+    return find_atlas(path, space=SPACE, homes=(), download=False)
+
+
+# --- laws
+
+
+@given(n=st.sampled_from([100, 200, 400, 1000]), networks=st.sampled_from([7, 17]))
+def test_both_spellings_are_one_atlas(n: int, networks: int) -> None:
+    ours = f"x_atlas-Schaefer2018_seg-{networks}n_scale-{n}_dseg.nii.gz"
+    theirs = f"x_atlas-Schaefer2018_desc-{n}Parcels{networks}Networks_dseg.nii.gz"
+    assert identity(entities_in(ours)) == identity(entities_in(theirs))
+
+
+@given(st.text(alphabet="abcXYZ019-_./+ \n<'\"", max_size=40))
+def test_any_text_gives_an_atlas_or_a_letter(text: str) -> None:
+    with pytest.raises((AtlasError, SpaceError)):
+        by_name(text)
+
+
+def test_every_label_image_of_templateflow_can_be_named() -> None:
+    for file in templates.published():
+        entities = entities_in(file)
+        if "_dseg.nii" in file and "atlas" in entities and "tpl" in entities:
+            found = templates.published_images(identity(entities), templates.space_of(entities))
+            assert file in found
+
+
+def test_an_atlas_is_a_value(make: Make) -> None:
+    file = make("tpl-A_atlas-B_dseg.nii.gz", table="tpl-A_atlas-B_dseg.tsv")
+    one, two = by_path(file), by_path(file)
+    assert one == two
+    assert hash(one) == hash(two)
+    assert repr(one) == repr(pickle.loads(pickle.dumps(two)))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.name = "other"  # type: ignore[misc]
+
+
+# --- by path
+
+
+def test_an_image_with_its_table(make: Make) -> None:
+    file = make("tpl-A_res-02_atlas-B_dseg.nii.gz", table="tpl-A_res-02_atlas-B_dseg.tsv")
+    atlas = by_path(file)
+    assert atlas.name == "B"
+    assert atlas.entities == (("atlas", "B"),)
+    assert atlas.lut.ids == (1, 2)
+    assert atlas.lut.names == ("region 1", "region 2")
+    assert atlas.space == "A"
+    assert atlas.image == file
+    assert atlas.source == str(file)
+    assert len(atlas.sha256) == 64
+    assert atlas.warnings == ()
+
+
+def test_the_path_may_be_a_text(make: Make) -> None:
+    file = make("tpl-A_atlas-B_dseg.nii.gz", table="tpl-A_atlas-B_dseg.tsv")
+    assert by_path(str(file)) == by_path(file)
+
+
+def test_the_table_may_leave_out_the_resolution(make: Make) -> None:
+    file = make("tpl-A_res-02_atlas-B_dseg.nii.gz", table="tpl-A_atlas-B_dseg.tsv")
+    assert by_path(file).lut.names == ("region 1", "region 2")
+
+
+def test_the_table_may_stand_higher_in_a_bids_atlas_dataset(make: Make) -> None:
+    file = make(
+        "atlases/tpl-A/anat/tpl-A_atlas-B_seg-7n_res-1_dseg.nii.gz",
+        table="../../atlas-B_seg-7n_dseg.tsv",
+    )
+    assert by_path(file).lut.names == ("region 1", "region 2")
+
+
+def test_the_table_of_another_atlas_is_left_alone(make: Make) -> None:
+    file = make("tpl-A_atlas-B_scale-100_dseg.nii.gz")
+    make("tpl-A_atlas-B_scale-200_dseg.nii.gz", table="tpl-A_atlas-B_scale-200_dseg.tsv")
+    make("tpl-A_atlas-C_dseg.nii.gz", table="tpl-A_atlas-C_dseg.tsv")
+    assert by_path(file).lut.names == ("label-1", "label-2")
+
+
+def test_the_table_that_says_most_is_taken_and_a_tie_is_refused(make: Make) -> None:
+    name = "tpl-A_res-01_atlas-B_scale-2_dseg.nii.gz"
+    general = make(name).with_name("tpl-A_atlas-B_dseg.tsv")
+    general.write_text("index\tname\n1\twrong\n2\twrong too\n")
+    file = make(name, table="tpl-A_atlas-B_scale-2_dseg.tsv")
+    assert by_path(file).lut.names[0] == "region 1"
+    make(name, table="res-01_atlas-B_scale-2_dseg.tsv")
+    with pytest.raises(AtlasError, match=r"may be .*\.tsv or .*\.tsv"):
+        by_path(file)
+
+
+def test_without_a_table_regions_are_numbered_and_a_warning_says_so(make: Make) -> None:
+    atlas = by_path(make("tpl-A_atlas-B_dseg.nii.gz", labels=(3, 7)))
+    assert atlas.lut.ids == (3, 7)
+    assert atlas.lut.names == ("label-3", "label-7")
+    assert "No look-up table beside tpl-A_atlas-B_dseg.nii.gz" in atlas.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "entities"),
+    [
+        ("my_rois.nii.gz", (("seg", "myrois"),)),
+        ("Übung 2.nii", (("seg", "bung2"),)),
+        ("___.nii.gz", (("seg", "regions"),)),
+        ("space-A_desc-carpet_dseg.nii.gz", (("seg", "carpet"),)),
+        ("space-A_seg-mine_scale-3_dseg.nii.gz", (("seg", "mine"), ("scale", "3"))),
+        ("atlas-B_space-A_res-01_dseg.nii.gz", (("atlas", "B"),)),
+        (SCHAEFER, (("atlas", "Schaefer2018"), ("seg", "7n"), ("scale", "100"))),
+        (f"{TPL}_atlas-HOCPA_desc-th25_dseg.nii.gz", (("atlas", "HOCPA"), ("seg", "th25"))),
+    ],
+)
+def test_outputs_get_bids_entities_from_the_name(
+    make: Make, name: str, entities: tuple[tuple[str, str], ...]
+) -> None:
+    assert by_path(make(name)).entities == entities
+
+
+def test_an_image_that_does_not_say_its_space_is_warned_of(make: Make) -> None:
+    atlas = by_path(make("my_rois.nii.gz", table="my_rois.tsv"))
+    assert atlas.space is None
+    assert "my_rois.nii.gz does not say which space it is in" in atlas.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "space"),
+    [
+        ("tpl-A_atlas-B_dseg.nii.gz", "A"),
+        ("atlas-B_space-A_dseg.nii.gz", "A"),
+        ("my_rois_space-A.nii.gz", "A"),
+        ("tpl-A_cohort-2_atlas-B_dseg.nii.gz", "A+2"),
+        ("space-A+2_atlas-B_dseg.nii.gz", "A+2"),
+    ],
+)
+def test_the_space_is_read_from_the_name(make: Make, name: str, space: str) -> None:
+    assert by_path(make(name)).space == space
+
+
+def test_a_table_must_name_every_label(make: Make) -> None:
+    file = make("x_atlas-B_dseg.nii.gz", labels=(1, 2, 5))
+    (file.parent / "x_atlas-B_dseg.tsv").write_text("index\tname\n1\ta\n2\tb\n")
+    with pytest.raises(AtlasError, match=r"no row for 1 of the 3 labels of .*: 5\. The table"):
+        by_path(file)
+
+
+def test_rows_without_a_voxel_are_kept_and_warned_of(make: Make) -> None:
+    file = make("tpl-A_atlas-B_dseg.nii.gz", labels=(1, 3))
+    (file.parent / "tpl-A_atlas-B_dseg.tsv").write_text("index\tname\n3\tc\n2\tb\n1\ta\n")
+    atlas = by_path(file)
+    assert set(atlas.lut.ids) == {1, 2, 3}
+    assert "without a voxel in tpl-A_atlas-B_dseg.nii.gz: 2." in atlas.warnings[0]
+
+
+def test_a_background_row_is_not_a_region(make: Make) -> None:
+    file = make("tpl-A_atlas-B_dseg.nii.gz", labels=(1, 2))
+    (file.parent / "tpl-A_atlas-B_dseg.tsv").write_text("index\tname\n0\tBackground\n1\ta\n2\tb\n")
+    assert by_path(file).lut.ids == (1, 2)
+
+
+def test_a_table_that_counts_from_0_is_refused(make: Make) -> None:
+    file = make("tpl-A_atlas-B_dseg.nii.gz", labels=(1, 2))
+    (file.parent / "tpl-A_atlas-B_dseg.tsv").write_text("index\tname\n0\tpole\n1\ta\n2\tb\n")
+    with pytest.raises(AtlasError, match="0"):
+        by_path(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "letter"),
+    [
+        ("gone.nii.gz", "no such label image"),
+        ("table.tsv", "expected a label image"),
+        ("tpl-A_atlas-B_probseg.nii.gz", "probability maps .* not supported yet"),
+        ("x.dlabel.nii", "CIFTI files are not supported"),
+        ("link.nii.gz", "a broken link.*datalad get"),
+        ("text.nii.gz", "text.nii.gz"),
+    ],
+)
+def test_what_is_not_a_label_image_gets_a_letter(
+    make: Make, tmp_path: Path, name: str, letter: str
+) -> None:
+    make("tpl-A_atlas-B_probseg.nii.gz")
+    make("x.dlabel.nii")
+    (tmp_path / "table.tsv").touch()
+    (tmp_path / "text.nii.gz").write_text("<html>")
+    (tmp_path / "link.nii.gz").symlink_to(tmp_path / "gone.nii.gz")
+    with pytest.raises(Exception, match=letter) as caught:
+        by_path(tmp_path / name)
+    assert type(caught.value).__name__ in ("AtlasError", "ImageError")
+
+
+# --- by name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Schaefer2018_seg-7n_scale-100",
+        "Schaefer2018_desc-100Parcels7Networks",
+        "Schaefer2018_scale-100_seg-7n",
+        "atlas-Schaefer2018_seg-7n_scale-100",
+        "Schaefer2018_seg-7n_scale-100_dseg",
+    ],
+)
+def test_a_name_is_found_however_it_is_spelled(make: Make, tmp_path: Path, name: str) -> None:
+    file = make(f"{TPL}/{SCHAEFER}", labels=range(1, 27))
+    atlas = by_name(name, tmp_path)
+    assert atlas.image == file
+    assert atlas.name == "Schaefer2018_seg-7n_scale-100"
+    assert atlas.space == SPACE
+    assert atlas.source == f"bids:templateflow:{TPL}/{SCHAEFER}"
+
+
+def test_names_of_regions_come_out_of_the_templateflow_package(make: Make, tmp_path: Path) -> None:
+    make(f"{TPL}/{SCHAEFER}", labels=range(1, 27))
+    lut = by_name("Schaefer2018_seg-7n_scale-100", tmp_path).lut
+    assert len(lut.ids) == 100
+    assert lut.names[0] == "7Networks_LH_Vis_1"
+
+
+def test_a_table_of_another_template_will_do(make: Make, tmp_path: Path) -> None:
+    make(f"{TPL}/{TPL}_res-02_atlas-HOSPA_desc-th25_dseg.nii.gz")
+    assert by_name("HOSPA_seg-th25", tmp_path).lut.names[0].startswith("Left Cerebral White")
+
+
+def test_nothing_is_written_and_templateflow_is_not_imported(make: Make, tmp_path: Path) -> None:
+    make(f"homes/{TPL}/{SCHAEFER}", labels=range(1, 27))
+    home = tmp_path / "home"
+    home.mkdir()
+    code = (
+        "import sys; from pathlib import Path; from bidsmask.dataset.atlases import *; "
+        f"find_atlas('Schaefer2018_seg-7n_scale-100', space={SPACE!r}, download=False, "
+        f"homes=[Path({str(tmp_path / 'homes')!r}), *template_homes()]); "
+        "sys.exit('templateflow' in sys.modules)"
+    )
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "OPENBLAS_NUM_THREADS": "1"}
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=root, check=False)
+    assert done.returncode == 0
+    assert list(home.iterdir()) == []
+
+
+def test_the_resolution_nearest_to_the_run_is_taken(make: Make, tmp_path: Path) -> None:
+    for res, mm in (("01", 1.0), ("02", 2.0), ("03", 3.0)):
+        make(f"{TPL}/{SCHAEFER.replace('res-02', f'res-{res}')}", range(1, 9), mm=mm)
+    name = "Schaefer2018_seg-7n_scale-100"
+    for mm, res in ((0.7, "01"), (1.4, "01"), (1.6, "02"), (2.4, "02"), (3.5, "03")):
+        assert f"res-{res}" in by_name(name, tmp_path, mm=mm).image.name
+    assert "res-02" in by_name(name, tmp_path).image.name
+
+
+def test_homes_are_searched_in_order(make: Make, tmp_path: Path) -> None:
+    for home in ("first", "second"):
+        make(f"{home}/{TPL}/{SCHAEFER}", range(1, 9))
+    for homes in (("first", "second"), ("second", "first")):
+        atlas = by_name("Schaefer2018_seg-7n_scale-100", *(tmp_path / home for home in homes))
+        assert atlas.image.parent.parent.name == homes[0]
+
+
+def test_empty_and_damaged_stand_ins_are_passed_over(make: Make, tmp_path: Path) -> None:
+    good = make(f"second/{TPL}/{SCHAEFER}", range(1, 9))
+    for home, content in (("empty", b""), ("html", b"<html>")):
+        (tmp_path / home / TPL).mkdir(parents=True)
+        (tmp_path / home / TPL / SCHAEFER).write_bytes(content)
+    homes = [tmp_path / home for home in ("empty", "html", "nowhere", "second")]
+    assert by_name("Schaefer2018_seg-7n_scale-100", *homes).image == good
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "tpl-A/anat/tpl-A_atlas-B_res-2_dseg.nii.gz",
+        "atlas-B/atlas-B_space-A_res-2_dseg.nii.gz",
+        "tpl-A/tpl-A_atlas-B_dseg.nii",
+    ],
+)
+def test_an_atlas_of_a_dataset_of_the_user(make: Make, tmp_path: Path, file: str) -> None:
+    image = make(file, table=Path(file).name.split(".")[0] + ".tsv")
+    atlas = by_name("B", tmp_path, space="A")
+    assert atlas.image == image
+    assert atlas.lut.names[0] == "region 1"
+    assert atlas.source == str(image)
+
+
+def test_a_cohort_is_part_of_the_space(make: Make, tmp_path: Path) -> None:
+    make("tpl-A/cohort-1/tpl-A_cohort-1_atlas-B_dseg.nii.gz")
+    assert by_name("B", tmp_path, space="A+1").space == "A+1"
+    with pytest.raises(SpaceError, match=r"no B in A\+2; there is one in A\+1"):
+        by_name("B", tmp_path, space="A+2")
+
+
+def test_what_is_not_here_is_named_with_folders_and_command(tmp_path: Path) -> None:
+    with pytest.raises(AtlasError) as caught:
+        by_name("Schaefer2018_seg-7n_scale-100", tmp_path / "a", tmp_path / "b")
+    letter = str(caught.value)
+    assert letter.startswith(f"{SCHAEFER} is not in {tmp_path / 'a'}, {tmp_path / 'b'}. Downloads")
+    assert (
+        f"get('{SPACE}', resolution=2, atlas='Schaefer2018', desc='100Parcels7Networks', "
+        "suffix='dseg', extension='.nii.gz')"
+    ) in letter
+
+
+def test_the_file_to_fetch_has_the_resolution_nearest_to_the_run() -> None:
+    with pytest.raises(AtlasError, match="_res-01_atlas-Schaefer2018"):
+        by_name("Schaefer2018_seg-7n_scale-100", mm=1.2)
+
+
+def test_an_atlas_that_is_only_in_other_spaces_is_for_other_runs(make: Make) -> None:
+    with pytest.raises(SpaceError) as caught:
+        by_name("Schaefer2018_seg-7n_scale-100", space="T1w")
+    letter = str(caught.value)
+    assert "no Schaefer2018_seg-7n_scale-100 in T1w; there is one in MNI152NLin2009cAsym" in letter
+    assert "--space" in letter
+    with pytest.raises(SpaceError, match="in the native space of a run"):
+        by_name("Schaefer2018_seg-7n_scale-100", space=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "letter"),
+    [
+        ("Schaefer2018_seg-7n_scale-450", r"Did you mean Schaefer2018_seg-7n_scale-500, "),
+        ("HOCPA", r"probability maps .* such as HOCPA_seg-th50, HOCPA_seg-th25, "),
+        ("schaefer2018_seg-7n_scale-400", r"Did you mean Schaefer2018_seg-7n_scale-400"),
+        ("Nowhere", "no atlas Nowhere in any folder"),
+        ("DiFuMo_scale-64", r"probability maps \(probseg\). These are not supported yet"),
+        ("DiFuMo_desc-64dimensions", "not supported yet"),
+        ("HOCPA_desc-th25_probseg", "not supported yet"),
+        ("../../etc/passwd", "expected a label image"),
+        ("..", "neither a label image"),
+        ("Schaefer2018_res-02", "neither a label image"),
+        ("Schaefer2018_seg-7n_scale-400_../x", "expected a label image"),
+        ("", "neither a label image"),
+        ("*", "neither a label image"),
+    ],
+)
+def test_an_unknown_name_gets_a_letter(name: str, letter: str) -> None:
+    with pytest.raises(AtlasError, match=letter):
+        by_name(name)
+
+
+@pytest.mark.parametrize("space", ["../x", "*", "", "a/b"])
+def test_a_space_is_not_a_way_to_other_folders(make: Make, tmp_path: Path, space: str) -> None:
+    make(f"{TPL}/{SCHAEFER}")
+    with pytest.raises(SpaceError):
+        by_name("Schaefer2018_seg-7n_scale-100", tmp_path, space=space)
+
+
+# --- downloads
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+    """A stand-in for TemplateFlow's client; nothing goes over the network."""
+    api = types.SimpleNamespace(get=None)
+    monkeypatch.setitem(sys.modules, "templateflow", types.SimpleNamespace(api=api))
+    monkeypatch.setitem(sys.modules, "templateflow.api", api)
+    templates.published()  # known before the package is replaced
+    return api
+
+
+def fetch(name: str = "Schaefer2018_seg-7n_scale-100") -> Atlas:
+    return find_atlas(name, space=SPACE, homes=(), download=True)
+
+
+def test_a_download_asks_for_one_file(
+    make: Make, monkeypatch: pytest.MonkeyPatch, client: types.SimpleNamespace
+) -> None:
+    file, asked = make(f"cache/{TPL}/{SCHAEFER}", range(1, 9)), []
+
+    def get(**query: object) -> Path:
+        asked.append(query)
+        return file
+
+    client.get = get
+    assert fetch().image == file
+    assert asked == [
+        {
+            "template": SPACE,
+            "resolution": 2,
+            "atlas": "Schaefer2018",
+            "desc": "100Parcels7Networks",
+            "suffix": "dseg",
+            "extension": ".nii.gz",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "letter"),
+    [
+        (OSError("no network"), r"could not be downloaded \(no network\)"),
+        (RuntimeError("no layout"), r"could not be downloaded \(no layout\)"),
+        ([], "answered with 0 files"),
+        (["a", "b"], "answered with 2 files"),
+        ("empty.nii.gz", "cannot be opened"),
+    ],
+)
+def test_a_failed_download_says_why(
+    tmp_path: Path, client: types.SimpleNamespace, answer: object, letter: str
+) -> None:
+    (tmp_path / "empty.nii.gz").touch()
+
+    def get(**_: object) -> object:
+        if isinstance(answer, Exception):
+            raise answer
+        return tmp_path / answer if isinstance(answer, str) else answer
+
+    client.get = get
+    with pytest.raises(AtlasError, match=letter) as caught:
+        fetch()
+    assert SCHAEFER in str(caught.value)
+
+
+# --- spaces and homes
+
+
+def test_an_atlas_in_the_space_of_the_run_passes(make: Make) -> None:
+    check_space(by_path(make("tpl-A_atlas-B_dseg.nii.gz")), "A", "sub-01_bold")
+
+
+def test_an_atlas_of_unknown_space_passes(make: Make) -> None:
+    check_space(by_path(make("my_rois.nii.gz")), "A", "sub-01_bold")
+
+
+def test_an_atlas_in_another_space_is_refused_with_a_remedy(make: Make) -> None:
+    atlas = by_path(make("tpl-A_atlas-B_dseg.nii.gz"))
+    with pytest.raises(SpaceError) as caught:
+        check_space(atlas, "C", "sub-01_task-rest", ("A", "C"))
+    assert str(caught.value) == (
+        "B (tpl-A_atlas-B_dseg.nii.gz) is in the space A, but sub-01_task-rest is in C. Run with "
+        "--space A, or give an atlas in C. Spaces in the dataset: A, C."
+    )
+    with pytest.raises(SpaceError, match=r"Let fMRIPrep write this run in A \(--output-sp"):
+        check_space(atlas, None, "sub-01_task-rest", ("C",))
+
+
+def test_homes_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TEMPLATEFLOW_HOME", str(tmp_path / "mine"))
+    monkeypatch.setenv("BIDSMASK_TEMPLATES", str(tmp_path / "baked"))
+    homes = template_homes()
+    assert homes[0] == tmp_path / "mine"
+    assert homes[-1] == tmp_path / "baked"
+    assert len(homes) == 3
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.delenv("TEMPLATEFLOW_HOME")
+    monkeypatch.delenv("BIDSMASK_TEMPLATES")
+    assert template_homes() == homes[1:2]
+
+
+# --- real data
+
+
+@pytest.mark.real
+@needs_real_data
+def test_schaefer_of_templateflow_is_found_with_its_names() -> None:
+    atlas = by_name("Schaefer2018_seg-7n_scale-200", REAL / "templateflow")
+    assert atlas.image.name.startswith(f"{TPL}_res-01_atlas-Schaefer2018_desc-200Parcels7")
+    assert atlas.lut.ids == tuple(range(1, 201))
+    assert atlas.lut.names[-1] == "7Networks_RH_Default_PCC_3"
+    assert atlas.warnings == ()
+
+
+@pytest.mark.real
+@needs_real_data
+def test_an_image_of_xcpengine_has_neither_space_nor_names() -> None:
+    atlas = by_path(REAL / "atlases" / "schaefer400x7" / "schaefer400x7MNI.nii.gz")
+    assert atlas.name == "seg-schaefer400x7MNI"
+    assert len(atlas.lut.ids) == 400
+    assert len(atlas.warnings) == 2
