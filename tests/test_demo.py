@@ -237,6 +237,12 @@ def test_unsteady_volumes_are_brighter_and_marked(head, parcellation):
     np.testing.assert_array_equal(run.confounds.columns["a_comp_cor_00"][:2], 0)
 
 
+@pytest.mark.parametrize("plan", [{"n_volumes": 39}, {"n_unsteady": 3}])
+def test_a_run_that_cannot_be_drawn_cannot_be_planned(plan):
+    with pytest.raises(ValueError, match="and not"):
+        RunPlan(subject="01", **plan)
+
+
 def test_bold_lies_in_memory_as_in_the_file(head, parcellation):
     run = simulate_run(RunPlan(subject="01", n_volumes=40), head, parcellation)
     assert run.bold.flags.f_contiguous

@@ -6,11 +6,11 @@ What is planted, so that it can be asked for by name:
   matrix. Signals and matrix are kept in ``truth/``; cleaning should bring them back.
 - **What a table can explain**: drift, a global signal, fluid and vessels, and movement that is
   linear in the six motion parameters. The confounds are measured on the image, as fMRIPrep does.
-- **What only censoring removes**: each jerk (framewise displacement of about 0.5 mm and more)
+- **What only censoring removes**: each jerk (framewise displacement above 0.4 mm)
   leaves a pattern of its own.
 - **What goes wrong in real datasets**: sessions in one subject only; two runs that differ by
-  ``dir`` alone; volumes before the steady state; dropout below the frontal lobes, which in sub-03
-  leaves some regions without a voxel and others with a few.
+  ``dir`` alone; volumes before the steady state; dropout below the frontal lobes, which leaves
+  some regions with few voxels in sub-02 and sub-03, and two without any in sub-03.
 
 The pieces compose: `draw_head` and `demo_parcellation` give a head and its regions on any grid,
 `simulate_run` a run in memory, `write_run` its files, and `write_dataset` all of it.

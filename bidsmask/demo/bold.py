@@ -29,6 +29,9 @@ GLOBAL_SHARE = 0.006
 FLUID_SHARE = 0.012
 DRIFT_SHARE = 0.01
 JERK_SHARE_PER_MM = 0.02
+JERK_MM = 0.4
+"""Framewise displacement from which on a movement is a jerk."""
+
 NOISE = 9.0
 """SD of the noise of a voxel, in the unit of the brightness (grey matter is 1000)."""
 
@@ -199,7 +202,7 @@ def _smooth_patterns(rng: np.random.Generator, places: FloatArray, n: int) -> Fl
 def _jerk_patterns(rng: np.random.Generator, scene: Scene, motion: FloatArray) -> FloatArray:
     """Signal that each jerk costs or adds, in a direction of its own, (T, V)."""
     fd = np.nan_to_num(framewise_displacement(motion))
-    jerked = np.where(fd > 0.4, fd, 0.0)
+    jerked = np.where(fd > JERK_MM, fd, 0.0)
     directions = rng.normal(size=(len(motion), 3)) * jerked[:, None]
     patterns: FloatArray = directions @ _places(scene) - 0.5 * jerked[:, None]
     return JERK_SHARE_PER_MM * patterns

@@ -20,6 +20,9 @@ from bidsmask.images.grid import Grid
 SPACE = "MNI152NLin2009cAsym"
 TASK = "rest"
 
+MIN_VOLUMES = 40
+"""Shorter runs have too few frequencies for six independent networks and their confounds."""
+
 DESCRIPTION = {
     "Name": "bidsmask demo: synthetic data in the layout of fMRIPrep's output",
     "BIDSVersion": "1.9.0",
@@ -76,6 +79,11 @@ class RunPlan:
         Brighter volumes at the start: 0, 1 or 2.
     dropout_mm : float
         How far the signal loss below the frontal lobes reaches.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than `MIN_VOLUMES` volumes or more than 2 unsteady ones.
     """
 
     subject: str
@@ -86,6 +94,12 @@ class RunPlan:
     motion: float = 1.0
     n_unsteady: int = 0
     dropout_mm: float = 12.0
+
+    def __post_init__(self) -> None:
+        if self.n_volumes < MIN_VOLUMES:
+            raise ValueError(f"A run needs {MIN_VOLUMES} volumes, and not {self.n_volumes}.")
+        if not 0 <= self.n_unsteady <= 2:
+            raise ValueError(f"0 to 2 volumes can be unsteady, and not {self.n_unsteady}.")
 
     @property
     def name(self) -> str:
