@@ -6,8 +6,8 @@ What is planted, so that it can be asked for by name:
   matrix. Signals and matrix are kept in ``truth/``; cleaning should bring them back.
 - **What a table can explain**: drift, a global signal, fluid and vessels, and movement that is
   linear in the six motion parameters. The confounds are measured on the image, as fMRIPrep does.
-- **What only censoring removes**: each jerk (framewise displacement above 0.4 mm)
-  leaves a pattern of its own.
+- **What only censoring removes**: each jerk (framewise displacement above 0.4 mm) leaves a
+  pattern of its own.
 - **What goes wrong in real datasets**: sessions in one subject only; two runs that differ by
   ``dir`` alone; volumes before the steady state; dropout below the frontal lobes, which leaves
   some regions with few voxels in sub-02 and sub-03, and two without any in sub-03.
@@ -16,6 +16,8 @@ The pieces compose: `draw_head` and `demo_parcellation` give a head and its regi
 `simulate_run` a run in memory, `write_run` its files, and `write_dataset` all of it.
 """
 
+from bidsmask.demo.atlas import demo_parcellation
+from bidsmask.demo.brain import draw_head
 from bidsmask.demo.dataset import (
     BOLD_GRID,
     DEMO_RUNS,
@@ -41,6 +43,8 @@ __all__ = [
     "RunPlan",
     "SimulatedRun",
     "cubic_grid",
+    "demo_parcellation",
+    "draw_head",
     "simulate_run",
     "write_atlas",
     "write_confounds",
