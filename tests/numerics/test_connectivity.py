@@ -1,0 +1,168 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nilearn.connectome import ConnectivityMeasure
+from sklearn.covariance import EmpiricalCovariance
+
+from bidsmask.errors import DegreesOfFreedomError
+from bidsmask.numerics.cleaning import remove_confounds
+from bidsmask.numerics.connectivity import (
+    MEASURES,
+    correlation,
+    covariance,
+    fisher_z,
+    partial_correlation,
+    precision,
+)
+
+SEEDS = st.integers(0, 2**32 - 1)
+ALL = pytest.mark.parametrize("measure", MEASURES.values(), ids=list(MEASURES))
+
+
+def random_signals(seed, n_volumes=40, n_columns=6):
+    rng = np.random.default_rng(seed)
+    mixing = rng.normal(size=(n_columns, n_columns)) + 2 * np.eye(n_columns)
+    return rng.normal(size=(n_volumes, n_columns)) @ mixing + rng.normal(size=n_columns) * 100
+
+
+@ALL
+@given(seed=SEEDS)
+def test_matrices_are_symmetric_to_the_bit(measure, seed):
+    matrix = measure.function(random_signals(seed))
+    np.testing.assert_array_equal(matrix, matrix.T)
+
+
+@ALL
+@given(seed=SEEDS)
+def test_the_order_of_columns_only_orders_the_matrix(measure, seed):
+    signals = random_signals(seed)
+    order = np.random.default_rng(seed).permutation(signals.shape[1])
+    np.testing.assert_allclose(
+        measure.function(signals[:, order]),
+        measure.function(signals)[np.ix_(order, order)],
+        rtol=1e-6,
+        atol=1e-9,
+    )
+
+
+@ALL
+@given(seed=SEEDS, value=st.sampled_from([np.nan, np.inf, 7.1]))
+def test_unusable_columns_are_missing_and_disturb_no_other(measure, seed, value):
+    signals = random_signals(seed)
+    spoilt = np.insert(signals, 2, value, axis=1)
+    matrix = measure.function(spoilt)
+    assert np.isnan(matrix[2]).all()
+    assert np.isnan(matrix[:, 2]).all()
+    left = np.delete(np.delete(matrix, 2, 0), 2, 1)
+    np.testing.assert_array_equal(left, measure.function(signals))
+
+
+@pytest.mark.parametrize("function", [correlation, partial_correlation])
+@given(seed=SEEDS, scale=st.floats(0.01, 100), offset=st.floats(-100, 100))
+def test_correlations_do_not_depend_on_the_unit_of_a_column(function, seed, scale, offset):
+    signals = random_signals(seed)
+    other = signals.copy()
+    other[:, 1] = scale * other[:, 1] + offset
+    np.testing.assert_allclose(function(other), function(signals), atol=1e-7)
+
+
+@pytest.mark.parametrize("function", [correlation, partial_correlation])
+@given(seed=SEEDS)
+def test_correlations_are_bounded_with_ones_on_the_diagonal(function, seed):
+    r = function(random_signals(seed))
+    assert (np.abs(r) <= 1).all()
+    np.testing.assert_array_equal(np.diag(r), 1)
+
+
+@given(seed=SEEDS)
+def test_precision_is_the_inverse_of_covariance(seed):
+    signals = random_signals(seed)
+    np.testing.assert_allclose(
+        precision(signals) @ covariance(signals), np.eye(signals.shape[1]), atol=1e-6
+    )
+
+
+@given(seed=SEEDS)
+def test_partial_correlation_is_that_of_the_residuals_given_all_others(seed):
+    signals = random_signals(seed)
+    left = remove_confounds(signals[:, :2], signals[:, 2:])
+    assert partial_correlation(signals)[0, 1] == pytest.approx(np.corrcoef(left.T)[0, 1], abs=1e-7)
+
+
+@given(seed=SEEDS)
+def test_correlation_and_covariance_are_those_of_numpy(seed):
+    signals = random_signals(seed)
+    np.testing.assert_allclose(correlation(signals), np.corrcoef(signals.T), atol=1e-12)
+    np.testing.assert_allclose(covariance(signals), np.cov(signals.T), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["covariance", "correlation", "partial-correlation", "precision"])
+def test_measures_are_those_of_nilearn_without_shrinkage(name):
+    signals = random_signals(3)
+    signals = (signals - signals.mean(axis=0)) / signals.std(axis=0, ddof=1)
+    theirs = ConnectivityMeasure(
+        kind=name.replace("-", " "), cov_estimator=EmpiricalCovariance(), standardize=None
+    ).fit_transform([signals])[0]
+    # scikit-learn divides by T, we by T - 1
+    scale = {"covariance": 40 / 39, "precision": 39 / 40}.get(name, 1)
+    np.testing.assert_allclose(MEASURES[name].function(signals), theirs * scale, atol=1e-9)
+
+
+def test_a_column_of_nothing_but_rounding_errors_is_constant():
+    signals = random_signals(0)
+    signals[:, 0] = 1000 + np.random.default_rng(0).normal(size=40) * 1e-13
+    assert np.isnan(correlation(signals)[0]).all()
+
+
+def test_nothing_usable_gives_a_matrix_of_nan():
+    assert np.isnan(partial_correlation(np.full((10, 3), np.nan))).all()
+    assert covariance(np.empty((10, 0))).shape == (0, 0)
+
+
+@pytest.mark.parametrize("function", [precision, partial_correlation])
+def test_too_few_volumes_are_refused_with_the_rank(function):
+    with pytest.raises(DegreesOfFreedomError, match="12 columns over 10 volumes has rank 9"):
+        function(random_signals(1, n_volumes=10, n_columns=12))
+
+
+@pytest.mark.parametrize("function", [precision, partial_correlation])
+def test_columns_that_repeat_each_other_are_refused_with_the_rank(function):
+    signals = random_signals(1)
+    with pytest.raises(DegreesOfFreedomError, match="7 columns over 40 volumes has rank 6"):
+        function(np.column_stack([signals, signals[:, 0] + signals[:, 1]]))
+
+
+@ALL
+def test_one_volume_is_not_enough(measure):
+    with pytest.raises(DegreesOfFreedomError, match="at least 2 kept volumes, and here are 1"):
+        measure.function(np.ones((1, 3)))
+
+
+def test_fishers_z_leaves_the_diagonal_out_and_sends_equals_to_infinity():
+    z = fisher_z(np.array([[1.0, 1.0, np.nan], [1.0, 1.0, -0.5], [np.nan, -0.5, 1.0]]))
+    missing = [[True, False, True], [False, True, False], [True, False, True]]
+    np.testing.assert_array_equal(np.isnan(z), missing)
+    assert z[0, 1] == np.inf
+    assert z[1, 2] == pytest.approx(-0.5493061443)
+
+
+@given(seed=SEEDS)
+def test_fishers_z_is_undone_by_the_hyperbolic_tangent(seed):
+    r = correlation(random_signals(seed))
+    off_diagonal = ~np.eye(len(r), dtype=bool)
+    np.testing.assert_allclose(np.tanh(fisher_z(r))[off_diagonal], r[off_diagonal], atol=1e-12)
+
+
+@ALL
+def test_signals_are_not_touched(measure):
+    signals = random_signals(2)
+    before = signals.copy()
+    measure.function(signals)
+    np.testing.assert_array_equal(signals, before)
+
+
+def test_labels_for_file_names_are_alphanumeric_and_differ():
+    stats = [measure.stat for measure in MEASURES.values()]
+    assert all(stat.isalnum() for stat in stats)
+    assert len(set(stats)) == len(stats)
