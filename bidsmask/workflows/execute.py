@@ -10,6 +10,7 @@ parent.
 from __future__ import annotations
 
 import ctypes
+import logging
 import multiprocessing
 import os
 import re
@@ -24,7 +25,6 @@ from traceback import format_exception
 from typing import Any
 
 from nipype import config as nipype_config
-from nipype import logging as nipype_logging
 from nipype.pipeline import engine as pe
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
@@ -221,7 +221,7 @@ def _configure(workflow: pe.Workflow, *, crash_dir: Path, stop_on_first_crash: b
 def quiet_nipype(level: str) -> None:
     """Let nipype's own loggers speak from `level` on."""
     for name in ("nipype", "nipype.workflow", "nipype.interface", "nipype.utils"):
-        nipype_logging.getLogger(name).setLevel(level)
+        logging.getLogger(name).setLevel(level)
 
 
 @dataclass

@@ -14,7 +14,13 @@ from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask._version import __version__
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.confounds import Confounds
-from bidsmask.dataset.derivatives import AtlasResult, RegionSignals, RunResult, StrategyResult
+from bidsmask.dataset.derivatives import (
+    AtlasResult,
+    RegionSignals,
+    RunResult,
+    StrategyResult,
+    write_run,
+)
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.images.extract import Extraction
 from bidsmask.images.labels import PlacedLabels, coverage_table, usable
@@ -288,8 +294,6 @@ def write_derivatives(
     values: RunValues, plan: RunPlan, output_dir: Path, links: Mapping[str, str]
 ) -> tuple[Path, ...]:
     """Write every file of the run under its final name."""
-    from bidsmask.dataset.derivatives import write_run
-
     return write_run(run_result(values, plan), output_dir, links=links, digest=plan.digest)
 
 

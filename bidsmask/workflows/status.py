@@ -40,8 +40,15 @@ def write_status(output_dir: Path, done: Iterable[str], failures: Sequence[RunFa
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
         table = pd.DataFrame(rows, columns=_COLUMNS, dtype=str)
-        if path.exists():
-            before = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-            table = pd.concat([before[~before["run"].isin(table["run"])], table])
+        before = read_status(output_dir)
+        table = pd.concat([before[~before["run"].isin(table["run"])], table])
         write_table(path, table.sort_values("run", kind="stable").reset_index(drop=True))
     return path
+
+
+def read_status(output_dir: Path) -> pd.DataFrame:
+    """Read what `write_status` wrote; no rows if it has not written yet."""
+    path = output_dir / STATUS_FILE
+    if not path.exists():
+        return pd.DataFrame(columns=_COLUMNS, dtype=str)
+    return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
