@@ -6,13 +6,13 @@ are never chosen between.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bidsmask.dataset.entities import Entities, ParsedName, build_name, parse_name
-from bidsmask.dataset.selection import Criteria, Selection, Wanted, agrees
+from bidsmask.dataset.selection import Criteria, Selection, Wanted, agrees, labels_of
 from bidsmask.dataset.sidecars import (
     Folders,
     Metadata,
@@ -226,7 +226,7 @@ def _is_companion(other: ParsedName, bold: Entities, kind: _Kind, criteria: Crit
         and other.extension in kind.extensions
         and _same_acquisition(other.entities, bold)
         and _same_place(other.entities, bold, kind, criteria)
-        and agrees(_labels(other), _with_default(criteria, "desc", kind.desc))
+        and agrees(labels_of(other), _with_default(criteria, "desc", kind.desc))
     )
 
 
@@ -240,12 +240,6 @@ def _same_place(other: Entities, bold: Entities, kind: _Kind, criteria: Criteria
     decided = {entity for entity, _ in criteria}
     theirs, ours = (entities.only(*_PLACE).without(*decided) for entities in (other, bold))
     return theirs == ours or (not kind.on_grid and not theirs)
-
-
-def _labels(parsed: ParsedName) -> Mapping[str, str]:
-    """All that a filter file may ask about."""
-    other = {"suffix": parsed.suffix, "extension": parsed.extension, "datatype": "func"}
-    return {**parsed.entities, **other}
 
 
 def _with_default(criteria: Criteria, entity: str, wanted: Wanted) -> Criteria:
@@ -324,8 +318,4 @@ def _ambiguous(bold: Path, kind: _Kind, paths: list[Path]) -> str:
 
 
 def _letters(*letters: str | None) -> tuple[str, ...]:
-    return tuple(_said_once(letter for letter in letters if letter))
-
-
-def _said_once(letters: Iterable[str]) -> Iterator[str]:
-    yield from dict.fromkeys(letters)
+    return tuple(dict.fromkeys(letter for letter in letters if letter))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bidsmask.dataset.entities import ENTITY_ORDER, is_label
+from bidsmask.dataset.entities import ENTITY_ORDER, ParsedName, is_label
 from bidsmask.errors import SettingsError
 
 Wanted = str | None | tuple[str | None, ...]
@@ -104,6 +104,12 @@ class Selection:
             entity == name for _, _, criteria in self.options() for name, _ in criteria
         )
         return on_command_line or any(entity == name for name, _ in self.criteria(query))
+
+
+def labels_of(parsed: ParsedName) -> dict[str, str]:
+    """All that a filter can ask of a functional file: entities, suffix, extension, datatype."""
+    other = {"suffix": parsed.suffix, "extension": parsed.extension, "datatype": "func"}
+    return {**parsed.entities, **other}
 
 
 def agrees(labels: Mapping[str, str], criteria: Criteria) -> bool:

@@ -1,0 +1,374 @@
+"""Which BOLD runs a dataset holds: read once, then frozen.
+
+What a file is, its own name says. pybids, which is asked where the files are (`listing`), would
+let the names of the folders above the dataset speak too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bidsmask.dataset.entities import ParsedName, parse_name
+from bidsmask.dataset.listing import count_bold, is_are, is_folder, list_bold, relative, some_of
+from bidsmask.dataset.runs import BoldRun, read_run
+from bidsmask.dataset.selection import NATIVE_SPACES, Selection, agrees, labels_of
+from bidsmask.dataset.sidecars import Folders, read_json
+from bidsmask.errors import DatasetError, NoInputError, SidecarError
+
+INDIVIDUAL_SPACES = frozenset(
+    ["T1w", "T2w", "anat", "fsnative", "individual", "orig", "sbref", "scanner", "session"]
+).union(NATIVE_SPACES)
+"""Spaces of one brain. Any other label of ``space`` is taken for that of a template."""
+
+SURFACE_SPACES = re.compile(r"fsaverage.*|fsLR|onavg.*")
+"""Templates without voxels."""
+
+_DESCRIPTION = "dataset_description.json"
+_OPTIONS = {
+    "ses": "--session-label",
+    "task": "--task-id",
+    "run": "--run-id",
+    "space": "--space",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Index:
+    """The runs that were asked for, and what is odd about the dataset.
+
+    Parameters
+    ----------
+    runs : tuple of BoldRun
+        Sorted by path; also those that cannot be done (see `BoldRun.problems`).
+    warnings : tuple of str
+        Short letters.
+    """
+
+    runs: tuple[BoldRun, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    parsed: ParsedName
+
+    def get(self, entity: str) -> str | None:
+        return self.parsed.entities.get(entity)
+
+
+def find_runs(
+    root: Path | str, selection: Selection, *, database_dir: Path | str | None = None
+) -> Index:
+    """Find the BOLD runs of an fMRIPrep output that were asked for, with their companions.
+
+    What is taken unless `selection` says otherwise: files with ``desc-preproc``, or without
+    ``desc`` where there is none of those; of these, the ones in a volumetric template space, or
+    else in a space of the individual's (``T1w``), or else without ``space``; of a multi-echo
+    run the combined echoes, or else each echo. What was left out is said in a warning.
+
+    Parameters
+    ----------
+    root : path
+        The dataset. Never written to.
+    selection : Selection
+        Participants, sessions, tasks, runs, spaces, filters.
+    database_dir : path, optional
+        Where pybids' index is kept for later calls, and taken from if it is there.
+
+    Returns
+    -------
+    Index
+
+    Raises
+    ------
+    DatasetError
+        If `root` is no folder, has none of the asked participants, or the index in
+        `database_dir` is damaged or of another dataset.
+    NoInputError
+        If there is no BOLD, none that matches, or the dataset is raw.
+    SettingsError
+        If `database_dir` lies inside the dataset.
+    OutputError
+        If nothing can be written to `database_dir`.
+    """
+    root = _absolute(Path(root))
+    notes = list(selection.filter_warnings)
+    subjects = _find_subjects(root, selection, notes)
+    description = _read_description(root, notes)
+    database = None if database_dir is None else _absolute(Path(database_dir))
+    files = _read_names(list_bold(root, subjects, description, database, notes), root, notes)
+    if not files:
+        raise NoInputError(_no_bold(root, subjects, notes))
+    if _looks_raw(files, description):
+        raise NoInputError(
+            f"{root} looks like raw BIDS, give the fMRIPrep output{_meant(root)}: its BOLD files "
+            f"have neither space nor desc, and {_DESCRIPTION} does not say that it is derived."
+        )
+    chosen = _choose(files, root, selection, notes)
+    _note_subjects_without_runs(subjects, files, chosen, notes)
+    folders = Folders()
+    runs = [
+        read_run(file.path, root=root, folders=folders, selection=selection) for file in chosen
+    ]
+    return Index(runs=_mark_collisions(runs), warnings=tuple(notes))
+
+
+# Participants and the dataset as a whole
+
+
+def _absolute(path: Path) -> Path:
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
+def _find_subjects(root: Path, selection: Selection, notes: list[str]) -> list[str]:
+    """Labels of the asked participants that have a folder."""
+    existing = _existing_subjects(root)
+    if not existing:
+        raise NoInputError(
+            f"{root} has no sub-* folder; fMRIPrep's output was expected{_meant(root)}."
+        )
+    asked = selection.subjects or tuple(existing)
+    unknown = [f"sub-{label}" for label in asked if label not in existing]
+    there = f"It has {some_of([f'sub-{label}' for label in existing], 10)}."
+    if len(unknown) == len(asked):
+        raise DatasetError(f"{root} has no {some_of(unknown, 10)}. {there}")
+    if unknown:
+        notes.append(f"{root} has no {some_of(unknown, 10)}; the others are done. {there}")
+    return [label for label in asked if label in existing]
+
+
+def _existing_subjects(root: Path) -> list[str]:
+    if not is_folder(root):
+        raise DatasetError(f"{root} is not a folder; fMRIPrep's output was expected.")
+    try:
+        found = [path.name for path in root.iterdir() if is_folder(path)]
+    except OSError as error:
+        raise DatasetError(f"{root} cannot be read: {error.strerror}.") from None
+    return sorted(name[4:] for name in found if name.startswith("sub-"))
+
+
+def _read_description(root: Path, notes: list[str]) -> dict[str, Any] | None:
+    """Read what the dataset says of itself; None if it cannot be read."""
+    path = root / _DESCRIPTION
+    if not os.path.lexists(path):
+        notes.append(f"{root} has no {_DESCRIPTION}; it is taken for fMRIPrep's output.")
+        return {}
+    try:
+        return read_json(path)
+    except SidecarError as error:
+        notes.append(f"{error} The dataset is taken for fMRIPrep's output.")
+        return None
+
+
+def _looks_raw(files: Iterable[_File], description: dict[str, Any] | None) -> bool:
+    said = description or {}
+    kind = "derivative" if "GeneratedBy" in said or "PipelineDescription" in said else "raw"
+    derived = said.get("DatasetType", kind) == "derivative"
+    return not derived and not any(file.get("space") or file.get("desc") for file in files)
+
+
+def _meant(root: Path) -> str:
+    """Guess the folder that was meant."""
+    found = {path.parent for pattern in ("*/sub-*", "derivatives/*/sub-*")
+             for path in root.glob(pattern) if is_folder(path)}  # fmt: skip
+    found = {path for path in found if path.name not in ("sourcedata", "code", "derivatives")}
+    return f" (is {sorted(found)[0]} meant?)" if found else ""
+
+
+# Names
+
+
+def _read_names(paths: Iterable[Path], root: Path, notes: list[str]) -> list[_File]:
+    """Files whose BIDS name agrees with the folder they lie in, each once."""
+    files: list[_File] = []
+    misplaced: list[_File] = []
+    nameless: list[Path] = []
+    for path in paths:
+        try:
+            file = _File(path, parse_name(path))
+        except ValueError:
+            nameless.append(path)
+            continue
+        (files if _agrees_with_folder(file, root) else misplaced).append(file)
+    if nameless:
+        notes.append(
+            f"{count_bold(nameless)} without a BIDS name {is_are(nameless)} left out: "
+            f"{some_of([relative(path, root)[1:] for path in nameless])}."
+        )
+    if misplaced:
+        notes.append(
+            f"{count_bold(misplaced)} named after another subject or session than the folder they "
+            f"lie in {is_are(misplaced)} left out: "
+            f"{some_of([relative(file.path, root)[1:] for file in misplaced])}."
+        )
+    return _each_once(files)
+
+
+def _agrees_with_folder(file: _File, root: Path) -> bool:
+    subject, *session, _, _ = file.path.relative_to(root).parts
+    same_session = [f"ses-{file.get('ses')}"] == session if session and file.get("ses") else True
+    return f"sub-{file.get('sub')}" == subject and same_session
+
+
+def _each_once(files: Iterable[_File]) -> list[_File]:
+    """One path for each file, the shortest, where links to folders lead to it by several.
+
+    Folders are resolved and files are not: in a datalad dataset, files of the same content are
+    links to one and the same place and yet different runs.
+    """
+    real: dict[Path, str] = {}
+    once: dict[tuple[str, str], _File] = {}
+    for file in sorted(files, key=lambda file: (len(file.path.parts), file.path)):
+        folder = file.path.parent
+        where = real.setdefault(folder, os.path.realpath(folder))
+        once.setdefault((where, file.path.name), file)
+    return sorted(once.values(), key=lambda file: file.path)
+
+
+# Choosing
+
+
+def _choose(files: list[_File], root: Path, selection: Selection, notes: list[str]) -> list[_File]:
+    """Files that were asked for; where the user is silent, those that fMRIPrep is run for."""
+    preferred = files if selection.decides("bold", "desc") else _of_best_desc(files, notes)
+    accepted = [file for file in preferred if selection.accepts(labels_of(file.parsed))]
+    if not accepted:
+        found = preferred or files
+        raise NoInputError(
+            f"None of {count_bold(found)} in {root} matches the request{_asked(selection)}. "
+            f"There is {_inventory(found)}."
+            + ("" if preferred else " Ask for a desc with a --bids-filter-file.")
+        )
+    _note_unmatched_options(selection, preferred, notes)
+    if not selection.decides("bold", "space"):
+        accepted = _of_best_space(accepted, notes)
+    return accepted if selection.decides("bold", "echo") else _combined_echoes(accepted, notes)
+
+
+def _of_best_desc(files: list[_File], notes: list[str]) -> list[_File]:
+    preproc = [file for file in files if file.get("desc") == "preproc"]
+    best = preproc or [file for file in files if file.get("desc") is None]
+    _note_left_out(files, best, "desc", '--bids-filter-file {"bold": {"desc": ...}}', notes)
+    return best
+
+
+def _of_best_space(files: list[_File], notes: list[str]) -> list[_File]:
+    tiers = [[file for file in files if _tier(file) == tier] for tier in range(3)]
+    best = next(tier for tier in tiers if tier)
+    _note_left_out(files, best, "space", "--space", notes)
+    return best
+
+
+def _tier(file: _File) -> int:
+    """0: a template with voxels; 1: another space; 2: no space entity, as acquired."""
+    space = file.get("space")
+    if space is None:
+        return 2
+    return int(space in INDIVIDUAL_SPACES or SURFACE_SPACES.fullmatch(space) is not None)
+
+
+def _combined_echoes(files: list[_File], notes: list[str]) -> list[_File]:
+    """Leave out single echoes of which the combination is there too."""
+    combined = {file.parsed.entities for file in files if file.get("echo") is None}
+    best = [
+        file
+        for file in files
+        if file.get("echo") is None or file.parsed.entities.without("echo") not in combined
+    ]
+    _note_left_out(files, best, "echo", '--bids-filter-file {"bold": {"echo": "*"}}', notes)
+    return best
+
+
+def _note_left_out(
+    files: list[_File], kept: list[_File], entity: str, option: str, notes: list[str]
+) -> None:
+    chosen = {file.path for file in kept}
+    counts = Counter(file.get(entity) for file in files if file.path not in chosen)
+    if kept and counts:
+        labels = [
+            f"{n} with {_spelt(entity, label)}" for label, n in sorted(counts.items(), key=str)
+        ]
+        notes.append(f"BOLD files left out: {some_of(labels, 10)}. Ask for them with {option}.")
+
+
+def _note_unmatched_options(selection: Selection, files: list[_File], notes: list[str]) -> None:
+    for entity, label, criteria in selection.options():
+        if not any(agrees(labels_of(file.parsed), criteria) for file in files):
+            notes.append(
+                f"{_OPTIONS[entity]} {label}: no BOLD file matches. There is "
+                f"{_values(files, entity)}."
+            )
+
+
+def _note_subjects_without_runs(
+    subjects: Iterable[str], files: list[_File], chosen: list[_File], notes: list[str]
+) -> None:
+    done = {file.get("sub") for file in chosen}
+    without = [
+        f"sub-{label} ({_inventory([file for file in files if file.get('sub') == label])})"
+        for label in subjects
+        if label not in done
+    ]
+    if without:
+        notes.append(f"No run to do for {some_of(without, 10)}.")
+
+
+def _mark_collisions(runs: Sequence[BoldRun]) -> tuple[BoldRun, ...]:
+    """Two runs whose outputs would have the same names cannot both be done: neither is."""
+    same: dict[str, list[BoldRun]] = {}
+    for run in runs:
+        same.setdefault(run.name, []).append(run)
+    return tuple(_with_collision(run, same[run.name]) for run in runs)
+
+
+def _with_collision(run: BoldRun, same: Sequence[BoldRun]) -> BoldRun:
+    if len(same) == 1:
+        return run
+    letter = (
+        f"Outputs of {' and '.join(str(other.bold) for other in same)} would have the same "
+        f"names, {run.name}_*. Remove one, or choose with a --bids-filter-file."
+    )
+    return replace(run, problems=(*run.problems, letter))
+
+
+# Words
+
+
+def _no_bold(root: Path, subjects: Sequence[str], notes: Sequence[str]) -> str:
+    names = some_of([f"sub-{label}" for label in subjects], 10)
+    return " ".join(
+        [
+            f"{root} has no *_bold.nii.gz in the func folders of {names}. Volumes are needed: "
+            "surface files (.gii, .dtseries.nii) cannot be read.",
+            *notes,
+        ]
+    )
+
+
+def _asked(selection: Selection) -> str:
+    words = [f"{_OPTIONS[entity]} {label}" for entity, label, _ in selection.options()]
+    words += [f'"{entity}" of the filter file' for entity, _ in selection.criteria("bold")]
+    return f" ({', '.join(words)})" if words else ""
+
+
+def _inventory(files: Sequence[_File]) -> str:
+    if not files:
+        return "no BOLD"
+    held = [_values(files, entity) for entity in ("ses", "task", "run", "space", "desc")]
+    return ", ".join(filter(None, held))
+
+
+def _values(files: Iterable[_File], entity: str) -> str:
+    labels = sorted({file.get(entity) or "" for file in files})
+    return some_of([_spelt(entity, label) for label in labels], 10) if any(labels) else ""
+
+
+def _spelt(entity: str, label: str | None) -> str:
+    return f"{entity}-{label}" if label else f"no {entity}"
