@@ -99,13 +99,11 @@ def load_volume(path: Path) -> FloatArray:
     ImageError
         If the file cannot be read to its last byte, or holds several volumes.
     """
-    header = read_header(path)
-    grid_of(path, header)
-    return _read_volume(path, header).astype(np.float64)
+    return read_volume(path)[0].astype(np.float64)
 
 
-def load_volume_on_grid(path: Path) -> tuple[Array, Grid]:
-    """Read an image of one volume together with its grid.
+def read_volume(path: Path) -> tuple[Array, Grid]:
+    """Read an image of one volume, in the type in which it is stored, and its grid.
 
     Parameters
     ----------
@@ -114,7 +112,8 @@ def load_volume_on_grid(path: Path) -> tuple[Array, Grid]:
     Returns
     -------
     values : array of shape (X, Y, Z)
-        Of the type in the file if no scaling is asked for, else float64.
+        Of the type and byte order in the file; scaled, and then float64, if the header asks for
+        it.
     grid : Grid
 
     Raises
@@ -123,8 +122,7 @@ def load_volume_on_grid(path: Path) -> tuple[Array, Grid]:
         If the file cannot be read to its last byte, or holds several volumes.
     """
     header = read_header(path)
-    grid = grid_of(path, header)
-    return _read_volume(path, header), grid
+    return _read_volume(path, header), grid_of(path, header)
 
 
 def scaled(values: Array, header: Any) -> Array:
