@@ -13,7 +13,7 @@ import difflib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +24,11 @@ from bidsmask.dataset.templates import entities_in, identity, space_of, template
 from bidsmask.errors import AtlasError, ImageError, SpaceError
 from bidsmask.images.io import open_image
 from bidsmask.images.labels import LookUpTable, load_labels, read_lut, table_from_labels
+from bidsmask.numerics.affine import voxel_sizes
 
 __all__ = ["Atlas", "check_space", "find_atlas", "template_homes"]
 
 _EXTENSIONS = (".nii.gz", ".nii")
-_BACKGROUND = frozenset({"background", "unknown", "none", "n/a", "???", "clear label"})
 _EXAMPLE = "Schaefer2018_seg-7n_scale-400"
 
 
@@ -235,8 +235,7 @@ def _can_be_opened(image: Path) -> bool:
 
 
 def _zooms(image: Path) -> Sequence[float]:
-    zooms: Sequence[float] = open_image(image).header.get_zooms()[:3]
-    return zooms
+    return tuple(voxel_sizes(open_image(image).affine))
 
 
 def _published_zooms(name: str) -> Sequence[float] | None:
@@ -350,7 +349,7 @@ def _names(image: Path, table: Path | None) -> tuple[LookUpTable, list[str]]:
     if table is None:
         warning = f"No look-up table beside {image.name}; its regions are called label-<id>."
         return table_from_labels(labels), [warning]
-    lut = _without_background(read_lut(table), table)
+    lut = read_lut(table)
     nameless = sorted(set(labels) - set(lut.ids))
     if nameless:
         raise AtlasError(
@@ -369,28 +368,6 @@ def _some(labels: Sequence[int]) -> str:
 def _labels_in(image: Path) -> list[int]:
     labels, _ = load_labels(image)
     return [int(label) for label in np.unique(labels) if label != 0]
-
-
-def _without_background(lut: LookUpTable, table: Path) -> LookUpTable:
-    """Leave out the row of label 0, which is not a region.
-
-    A region that is called 0 is the sign of a table that counts from 0 where the image counts
-    from 1 (that of HOCPAL in TemplateFlow does): every name would go to its neighbour.
-    """
-    if 0 not in lut.ids:
-        return lut
-    row = lut.ids.index(0)
-    if lut.names[row].strip().lower() not in _BACKGROUND:
-        raise AtlasError(
-            f"{table}: label 0 is called {lut.names[row]!r}, but 0 is the background of a label "
-            "image. The table probably counts from 0 and the image from 1; give the image "
-            "by its path, with a corrected table beside it."
-        )
-    return replace(
-        lut,
-        ids=lut.ids[:row] + lut.ids[row + 1 :],
-        names=lut.names[:row] + lut.names[row + 1 :],
-    )
 
 
 def _sha256(file: Path) -> str:
@@ -413,7 +390,8 @@ def _table_beside(image: Path) -> Path | None:
 
 def _tables_in(folder: Path, pattern: str) -> list[Path]:
     """List the tables that are more than an empty stand-in."""
-    return [file for file in sorted(folder.glob(pattern)) if file.stat().st_size > 0]
+    files = sorted(folder.glob(pattern))
+    return [file for file in files if file.is_file() and file.stat().st_size > 0]
 
 
 def _levels(image: Path) -> Iterator[Path]:

@@ -15,6 +15,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 _LABEL = "[0-9a-zA-Z+]+"
@@ -116,9 +117,16 @@ def published_images(wanted: Mapping[str, str], space: str | None) -> list[str]:
     ]
 
 
+class _PackagedFile(zipfile.Path):
+    """A file inside of an archive, with what a reader of small files asks of a path."""
+
+    def stat(self) -> SimpleNamespace:
+        return SimpleNamespace(st_size=self.root.getinfo(self.at).file_size)
+
+
 def packaged_table(name: str) -> Path:
-    """Open a table inside of the archive, as something that can be read like a path."""
-    return cast(Path, zipfile.Path(str(_archive()), name))
+    """Point to a table inside of the archive: its size and text can be read as those of a path."""
+    return cast(Path, _PackagedFile(str(_archive()), name))
 
 
 @functools.cache

@@ -48,9 +48,12 @@ def test_a_user_need_not_know_how_templateflow_spells() -> None:
 
 def test_tables_are_read_inside_of_the_archive() -> None:
     name = "tpl-MNI152NLin2009cAsym/tpl-MNI152NLin2009cAsym_res-01_atlas-MASSP20_dseg.tsv"
-    assert (
-        templates.packaged_table(name).read_text(encoding="utf-8").startswith("index\tname\n1\t")
-    )
+    table = templates.packaged_table(name)
+    text = table.read_text(encoding="utf-8")
+    assert text.startswith("index\tname\n1\tleft-caudate\n")
+    assert table.stat().st_size == len(text.encode())
+    assert table.name == Path(name).name
+    assert str(table).endswith(f"templateflow-skel.zip/{name}")
 
 
 def test_voxel_sizes_are_those_of_the_template() -> None:
@@ -68,10 +71,8 @@ def test_only_a_file_in_its_own_folder_is_one_of_templateflow() -> None:
 
 def test_without_the_package_nothing_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bidsmask.dataset.templates._archive", lambda: None)
-    for cached in (templates.published, templates.voxel_sizes):
-        assert not cached.__wrapped__(
-            *(["MNI152NLin6Asym"] if cached is templates.voxel_sizes else [])
-        )
+    assert templates.published.__wrapped__() == ()
+    assert templates.voxel_sizes.__wrapped__("MNI152NLin6Asym") == {}
 
 
 def test_homes_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
