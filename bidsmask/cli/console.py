@@ -26,14 +26,19 @@ def announce(console: Console, settings: Settings) -> None:
     """The first line: what was chosen, so that a default is never a surprise."""
     atlases = ", ".join(settings.extraction.atlases)
     strategies = ", ".join(settings.cleaning.strategies)
-    console.print(f"bidsmask {__version__}: atlas {escape(atlases)}; strategy {escape(strategies)}")
+    console.print(
+        f"bidsmask {__version__}: atlas {escape(atlases)}; strategy {escape(strategies)}"
+    )
 
 
 def say_plan(console: Console, plan: Plan) -> None:
     """How much there is to do, and what to be warned of."""
     subjects = {run.run.subject for run in plan.runs}
     console.print(f"{_count(len(plan.runs), 'run')} of {_count(len(subjects), 'subject')} to do.")
-    for warning in (*plan.warnings, *(f"{p.run.name}: {w}" for p in plan.runs for w in p.run.warnings)):
+    for warning in (
+        *plan.warnings,
+        *(f"{p.run.name}: {w}" for p in plan.runs for w in p.run.warnings),
+    ):
         console.print(f"[yellow]warning:[/] {escape(warning)}")
 
 
@@ -99,4 +104,3 @@ class NodeWatcher:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-

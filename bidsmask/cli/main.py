@@ -131,7 +131,9 @@ def _check_folders(settings: Settings) -> None:
     bids_dir, output_dir = settings.bids_dir.resolve(), settings.output_dir.resolve()
     if not bids_dir.is_dir():
         raise DatasetError(f"{settings.bids_dir}: no such folder. Give the output of fMRIPrep.")
-    inside = output_dir.parts[len(bids_dir.parts) :] if output_dir.is_relative_to(bids_dir) else None
+    inside = (
+        output_dir.parts[len(bids_dir.parts) :] if output_dir.is_relative_to(bids_dir) else None
+    )
     if inside == () or any(part.startswith("sub-") for part in inside or ()):
         raise SettingsError(
             f"{settings.output_dir} lies in the input dataset, which is never written to. "

@@ -242,7 +242,9 @@ def _settings(options: argparse.Namespace) -> Settings:
     if options.bids_filter_file:
         values |= _filters(options.bids_filter_file)
     sections = {
-        name: kind(**{key: _frozen(values[key]) for key in kind.__dataclass_fields__ if key in values})
+        name: kind(
+            **{key: _frozen(values[key]) for key in kind.__dataclass_fields__ if key in values}
+        )
         for name, kind in SECTIONS.items()
     }
     return Settings(
@@ -311,7 +313,9 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 class _MemoryAction(argparse.Action):
     """``--mem 8G``, ``--mem-mb 8000``, ``--mem-gb 8``: to GB."""
 
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+    def __call__(
+        self, parser: Any, namespace: Any, values: Any, option_string: Any = None
+    ) -> None:
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", str(values), re.IGNORECASE)
         if not found:
             parser.error(f"{option_string} takes a size such as 8G or 8000M, not {values!r}")

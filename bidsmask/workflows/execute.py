@@ -218,7 +218,7 @@ def _configure(workflow: pe.Workflow, *, crash_dir: Path, stop_on_first_crash: b
     workflow.config["execution"] = execution
 
 
-def quiet_nipype(level: str) -> None:
+def quiet_nipype(level: str | int) -> None:
     """Let nipype's own loggers speak from `level` on."""
     for name in ("nipype", "nipype.workflow", "nipype.interface", "nipype.utils"):
         logging.getLogger(name).setLevel(level)
@@ -255,6 +255,7 @@ class IsolatingPlugin(MultiProcPlugin):  # type: ignore[misc]
         self.pool.shutdown()  # never used: MultiProc makes its pool in the constructor
         self._context = start_workers_early()
         self._tasks: dict[int, _Task] = {}
+        self._level = logging.getLogger("nipype.workflow").level
 
     def close(self) -> None:
         """End every worker that is still running."""
@@ -271,7 +272,9 @@ class IsolatingPlugin(MultiProcPlugin):  # type: ignore[misc]
 
     def _start(self, node: Any, updatehash: bool) -> tuple[ForkServerProcess, Connection]:
         ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_work, args=(theirs, node, updatehash, self._cwd))
+        process = self._context.Process(
+            target=_work, args=(theirs, node, updatehash, self._cwd, self._level)
+        )
         process.start()
         theirs.close()
         return process, ours
@@ -319,8 +322,9 @@ def _obituary(exitcode: int | None) -> str:
     )
 
 
-def _work(connection: Connection, node: Any, updatehash: bool, cwd: str) -> None:
+def _work(connection: Connection, node: Any, updatehash: bool, cwd: str, level: int) -> None:
     """Run one node in a worker; send its traceback, or None."""
+    quiet_nipype(level)
     _die_with_parent()
     _forget_secrets()
     os.chdir(cwd)

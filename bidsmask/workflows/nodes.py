@@ -151,9 +151,7 @@ class ComputeConnectivity(SimpleInterface):  # type: ignore[misc]
     def _run_interface(self, runtime: Any) -> Any:
         cleaned = [CleanedRun.load(Path(file)) for file in self.inputs.cleaned_files]
         matrices = [Matrices.of(run, self.inputs.measures) for run in cleaned]
-        self._results["matrices_files"] = results.save_all(
-            matrices, Path(runtime.cwd), "matrices"
-        )
+        self._results["matrices_files"] = results.save_all(matrices, Path(runtime.cwd), "matrices")
         return runtime
 
 

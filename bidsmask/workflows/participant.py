@@ -50,9 +50,7 @@ def init_participant_wf(
 ) -> pe.Workflow:
     """The workflow of one subject: a sub-workflow for each of its runs."""
     workflow = pe.Workflow(name=f"sub_{re.sub(r'[^0-9a-zA-Z]', '_', subject)}_wf")
-    workflow.add_nodes(
-        [init_run_wf(plan, output_dir=output_dir, links=links) for plan in plans]
-    )
+    workflow.add_nodes([init_run_wf(plan, output_dir=output_dir, links=links) for plan in plans])
     return workflow
 
 

@@ -194,7 +194,9 @@ class _AtlasShelf:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is odd about the atlases that were used, each said once."""
-        said = [f"{atlas.name}: {text}" for atlas in self._found.values() for text in atlas.warnings]
+        said = [
+            f"{atlas.name}: {text}" for atlas in self._found.values() for text in atlas.warnings
+        ]
         return tuple(dict.fromkeys(said))
 
     def for_run(self, run: BoldRun, voxel_sizes_mm: tuple[float, ...]) -> tuple[Atlas, ...]:

@@ -35,9 +35,7 @@ _NETWORK_COLUMNS = ("network", "Network", "network_label", "community")
 
 def summary_path(output_dir: Path, plan: RunPlan) -> Path:
     """Where the summary of a run is kept, next to its figures."""
-    name = output_name(
-        plan.run.entities, suffix="report", extension=".json", desc="bidsmask"
-    ).name
+    name = output_name(plan.run.entities, suffix="report", extension=".json", desc="bidsmask").name
     return figures_folder(output_dir, plan.run.subject) / name
 
 
