@@ -349,7 +349,7 @@ def _names(image: Path, table: Path | None) -> tuple[LookUpTable, list[str]]:
     if table is None:
         warning = f"No look-up table beside {image.name}; its regions are called label-<id>."
         return table_from_labels(labels), [warning]
-    lut = read_lut(table)
+    lut = _read_lut(image, table)
     nameless = sorted(set(labels) - set(lut.ids))
     if nameless:
         raise AtlasError(
@@ -359,6 +359,16 @@ def _names(image: Path, table: Path | None) -> tuple[LookUpTable, list[str]]:
     absent = sorted(set(lut.ids) - set(labels))
     warning = f"Labels of {table.name} without a voxel in {image.name}: {_some(absent)}."
     return lut, [warning] if absent else []
+
+
+def _read_lut(image: Path, table: Path) -> LookUpTable:
+    try:
+        return read_lut(table)
+    except AtlasError as error:
+        own = image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
+        if str(own) == str(table):
+            raise
+        raise AtlasError(f"{error} A corrected table may stand beside the image: {own}") from error
 
 
 def _some(labels: Sequence[int]) -> str:
@@ -436,20 +446,21 @@ def _table_elsewhere(
     Where the template has none, that of another template will do: an atlas has the same labels
     and names in all of them.
     """
-    here = [str(file) for home in homes for file in _tables_in(home, "tpl-*/*_dseg.tsv")]
-    packed = [name for name in templates.published() if name.endswith("_dseg.tsv")]
+    here = [file for home in homes for file in _tables_in(home, "tpl-*/*_dseg.tsv")]
+    best = _best_table([str(file) for file in here if _space(file) == space], wanted)
+    if best is not None:
+        return Path(best)
+    packed = templates.published_tables(wanted)
+    packed.sort(key=lambda name: space_of(entities_in(name)) != space)
+    best = _best_table(packed, wanted)
+    return None if best is None else templates.packaged_table(best)
+
+
+def _best_table(names: Iterable[str], wanted: Mapping[str, str]) -> str | None:
+    """Choose the table that says most about an atlas; the first of several that say as much."""
     fitting = [
         name
-        for name in (*here, *packed)
+        for name in names
         if "atlas" in entities_in(name) and _within(identity(entities_in(name)), wanted)
     ]
-    if not fitting:
-        return None
-    best = min(fitting, key=lambda name: _rank_table(name, space))
-    return Path(best) if best in here else templates.packaged_table(best)
-
-
-def _rank_table(name: str, space: str | None) -> tuple[bool, int]:
-    """Tables of the same template come first, then those that say most."""
-    entities = entities_in(name)
-    return space_of(entities) != space, -len(identity(entities))
+    return max(fitting, key=lambda name: len(identity(entities_in(name))), default=None)

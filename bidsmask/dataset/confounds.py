@@ -1,8 +1,6 @@
-"""The confounds table of one run: read, checked, and cut down to what a strategy asks for.
+"""The confounds of one run: the columns that a strategy regresses, the volumes it leaves out.
 
-Columns go by the names that fMRIPrep 21 and later give them. Those of fMRIPrep 1.0 and 1.1 (``X``,
-``RotX``, ``FramewiseDisplacement``, ...) and 1.2 (``cosine_00``) are translated when the table is
-read. Which mask a CompCor component comes from is in its name since 21.0 (``w_comp_cor_00``:
+Which mask a CompCor component comes from is in its name since fMRIPrep 21.0 (``w_comp_cor_00``:
 white matter), and only in the JSON beside the table before (``a_comp_cor_00``, ``"Mask": "WM"``).
 
 Only the columns that are used are looked at: a bad cell elsewhere does no harm.
@@ -11,54 +9,29 @@ Only the columns that are used are looked at: a bad cell elsewhere does no harm.
 from __future__ import annotations
 
 import json
-import math
 import re
-import reprlib
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from bidsmask._typing import BoolArray, FloatArray
+from bidsmask.dataset.confounds_table import (
+    FRAMEWISE_DISPLACEMENT,
+    NON_STEADY_STATE,
+    STD_DVARS,
+    ConfoundsTable,
+    read_table,
+    read_text,
+    split_number,
+)
 from bidsmask.dataset.strategies import ColumnGroup, Strategy, load_strategy, strategy_names
 from bidsmask.errors import ConfoundsError, DegreesOfFreedomError
 from bidsmask.numerics.censoring import CensoringParameters, flag_above, short_segments
 
-MAX_TABLE_BYTES = 64_000_000
 MAX_SIDECAR_BYTES = 16_000_000
 
-FRAMEWISE_DISPLACEMENT = "framewise_displacement"
-STD_DVARS = "std_dvars"
-NON_STEADY_STATE = "non_steady_state_outlier"
-
-_MISSING = frozenset({"n/a", "", "nan", "na"})
-"""Cells without a value: ``n/a`` in BIDS, the others in tables that pandas wrote again."""
-
-_OLD_NAMES = {
-    "X": "trans_x",
-    "Y": "trans_y",
-    "Z": "trans_z",
-    "RotX": "rot_x",
-    "RotY": "rot_y",
-    "RotZ": "rot_z",
-    "FramewiseDisplacement": FRAMEWISE_DISPLACEMENT,
-    "stdDVARS": STD_DVARS,
-    "non-stdDVARS": "dvars",
-    "GlobalSignal": "global_signal",
-    "CSF": "csf",
-    "WhiteMatter": "white_matter",
-}
-_OLD_STEMS = {
-    "aCompCor": "a_comp_cor_",
-    "tCompCor": "t_comp_cor_",
-    "Cosine": "cosine",
-    "cosine_": "cosine",
-    "NonSteadyStateOutlier": NON_STEADY_STATE,
-    "non_steady_state_outlier_": NON_STEADY_STATE,
-    "AROMAAggrComp": "aroma_motion_",
-}
 _EXPANDED = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
 _EXPANDED += ["csf", "white_matter", "global_signal", "csf_wm"]
 _WELL_KNOWN = [
@@ -204,183 +177,6 @@ def load_confounds(
     )
 
 
-# --- the table -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ConfoundsTable:
-    """The cells of a confounds table, as text, under today's column names.
-
-    Parameters
-    ----------
-    file : Path
-        Where it was read from.
-    position : mapping of str to int
-        Column names, in file order, to their position in a row.
-    cells : sequence of T rows
-        One text for each column.
-    """
-
-    file: Path
-    position: Mapping[str, int]
-    cells: Sequence[Sequence[str]]
-
-    def require_volumes(self, n_volumes: int) -> None:
-        """Refuse a table of another length than the run."""
-        if len(self.cells) != n_volumes:
-            raise ConfoundsError(
-                f"{self.file}: {len(self.cells)} rows, but the BOLD run has {n_volumes} volumes. "
-                "Table and image must come from the same run of fMRIPrep; nothing is cut to fit."
-            )
-
-    def numbers(self, column: str) -> FloatArray:
-        """Give the (T,) values of a column, float64; NaN where there is none.
-
-        Raises
-        ------
-        ConfoundsError
-            If a cell is text, or infinite.
-        """
-        position = self.position[column]
-        values = np.empty(len(self.cells))
-        for row, cells in enumerate(self.cells):
-            try:
-                values[row] = _number(cells[position])
-            except ValueError:
-                raise ConfoundsError(
-                    f"{self.file}: row {row + 1} (line {row + 2}), column {column}: found "
-                    f"{reprlib.repr(cells[position])}, expected a number or n/a. "
-                    f"{_advice(cells[position])}"
-                ) from None
-        return values
-
-    def numbers_or_none(self, column: str) -> FloatArray | None:
-        """Give the values of a column, or None where the table has no such column."""
-        return self.numbers(column) if column in self.position else None
-
-
-def read_table(file: Path) -> ConfoundsTable:
-    """Read a confounds table (TSV, UTF-8 with or without byte-order mark, any line ends).
-
-    Raises
-    ------
-    ConfoundsError
-        If the file is missing, empty, too large, not tab-separated or not text; if a row has
-        another number of cells than the header, or two columns have the same name.
-    """
-    lines = _text(file, MAX_TABLE_BYTES).splitlines()
-    if not lines or not "".join(lines).strip():
-        raise ConfoundsError(
-            f"{file}: the confounds table is empty. Copy it again from its source."
-        )
-    header = _header(file, lines[0])
-    cells = [line.split("\t") for line in _without_last_blank(lines[1:])]
-    if not cells:
-        raise ConfoundsError(f"{file}: the confounds table has a header, but no rows.")
-    for row, texts in enumerate(cells, start=1):
-        if len(texts) != len(header):
-            raise ConfoundsError(
-                f"{file}: row {row} (line {row + 1}) has {len(texts)} cells, but the header has "
-                f"{len(header)}. The table is damaged; copy it again from its source."
-            )
-    return ConfoundsTable(file=file, position=_positions(file, header), cells=cells)
-
-
-def _text(file: Path, max_bytes: int) -> str:
-    if file.is_symlink() and not file.exists():
-        raise ConfoundsError(
-            f"{file}: a broken link; its content is not here. Try: datalad get '{file}'"
-        )
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(max_bytes + 1)
-    except OSError as error:
-        raise ConfoundsError(f"{file}: cannot be read: {error.strerror}.") from error
-    if len(content) > max_bytes:
-        raise ConfoundsError(
-            f"{file}: larger than {max_bytes / 1e6:.0f} MB; this is not a file of fMRIPrep."
-        )
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfoundsError(f"{file}: not a text file in UTF-8: {error}") from error
-
-
-def _header(file: Path, line: str) -> list[str]:
-    if "/annex/objects/" in line:
-        raise ConfoundsError(
-            f"{file}: a git-annex pointer; its content is not here. Try: datalad get '{file}'"
-        )
-    for separator, name in ((",", "commas"), (";", "semicolons")):
-        if "\t" not in line and separator in line:
-            raise ConfoundsError(
-                f"{file}: the columns are separated by {name}, expected tabs. The table was "
-                "probably saved by a spreadsheet program; use the one that fMRIPrep wrote."
-            )
-    return line.split("\t")
-
-
-def _without_last_blank(lines: list[str]) -> list[str]:
-    last = len(lines)
-    while last and not lines[last - 1].strip():
-        last -= 1
-    return lines[:last]
-
-
-def _positions(file: Path, header: Sequence[str]) -> dict[str, int]:
-    """Where each column stands; an old name is translated unless the new one is there too."""
-    twice = [name for name, count in Counter(header).items() if count > 1]
-    if twice:
-        raise ConfoundsError(
-            f"{file}: more than one column is called {', '.join(map(reprlib.repr, twice[:5]))}. "
-            "It is not clear which to use; remove the one that fMRIPrep did not write."
-        )
-    there = set(header)
-    today = [_todays_name(name) for name in header]
-    return {
-        old if new in there else new: position
-        for position, (old, new) in enumerate(zip(header, today, strict=True))
-    }
-
-
-def _todays_name(name: str) -> str:
-    """Translate a column name of fMRIPrep before 20.0.
-
-    Examples
-    --------
-    >>> [_todays_name(old) for old in ("RotX", "aCompCor03", "cosine_00", "csf")]
-    ['rot_x', 'a_comp_cor_03', 'cosine00', 'csf']
-    """
-    stem, number = _split_number(name)
-    if number and stem in _OLD_STEMS:
-        return _OLD_STEMS[stem] + number
-    return _OLD_NAMES.get(name, name)
-
-
-def _split_number(name: str) -> tuple[str, str]:
-    stem = name.rstrip("0123456789")
-    return stem, name[len(stem) :]
-
-
-def _number(cell: str) -> float:
-    text = cell.strip()
-    if text.lower() in _MISSING:
-        return math.nan
-    value = float(text)
-    if math.isinf(value) or "_" in text:  # Python reads 1_000 as a number
-        raise ValueError(text)
-    return value
-
-
-def _advice(cell: str) -> str:
-    if re.fullmatch(r"\s*-?\d+,\d+([eE][-+]?\d+)?\s*", cell):
-        return (
-            "This is a decimal comma: the table was probably saved by a spreadsheet program; "
-            "use the one that fMRIPrep wrote."
-        )
-    return "Copy the table again from its source, or run fMRIPrep again."
-
-
 # --- the design ----------------------------------------------------------------------------------
 
 
@@ -429,10 +225,10 @@ def _in_order(names: list[str]) -> list[str]:
     """Order numbered columns (``cosine02``, ``cosine10``) by number, others as in the file."""
     first: dict[str, int] = {}
     for place, name in enumerate(names):
-        first.setdefault(_split_number(name)[0], place)
+        first.setdefault(split_number(name)[0], place)
 
     def key(name: str) -> tuple[int, int]:
-        stem, number = _split_number(name)
+        stem, number = split_number(name)
         return first[stem], int(number or 0)
 
     return sorted(names, key=key)
@@ -451,7 +247,7 @@ def _component_masks(rows: ConfoundsTable, sidecar: Path | None) -> dict[str, st
 
 def _masks_from(sidecar: Path, components: Sequence[str]) -> dict[str, str]:
     try:
-        content = json.loads(_text(sidecar, MAX_SIDECAR_BYTES))
+        content = json.loads(read_text(sidecar, MAX_SIDECAR_BYTES))
     except (json.JSONDecodeError, RecursionError) as error:
         raise ConfoundsError(f"{sidecar}: this is not JSON that can be read: {error}") from error
     if not isinstance(content, dict):

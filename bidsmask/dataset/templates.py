@@ -117,6 +117,17 @@ def published_images(wanted: Mapping[str, str], space: str | None) -> list[str]:
     ]
 
 
+def published_tables(wanted: Mapping[str, str]) -> list[str]:
+    """List the tables of all templates that have a label image of an atlas.
+
+    Others have it as a surface, with other numbers for the same names.
+    """
+    named = [name for name in published() if name.endswith("_dseg.nii.gz")]
+    folders = {name.split("/")[0] for name in named if identity(entities_in(name)) == wanted}
+    tables = [name for name in published() if name.endswith("_dseg.tsv")]
+    return [name for name in tables if name.split("/")[0] in folders]
+
+
 class _PackagedFile(zipfile.Path):
     """A file inside of an archive, with what a reader of small files asks of a path."""
 

@@ -264,6 +264,28 @@ def test_a_table_of_another_template_will_do(make: Make, tmp_path: Path) -> None
     assert by_name("HOSPA_seg-th25", tmp_path).lut.names[0].startswith("Left Cerebral White")
 
 
+def test_a_table_of_a_surface_will_not_do(make: Make, tmp_path: Path) -> None:
+    make(f"{TPL}/{TPL}_res-02_atlas-Schaefer2018_desc-700Parcels7Networks_dseg.nii.gz")
+    atlas = by_name("Schaefer2018_seg-7n_scale-700", tmp_path)
+    assert atlas.lut.names == ("label-1", "label-2")
+
+
+def test_a_packaged_table_that_counts_from_0_can_be_corrected(make: Make, tmp_path: Path) -> None:
+    name = f"{TPL}/{TPL}_res-02_atlas-HOCPAL_desc-th25_dseg"
+    make(f"{name}.nii.gz")
+    with pytest.raises(AtlasError, match=r"counts from 0.* may stand beside the image: .*\.tsv"):
+        by_name("HOCPAL_seg-th25", tmp_path)
+    (tmp_path / f"{name}.tsv").write_text("index\tname\n1\tleft\n2\tright\n")
+    assert by_name("HOCPAL_seg-th25", tmp_path).lut.names == ("left", "right")
+
+
+def test_a_table_in_another_home_will_do(make: Make, tmp_path: Path) -> None:
+    make("first/tpl-A/tpl-A_res-02_atlas-B_dseg.nii.gz")
+    make("second/tpl-A/tpl-A_res-01_atlas-C_dseg.nii.gz", table="tpl-A_atlas-B_dseg.tsv")
+    atlas = by_name("B", tmp_path / "first", tmp_path / "second", space="A")
+    assert atlas.lut.names == ("region 1", "region 2")
+
+
 def test_nothing_is_written_and_templateflow_is_not_imported(make: Make, tmp_path: Path) -> None:
     make(f"homes/{TPL}/{SCHAEFER}", labels=range(1, 27))
     home = tmp_path / "home"

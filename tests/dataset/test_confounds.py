@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nilearn.interfaces import fmriprep
 
-from bidsmask.dataset.confounds import Confounds, load_confounds, read_table
+from bidsmask.dataset.confounds import Confounds, load_confounds
+from bidsmask.dataset.confounds_table import read_table
 from bidsmask.dataset.strategies import ColumnGroup, Strategy, load_strategy, strategy_names
 from bidsmask.errors import ConfoundsError, DegreesOfFreedomError
 
@@ -447,7 +448,7 @@ def test_missing_and_binary_files_are_named(tmp_path: Path) -> None:
 def test_a_table_that_is_too_large_is_not_read(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bidsmask.dataset.confounds.MAX_TABLE_BYTES", 1000)
+    monkeypatch.setattr("bidsmask.dataset.confounds_table.MAX_TABLE_BYTES", 1000)
     with pytest.raises(ConfoundsError, match="larger than"):
         load(write(a_table()))
 
