@@ -4,6 +4,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from bidsmask._typing import Array
 from bidsmask.errors import ImageError
 from bidsmask.images.compression import explained, is_gzip, n_readable_bytes, open_bytes
@@ -62,7 +64,7 @@ class Payload:
         ImageError
             If the file ends before that (with both byte counts), or is corrupt.
         """
-        self._fill(array.data.cast("B"))
+        self._fill(array.reshape(-1).view(np.uint8).data)
 
     def finish(self) -> None:
         """Compare the checksum, and see that nothing comes after the last voxel.

@@ -1,0 +1,105 @@
+"""Everything that is wanted of a run, in one pass over its volumes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.errors import ImageError, SpaceError
+from bidsmask.images.stream import BoldStream
+from bidsmask.numerics.projection import Projection
+from bidsmask.numerics.quality import VolumeStatistics
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Extraction:
+    """What one pass over a run gives.
+
+    Parameters
+    ----------
+    signals : float64 arrays of shape (T, P)
+        One for each projection, scaled. NaN where a region has no finite value.
+    statistics : VolumeStatistics
+        Of the voxels of the mask, flat with x running fastest.
+    n_nonfinite_voxels : int
+        Voxels of the mask that are NaN or infinite in at least one volume.
+    """
+
+    signals: tuple[FloatArray, ...]
+    statistics: VolumeStatistics
+    n_nonfinite_voxels: int
+
+
+def extract(
+    stream: BoldStream, projections: Sequence[Projection], *, mask: BoolArray
+) -> Extraction:
+    """Project every volume of a run, and gather its statistics.
+
+    Parameters
+    ----------
+    stream : BoldStream
+        Read once, from the first volume to the last byte.
+    projections : sequence of Projection
+        On the grid of the run. How many there are, and which, changes no number of the others.
+    mask : bool array of shape (X, Y, Z)
+        Voxels that the statistics are about.
+
+    Returns
+    -------
+    extraction : Extraction
+
+    Raises
+    ------
+    SpaceError
+        If the mask has another shape than the volumes.
+    ImageError
+        If the file is damaged, a volume has no finite value inside the mask, nothing inside the
+        mask ever changes, or values are too large to compute with.
+    """
+    if mask.shape != stream.grid.shape:
+        raise SpaceError(
+            f"The mask has {mask.shape} voxels, and a volume of {stream.path} {stream.grid.shape}."
+        )
+    inside = np.flatnonzero(mask.ravel(order="F"))
+    statistics = VolumeStatistics()
+    nonfinite = np.zeros(inside.size, dtype=bool)
+    signals = [np.empty((stream.n_volumes, each.n_columns)) for each in projections]
+    for volumes, block in stream.blocks():
+        for signal, projection in zip(signals, projections, strict=True):
+            signal[volumes] = stream.scale(projection.project(_take(block, projection.support)))
+        voxels = _take(block, inside)
+        with np.errstate(over="ignore", invalid="ignore"):  # seen to below: infinite deviations
+            statistics.update(stream.scale(voxels))
+        _refuse_empty_volume(stream, statistics, inside.size)
+        if statistics.n_nonfinite[volumes].any():
+            nonfinite |= ~np.isfinite(voxels).all(axis=0)
+    _refuse_constant_run(stream, statistics)
+    return Extraction(
+        signals=tuple(signals),
+        statistics=statistics,
+        n_nonfinite_voxels=int(np.count_nonzero(nonfinite)),
+    )
+
+
+def _take(block: Array, voxels: IntArray) -> Array:
+    return np.take(block, voxels, axis=1)
+
+
+def _refuse_empty_volume(stream: BoldStream, statistics: VolumeStatistics, n_voxels: int) -> None:
+    empty = np.flatnonzero(statistics.n_nonfinite == n_voxels)
+    if empty.size:
+        raise ImageError(
+            f"{stream.path}: volume {empty[0]} (counted from 0) has no finite value in the brain "
+            "mask. Make the run again, or leave it out."
+        )
+
+
+def _refuse_constant_run(stream: BoldStream, statistics: VolumeStatistics) -> None:
+    std = statistics.std
+    if np.isinf(std).any():
+        raise ImageError(f"{stream.path}: values are too large to compute with.")
+    if stream.n_volumes > 1 and not (std > 0).any():
+        raise ImageError(
+            f"{stream.path}: no voxel in the brain mask ever changes; the image is empty."
+        )

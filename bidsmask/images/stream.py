@@ -1,0 +1,125 @@
+"""A BOLD run as a stream of volumes, read once and never held."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from bidsmask._typing import Array
+from bidsmask.errors import ImageError
+from bidsmask.images.header import data_dtype, grid_of, read_header
+from bidsmask.images.io import scaled
+from bidsmask.images.payload import Payload
+
+_BLOCK_BYTES = 1 << 24  # twice as many are no faster; there are two blocks at any time
+_BLOCK_VOLUMES = 32
+
+_SECONDS = {8: 1.0, 16: 1e-3, 24: 1e-6}  # by NIfTI's code of the unit of time
+
+
+class BoldStream:
+    """The volumes of a BOLD run, in blocks, as they come out of the file.
+
+    While one block is being used, a second thread decompresses the next: that is where the time
+    goes. Memory is that of two blocks, however many volumes there are.
+
+    Parameters
+    ----------
+    path : Path
+        NIfTI image of four dimensions, ``.nii`` or ``.nii.gz``, of any type and byte order.
+    block_volumes : int, optional
+        Volumes in a block. By default at most 32, and at most as many as take 16 MB.
+
+    Attributes
+    ----------
+    grid : Grid
+    n_volumes : int
+        T.
+    t_r_header : float or None
+        Repetition time in seconds according to the header, which many tools do not fill in:
+        None if it is not a positive number. A time without a unit is taken for seconds.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be opened (see `bidsmask.images.io.open_image`), or is not
+        four-dimensional. Axes of length 1 after the fourth are no axes.
+    """
+
+    def __init__(self, path: Path, block_volumes: int | None = None) -> None:
+        self.path = path
+        self._header = read_header(path)
+        self.grid = grid_of(path, self._header)
+        self.n_volumes = self._count_volumes()
+        self.t_r_header = self._read_t_r()
+        self._block_volumes = min(block_volumes or self._default_volumes(), self.n_volumes)
+
+    def blocks(self) -> Iterator[tuple[slice, Array]]:
+        """Read the run from its first volume to its last byte.
+
+        Yields
+        ------
+        volumes : slice
+            Which volumes these are.
+        block : array of shape (n, V)
+            All voxels of n volumes, flat with x running fastest; of the type in the file and
+            **not scaled** (see `scale`). Read-only, and overwritten once the next one is asked
+            for: copy what has to stay.
+
+        Raises
+        ------
+        ImageError
+            If the file is truncated or corrupt, or goes on after its last voxel. This is known
+            before the last block is handed out.
+        """
+        buffers = [self._buffer(), self._buffer()]
+        with Payload(self.path, self._header) as payload, ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self._read, payload, buffers[0], self._volumes(0))
+            for start in range(0, self.n_volumes, self._block_volumes):
+                block, volumes = coming.result(), self._volumes(start)
+                buffers.reverse()
+                if volumes.stop < self.n_volumes:
+                    following = self._volumes(volumes.stop)
+                    coming = reader.submit(self._read, payload, buffers[0], following)
+                yield volumes, block
+
+    def scale(self, values: Array) -> Array:
+        """Apply the scaling in the header; float64 if there is one, else `values` itself.
+
+        It is the same for all voxels, so means of voxels may be scaled instead of the voxels.
+        """
+        return scaled(values, self._header)
+
+    def _volumes(self, start: int) -> slice:
+        return slice(start, min(start + self._block_volumes, self.n_volumes))
+
+    def _buffer(self) -> Array:
+        shape = self._block_volumes, self.grid.n_voxels
+        return np.empty(shape, dtype=data_dtype(self._header))
+
+    def _read(self, payload: Payload, buffer: Array, volumes: slice) -> Array:
+        block = buffer[: volumes.stop - volumes.start]
+        payload.read_into(block)
+        if volumes.stop == self.n_volumes:
+            payload.finish()
+        block.flags.writeable = False
+        return block
+
+    def _count_volumes(self) -> int:
+        shape = self._header.get_data_shape()
+        if len(shape) < 4 or any(size > 1 for size in shape[4:]):
+            raise ImageError(
+                f"{self.path} has {len(shape)} dimensions ({shape}); a BOLD run has 4."
+            )
+        return int(shape[3])
+
+    def _read_t_r(self) -> float | None:
+        t_r = float(self._header["pixdim"][4]) * _SECONDS.get(
+            int(self._header["xyzt_units"]) & 0b111000, 1.0
+        )
+        return t_r if 0 < t_r < np.inf else None
+
+    def _default_volumes(self) -> int:
+        n_bytes = self.grid.n_voxels * data_dtype(self._header).itemsize
+        return max(1, min(_BLOCK_VOLUMES, _BLOCK_BYTES // n_bytes))
