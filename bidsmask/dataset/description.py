@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bidsmask.dataset.writing import (
+    explain,
     read_table,
     remove_leftovers,
     write_json,
@@ -317,10 +318,7 @@ def _locked(output_dir: Path) -> Iterator[None]:
             "hangs; end it and run the same command again."
         ) from error
     except OSError as error:
-        raise OutputError(
-            f"{output_dir}: cannot be written to ({error.strerror or error}). "
-            "Check the permissions, or choose another output folder."
-        ) from error
+        raise explain(path, error) from error
     try:
         remove_leftovers(output_dir, _TOP_FILES)
         yield

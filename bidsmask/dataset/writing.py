@@ -68,7 +68,7 @@ def write_bytes(path: Path, content: bytes, *, within: Path | None = None) -> No
     except OutputError:
         raise
     except OSError as error:
-        raise _explained(path, len(content), error) from error
+        raise explain(path, error, f"; {len(content)} bytes were to be written") from error
 
 
 def write_text(path: Path, text: str, *, within: Path | None = None) -> None:
@@ -171,6 +171,35 @@ def remove_leftovers(folder: Path, names: Iterable[str] | None = None) -> None:
         file.unlink(missing_ok=True)
 
 
+def explain(path: Path, error: OSError, need: str = "") -> OutputError:
+    """Turn a failure to write `path` into a letter: what happened, what was needed, what to do.
+
+    Parameters
+    ----------
+    path : Path
+    error : OSError
+        What the operating system said.
+    need : str
+        How much was to be written, as the end of a sentence.
+
+    Returns
+    -------
+    error : StorageError or OutputError
+        The first if the disk is full or fails, the second if it may not be written to.
+    """
+    trouble = _STORAGE_TROUBLE.get(error.errno or 0)
+    if trouble is None:
+        return OutputError(
+            f"{path}: cannot be written ({error.strerror or error}). "
+            "Check the permissions, or choose another output folder."
+        )
+    reason, remedy = trouble
+    return StorageError(
+        f"{path}: {reason}{need}{_free_space(path)}. {remedy}, then run the same command again: "
+        "it goes on from here."
+    )
+
+
 def _write(path: Path, content: bytes, within: Path | None) -> None:
     if within is not None:
         _check_inside(path, within)
@@ -236,20 +265,6 @@ def _flush_folder(folder: Path) -> None:
 def _short_hash(name: str) -> str:
     # Not the name itself: that may already be as long as a name can be.
     return hashlib.sha256(name.encode()).hexdigest()[:12]
-
-
-def _explained(path: Path, n_bytes: int, error: OSError) -> OutputError:
-    trouble = _STORAGE_TROUBLE.get(error.errno or 0)
-    if trouble is None:
-        return OutputError(
-            f"{path}: cannot be written ({error.strerror or error}). "
-            "Check the permissions, or choose another output folder."
-        )
-    reason, remedy = trouble
-    return StorageError(
-        f"{path}: {reason}; {n_bytes} bytes were to be written{_free_space(path)}. {remedy}, then "
-        "run the same command again: it goes on from here."
-    )
 
 
 def _free_space(path: Path) -> str:

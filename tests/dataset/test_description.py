@@ -262,7 +262,7 @@ def test_an_output_folder_that_cannot_be_made_is_an_output_error(
     tmp_path: Path, source: Path
 ) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(OutputError, match="cannot be written to"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write(tmp_path / "out", source)
 
 
