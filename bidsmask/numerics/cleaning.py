@@ -32,6 +32,14 @@ EPS = float(np.finfo(np.float64).eps)
 ROUNDING = 1e-12
 """What is left of a column that is smaller than this share of it is rounding error: nothing."""
 
+RANK_TOLERANCE = 1e-9
+"""A direction of a design counts if it is larger than this share of the largest one.
+
+Columns that repeat each other leave rounding errors of up to 1e-11 behind a Butterworth filter.
+A direction made of them is arbitrary: taking it out would cost signal and explain nothing.
+nilearn's threshold is an absolute 2e-14, which lets such directions pass.
+"""
+
 MIN_KEPT_VOLUMES = 3
 """A mean, a line and one volume to spare."""
 
@@ -168,7 +176,8 @@ def orthonormal_basis(design: FloatArray) -> FloatArray:
     if not design.size:
         return np.empty((design.shape[0], 0))
     q, r, _ = qr(_zscore(design), mode="economic", pivoting=True)
-    basis: FloatArray = q[:, np.abs(np.diag(r)) > 100 * EPS]
+    sizes = np.abs(np.diag(r))
+    basis: FloatArray = q[:, sizes > RANK_TOLERANCE * sizes[0]]
     return basis
 
 
@@ -322,9 +331,8 @@ class Cleaner:
     def _clean(self, signals: FloatArray) -> FloatArray:
         series = self._series(signals)
         residuals = _residuals(self._filtered(series), self.basis)
-        floor = ROUNDING * np.abs(series).max(axis=0, initial=0)
         return standardize(
-            _without_rounding(residuals, floor),
+            _without_rounding(residuals, series),
             self.parameters.standardize,
             original_mean=series.mean(axis=0) if self._removes_mean else None,
         )
@@ -376,7 +384,8 @@ class Cleaner:
         cosines: FloatArray = np.empty((len(design), 0))
         if self.parameters.filter == "cosine" and self.parameters.high_pass_hz is not None:
             cosines = cosine_basis(len(design), self._t_r, self.parameters.high_pass_hz)
-        whole = self._filtered(self._series(np.hstack([cosines, design])))
+        series = self._series(np.hstack([cosines, design]))
+        whole = _without_rounding(self._filtered(series), series)
         rank_of_cosines = orthonormal_basis(whole[:, : cosines.shape[1]]).shape[1]
         return rank_of_cosines, orthonormal_basis(whole)
 
@@ -428,17 +437,24 @@ def _residuals(signals: FloatArray, basis: FloatArray) -> FloatArray:
     return signals - basis @ (basis.T @ signals)
 
 
-def _without_rounding(signals: FloatArray, floor: FloatArray) -> FloatArray:
-    """Make columns whose range is within `floor` (P,) constant, so that no unit inflates it."""
-    flat = np.ptp(signals, axis=0) <= floor
-    return np.where(flat, signals.mean(axis=0), signals)
+def _without_rounding(left: FloatArray, series: FloatArray) -> FloatArray:
+    """Make constant what is left of a column when it is rounding error of what went in."""
+    flat = np.ptp(left, axis=0) <= ROUNDING * _size(series)
+    return np.where(flat, left.mean(axis=0), left)
+
+
+def _size(columns: FloatArray) -> FloatArray:
+    size: FloatArray = np.abs(columns).max(axis=0, initial=0)
+    return size
 
 
 def _zscore(signals: FloatArray) -> FloatArray:
-    centred: FloatArray = signals - signals.mean(axis=0)
+    """Give standard scores; 0 where a column varies by rounding errors of its mean at most."""
+    scores = np.zeros(signals.shape)
     std = signals.std(axis=0, ddof=1)
-    centred /= np.where(std < EPS, 1.0, std)
-    return centred
+    varies = std > np.maximum(EPS, ROUNDING * _size(signals))
+    np.divide(signals - signals.mean(axis=0), std, out=scores, where=varies)
+    return scores
 
 
 def _percent_change(signals: FloatArray, original_mean: FloatArray | None) -> FloatArray:
