@@ -163,7 +163,7 @@ def _plan_run(
         return fail(node="find_files", kind="SidecarError", reason=" ".join(run.problems))
     try:
         stream = BoldStream(run.bold)
-        atlases = shelf.for_run(run, stream.grid.voxel_sizes_mm)
+        atlases = shelf.for_run(run, tuple(stream.grid.voxel_sizes_mm.tolist()))
     except RunError as error:
         return fail(node="find_files", kind=type(error).__name__, reason=str(error))
     assert run.t_r is not None, "a run without problems has a repetition time"

@@ -155,23 +155,24 @@ class CleanedRun:
         ledger = DegreesOfFreedom(**dict(zip(names, numbers, strict=True)))  # type: ignore[arg-type]
         return cls(**values | {"ledger": ledger})
 
-    def full_length(self, how: str) -> tuple[FloatArray, ...]:
-        """The signals with one row for each BOLD volume, or as they are for ``"drop"``.
+    def rows_for(self, columns: FloatArray, how: str) -> FloatArray:
+        """Columns of the kept volumes as the output wants them.
 
-        Rows of censored volumes are NaN (``"na"``) or a cubic spline through the kept ones
-        (``"interpolate"``; NaN before the first and after the last of them).
+        Parameters
+        ----------
+        columns : array of shape (T_kept, P)
+        how : {"na", "interpolate", "drop"}
+            One row for each BOLD volume, those of censored volumes NaN or on a cubic spline
+            through the kept ones (NaN before the first and after the last of them); or kept
+            volumes only.
         """
         if how == "drop":
-            return self.signals
-        return tuple(self._spread(signals, how) for signals in self.signals)
-
-    def _spread(self, signals: FloatArray, how: str) -> FloatArray:
-        full = np.full((self.sample_mask.size, signals.shape[1]), np.nan)
-        full[self.sample_mask] = signals
+            return columns
+        rows = np.full((self.sample_mask.size, columns.shape[1]), np.nan)
+        rows[self.sample_mask] = columns
         if how == "interpolate" and not self.sample_mask.all():
-            present = ~np.isnan(signals).all(axis=0)
-            full[:, present] = interpolate_censored(full[:, present], self.sample_mask)
-        return full
+            return interpolate_censored(rows, self.sample_mask)
+        return rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -331,7 +332,9 @@ def _atlas_result(values: RunValues, plan: RunPlan, number: int) -> AtlasResult:
         coverage=values.coverage[number].table,
         by_strategy=tuple(
             RegionSignals(
-                signals=cleaned.full_length(plan.censor_output)[number].astype(np.float32),
+                signals=cleaned.rows_for(cleaned.signals[number], plan.censor_output).astype(
+                    np.float32
+                ),
                 matrices=tuple(
                     (name, matrices.by_measure[name][number]) for name in plan.measures
                 ),
