@@ -88,7 +88,7 @@ def friston_expansion(motion: FloatArray) -> FloatArray:
 
     References
     ----------
-    Friston et al. (1996), Magn. Reson. Med. 35(3), doi:10.1002/mrm.1910350312;
+    Friston et al. (1996), Magnetic Resonance in Medicine 35(3), doi:10.1002/mrm.1910350312;
     Satterthwaite et al. (2013), NeuroImage 64, doi:10.1016/j.neuroimage.2012.08.052
 
     Examples
