@@ -21,7 +21,7 @@ from bidsmask._typing import BoolArray, FloatArray, IntArray
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.description import bids_uri, describe_labels
-from bidsmask.dataset.names import output_name
+from bidsmask.dataset.names import output_name, run_folder
 from bidsmask.dataset.runs import BoldRun
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.dataset.writing import safe_text, write_bytes, write_json, write_table
@@ -267,10 +267,15 @@ def is_complete(output_dir: Path, run: BoldRun, digest: str) -> bool:
     digest : str
         Fingerprint of the settings, as given to `write_run`.
     """
+    folder = run_folder(run.entities)
     try:
         record = json.loads((output_dir / _record_name(run)).read_bytes())
-        return record["SettingsDigest"] == digest and all(
-            _sha256(output_dir / name) == expected for name, expected in record["Outputs"].items()
+        expected = record["Outputs"].items()
+        return (
+            record["SettingsDigest"] == digest
+            and bool(expected)
+            and all(Path(name).parent == folder for name, _ in expected)
+            and all(_sha256(output_dir / name) == known for name, known in expected)
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False  # no record, or one that was damaged: done again, it will be whole
@@ -349,18 +354,16 @@ def _atlas_files(about: _About, result: AtlasResult) -> Iterator[tuple[Path, Con
     extra = dict(lut.columns)
     yield image, image_bytes(_smallest_integers(result.placed.labels), about.result.grid)
     yield table, pd.DataFrame({"index": lut.ids, "name": lut.names, **extra})
-    yield (
-        sidecar,
-        {
-            **{safe_text(name): _described(f"{name}, as the atlas has it") for name in extra},
-            "Description": f"Regions of the atlas {atlas.name} on the grid of the run "
-            "(nearest neighbour), before the brain mask was applied",
-            "Sources": [_atlas_uri(about, atlas)],
-            **about.acquisition(),
-            **about.space(),
-            **_about_atlas(about, atlas),
-        },
-    )
+    content = {
+        "Description": f"Regions of the atlas {atlas.name} on the grid of the run "
+        "(nearest neighbour), before the brain mask was applied",
+        "Sources": [_atlas_uri(about, atlas)],
+        **about.acquisition(),
+        **about.space(),
+        **_about_atlas(about, atlas),
+    }
+    columns = {name: _described(f"{name}, as the atlas has it") for name in extra}
+    yield sidecar, _with_columns(content, columns)
 
 
 def _coverage_files(about: _About, result: AtlasResult) -> Iterator[tuple[Path, Content]]:
@@ -395,23 +398,20 @@ def _time_series_files(
     )
     signals = np.asarray(regions.signals, dtype=np.float32)
     yield table, pd.DataFrame(signals, columns=_node_names(atlas))
-    yield (
-        sidecar,
-        {
-            **_region_columns(atlas, result, used),
-            "Description": f"The {result.statistic} over the voxels of each region of "
-            f"{atlas.atlas.name} in the brain mask, cleaned. {used.strategy.description} "
-            f"{_CENSORED_ROWS[result.censor_output]}",
-            "Sources": [*about.bold_and_confounds, _copy(about, atlas.atlas)],
-            **about.acquisition(),
-            **_sampling(result, used),
-            **about.space(),
-            **_about_atlas(about, atlas.atlas),
-            "MinimumCoverage": result.min_coverage,
-            **_about_cleaning(used),
-            **_warnings(result.warnings, used.confounds.warnings, atlas.atlas.warnings),
-        },
-    )
+    content = {
+        "Description": f"The {result.statistic} over the voxels of each region of "
+        f"{atlas.atlas.name} in the brain mask, cleaned. {used.strategy.description} "
+        f"{_CENSORED_ROWS[result.censor_output]}",
+        "Sources": [*about.bold_and_confounds, _copy(about, atlas.atlas)],
+        **about.acquisition(),
+        **_sampling(result, used),
+        **about.space(),
+        **_about_atlas(about, atlas.atlas),
+        "MinimumCoverage": result.min_coverage,
+        **_about_cleaning(used),
+        **_warnings(result.warnings, used.confounds.warnings, atlas.atlas.warnings),
+    }
+    yield sidecar, _with_columns(content, _region_columns(atlas, result, used))
 
 
 def _matrix_files(
@@ -441,8 +441,8 @@ def _matrix_files(
         yield (
             sidecar,
             {
-                "Description": f"{measure.description} Between the regions of "
-                f"{atlas.atlas.name}, over the {used.ledger.n_kept} kept volumes.",
+                "Description": f"{measure.description}, between the regions of "
+                f"{atlas.atlas.name}, over the {used.ledger.n_kept} kept volumes",
                 "Sources": [about.output(series)],
                 "RelationshipMeasure": measure.name,
                 "MeasureDescription": measure.description,
@@ -470,18 +470,16 @@ def _design_files(about: _About, used: StrategyResult) -> Iterator[tuple[Path, C
         "design", ".tsv", ".json", desc=used.strategy.name, with_space=False
     )
     yield table, pd.DataFrame(confounds.design, columns=list(confounds.columns))
-    yield (
-        sidecar,
-        {
-            **{name: _design_column(name, confounds) for name in confounds.columns},
-            "Description": "Confounds that were regressed, as in the confounds table, with one "
-            "row for every BOLD volume, censored ones included. "
-            "Detrending, filtering and standardisation came after.",
-            "Sources": about.sources(about.run.confounds, about.run.confounds_json),
-            "FilledColumns": list(confounds.filled),
-            "ConfoundStrategy": _about_strategy(used.strategy),
-        },
-    )
+    content = {
+        "Description": "Confounds that were regressed, as in the confounds table, with one row "
+        "for every BOLD volume, censored ones included. Detrending, filtering and "
+        "standardisation came after.",
+        "Sources": about.sources(about.run.confounds, about.run.confounds_json),
+        "FilledColumns": list(confounds.filled),
+        "ConfoundStrategy": _about_strategy(used.strategy),
+    }
+    columns = {name: _design_column(name, confounds) for name in confounds.columns}
+    yield sidecar, _with_columns(content, columns)
 
 
 def _outliers_files(about: _About, used: StrategyResult) -> Iterator[tuple[Path, Content]]:
@@ -626,7 +624,7 @@ def _region_columns(
 ) -> dict[str, dict[str, Any]]:
     units = _UNITS[used.strategy.cleaning.standardize]
     return {
-        safe_text(str(row["Node"])): {
+        str(row["Node"]): {
             "Description": f"The {result.statistic} over region {row['Node']}",
             "Index": int(row["index"]),
             "Coverage": float(row["coverage"]),
@@ -671,6 +669,17 @@ def _outlier_column(method: str, strategy: Strategy) -> dict[str, Any]:
         "censored": {"Description": "Volumes left out, for any of these reasons"},
     }
     return {**columns[method], "Levels": levels}
+
+
+def _with_columns(
+    content: dict[str, Any], columns: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """Add descriptions of columns, under the names that they have in the table's header.
+
+    A key that BIDS knows is never given up for a region that happens to have the same name.
+    """
+    named = {safe_text(name): description for name, description in columns.items()}
+    return content | {name: named[name] for name in named if name not in content}
 
 
 def _described(description: str, units: str = "") -> dict[str, str]:

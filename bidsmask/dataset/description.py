@@ -174,14 +174,13 @@ def bids_uri(path: Path, output_dir: Path, links: Mapping[str, str | Path]) -> s
     >>> bids_uri(Path("/data/out/sub-01/func/b.tsv"), Path("/data/out"), links)
     'bids::sub-01/func/b.tsv'
     """
-    roots = {name: _absolute(root) for name, root in links.items() if "://" not in str(root)}
-    roots[""] = _absolute(output_dir)
-    file = _absolute(path)
-    holding = [(root, name) for name, root in roots.items() if file.is_relative_to(root)]
-    if not holding:
-        return file.as_uri()
-    root, name = max(holding, key=lambda pair: len(pair[0].parts))
-    return f"bids:{name}:{quote(file.relative_to(root).as_posix())}"
+    roots = {name: Path(root) for name, root in links.items() if "://" not in str(root)}
+    roots[""] = output_dir
+    return (
+        _uri_below(_absolute(path), {name: _absolute(root) for name, root in roots.items()})
+        or _uri_below(_real(path), {name: root.resolve() for name, root in roots.items()})
+        or _absolute(path).as_uri()
+    )
 
 
 def describe_labels(output_dir: Path, labels: Mapping[str, str]) -> None:
@@ -271,8 +270,23 @@ def _root_uri(output_dir: Path, root: str | Path) -> str:
     return quote(Path(os.path.relpath(there, here)).as_posix())
 
 
+def _uri_below(file: Path, roots: Mapping[str, Path]) -> str | None:
+    holding = [(root, name) for name, root in roots.items() if file.is_relative_to(root)]
+    if not holding:
+        return None
+    root, name = max(holding, key=lambda pair: len(pair[0].parts))
+    return f"bids:{name}:{quote(file.relative_to(root).as_posix())}"
+
+
 def _absolute(path: str | Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 (without following links)
+    """Make a path absolute, and leave its symbolic links as they are if that can be."""
+    path = Path(path)
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
+def _real(path: Path) -> Path:
+    # The folder only: the files of a DataLad dataset are links to somewhere else altogether.
+    return path.parent.resolve() / path.name
 
 
 def _write_bidsignore(path: Path) -> None:
@@ -296,6 +310,7 @@ def _merge_labels(output_dir: Path, labels: Mapping[str, str]) -> None:
     write_json(
         path.with_suffix(".json"),
         {
+            "Description": "What the labels of the entity desc mean in this dataset",
             "desc_id": {"Description": "Entity desc and label, as in file names"},
             "description": {"Description": "How files with this label were made"},
         },

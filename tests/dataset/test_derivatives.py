@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import hashlib
 import json
 import os
 import shlex
@@ -385,7 +386,17 @@ def test_a_changed_or_missing_output_makes_a_run_incomplete(place: Place) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"SettingsDigest": "d1g357", "Outputs": 3}', "3", "null"]
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"SettingsDigest": "d1g357", "Outputs": 3}',
+        '{"SettingsDigest": "d1g357", "Outputs": {}}',
+        "3",
+        "null",
+    ],
 )
 def test_a_damaged_record_makes_a_run_incomplete(place: Place, text: str) -> None:
     result = make_result(place.source)
@@ -397,9 +408,12 @@ def test_a_record_that_points_out_of_the_dataset_is_not_believed(place: Place) -
     result = make_result(place.source)
     record = place.write(result)[-1]
     content = json.loads(record.read_text())
-    content["Outputs"] = {"../fmriprep/dataset_description.json": "0"}
-    record.write_text(json.dumps(content))
-    assert not is_complete(place.output, result.run, DIGEST)
+    outside = place.source / "dataset_description.json"
+    known = hashlib.sha256(outside.read_bytes()).hexdigest()
+    for name in ("../fmriprep/dataset_description.json", str(outside)):
+        content["Outputs"] = {name: known}
+        record.write_text(json.dumps(content))
+        assert not is_complete(place.output, result.run, DIGEST)
 
 
 def test_spaces_of_one_run_share_their_design_and_are_both_complete(place: Place) -> None:
@@ -474,6 +488,17 @@ def test_each_column_is_described_under_the_name_it_has(place: Place) -> None:
     assert content["'=RH_Vis"]["Coverage"] == pytest.approx(0.2)
     assert content["'=RH_Vis"]["Description"].endswith(" =RH_Vis")
     assert content["LH_Vis"]["Units"] == "standard deviations"
+
+
+def test_a_region_may_be_called_like_a_key_of_bids(place: Place) -> None:
+    result = make_result(place.source)
+    (atlas,) = result.atlases
+    coverage = atlas.coverage.assign(Node=["Sources", "TaskName", "a", "b"])
+    place.write(
+        dataclasses.replace(result, atlases=(dataclasses.replace(atlas, coverage=coverage),))
+    )
+    assert sidecar(place.only(SERIES))["TaskName"] == "Resting"
+    assert list(read_table(place.only(SERIES)).columns) == ["Sources", "TaskName", "a", "b"]
 
 
 def test_dropped_volumes_leave_their_times_behind(place: Place) -> None:

@@ -177,6 +177,20 @@ def test_the_deepest_dataset_names_a_file() -> None:
     assert bids_uri(output / "x", output, links) == "bids::x"
 
 
+def test_a_dataset_is_recognised_behind_a_link_and_an_annexed_file_where_it_is_named(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "real" / "sub-01").mkdir(parents=True)
+    (tmp_path / "annex").touch()
+    (tmp_path / "real" / "sub-01" / "a").symlink_to(tmp_path / "annex")
+    (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
+    for root, seen_from in (("real", "link"), ("link", "real"), ("link/../real", "link")):
+        uri = bids_uri(
+            tmp_path / seen_from / "sub-01" / "a", tmp_path / "out", {"x": tmp_path / root}
+        )
+        assert uri == "bids:x:sub-01/a"
+
+
 def test_a_file_outside_of_all_datasets_has_a_file_uri() -> None:
     assert bids_uri(Path("/home/me/my atlas.nii"), Path("/out"), {}) == (
         "file:///home/me/my%20atlas.nii"
@@ -216,7 +230,7 @@ def test_labels_are_described_in_one_table_whatever_job_adds_them(
     assert list(table["desc_id"]) == ["desc-36P", "desc-bidsmask", "desc-simple"]
     assert table["description"][2] == "Motion and tissue signals."
     described = json.loads((output / "descriptions.json").read_text())
-    assert set(described) == set(table.columns)
+    assert set(described) == {"Description", *table.columns}
 
 
 def test_jobs_side_by_side_lose_no_label(tmp_path: Path, source: Path) -> None:
