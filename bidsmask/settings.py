@@ -165,7 +165,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read as a settings file (TOML): {error}") from error
+        raise SettingsError(
+            f"{path}: cannot be read as a settings file (TOML): {error}"
+        ) from error
     options: dict[str, Any] = {}
     for key, value in content.items():
         if key in SECTIONS:

@@ -156,8 +156,8 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
         "strategies. 'none' switches a filter or threshold off.",
     )
     add("--strategies", nargs="+", metavar="NAME|FILE",
-        help=f"confound strategies: {', '.join(strategy_names())}, or YAML files of yours; several "
-        f"at once (default: {' '.join(DEFAULT_STRATEGIES)})")  # fmt: skip
+        help=f"confound strategies: {', '.join(strategy_names())}, or YAML files of yours; "
+        f"several at once (default: {' '.join(DEFAULT_STRATEGIES)})")  # fmt: skip
     add("--filter", choices=("butterworth", "cosine", "none"), help="temporal filter")
     add("--high-pass", dest="high_pass_hz", type=_or_word(float, "none"), metavar="HZ",
         help="keep frequencies above")  # fmt: skip
@@ -183,7 +183,8 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
 def _add_connectivity(parser: argparse.ArgumentParser) -> None:
     add = _adder(parser, "connectivity")
     add("--connectivity", nargs="+", choices=MEASURES, metavar="MEASURE",
-        help=f"region-by-region matrices: {', '.join(MEASURES)} (default: correlation)")  # fmt: skip
+        help=f"region-by-region matrices: {', '.join(MEASURES)} "
+        "(default: correlation)")  # fmt: skip
 
 
 def _add_execution(parser: argparse.ArgumentParser) -> None:

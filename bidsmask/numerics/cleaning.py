@@ -120,7 +120,8 @@ class DegreesOfFreedom:
     n_confounds : int
         Rank that the design adds to the cosines, on the kept volumes.
     remaining : float
-        `n_kept` minus the three losses; above 0.
+        `n_kept` minus the three losses. At or below 0 where a Butterworth filter leaves no more
+        frequencies than the design has columns: what comes out is then hardly signal.
 
     References
     ----------
@@ -265,8 +266,8 @@ class Cleaner:
     Raises
     ------
     DegreesOfFreedomError
-        If fewer than 3 volumes are kept, or no degrees of freedom remain, or the run is too
-        short for the filter.
+        If fewer than 3 volumes are kept, the design and the line have as many columns as there
+        are kept volumes, or the run is too short for the filter.
     ConfoundsError
         If the design holds NaN or infinite values in kept volumes.
     RunError
@@ -403,8 +404,8 @@ class Cleaner:
             n_confounds=n_confounds,
             remaining=n_kept - n_detrend - n_filter - n_confounds,
         )
-        if ledger.remaining <= 0:
-            raise DegreesOfFreedomError(_overdrawn(ledger))
+        if n_kept - n_detrend - self.basis.shape[1] <= 0:
+            raise DegreesOfFreedomError(overdrawn(ledger))
         return ledger
 
     def _stopped_share(self) -> float:
@@ -415,7 +416,8 @@ class Cleaner:
         return 1 - (low - high) / nyquist_hz
 
 
-def _overdrawn(ledger: DegreesOfFreedom) -> str:
+def overdrawn(ledger: DegreesOfFreedom) -> str:
+    """Say that nothing remains, where it all went, and what to do."""
     return (
         f"No degrees of freedom are left: {ledger.n_kept} of {ledger.n_volumes} volumes are kept "
         f"({ledger.n_censored} censored), minus {ledger.n_detrend} for mean and line, "

@@ -182,9 +182,9 @@ def _read_crash(path: Path) -> tuple[str, tuple[str, str]]:
 
 
 def error_of_traceback(text: str, crash_file: Path) -> tuple[str, str]:
-    """The kind of error that ended a traceback, and its message.
+    r"""The kind of error that ended a traceback, and its message.
 
-    >>> error_of_traceback("...\\nbidsmask.errors.ConfoundsError: no column.\\n", Path("c.txt"))
+    >>> error_of_traceback("...\nbidsmask.errors.ConfoundsError: no column.\n", Path("c.txt"))
     ('ConfoundsError', 'no column.')
     """
     ours = re.findall(

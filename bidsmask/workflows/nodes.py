@@ -21,22 +21,22 @@ from bidsmask.images.io import load_mask
 from bidsmask.images.labels import PlacedLabels, load_labels, place_labels
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.carpet import carpet_voxels
-from bidsmask.numerics.projection import VoxelSelection
+from bidsmask.numerics.projection import Projection, VoxelSelection
 from bidsmask.workflows import results
 from bidsmask.workflows.results import CleanedRun, ExtractedRun, Matrices
 
 
-class LoadConfounds(SimpleInterface):  # type: ignore[misc]
+class LoadConfounds(SimpleInterface):
     """The design and the censored volumes of a run, for each strategy."""
 
-    class input_spec(TraitedSpec):  # type: ignore[misc]
+    class input_spec(TraitedSpec):
         table = File(exists=True, mandatory=True, desc="fMRIPrep's confounds table")
         sidecar = File(exists=True, desc="its JSON sidecar, if there is one")
         strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
         n_volumes = traits.Int(mandatory=True, desc="volumes of the BOLD run (T)")
         version = traits.Str(__version__, usedefault=True)
 
-    class output_spec(TraitedSpec):  # type: ignore[misc]
+    class output_spec(TraitedSpec):
         confounds_files = traits.List(File(exists=True), desc="one for each strategy")
 
     def _run_interface(self, runtime: Any) -> Any:
@@ -52,10 +52,10 @@ class LoadConfounds(SimpleInterface):  # type: ignore[misc]
         return runtime
 
 
-class ResampleAtlas(SimpleInterface):  # type: ignore[misc]
+class ResampleAtlas(SimpleInterface):
     """Every atlas on the run's grid, with the brain mask of the run."""
 
-    class input_spec(TraitedSpec):  # type: ignore[misc]
+    class input_spec(TraitedSpec):
         atlas_files = traits.List(File(exists=True), mandatory=True, desc="label images")
         atlases = traits.Any(mandatory=True, desc="tuple of Atlas")
         mask = File(exists=True, mandatory=True, desc="brain mask of the run")
@@ -63,7 +63,7 @@ class ResampleAtlas(SimpleInterface):  # type: ignore[misc]
         affine = traits.Any(mandatory=True, desc="affine of the run's grid, nested tuples")
         version = traits.Str(__version__, usedefault=True)
 
-    class output_spec(TraitedSpec):  # type: ignore[misc]
+    class output_spec(TraitedSpec):
         placed_files = traits.List(File(exists=True), desc="one for each atlas")
 
     def _run_interface(self, runtime: Any) -> Any:
@@ -79,15 +79,15 @@ class ResampleAtlas(SimpleInterface):  # type: ignore[misc]
         return runtime
 
 
-class ExtractSignals(SimpleInterface):  # type: ignore[misc]
+class ExtractSignals(SimpleInterface):
     """Region means of every atlas, and the statistics of the run, in one pass over the BOLD."""
 
-    class input_spec(TraitedSpec):  # type: ignore[misc]
+    class input_spec(TraitedSpec):
         bold = File(exists=True, mandatory=True, desc="BOLD run")
         placed_files = traits.List(File(exists=True), mandatory=True, desc="atlases on its grid")
         version = traits.Str(__version__, usedefault=True)
 
-    class output_spec(TraitedSpec):  # type: ignore[misc]
+    class output_spec(TraitedSpec):
         extracted_file = File(exists=True, desc="signals, statistics and carpet of the run")
 
     def _run_interface(self, runtime: Any) -> Any:
@@ -95,7 +95,7 @@ class ExtractSignals(SimpleInterface):  # type: ignore[misc]
         labels = placed[0].labels.ravel(order="F")
         mask = placed[0].mask
         carpet = VoxelSelection(carpet_voxels(labels, mask.ravel(order="F")))
-        projections = [*(atlas.projection() for atlas in placed), carpet]
+        projections: list[Projection] = [*(atlas.projection() for atlas in placed), carpet]
         extraction = extract(BoldStream(Path(self.inputs.bold)), projections, mask=mask)
         extracted = ExtractedRun.from_extraction(extraction, labels[carpet.support])
         file = Path(runtime.cwd) / "extracted.npz"
@@ -104,10 +104,10 @@ class ExtractSignals(SimpleInterface):  # type: ignore[misc]
         return runtime
 
 
-class CleanSignals(SimpleInterface):  # type: ignore[misc]
+class CleanSignals(SimpleInterface):
     """Remove confounds and drift from the region signals, for each strategy."""
 
-    class input_spec(TraitedSpec):  # type: ignore[misc]
+    class input_spec(TraitedSpec):
         extracted_file = File(exists=True, mandatory=True, desc="signals of the run")
         placed_files = traits.List(File(exists=True), mandatory=True, desc="atlases on its grid")
         confounds_files = traits.List(File(exists=True), mandatory=True, desc="per strategy")
@@ -117,7 +117,7 @@ class CleanSignals(SimpleInterface):  # type: ignore[misc]
         min_coverage = traits.Float(mandatory=True, desc="regions with less are n/a")
         version = traits.Str(__version__, usedefault=True)
 
-    class output_spec(TraitedSpec):  # type: ignore[misc]
+    class output_spec(TraitedSpec):
         cleaned_files = traits.List(File(exists=True), desc="one for each strategy")
         coverage_files = traits.List(File(exists=True), desc="one for each atlas")
 
@@ -137,15 +137,15 @@ class CleanSignals(SimpleInterface):  # type: ignore[misc]
         return runtime
 
 
-class ComputeConnectivity(SimpleInterface):  # type: ignore[misc]
+class ComputeConnectivity(SimpleInterface):
     """Region-by-region matrices of the cleaned signals, for each strategy and atlas."""
 
-    class input_spec(TraitedSpec):  # type: ignore[misc]
+    class input_spec(TraitedSpec):
         cleaned_files = traits.List(File(exists=True), mandatory=True, desc="per strategy")
         measures = traits.Any(mandatory=True, desc="names of the measures")
         version = traits.Str(__version__, usedefault=True)
 
-    class output_spec(TraitedSpec):  # type: ignore[misc]
+    class output_spec(TraitedSpec):
         matrices_files = traits.List(File(exists=True), desc="one for each strategy")
 
     def _run_interface(self, runtime: Any) -> Any:
@@ -155,7 +155,7 @@ class ComputeConnectivity(SimpleInterface):  # type: ignore[misc]
         return runtime
 
 
-class _ResultSpec(TraitedSpec):  # type: ignore[misc]
+class _ResultSpec(TraitedSpec):
     """What the two nodes that show results take in."""
 
     plan = traits.Any(mandatory=True, desc="RunPlan")
@@ -170,13 +170,13 @@ class _ResultSpec(TraitedSpec):  # type: ignore[misc]
     version = traits.Str(__version__, usedefault=True)
 
 
-class WriteDerivatives(SimpleInterface):  # type: ignore[misc]
+class WriteDerivatives(SimpleInterface):
     """Every file of the run under its final name; the completion record last."""
 
     class input_spec(_ResultSpec):
         links = traits.Any(mandatory=True, desc="tuple of (dataset name, path)")
 
-    class output_spec(TraitedSpec):  # type: ignore[misc]
+    class output_spec(TraitedSpec):
         out_files = traits.List(File(exists=True), desc="what was written")
 
     def _run_interface(self, runtime: Any) -> Any:
@@ -188,13 +188,13 @@ class WriteDerivatives(SimpleInterface):  # type: ignore[misc]
         return runtime
 
 
-class DrawReportlets(SimpleInterface):  # type: ignore[misc]
+class DrawReportlets(SimpleInterface):
     """The figures and the summary of the run, for the subject's report."""
 
     class input_spec(_ResultSpec):
         pass
 
-    class output_spec(TraitedSpec):  # type: ignore[misc]
+    class output_spec(TraitedSpec):
         reportlet_files = traits.List(File(exists=True), desc="figures and summary")
 
     def _run_interface(self, runtime: Any) -> Any:

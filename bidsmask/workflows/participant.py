@@ -18,6 +18,7 @@ from nipype.pipeline import engine as pe
 from bidsmask._version import __version__
 from bidsmask.dataset.derivatives import is_complete
 from bidsmask.dataset.description import write_dataset_files
+from bidsmask.dataset.writing import remove_leftovers
 from bidsmask.errors import LockError, OutputError, SettingsError
 from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows import resources
@@ -93,6 +94,8 @@ def run_participants(
     """
     links = dataset_links(settings)
     with _writable(settings.output_dir), _locked(settings.output_dir, plan.subjects):
+        for subject in plan.subjects:
+            remove_leftovers(settings.output_dir / f"sub-{subject}")  # of a job that was killed
         _write_dataset_level(settings, links)
         plans = [_with_state(run, settings.output_dir) for run in plan.runs]
         outcome = _execute(settings, plans, links, on_node)

@@ -29,7 +29,7 @@ from bidsmask.reports.summaries import (
     StrategySummary,
 )
 from bidsmask.workflows.plan import RunPlan
-from bidsmask.workflows.results import CleanedRun, Coverage, RunValues, run_quality
+from bidsmask.workflows.results import CleanedRun, Coverage, RunValues, run_quality, run_warnings
 
 _NETWORK_COLUMNS = ("network", "Network", "network_label", "community")
 
@@ -90,11 +90,7 @@ def run_section(values: RunValues, plan: RunPlan, drawn: tuple[Figure, ...]) -> 
         title=_title(plan),
         facts=_facts(plan, quality),
         files=_files(plan),
-        warnings=(
-            *plan.run.warnings,
-            *(text for atlas in plan.atlases for text in atlas.warnings),
-            *(text for confounds in values.confounds for text in confounds.warnings),
-        ),
+        warnings=run_warnings(values, plan),
         atlases=tuple(
             _coverage_summary(atlas, coverage)
             for atlas, coverage in zip(plan.atlases, values.coverage, strict=True)

@@ -25,7 +25,7 @@ from bidsmask.dataset.strategies import Strategy
 from bidsmask.images.extract import Extraction
 from bidsmask.images.labels import PlacedLabels, coverage_table, usable
 from bidsmask.numerics.censoring import interpolate_censored
-from bidsmask.numerics.cleaning import Cleaner, DegreesOfFreedom
+from bidsmask.numerics.cleaning import Cleaner, DegreesOfFreedom, overdrawn
 from bidsmask.numerics.connectivity import MEASURES
 from bidsmask.numerics.quality import correlation
 from bidsmask.workflows.plan import RunPlan
@@ -108,7 +108,11 @@ class Coverage:
 
     def save(self, path: Path) -> None:
         """Write as ``.npz``, so that numbers come back as they were."""
-        np.savez(path, **{name: self._column(name) for name in self.table.columns})
+        np.savez(
+            path,
+            allow_pickle=False,
+            **{name: self._column(name) for name in self.table.columns},
+        )
 
     def _column(self, name: str) -> Array:
         values = self.table[name].to_numpy()
@@ -195,6 +199,7 @@ class Matrices:
         """Write as ``.npz``."""
         np.savez(
             path,
+            allow_pickle=False,
             **{
                 f"{name}/{number}": matrix
                 for name, matrices in self.by_measure.items()
@@ -321,7 +326,7 @@ def run_result(values: RunValues, plan: RunPlan) -> RunResult:
         atlases=tuple(_atlas_result(values, plan, number) for number in range(len(plan.atlases))),
         quality=run_quality(values),
         version=__version__,
-        warnings=plan.run.warnings,
+        warnings=run_warnings(values, plan),
     )
 
 
@@ -342,6 +347,23 @@ def _atlas_result(values: RunValues, plan: RunPlan, number: int) -> AtlasResult:
             for cleaned, matrices in zip(values.cleaned, values.matrices, strict=True)
         ),
     )
+
+
+def run_warnings(values: RunValues, plan: RunPlan) -> tuple[str, ...]:
+    """What is odd about the run, its atlases, its confounds and what is left of it."""
+    warnings = [*plan.run.warnings]
+    for atlas in plan.atlases:
+        warnings += [f"{atlas.name}: {text}" for text in atlas.warnings]
+    for confounds, cleaned in zip(values.confounds, values.cleaned, strict=True):
+        warnings += confounds.warnings
+        if cleaned.ledger.remaining <= 0:
+            warnings.append(f"{confounds.strategy}: {overdrawn(cleaned.ledger)}")
+    if values.extracted.n_nonfinite:
+        warnings.append(
+            f"{plan.run.bold.name}: up to {values.extracted.n_nonfinite} voxels of the brain mask "
+            "are NaN or infinite in a volume; they are left out of the means."
+        )
+    return tuple(dict.fromkeys(warnings))
 
 
 def run_quality(values: RunValues) -> dict[str, float]:
@@ -375,7 +397,7 @@ def _savez(path: Path, value: Any, **replaced: Array) -> None:
             arrays |= {f"{field.name}/{number}": item for number, item in enumerate(content)}
         else:
             arrays[field.name] = np.asarray(content)
-    np.savez(path, **arrays)
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -117,7 +117,9 @@ def test_help_shows_dashed_names_and_imports_nothing_heavy():
         "heavy = {'numpy', 'pandas', 'nibabel', 'nipype', 'bids', 'scipy', 'rich', 'yaml'};"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

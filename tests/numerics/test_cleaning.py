@@ -317,14 +317,20 @@ def test_mean_and_line_are_counted(detrend, standardize, n_detrend):
 
 
 def test_a_design_as_large_as_the_run_is_refused_with_all_counts():
-    design = np.random.default_rng(0).normal(size=(T, 50))
+    design = np.random.default_rng(0).normal(size=(T, 98))
     mask = np.arange(T) < 100
     message = (
         "100 of 120 volumes are kept .20 censored., minus 2 for mean and line, 64 for the filter "
-        "and 50 for the design, makes -16"
+        "and 98 for the design, makes -64"
     )
     with pytest.raises(DegreesOfFreedomError, match=message):
         cleaner_of(CleaningParameters(**FILTERS["band-pass"]), mask, design)
+
+
+def test_a_filter_that_leaves_fewer_frequencies_than_regressors_is_counted_not_refused():
+    design = np.random.default_rng(0).normal(size=(T, 50))
+    cleaner = cleaner_of(CleaningParameters(**FILTERS["band-pass"]), np.arange(T) < 100, design)
+    assert cleaner.ledger.remaining == pytest.approx(100 - 2 - 64 - 50)
 
 
 def test_nothing_left_is_refused_too():

@@ -14,11 +14,11 @@ def run(tmp_path, misbehave):
         workflow = pe.Workflow("wf", base_dir=str(tmp_path / "work"))
         for number, how in enumerate(words):
             node = pe.Node(misbehave(how=how, diary=str(tmp_path / f"{number}")), f"n{number}")
-            after = pe.Node(misbehave(how="fine", diary=str(tmp_path / f"a{number}")), f"a{number}")
+            after = pe.Node(
+                misbehave(how="fine", diary=str(tmp_path / f"a{number}")), f"a{number}"
+            )
             workflow.connect(node, "out", after, "after")
-        return execute(
-            workflow, n_procs=2, memory_gb=4, crash_dir=tmp_path / "logs", **arguments
-        )
+        return execute(workflow, n_procs=2, memory_gb=4, crash_dir=tmp_path / "logs", **arguments)
 
     return run_words
 
