@@ -58,14 +58,24 @@ def compress(content: bytes) -> bytes:
     return compressed
 
 
+def first_bytes(path: Path, count: int) -> bytes:
+    """Read the first uncompressed bytes of a compressed file, however it ends."""
+    with _patient(path) as file:
+        return file.read(count)
+
+
 def n_readable_bytes(path: Path) -> int:
-    """Count the uncompressed bytes of a file up to its end or to where it is damaged."""
-    # the standard library hands out what comes before a damage; isal keeps the last piece back
-    with gzip.open(path, "rb") as file, suppress(*_INFLATE_ERRORS):
-        while file.read1(io.DEFAULT_BUFFER_SIZE):
-            pass
-        return file.tell()
-    return file.tell()
+    """Count the uncompressed bytes of a compressed file, up to its end or where it is damaged."""
+    count = 0
+    with _patient(path) as file, suppress(*_INFLATE_ERRORS):
+        while piece := file.read1(io.DEFAULT_BUFFER_SIZE):
+            count += len(piece)
+    return count
+
+
+def _patient(path: Path) -> gzip.GzipFile:
+    """Open with the standard library: isal keeps back the last piece before a damage."""
+    return gzip.open(path, "rb")
 
 
 @contextmanager

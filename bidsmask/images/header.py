@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from bidsmask.errors import ImageError
-from bidsmask.images.compression import COPY_AGAIN, explained, is_gzip, open_bytes
+from bidsmask.images.compression import COPY_AGAIN, explained, first_bytes, is_gzip
 from bidsmask.images.grid import Grid
 
 DATA_TYPES = (
@@ -113,9 +113,8 @@ def _first_bytes(path: Path) -> bytes:
     _check_start(path, start)
     if not is_gzip(path):
         return start
-    with explained(path), open_bytes(path) as file:
-        inflated: bytes = file.read(540)
-    return inflated
+    with explained(path):
+        return first_bytes(path, 540)
 
 
 def _check_start(path: Path, start: bytes) -> None:
@@ -160,10 +159,9 @@ def _check_dimensions(path: Path, header: Any) -> None:
 
 def _check_type(path: Path, header: Any) -> None:
     code = int(header["datatype"])
-    try:
-        dtype = data_dtype(header)
-    except nib.spatialimages.HeaderDataError as error:
-        raise ImageError(f"{path}: the data type code {code} is unknown.") from error
+    if code not in nib.nifti1.data_type_codes:
+        raise ImageError(f"{path}: the data type code {code} is unknown. {COPY_AGAIN}")
+    dtype = data_dtype(header)
     if dtype.newbyteorder("=").name not in DATA_TYPES:
         name = nib.nifti1.data_type_codes.label[code]
         raise ImageError(
