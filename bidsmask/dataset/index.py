@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from bidsmask.dataset.entities import ParsedName, parse_name
-from bidsmask.dataset.listing import count_bold, is_are, is_folder, list_bold, relative, some_of
+from bidsmask.dataset.listing import (
+    count_bold,
+    is_are,
+    is_folder,
+    list_bold,
+    real_place,
+    relative,
+    some_of,
+)
 from bidsmask.dataset.runs import BoldRun, read_run
 from bidsmask.dataset.selection import NATIVE_SPACES, Selection, agrees, labels_of
 from bidsmask.dataset.sidecars import Folders, read_json
@@ -218,17 +226,10 @@ def _agrees_with_folder(file: _File, root: Path) -> bool:
 
 
 def _each_once(files: Iterable[_File]) -> list[_File]:
-    """One path for each file, the shortest, where links to folders lead to it by several.
-
-    Folders are resolved and files are not: in a datalad dataset, files of the same content are
-    links to one and the same place and yet different runs.
-    """
-    real: dict[Path, str] = {}
+    """One path for each file, the shortest, where links to folders lead to it by several."""
     once: dict[tuple[str, str], _File] = {}
     for file in sorted(files, key=lambda file: (len(file.path.parts), file.path)):
-        folder = file.path.parent
-        where = real.setdefault(folder, os.path.realpath(folder))
-        once.setdefault((where, file.path.name), file)
+        once.setdefault(real_place(file.path), file)
     return sorted(once.values(), key=lambda file: file.path)
 
 

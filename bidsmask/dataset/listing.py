@@ -72,7 +72,7 @@ def list_bold(
         path for label in subjects for path in _walk(root / f"sub-{label}", root, place, notes)
     ]
     walked = {path for path in on_disk if place.fullmatch(relative(path, root))}
-    _note_strays(set(on_disk) - walked, root, notes)
+    _note_strays(set(on_disk) - walked, {real_place(path) for path in walked}, root, notes)
     if not _is_digestible(description, root, notes):
         return sorted(walked)
     indexed = {path for path in _ask_pybids(root, place, database)
@@ -95,6 +95,15 @@ def _place_of_bold(subjects: Iterable[str] | None) -> re.Pattern[str]:
 def is_folder(path: Path | str) -> bool:
     """Whether there is a folder; no, rather than an error, to links in a circle and the like."""
     return os.path.isdir(path)  # noqa: PTH112
+
+
+def real_place(path: Path) -> tuple[str, str]:
+    """Folder, without links to folders, and name: the same by whatever way a file is reached.
+
+    Links to files stay: in a datalad dataset, files of the same content are links to one and
+    the same place and yet different runs.
+    """
+    return os.path.realpath(path.parent), path.name
 
 
 def relative(path: Path, root: Path) -> str:
@@ -217,9 +226,12 @@ def _read_database(file: Path) -> tuple[str | None, set[str]]:
     return (row[0] if row else None), names
 
 
-def _note_strays(strays: set[Path], root: Path, notes: list[str]) -> None:
+def _note_strays(
+    paths: set[Path], known: set[tuple[str, str]], root: Path, notes: list[str]
+) -> None:
+    strays = sorted(path for path in paths if real_place(path) not in known)
     if strays:
-        names = some_of([relative(path, root)[1:] for path in sorted(strays)])
+        names = some_of([relative(path, root)[1:] for path in strays])
         notes.append(
             f"{count_bold(strays)} outside of sub-*/[ses-*/]func {is_are(strays)} left out: "
             f"{names}."
