@@ -320,11 +320,11 @@ def test_a_design_as_large_as_the_run_is_refused_with_all_counts():
     design = np.random.default_rng(0).normal(size=(T, 98))
     mask = np.arange(T) < 100
     message = (
-        "100 of 120 volumes are kept .20 censored., minus 2 for mean and line, 64 for the filter "
-        "and 98 for the design, makes -64"
+        "100 of 120 volumes are kept .20 censored., minus 2 for mean and line, 0 for the filter "
+        "and 98 for the design, makes 0"
     )
     with pytest.raises(DegreesOfFreedomError, match=message):
-        cleaner_of(CleaningParameters(**FILTERS["band-pass"]), mask, design)
+        cleaner_of(CleaningParameters(), mask, design)
 
 
 def test_a_filter_that_leaves_fewer_frequencies_than_regressors_is_counted_not_refused():
