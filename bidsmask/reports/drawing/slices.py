@@ -85,8 +85,8 @@ def rows(
     labels : int array of shape (X, Y, Z)
     affine : array of shape (4, 4)
     lost_ids : collection of int
-        Labels to fill. Each slice is moved, within its share of the volume, to where most of
-        their voxels are.
+        Labels to fill. Slices are moved, within their share of the atlas, so that each row
+        shows as many of them as it can.
 
     Returns
     -------
@@ -119,7 +119,7 @@ class _Scene:
     origin: Array
 
     def row(self, axis: int) -> Row:
-        indices = _chosen_slices(self.regions != 0, self.lost, axis)
+        indices = _chosen_slices(self.regions, self.lost, axis)
         sizes = np.delete(voxel_sizes(self.affine), axis)
         extent_mm = sizes * np.delete(np.array(self.regions.shape), axis)
         tiles = [self._tile(axis, index, sizes) for index in indices]
@@ -173,17 +173,23 @@ def _bounding_box(inside: BoolArray) -> tuple[slice, ...]:
     return tuple(sides)
 
 
-def _chosen_slices(regions: BoolArray, lost: BoolArray, axis: int) -> list[int]:
-    """One slice in each equal share of the atlas: its middle, or where most is lost."""
+def _chosen_slices(regions: IntArray, lost: BoolArray, axis: int) -> list[int]:
+    """One slice in each equal share of the atlas: its middle, or where lost regions are.
+
+    A lost region that an earlier slice shows does not move a later one.
+    """
     others = tuple({0, 1, 2} - {axis})
     present = np.flatnonzero(regions.any(axis=others))
-    n_lost = lost.sum(axis=others)
-    shares = np.array_split(np.arange(present[0], present[-1] + 1), N_SLICES[axis])
-    return [_best(share, n_lost[share]) for share in shares if share.size]
-
-
-def _best(share: IntArray, n_lost: IntArray) -> int:
-    return int(share[n_lost.argmax()] if n_lost.any() else share[share.size // 2])
+    unseen = lost.copy()
+    chosen: list[int] = []
+    for share in np.array_split(np.arange(present[0], present[-1] + 1), N_SLICES[axis]):
+        if share.size:
+            n_lost = unseen.sum(axis=others)[share]
+            best = n_lost.argmax() if n_lost.any() else share.size // 2
+            chosen.append(int(share[best]))
+            seen = np.unique(np.take(regions, chosen[-1], axis=axis))
+            unseen &= ~np.isin(regions, seen)
+    return chosen
 
 
 def _resized(plane: Array, sizes: FloatArray) -> Array:

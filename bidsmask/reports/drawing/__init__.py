@@ -1,0 +1,1 @@
+"""How each figure is drawn; `bidsmask.reports.figures` is the way in."""
