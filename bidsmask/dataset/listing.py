@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import sqlite3
 import tempfile
 import warnings as python_warnings
@@ -21,7 +22,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bidsmask.dataset.runs import IMAGE_EXTENSIONS
-from bidsmask.errors import DatasetError, OutputError, SettingsError
+from bidsmask.errors import BidsmaskError, DatasetError, OutputError, SettingsError
 
 _DATABASE = "layout_index.sqlite"  # as pybids calls it
 _BOLD_NAME = re.compile(r"(?!\.).*_bold\.nii(\.gz)?")
@@ -73,10 +74,11 @@ def list_bold(
     ]
     walked = {path for path in on_disk if place.fullmatch(relative(path, root))}
     _note_strays(set(on_disk) - walked, {real_place(path) for path in walked}, root, notes)
-    if not _is_digestible(description, root, notes):
+    digestible = _is_digestible(description, root, notes)
+    found = _ask_pybids(root, place, database, notes) if digestible else None
+    if found is None:
         return sorted(walked)
-    indexed = {path for path in _ask_pybids(root, place, database)
-               if place.fullmatch(relative(path, root))}  # fmt: skip
+    indexed = {path for path in found if place.fullmatch(relative(path, root))}
     _note_differences(walked, indexed, database, notes)
     return sorted(walked | {path for path in indexed if os.path.lexists(path)})
 
@@ -147,11 +149,19 @@ def _is_digestible(description: Mapping[str, Any] | None, root: Path, notes: lis
     return False
 
 
-def _ask_pybids(root: Path, place: re.Pattern[str], database: Path | None) -> list[Path]:
-    """BOLD files as pybids lists them, as paths below `root`."""
+def _ask_pybids(
+    root: Path, place: re.Pattern[str], database: Path | None, notes: list[str]
+) -> list[Path] | None:
+    """BOLD files as pybids lists them, as paths below `root`; None if it cannot."""
     with python_warnings.catch_warnings():
         python_warnings.simplefilter("ignore")  # of old descriptions; we have said what matters
-        layout = _layout_in(database, root) if database else _new_layout(root, place, None)
+        try:
+            layout = _layout_in(database, root) if database else _new_layout(root, place, None)
+        except BidsmaskError:
+            raise
+        except OSError as error:  # one folder without permission is enough
+            notes.append(f"pybids gave up on {root} ({error}); its folders were only walked.")
+            return None
         found = layout.get(suffix="bold", extension=list(IMAGE_EXTENSIONS), return_type="filename")
     return [root / Path(path).relative_to(layout.root) for path in found]
 
@@ -191,16 +201,25 @@ def _write_database(database: Path, root: Path) -> None:
             f"--bids-database-dir {database} lies inside the dataset {root}, which is never "
             "written to. Choose another folder."
         )
+    with _folder_beside(database) as beside:
+        _new_layout(root, _place_of_bold(None), beside)
+        (beside / _DATABASE).replace(database / _DATABASE)
+
+
+@contextlib.contextmanager
+def _folder_beside(database: Path) -> Iterator[Path]:
     try:
         database.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=database) as beside:
-            _new_layout(root, _place_of_bold(None), Path(beside))
-            (Path(beside) / _DATABASE).replace(database / _DATABASE)
+        beside = Path(tempfile.mkdtemp(dir=database))
     except OSError as error:
         raise OutputError(
-            f"The index of {root} cannot be written to {database} ({error.strerror}). Choose "
-            "another --bids-database-dir, or leave it out."
+            f"Nothing can be written to {database} ({error.strerror}). Choose another "
+            "--bids-database-dir, or leave it out."
         ) from None
+    try:
+        yield beside
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _check_database(file: Path, root: Path) -> None:

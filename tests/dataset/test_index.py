@@ -485,6 +485,27 @@ def test_a_folder_that_may_not_be_read_costs_its_own_runs(eight):
         folder.chmod(0o755)
     assert len(sound(index)) == 6
     assert str(folder) in index.warnings[0]
+    assert "pybids gave up" in index.warnings[1]
+
+
+def test_what_pybids_stumbles_over_is_walked_past(eight, monkeypatch):
+    def stumble(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("bidsmask.dataset.listing._new_layout", stumble)
+    index = eight.find()
+    assert len(sound(index)) == 8
+    assert "pybids gave up" in index.warnings[0]
+
+
+def test_an_index_that_was_not_finished_leaves_nothing_behind(eight, tmp_path, monkeypatch):
+    def stumble(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bidsmask.dataset.listing._new_layout", stumble)
+    with pytest.raises(KeyboardInterrupt):
+        eight.find(database_dir=tmp_path / "db")
+    assert list((tmp_path / "db").iterdir()) == []
 
 
 # The index that is kept
@@ -552,7 +573,7 @@ def test_an_index_is_never_written_into_the_dataset(eight):
 
 def test_an_index_that_cannot_be_written_is_said(eight, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be written to"):
+    with pytest.raises(OutputError, match="Nothing can be written to"):
         eight.find(database_dir=tmp_path / "file" / "db")
 
 
