@@ -1,53 +1,90 @@
-"""``--dry-run``: one row per run and strategy, problems first; nothing is computed or written."""
+"""``--dry-run``: what would be done with each run, problems first; nothing is computed."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from bidsmask.dataset.confounds import Confounds, load_confounds
+from bidsmask.dataset.names import output_name
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import RunError
-from bidsmask.numerics.cleaning import Cleaner
+from bidsmask.numerics.cleaning import Cleaner, DegreesOfFreedom
 from bidsmask.workflows.plan import Plan, RunPlan
 
 
 def show_plan(plan: Plan) -> int:
-    """Print what would be done with each run; exit code 1 if some runs cannot be done."""
-    console = Console(highlight=False)
+    """Print what would be done; exit code 1 if some runs cannot be done.
+
+    For each run the files found, its time series and memory; for each strategy how many volumes,
+    confounds and temporal degrees of freedom there would be.
+    """
+    console = Console(highlight=False, soft_wrap=True)
     problems = [(failure.run, failure.reason) for failure in plan.failures]
-    table = Table("run", "strategy", "TR (s)", "volumes", "kept", "confounds", "tDOF", "memory")
+    table = Table("run", "strategy", "TR (s)", "volumes", "kept", "confounds", "tDOF left")
     for run in plan.runs:
         for strategy in run.strategies:
             try:
-                table.add_row(*_row(run, strategy))
+                ledger = _ledger(run, strategy)
             except RunError as error:
                 problems.append((run.run.name, f"{strategy.name}: {error}"))
+            else:
+                table.add_row(*_row(run, strategy, ledger))
     for name, reason in problems:
-        console.print(f"[red]problem:[/] {escape(name)}: {escape(reason)}", soft_wrap=True)
+        console.print(f"[red]problem:[/] {escape(name)}: {escape(reason)}")
     console.print(table)
+    for run in plan.runs:
+        _show_files(console, run)
     return 1 if problems else 0
 
 
-def _row(plan: RunPlan, strategy: Strategy) -> Iterator[str]:
+def _row(plan: RunPlan, strategy: Strategy, ledger: DegreesOfFreedom) -> tuple[str, ...]:
+    return (
+        plan.run.name,
+        strategy.name,
+        f"{plan.t_r:g}",
+        str(plan.n_volumes),
+        str(ledger.n_kept),
+        str(ledger.n_confounds),
+        f"{ledger.remaining:.0f}",
+    )
+
+
+def _show_files(console: Console, plan: RunPlan) -> None:
+    run = plan.run
+    found = {
+        "BOLD": run.bold,
+        "mask": run.mask,
+        "boldref": run.boldref,
+        "confounds": run.confounds,
+        "sidecar": run.confounds_json,
+        **{atlas.name: atlas.image for atlas in plan.atlases},
+    }
+    console.print(f"\n[bold]{escape(run.name)}[/] (about {plan.memory_gb:.2f} GB)")
+    for role, path in found.items():
+        console.print(f"  {escape(role)}: {escape(str(path)) if path else 'not found'}")
+    for atlas in plan.atlases:
+        for strategy in plan.strategies:
+            name = output_name(
+                run.entities,
+                suffix="timeseries",
+                extension=".tsv",
+                atlas=atlas.entities,
+                stat="mean",
+                desc=strategy.name,
+            )
+            console.print(f"  writes: {escape(str(name))}")
+
+
+def _ledger(plan: RunPlan, strategy: Strategy) -> DegreesOfFreedom:
     confounds = _load(plan, strategy)
-    ledger = Cleaner(
+    return Cleaner(
         strategy.cleaning,
         t_r=plan.t_r,
         sample_mask=confounds.sample_mask,
         design=confounds.design,
     ).ledger
-    yield plan.run.name
-    yield strategy.name
-    yield f"{plan.t_r:g}"
-    yield str(plan.n_volumes)
-    yield str(ledger.n_kept)
-    yield str(ledger.n_confounds)
-    yield f"{ledger.remaining:.0f}"
-    yield f"{plan.memory_gb:.2f} GB"
 
 
 def _load(plan: RunPlan, strategy: Strategy) -> Confounds:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bidsmask.dataset.derivatives import QUALITY_COLUMNS
 from bidsmask.dataset.entities import parse_name
 from bidsmask.dataset.writing import read_table, write_json, write_table
 from bidsmask.errors import NoInputError
@@ -68,8 +69,11 @@ def run_group(settings: Settings) -> GroupSummary:
 
 _QC_COLUMNS = {
     "bids_name": {"Description": "Run: name of its quality table without desc- and suffix"},
+    **{
+        name: {"Description": meaning, **({"Units": unit} if unit else {})}
+        for name, (meaning, unit) in QUALITY_COLUMNS.items()
+    },
 }
-"""The other columns are described beside each run's own table, which is where they come from."""
 
 _COVERAGE_COLUMNS = {
     "atlas": {"Description": "Atlas, space and grid that the region belongs to"},

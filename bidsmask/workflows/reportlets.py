@@ -90,7 +90,11 @@ def run_section(values: RunValues, plan: RunPlan, drawn: tuple[Figure, ...]) -> 
         title=_title(plan),
         facts=_facts(plan, quality),
         files=_files(plan),
-        warnings=run_warnings(values, plan),
+        warnings=(
+            *run_warnings(values, plan),
+            *(text for atlas in plan.atlases for text in atlas.warnings),
+            *dict.fromkeys(text for loaded in values.confounds for text in loaded.warnings),
+        ),
         atlases=tuple(
             _coverage_summary(atlas, coverage)
             for atlas, coverage in zip(plan.atlases, values.coverage, strict=True)

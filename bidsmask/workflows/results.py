@@ -350,20 +350,17 @@ def _atlas_result(values: RunValues, plan: RunPlan, number: int) -> AtlasResult:
 
 
 def run_warnings(values: RunValues, plan: RunPlan) -> tuple[str, ...]:
-    """What is odd about the run, its atlases, its confounds and what is left of it."""
+    """What is odd about the run itself, and about what is left of it."""
     warnings = [*plan.run.warnings]
-    for atlas in plan.atlases:
-        warnings += [f"{atlas.name}: {text}" for text in atlas.warnings]
-    for confounds, cleaned in zip(values.confounds, values.cleaned, strict=True):
-        warnings += confounds.warnings
-        if cleaned.ledger.remaining <= 0:
-            warnings.append(f"{confounds.strategy}: {overdrawn(cleaned.ledger)}")
     if values.extracted.n_nonfinite:
         warnings.append(
             f"{plan.run.bold.name}: up to {values.extracted.n_nonfinite} voxels of the brain mask "
             "are NaN or infinite in a volume; they are left out of the means."
         )
-    return tuple(dict.fromkeys(warnings))
+    for confounds, cleaned in zip(values.confounds, values.cleaned, strict=True):
+        if cleaned.ledger.remaining <= 0:
+            warnings.append(f"{confounds.strategy}: {overdrawn(cleaned.ledger)}")
+    return tuple(warnings)
 
 
 def run_quality(values: RunValues) -> dict[str, float]:
