@@ -69,12 +69,12 @@ def extract(
         for signal, projection in zip(signals, projections, strict=True):
             signal[volumes] = stream.scale(projection.project(_take(block, projection.support)))
         voxels = _take(block, inside)
-        with np.errstate(over="ignore", invalid="ignore"):  # seen to below: infinite deviations
+        with np.errstate(over="ignore", invalid="ignore"):  # seen to below: infinite DVARS
             statistics.update(stream.scale(voxels))
         _refuse_empty_volume(stream, statistics, inside.size)
         if statistics.n_nonfinite[volumes].any():
             nonfinite |= ~np.isfinite(voxels).all(axis=0)
-    _refuse_constant_run(stream, statistics)
+    _refuse_impossible_run(stream, statistics)
     return Extraction(
         signals=tuple(signals),
         statistics=statistics,
@@ -95,11 +95,10 @@ def _refuse_empty_volume(stream: BoldStream, statistics: VolumeStatistics, n_vox
         )
 
 
-def _refuse_constant_run(stream: BoldStream, statistics: VolumeStatistics) -> None:
-    std = statistics.std
-    if np.isinf(std).any():
+def _refuse_impossible_run(stream: BoldStream, statistics: VolumeStatistics) -> None:
+    if np.isinf(statistics.dvars).any():
         raise ImageError(f"{stream.path}: values are too large to compute with.")
-    if stream.n_volumes > 1 and not (std > 0).any():
+    if stream.n_volumes > 1 and not (statistics.std > 0).any():
         raise ImageError(
             f"{stream.path}: no voxel in the brain mask ever changes; the image is empty."
         )

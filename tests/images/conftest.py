@@ -29,7 +29,7 @@ def nifti_bytes(
     for field, value in fields.items():
         header[field] = value
     values = (array - inter) / slope if (slope, inter) != (1.0, 0.0) else array
-    if stored.kind in "iu":
+    if stored.kind in "iu" and values.dtype.kind == "f":
         values = np.rint(values)
     return header.binaryblock + bytes(4) + values.astype(stored).tobytes(order="F")
 
