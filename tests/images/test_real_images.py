@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from nilearn.image import resample_to_img
+
+from bidsmask.images.grid import Grid
+from bidsmask.images.io import load_mask, open_image
+from bidsmask.images.labels import load_labels, place_labels
+from bidsmask.images.stream import BoldStream
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
+TEMPLATE = DATA / "templateflow" / "tpl-MNI152NLin2009cAsym"
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the project"),
+]
+
+
+def test_a_published_atlas_is_resampled_as_nilearn_does():
+    atlas = next(TEMPLATE.glob("*res-01_atlas-Schaefer2018*200Parcels*_dseg.nii.gz"))
+    mask_file = next(TEMPLATE.glob("*res-02_desc-brain_mask.nii.gz"))
+    grid = Grid.from_image(open_image(mask_file))
+    mask = load_mask(mask_file, grid)
+    labels, atlas_grid = load_labels(atlas)
+    placed = place_labels(labels, atlas_grid, range(1, 201), grid=grid, mask=mask)
+    peer = resample_to_img(nib.load(atlas), nib.load(mask_file), interpolation="nearest")
+    np.testing.assert_array_equal(placed.labels, np.asarray(peer.dataobj))
+    assert placed.n_voxels.min() > 0
+    assert placed.coverage.min() > 0.7
+
+
+@pytest.mark.parametrize(
+    "file", sorted((DATA / "haxby2001").glob("*_bold_*.nii.gz")), ids=lambda f: f.name
+)
+def test_real_runs_stream_as_nibabel_reads_them(file):
+    stream = BoldStream(file, 50)
+    volumes = np.concatenate([stream.scale(block).copy() for _, block in stream.blocks()])
+    values = nib.load(file).get_fdata()
+    np.testing.assert_array_equal(volumes, values.reshape(-1, values.shape[3], order="F").T)
+    assert stream.t_r_header == 2.5
