@@ -11,7 +11,7 @@ from bidsmask.errors import ImageError
 from bidsmask.images.compression import explained, is_gzip, n_readable_bytes, open_bytes
 from bidsmask.images.header import n_bytes, wrong_length
 
-_PIECE = 1 << 18  # small enough for the processor's cache, which halves the cost of a copy
+_PIECE = 1 << 18  # fits the cache: zlib is a fifth faster than with 1 MB, isal the same
 _ENOUGH = 1 << 26  # trailing bytes are not counted any further: they may be a bomb
 
 
