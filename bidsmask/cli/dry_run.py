@@ -13,6 +13,8 @@ from bidsmask.errors import RunError
 from bidsmask.numerics.cleaning import Cleaner, DegreesOfFreedom
 from bidsmask.workflows.plan import Plan, RunPlan
 
+_WIDE = 200
+
 
 def show_plan(plan: Plan) -> int:
     """Print what would be done; exit code 1 if some runs cannot be done.
@@ -21,6 +23,8 @@ def show_plan(plan: Plan) -> int:
     confounds and temporal degrees of freedom there would be.
     """
     console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = _WIDE  # a file or a pipe has no edge to wrap at
     problems = [(failure.run, failure.reason) for failure in plan.failures]
     table = Table("run", "strategy", "TR (s)", "volumes", "kept", "confounds", "tDOF left")
     for run in plan.runs:

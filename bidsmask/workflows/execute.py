@@ -18,18 +18,22 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from traceback import format_exception
 from typing import Any
 
+import numpy as np
 from nipype import config as nipype_config
 from nipype.pipeline import engine as pe
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
-POLL_SECONDS = 0.01
-"""How often finished nodes are looked for; nipype's default of 2 s dominates small workflows."""
+POLL_SECONDS = 0.2
+"""How often other plugins look for finished nodes; nipype's 2 s dominate small workflows."""
+
+_WAIT_SECONDS = 1.0
+"""How long our own plugin sleeps at most; a finished node wakes it at once."""
 
 _PRELOAD = ("bidsmask.workflows.preload",)
 _PR_SET_PDEATHSIG = 1
@@ -110,7 +114,8 @@ def execute(
     on_node : callable, optional
         Called with a node's full name and "start", "end" or "exception".
     """
-    _configure(workflow, crash_dir=crash_dir, stop_on_first_crash=stop_on_first_crash)
+    poll_seconds = POLL_SECONDS if plugin else 0  # ours is woken up
+    _configure(workflow, crash_dir, stop_on_first_crash=stop_on_first_crash, poll=poll_seconds)
     ledger = _Ledger(on_node)
     runner: Any
     if plugin is None:
@@ -200,7 +205,9 @@ def error_of_traceback(text: str, crash_file: Path) -> tuple[str, str]:
     return kind, f"{message.strip()} This is a bug in bidsmask; please report {crash_file.name}."
 
 
-def _configure(workflow: pe.Workflow, *, crash_dir: Path, stop_on_first_crash: bool) -> None:
+def _configure(
+    workflow: pe.Workflow, crash_dir: Path, *, stop_on_first_crash: bool, poll: float
+) -> None:
     crash_dir.mkdir(parents=True, exist_ok=True)
     execution = {
         "crashdump_dir": str(crash_dir),
@@ -210,7 +217,7 @@ def _configure(workflow: pe.Workflow, *, crash_dir: Path, stop_on_first_crash: b
         "check_version": "false",
         "hash_method": "content",
         "parameterize_dirs": "false",
-        "poll_sleep_duration": str(POLL_SECONDS),
+        "poll_sleep_duration": str(poll),
         "remove_unnecessary_outputs": "false",
         "stop_on_first_crash": str(stop_on_first_crash).lower(),
     }
@@ -304,9 +311,22 @@ class IsolatingPlugin(MultiProcPlugin):  # type: ignore[misc]
         self._tasks.pop(taskid).end()
 
     def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
-        """Submit what is ready, unless a second try needs the machine for itself."""
-        if not any(task.second_try for task in self._tasks.values()):
+        """Submit what is ready, unless a second try needs the machine for itself; then sleep.
+
+        MultiProc collects garbage at each call, which takes longer than many nodes do.
+        """
+        n_started = np.count_nonzero(self.proc_done)
+        if self._is_something_ready() and not any(t.second_try for t in self._tasks.values()):
             super()._send_procs_to_workers(updatehash=updatehash, graph=graph)
+        running = [task.worker[1] for task in self._tasks.values() if task.worker]
+        if running and np.count_nonzero(self.proc_done) == n_started:
+            wait(running, timeout=_WAIT_SECONDS)
+
+    def _is_something_ready(self) -> bool:
+        if len(self._tasks) >= self.processors:
+            return False
+        waits_for_nothing = np.asarray(self.depidx.sum(axis=0) == 0).ravel()
+        return bool(np.any(~self.proc_done & waits_for_nothing))
 
     def _postrun_check(self) -> None:
         self.close()
