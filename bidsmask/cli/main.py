@@ -83,8 +83,9 @@ def _participant(settings: Settings, console: Console, options: argparse.Namespa
     if not (options.dry_run or options.reports_only):
         start_workers_early()  # they get ready while the dataset is indexed
     from bidsmask.cli.console import progress, say_plan, say_summary
-    from bidsmask.workflows.participant import run_participants, write_reports
+    from bidsmask.workflows.participant import run_participants
     from bidsmask.workflows.plan import make_plan
+    from bidsmask.workflows.subject_report import write_reports
 
     quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")
     plan = make_plan(settings)
@@ -94,7 +95,7 @@ def _participant(settings: Settings, console: Console, options: argparse.Namespa
 
         return show_plan(plan)
     if options.reports_only:
-        for report in write_reports(settings.output_dir, plan, plan.failures):
+        for report in write_reports(settings, plan):
             console.print(f"  {report}", markup=False)
         return 0
     with progress(console, plan, verbose=settings.execution.verbose) as watcher:

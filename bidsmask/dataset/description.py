@@ -204,6 +204,14 @@ def write_citation(output_dir: Path, *, markdown: str, bibtex: str) -> tuple[Pat
     return text, references
 
 
+def pipeline_version(root: Path, name: str = "fMRIPrep") -> str | None:
+    """Version of the program that made a dataset, as the dataset says; None if it does not."""
+    for pipeline in _pipelines(_read_description(root)):
+        if str(pipeline["Name"]).lower() == name.lower() and pipeline.get("Version"):
+            return str(pipeline["Version"])
+    return None
+
+
 def _read_description(root: Path) -> dict[str, Any]:
     path = root / DESCRIPTION_FILE
     try:

@@ -27,7 +27,7 @@ from bidsmask.workflows.plan import Plan, RunFailure, RunPlan
 from bidsmask.workflows.reportlets import reportlets_exist
 from bidsmask.workflows.run import init_run_wf, run_wf_name
 from bidsmask.workflows.status import write_status
-from bidsmask.workflows.subject_report import write_citation_files, write_subject_report
+from bidsmask.workflows.subject_report import write_reports
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ def run_participants(
         failed = {failure.run for failure in failures}
         done = tuple(run.run.name for run in plans if run.run.name not in failed)
         write_status(settings.output_dir, done, failures)
-        reports = write_reports(settings.output_dir, plan, failures)
+        reports = write_reports(settings, plan)
     if settings.execution.work_dir is None and not failures:
         shutil.rmtree(settings.work_dir, ignore_errors=True)
     return Summary(
@@ -190,19 +190,6 @@ def _run_failures(
         yield RunFailure(
             subject=run.subject, run=run.name, node=node, kind=failure.kind, reason=failure.reason
         )
-
-
-def write_reports(
-    output_dir: Path, plan: Plan, failures: Sequence[RunFailure]
-) -> tuple[Path, ...]:
-    """One report for each subject, whatever became of its runs; the citation texts."""
-    write_citation_files(output_dir, plan)
-    return tuple(
-        write_subject_report(
-            output_dir, subject, [failure for failure in failures if failure.subject == subject]
-        )
-        for subject in plan.subjects
-    )
 
 
 @contextmanager

@@ -79,6 +79,7 @@ class Plan:
 
     runs: tuple[RunPlan, ...]
     failures: tuple[RunFailure, ...]
+    strategies: tuple[Strategy, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -114,6 +115,7 @@ def make_plan(settings: Settings) -> Plan:
     return Plan(
         runs=runs,
         failures=tuple(failure for failure in failures if failure not in elsewhere),
+        strategies=strategies,
         warnings=(
             *index.warnings,
             *shelf.warnings,
