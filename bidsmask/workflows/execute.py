@@ -221,7 +221,9 @@ def _configure(
         "remove_unnecessary_outputs": "false",
         "stop_on_first_crash": str(stop_on_first_crash).lower(),
     }
-    nipype_config.update_config({"execution": execution, "logging": {"log_to_file": "false"}})
+    # nipype keeps its settings in a ConfigParser, to which a percent sign is the start of a name.
+    escaped = {name: value.replace("%", "%%") for name, value in execution.items()}
+    nipype_config.update_config({"execution": escaped, "logging": {"log_to_file": "false"}})
     workflow.config["execution"] = execution
 
 
