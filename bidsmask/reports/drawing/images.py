@@ -40,10 +40,8 @@ from bidsmask.reports.drawing.parts import (
 MAX_COLUMNS = 600
 """Volumes drawn in an image; those of a longer run are thinned evenly."""
 
-
 MAX_CARPET_PIXELS = 144_000
 """In all carpets of a figure together: about 100 kB, since noise cannot be compressed."""
-
 
 MAX_REGION_ROWS = 400
 
@@ -83,8 +81,7 @@ def carpet(
     ----------
     Power (2017), NeuroImage 154, doi:10.1016/j.neuroimage.2016.08.009
     """
-    panels = {"Before cleaning": _detrended(before), **after}
-    shapes = {np.shape(values) for values in panels.values()}
+    shapes = {np.shape(values) for values in (before, *after.values())}
     if before.ndim != 2 or len(shapes) != 1 or len(before) != sample_mask.size:
         raise ValueError(
             f"All carpets must have the shape (T, K) with T = {sample_mask.size} volumes; "
@@ -93,6 +90,8 @@ def carpet(
     if not before.size or not np.isfinite(before).any():
         raise ValueError("The carpet has no voxel with a value, so that there is nothing to draw.")
     order, blocks = grouped(groups, before.shape[1])
+    panels = [("Before cleaning", _detrended(before))]
+    panels += [(f"After {readable(name)}", values) for name, values in after.items()]
     return svg_bytes(_draw_carpet(panels, order, blocks, fd_mm, sample_mask, t_r))
 
 
@@ -136,7 +135,7 @@ def region_signals(
 
 
 def _draw_carpet(
-    panels: Mapping[str, FloatArray],
+    panels: Sequence[tuple[str, FloatArray]],
     order: Array,
     blocks: Sequence[tuple[str, int, int]],
     fd_mm: FloatArray | None,
@@ -147,7 +146,7 @@ def _draw_carpet(
     heights_in = [0.55] * with_fd + [1.35] * len(panels)
     figure = new_figure(sum(heights_in) + 0.3 * len(heights_in) + 0.45)
     grid = figure.add_gridspec(len(heights_in), 1, height_ratios=heights_in)
-    fill(grid, left=0.1 if blocks else 0.055, right=0.985, top=0.28, bottom=0.45)
+    fill(grid, left=0.125 if blocks else 0.055, right=0.985, top=0.28, bottom=0.45)
     grid.update(hspace=0.3 / float(np.mean(heights_in)))
     axes = [figure.add_subplot(grid[row]) for row in range(len(heights_in))]
     if with_fd and fd_mm is not None:
@@ -155,9 +154,9 @@ def _draw_carpet(
         draw_trace(axes[0], (fd_mm, "Framewise displacement", "mm", None), t_r)
     n_rows = MAX_CARPET_PIXELS // min(sample_mask.size, MAX_COLUMNS) // len(panels)
     rows = order[thinned(order.size, min(max(n_rows, 60), 240))]
-    for panel, (title, values) in zip(axes[with_fd:], panels.items(), strict=True):
+    for panel, (title, values) in zip(axes[with_fd:], panels, strict=True):
         _draw_image(panel, _zscores(values)[:, rows], shades("gray", 20), t_r)
-        panel.set_title(title if title == "Before cleaning" else f"After {readable(title)}")
+        panel.set_title(title)
         label_blocks(panel, blocks, order.size)
     for panel in axes:
         panel.set_xlim(0, sample_mask.size * t_r)
@@ -180,7 +179,7 @@ def _draw_signals(
     heights_in = [image_in] + [0.42] * len(examples)
     figure = new_figure(sum(heights_in) + 0.22 * len(heights_in) + 0.5)
     grid = figure.add_gridspec(len(heights_in), 1, height_ratios=heights_in)
-    fill(grid, left=0.1 if blocks else 0.055, right=0.985, top=0.28, bottom=0.45)
+    fill(grid, left=0.125 if blocks else 0.055, right=0.985, top=0.28, bottom=0.45)
     grid.update(hspace=0.22 / float(np.mean(heights_in)))
     axes = [figure.add_subplot(grid[row]) for row in range(len(heights_in))]
     rows = order[thinned(order.size, MAX_REGION_ROWS)]

@@ -83,11 +83,11 @@ def _draw_matrix(
     blocks: Sequence[tuple[str, int, int]],
     measure: str,
 ) -> Figure:
-    figure = new_figure(4.9)
+    figure = new_figure(4.6)
     n = len(names)
     pairs = _pairs(matrix)
     limit = _limit(pairs)
-    axes = figure.add_axes((0.17, 0.05, 4.3 / 9.0, 4.3 / 4.9))
+    axes = figure.add_axes((0.17, 0.15 / 4.6, 4.3 / WIDTH_IN, 4.3 / 4.6))
     rows = thinned(n, MAX_MATRIX_ROWS)
     values = matrix[np.ix_(rows, rows)].copy()
     picture = painted(values, shades("RdBu_r", 41), (-limit, limit))
@@ -96,7 +96,7 @@ def _draw_matrix(
     show(axes, picture, (0, n, n, 0))
     _label_matrix(axes, names, blocks, n)
     _colour_bar(figure, limit, spelled(measure), bool(np.isnan(matrix).all(axis=0).any()))
-    _histogram(figure.add_axes((0.745, 0.1, 0.235, 0.4)), pairs, limit)
+    _histogram(figure.add_axes((0.745, 0.12, 0.235, 0.42)), pairs, limit)
     return figure
 
 
@@ -136,7 +136,7 @@ def _label_matrix(
 
 
 def _colour_bar(figure: Figure, limit: float, label: str, some_lost: bool) -> None:
-    axes = figure.add_axes((0.745, 0.85, 0.235, 0.03))
+    axes = figure.add_axes((0.745, 0.9, 0.235, 0.03))
     colours = shades("RdBu_r", 41)[None]
     show(axes, colours, (-limit, limit, 0, 1))
     axes.set_yticks([])
@@ -147,7 +147,7 @@ def _colour_bar(figure: Figure, limit: float, label: str, some_lost: bool) -> No
     handles = [Patch(facecolor="white", edgecolor="#c3cbd3", label="diagonal, not shown")]
     if some_lost:
         handles.append(Patch(color=NO_VALUE_COLOUR, label="no signal (n/a)"))
-    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.735, 0.78), **TIGHT_LEGEND)
+    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.735, 0.82), **TIGHT_LEGEND)
 
 
 def _histogram(axes: Axes, pairs: FloatArray, limit: float) -> None:

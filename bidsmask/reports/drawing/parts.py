@@ -68,10 +68,10 @@ def label_blocks(axes: Axes, blocks: Sequence[tuple[str, int, int]], n_rows: int
     """Name each block of rows at the left, where there is room for a name."""
     for name, first, length in blocks:
         middle, share = (first + length / 2) / n_rows, length / n_rows
-        if share * axes.bbox.height < 8 and len(blocks) > 1:
+        if share * axes.bbox.height < 11 and len(blocks) > 1:
             continue
         axes.annotate(
-            readable(name, 13),
+            readable(name, 17),
             (0, middle),
             xycoords=("axes fraction", "data"),
             xytext=(-7, 0),
