@@ -14,6 +14,7 @@ from bidsmask.reports.drawing.canvas import (
     BLUE,
     FAINT,
     INK,
+    WIDTH_IN,
     new_figure,
     painted,
     readable,
