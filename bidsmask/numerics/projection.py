@@ -4,11 +4,13 @@ A projection is built once for a lattice and applied to every block of volumes. 
 voxels that it needs (its *support*), so that nothing else has to be taken out of a volume.
 """
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
 from bidsmask._typing import Array, FloatArray, IntArray
+from bidsmask.numerics import regionwise
 
 
 class Projection(Protocol):
@@ -33,7 +35,63 @@ class Projection(Protocol):
         ...
 
 
-class LabelMeans:
+class _RegionMeans:
+    """The mean over the voxels of each region, region after region."""
+
+    def __init__(self, regions: Sequence[IntArray]) -> None:
+        self.support: IntArray = np.concatenate([np.empty(0, dtype=np.intp), *regions])
+        self.n_voxels: IntArray = np.array([region.size for region in regions], dtype=np.intp)
+        self._column_of_support = np.repeat(np.arange(len(regions)), self.n_voxels)
+        self._present = np.flatnonzero(self.n_voxels)
+        self._starts = np.cumsum(self.n_voxels)[self._present] - self.n_voxels[self._present]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of regions asked for, P."""
+        return int(self.n_voxels.size)
+
+    def project(self, voxels: Array) -> FloatArray:
+        """Mean over the finite voxels of each region.
+
+        Parameters
+        ----------
+        voxels : array of shape (T, V)
+            Values of the supporting voxels, of any real type and byte order.
+
+        Returns
+        -------
+        columns : float64 array of shape (T, P)
+        """
+        columns = np.full((voxels.shape[0], self.n_columns), np.nan)
+        if self.support.size and voxels.shape[0]:
+            columns[:, self._present] = self._means(voxels)
+        return columns
+
+    def expand(self, columns: FloatArray) -> FloatArray:
+        """Give each supporting voxel the value of its region: (T, P) -> (T, V)."""
+        return np.take(columns, self._column_of_support, axis=1)
+
+    def _means(self, voxels: Array) -> FloatArray:
+        with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, seen to below
+            sums = self._sums(voxels)
+        means: FloatArray = sums / self.n_voxels[self._present]
+        suspect = ~np.isfinite(sums).all(axis=1)
+        if suspect.any():
+            means[suspect] = self._finite_means(voxels[suspect])
+        return means
+
+    def _finite_means(self, voxels: Array) -> FloatArray:
+        finite = np.isfinite(voxels)
+        n_finite = self._sums(finite)
+        sums = self._sums(np.where(finite, voxels, 0))
+        return np.divide(sums, n_finite, out=np.full_like(sums, np.nan), where=n_finite > 0)
+
+    def _sums(self, voxels: Array) -> FloatArray:
+        sums: FloatArray = np.add.reduceat(voxels, self._starts, axis=1, dtype=np.float64)
+        return sums
+
+
+class LabelMeans(_RegionMeans):
     """The mean over the voxels of each label.
 
     Parameters
@@ -68,60 +126,133 @@ class LabelMeans:
     """
 
     def __init__(self, labels_flat: IntArray, ids: IntArray) -> None:
-        ids = np.asarray(ids)
-        column_of_voxel = _columns(np.asarray(labels_flat), ids)
-        labelled = np.flatnonzero(column_of_voxel >= 0)
-        order = np.argsort(column_of_voxel[labelled], kind="stable")
-        self.support: IntArray = labelled[order]
-        self.n_voxels: IntArray = np.bincount(column_of_voxel[labelled], minlength=ids.size)
-        self._column_of_support = column_of_voxel[self.support]
-        self._present = np.flatnonzero(self.n_voxels)
-        self._starts = np.cumsum(self.n_voxels)[self._present] - self.n_voxels[self._present]
+        super().__init__(voxels_of_labels(labels_flat, ids))
 
-    @property
-    def n_columns(self) -> int:
-        """Number of labels asked for, P."""
-        return int(self.n_voxels.size)
+
+class SphereMeans(_RegionMeans):
+    """The mean over the voxels of each sphere; spheres may share voxels.
+
+    Parameters
+    ----------
+    spheres : P int arrays
+        Flat indices (x runs fastest) of the voxels of each sphere. One without voxels gives a
+        column of NaN.
+
+    Notes
+    -----
+    As for `LabelMeans`; but ``support`` names a voxel once for each sphere that it is in.
+
+    Examples
+    --------
+    >>> means = SphereMeans([np.array([4, 5]), np.array([5])])
+    >>> means.support
+    array([4, 5, 5])
+    >>> means.project(np.array([[1, 3, 3]]))
+    array([[2., 3.]])
+    >>> means.expand(np.array([[10.0, 20.0]]))
+    array([[10., 15., 15.]])
+    """
+
+    def __init__(self, spheres: Sequence[IntArray]) -> None:
+        super().__init__(spheres)
+        _, self._place, self._n_spheres = np.unique(
+            self.support, return_inverse=True, return_counts=True
+        )
+
+    def expand(self, columns: FloatArray) -> FloatArray:
+        """Give each voxel the mean of the values of the spheres it is in: (T, P) -> (T, V)."""
+        sums = np.zeros((self._n_spheres.size, columns.shape[0]))
+        np.add.at(sums, self._place, super().expand(columns).T)
+        shared: FloatArray = (sums / self._n_spheres[:, None])[self._place].T
+        return shared
+
+
+Statistic = Literal[
+    "mean",
+    "median",
+    "sum",
+    "minimum",
+    "maximum",
+    "standard_deviation",
+    "variance",
+    "first_eigenvariate",
+]
+"""What `RegionStatistic` makes of the voxels of a region."""
+
+
+class RegionStatistic(_RegionMeans):
+    """A number for the voxels of each region, which need not be the mean.
+
+    Parameters
+    ----------
+    regions : P int arrays
+        Flat indices (x runs fastest) of the voxels of each region; a voxel may be in several. A
+        region without voxels gives a column of NaN.
+    statistic : str
+        One of `Statistic`.
+
+    Attributes
+    ----------
+    needs_all_volumes : bool
+        Whether `project` has to be given all volumes of a run at once, because the voxels' course
+        in time counts (for the first eigenvariate).
+
+    Raises
+    ------
+    ValueError
+        If the statistic is unknown.
+
+    Notes
+    -----
+    Standard deviation and variance are those of the region's voxels as a population (they divide
+    by their number), as in nilearn. NaN and infinite voxels are left out of their volume; a
+    region with nothing else is NaN there (its sum, too).
+
+    The first eigenvariate is the course in time that explains most of the variance of the
+    region's voxels: with the singular value decomposition of their series (T, V), centred over
+    time, it is the first left singular vector times the first singular value divided by √V, its
+    sign such that the weights of the voxels sum to something positive (SPM's definition; Friston
+    et al. 2006, doi:10.1016/j.neuroimage.2005.08.062). The mean over time and voxels is added:
+    where all voxels of a region do the same, eigenvariate and mean are the same. Voxels that are
+    missing in any volume are left out of all of them.
+
+    Examples
+    --------
+    >>> region = [np.array([0, 1, 2])]
+    >>> RegionStatistic(region, "median").project(np.array([[1, 9, 2]]))
+    array([[2.]])
+    """
+
+    def __init__(self, regions: Sequence[IntArray], statistic: str) -> None:
+        super().__init__(regions)
+        if statistic not in get_args(Statistic):
+            raise ValueError(
+                f"Unknown statistic {statistic!r}; choose one of {', '.join(get_args(Statistic))}."
+            )
+        self.statistic = statistic
+        self.needs_all_volumes = statistic == "first_eigenvariate"
 
     def project(self, voxels: Array) -> FloatArray:
-        """Mean over the finite voxels of each label.
+        """Compute the statistic over the finite voxels of each region.
 
         Parameters
         ----------
         voxels : array of shape (T, V)
-            Values of the supporting voxels, of any real type and byte order.
+            Values of the supporting voxels, of any real type and byte order. Scaled: a slope or
+            an intercept would change a standard deviation.
 
         Returns
         -------
         columns : float64 array of shape (T, P)
         """
+        if self.statistic == "mean":
+            return super().project(voxels)
+        compute = getattr(regionwise, self.statistic)
         columns = np.full((voxels.shape[0], self.n_columns), np.nan)
-        if self.support.size and voxels.shape[0]:
-            columns[:, self._present] = self._means(voxels)
+        ends = self._starts + self.n_voxels[self._present]
+        for column, start, end in zip(self._present, self._starts, ends, strict=True):
+            columns[:, column] = compute(voxels[:, start:end].astype(np.float64))
         return columns
-
-    def expand(self, columns: FloatArray) -> FloatArray:
-        """Give each supporting voxel the value of its label: (T, P) -> (T, V)."""
-        return np.take(columns, self._column_of_support, axis=1)
-
-    def _means(self, voxels: Array) -> FloatArray:
-        with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, seen to below
-            sums = self._sums(voxels)
-        means: FloatArray = sums / self.n_voxels[self._present]
-        suspect = ~np.isfinite(sums).all(axis=1)
-        if suspect.any():
-            means[suspect] = self._finite_means(voxels[suspect])
-        return means
-
-    def _finite_means(self, voxels: Array) -> FloatArray:
-        finite = np.isfinite(voxels)
-        n_finite = self._sums(finite)
-        sums = self._sums(np.where(finite, voxels, 0))
-        return np.divide(sums, n_finite, out=np.full_like(sums, np.nan), where=n_finite > 0)
-
-    def _sums(self, voxels: Array) -> FloatArray:
-        sums: FloatArray = np.add.reduceat(voxels, self._starts, axis=1, dtype=np.float64)
-        return sums
 
 
 class VoxelSelection:
@@ -153,6 +284,34 @@ class VoxelSelection:
     def expand(self, columns: FloatArray) -> FloatArray:
         """Copy the columns: (T, P) -> (T, V) with V = P."""
         return columns.astype(np.float64)
+
+
+def voxels_of_labels(labels_flat: IntArray, ids: IntArray) -> tuple[IntArray, ...]:
+    """Flat indices of the voxels of each label asked for, ascending.
+
+    Parameters
+    ----------
+    labels_flat : int array of shape (V_all,)
+        Label of every voxel of the lattice.
+    ids : int array of shape (P,)
+        The labels asked for.
+
+    Raises
+    ------
+    ValueError
+        If a label is asked for twice.
+
+    Examples
+    --------
+    >>> voxels_of_labels(np.array([0, 7, 7, 5]), np.array([5, 7]))
+    (array([3]), array([1, 2]))
+    """
+    ids = np.asarray(ids)
+    column_of_voxel = _columns(np.asarray(labels_flat), ids)
+    labelled = np.flatnonzero(column_of_voxel >= 0)
+    order = np.argsort(column_of_voxel[labelled], kind="stable")
+    n_voxels = np.bincount(column_of_voxel[labelled], minlength=ids.size)
+    return tuple(np.split(labelled[order], np.cumsum(n_voxels)[:-1])[: ids.size])
 
 
 def _columns(labels: IntArray, ids: IntArray) -> IntArray:

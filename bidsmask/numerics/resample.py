@@ -140,7 +140,7 @@ def _interpolated(
     target_shape: tuple[int, int, int],
     dtype: Any,
     *,
-    order: int,
+    order: Literal[0, 1, 3],
     fill: float,
 ) -> Array:
     from scipy.ndimage import affine_transform

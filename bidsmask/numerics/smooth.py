@@ -59,7 +59,8 @@ def smooth_volume(
     >>> smooth_volume(spike, np.diag([2.0, 2.0, 2.0, 1.0]), (2.0, 0, 0)).ravel().round(3)
     array([0.056, 0.889, 0.056])
     """
-    smoothed = volume.astype(np.float32 if volume.dtype.name == "float32" else np.float64)
+    single = volume.dtype.name == "float32"
+    smoothed: FloatArray = volume.astype(np.float32 if single else np.float64)
     if fwhm is None:
         return smoothed
     smoothed[~np.isfinite(smoothed)] = 0

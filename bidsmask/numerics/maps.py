@@ -1,0 +1,180 @@
+"""Columns of overlapping maps with weights, such as probabilistic atlases or ICA components.
+
+Both ways to get at them are projections, in the sense of `bidsmask.numerics.projection`.
+"""
+
+import numpy as np
+
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+
+COLLINEAR = 1e-12
+"""Maps are collinear if the smallest eigenvalue of their products is this share of the largest."""
+
+
+class WeightedMeans:
+    """The mean over all voxels, weighted by each map in turn.
+
+    Parameters
+    ----------
+    maps : array of shape (P, V)
+        Weights of the supporting voxels; finite, not negative. A map without weight gives a
+        column of NaN.
+    support : int array of shape (V,)
+        Flat indices of the voxels, x running fastest.
+
+    Raises
+    ------
+    ValueError
+        If there is a negative weight (a mean would then lie outside of the values), or one that
+        is not finite.
+
+    Notes
+    -----
+    NaN and infinite voxels are left out of their volume: the others' weights are made to sum to
+    1. Unlike `MapFit`, what one map gets does not depend on the others.
+
+    Examples
+    --------
+    >>> means = WeightedMeans(np.array([[1.0, 3.0]]), np.array([0, 1]))
+    >>> means.project(np.array([[10.0, 20.0], [np.nan, 20.0]]))
+    array([[17.5],
+           [20. ]])
+    """
+
+    def __init__(self, maps: FloatArray, support: IntArray) -> None:
+        self._maps = _finite_maps(maps)
+        self.support: IntArray = np.array(support, dtype=np.intp)
+        negative = np.flatnonzero((self._maps < 0).any(axis=1))
+        if negative.size:
+            raise ValueError(
+                f"Map {negative[0]} (counted from 0) has negative weights: there is no weighted "
+                "mean. Fit the maps by least squares instead."
+            )
+
+    @property
+    def n_columns(self) -> int:
+        """Number of maps, P."""
+        return int(self._maps.shape[0])
+
+    def project(self, voxels: Array) -> FloatArray:
+        """Weighted mean of the finite voxels for each map: (T, V) -> (T, P), float64."""
+        finite = np.isfinite(voxels)
+        values = np.where(finite, voxels, 0).astype(np.float64, copy=False)
+        sums = values @ self._maps.T
+        weights = np.broadcast_to(self._maps.sum(axis=1), sums.shape).copy()
+        holed = ~finite.all(axis=1)
+        weights[holed] = finite[holed].astype(np.float64) @ self._maps.T
+        means: FloatArray = np.full_like(sums, np.nan)
+        return np.divide(sums, weights, out=means, where=weights > 0)
+
+    def expand(self, columns: FloatArray) -> FloatArray:
+        """Give each voxel the mean of the maps' values, weighted by them: (T, P) -> (T, V)."""
+        weighted = self._maps.any(axis=1)
+        sums: FloatArray = columns[:, weighted] @ self._maps[weighted]
+        weights = np.broadcast_to(self._maps.sum(axis=0), sums.shape)
+        means: FloatArray = np.zeros_like(sums)
+        return np.divide(sums, weights, out=means, where=weights > 0)
+
+
+class MapFit:
+    """The coefficients with which maps, added up, come closest to a volume.
+
+    Parameters
+    ----------
+    maps : array of shape (P, V)
+        Values of the supporting voxels; finite, of any sign. Voxels outside of all maps need not
+        be there, they change nothing. A map of zeros gives a column of NaN.
+    support : int array of shape (V,)
+        Flat indices of the voxels, x running fastest.
+
+    Raises
+    ------
+    ValueError
+        If a map is (to `COLLINEAR`) a sum of multiples of others: there is then no telling which
+        of them a volume is made of. Or if a value is not finite.
+
+    Notes
+    -----
+    Ordinary least squares of all maps jointly, through the normal equations. NaN and infinite
+    voxels are left out of the fit of their volume; if what is left does not determine all maps,
+    that volume is NaN.
+
+    Examples
+    --------
+    >>> fit = MapFit(np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]), np.array([0, 1, 2]))
+    >>> fit.project(np.array([[3.0, 8.0, 5.0]]))
+    array([[3., 5.]])
+    """
+
+    def __init__(self, maps: FloatArray, support: IntArray) -> None:
+        self._maps = _finite_maps(maps)
+        self.support: IntArray = np.array(support, dtype=np.intp)
+        self._present = self._maps.any(axis=1)
+        self._shown = self._maps[self._present]
+        gram = self._shown @ self._shown.T
+        _refuse_collinear(gram, np.flatnonzero(self._present))
+        self._inverse = np.linalg.inv(gram)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of maps, P."""
+        return int(self._maps.shape[0])
+
+    def project(self, voxels: Array) -> FloatArray:
+        """Coefficients of the maps: (T, V) -> (T, P), float64."""
+        columns = np.full((voxels.shape[0], self.n_columns), np.nan)
+        finite = np.isfinite(voxels)
+        whole = finite.all(axis=1)
+        columns[np.ix_(whole, self._present)] = self._fit(voxels[whole])
+        for volume in np.flatnonzero(~whole):
+            known = finite[volume]
+            columns[volume, self._present] = self._fit_to(voxels[volume, known], known)
+        return columns
+
+    def expand(self, columns: FloatArray) -> FloatArray:
+        """Add the maps up: (T, P) -> (T, V)."""
+        expanded: FloatArray = columns[:, self._present] @ self._shown
+        return expanded
+
+    def _fit(self, voxels: Array) -> FloatArray:
+        coefficients: FloatArray = voxels.astype(np.float64) @ self._shown.T @ self._inverse
+        return coefficients
+
+    def _fit_to(self, values: Array, known: BoolArray) -> FloatArray:
+        maps = self._shown[:, known]
+        gram = maps @ maps.T
+        if _is_collinear(gram):
+            return np.full(len(gram), np.nan)
+        return np.linalg.solve(gram, maps @ values.astype(np.float64))
+
+
+def _finite_maps(maps: FloatArray) -> FloatArray:
+    numbers = np.asarray(maps, dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        raise ValueError("Maps have to be finite; make missing values 0.")
+    return numbers
+
+
+def _is_collinear(gram: FloatArray) -> bool:
+    """Whether no unit of some sum of maps is seen in their products (P, P)."""
+    if not gram.size:
+        return False
+    lengths = np.sqrt(np.diag(gram))
+    if not lengths.all():
+        return True
+    eigenvalues = np.linalg.eigvalsh(gram / np.outer(lengths, lengths))
+    return bool(eigenvalues[0] <= COLLINEAR * eigenvalues[-1])
+
+
+def _refuse_collinear(gram: FloatArray, numbers: IntArray) -> None:
+    """Name the maps of which one can be made from the others."""
+    if not _is_collinear(gram):
+        return
+    lengths = np.sqrt(np.diag(gram))
+    _, vectors = np.linalg.eigh(gram / np.outer(lengths, lengths))
+    involved = numbers[np.abs(vectors[:, 0]) > 0.01]
+    raise ValueError(
+        f"Maps {', '.join(map(str, involved))} (counted from 0) are sums of multiples of each "
+        "other: there is no telling how much of each a volume holds. Leave one out, or ask for "
+        "weighted means."
+    )

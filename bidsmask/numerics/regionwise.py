@@ -1,0 +1,73 @@
+"""Numbers for the voxels of one region.
+
+Each function takes the region's voxels as a float64 array of shape (T, V) and gives a float64
+array of shape (T,). Voxels that are NaN or infinite are left out of their volume; where nothing
+else is left, the result is NaN.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from bidsmask._typing import FloatArray
+
+
+def median(voxels: FloatArray) -> FloatArray:
+    """Value in the middle; for an even number of voxels, half way between the middle two."""
+    return _per_volume(voxels, lambda finite: np.median(finite, axis=-1))
+
+
+def sum(voxels: FloatArray) -> FloatArray:
+    """Sum over the voxels."""
+    return _per_volume(voxels, lambda finite: finite.sum(axis=-1))
+
+
+def minimum(voxels: FloatArray) -> FloatArray:
+    """Smallest value."""
+    return _per_volume(voxels, lambda finite: finite.min(axis=-1))
+
+
+def maximum(voxels: FloatArray) -> FloatArray:
+    """Largest value."""
+    return _per_volume(voxels, lambda finite: finite.max(axis=-1))
+
+
+def standard_deviation(voxels: FloatArray) -> FloatArray:
+    """Standard deviation over the voxels, as a population (ddof 0)."""
+    return _per_volume(voxels, lambda finite: finite.std(axis=-1))
+
+
+def variance(voxels: FloatArray) -> FloatArray:
+    """Variance over the voxels, as a population (ddof 0)."""
+    return _per_volume(voxels, lambda finite: finite.var(axis=-1))
+
+
+def first_eigenvariate(voxels: FloatArray) -> FloatArray:
+    """Course in time that explains most variance; see `bidsmask.numerics.projection`.
+
+    Examples
+    --------
+    >>> alike = np.array([[1.0, 1.0], [4.0, 4.0], [7.0, 7.0]])
+    >>> first_eigenvariate(alike)
+    array([1., 4., 7.])
+    """
+    always = voxels[:, np.isfinite(voxels).all(axis=0)]
+    if not always.size:
+        return np.full(len(voxels), np.nan)
+    centred = always - always.mean(axis=0)
+    course, strength, weights = np.linalg.svd(centred, full_matrices=False)
+    sign = -1.0 if weights[0].sum() < 0 else 1.0
+    scale = sign * strength[0] / np.sqrt(always.shape[1])
+    eigenvariate: FloatArray = always.mean() + scale * course[:, 0]
+    return eigenvariate
+
+
+def _per_volume(voxels: FloatArray, compute: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """Compute all whole volumes at once, and each of the others from its finite voxels."""
+    finite = np.isfinite(voxels)
+    whole = finite.all(axis=1)
+    result = np.full(len(voxels), np.nan)
+    result[whole] = compute(voxels[whole])
+    for volume in np.flatnonzero(~whole & finite.any(axis=1)):
+        result[volume] = compute(voxels[volume, finite[volume]])
+    return result
