@@ -1,0 +1,94 @@
+"""Every command of the README does what it says, here or in ``.ci/run``."""
+
+import re
+import shlex
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from bidsmask.cli.main import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+IN_CI = {
+    "python -m pip install . && bidsmask --demo demo_out",
+    "python -m pip install '.[test]' && pytest",
+}
+"""Commands that install: a test suite cannot, but `.ci/run` does."""
+
+
+def commands():
+    blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [re.sub(r"\s+", " ", line).strip() for line in lines if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory, demo_dataset):
+    """What the README's places stand for here."""
+    folder = tmp_path_factory.mktemp("readme")
+    _write_named_atlas(folder / "templateflow", demo_dataset.atlas)
+    return {
+        "/data/fmriprep": str(demo_dataset.root),
+        "/data/out": str(folder / "out"),
+        "/atlases/tpl-X_atlas-Y_dseg.nii.gz": str(demo_dataset.atlas),
+        "/scratch": str(folder / "scratch"),
+        "templateflow": str(folder / "templateflow"),
+    }
+
+
+def _write_named_atlas(home: Path, like: Path):
+    """An atlas of 200 slabs under TemplateFlow's name for Schaefer's; the names are packaged."""
+    space = "MNI152NLin2009cAsym"
+    image = nibabel.load(like)
+    labels = np.arange(image.shape[2]) * 200 // image.shape[2] + 1
+    labels = np.broadcast_to(labels, image.shape).astype(np.int16)
+    labels = np.where(np.asarray(image.dataobj) > 0, labels, 0)
+    labels.ravel()[:200] = np.arange(1, 201)
+    path = (
+        home
+        / f"tpl-{space}"
+        / (f"tpl-{space}_res-02_atlas-Schaefer2018_desc-200Parcels7Networks_dseg.nii.gz")
+    )
+    path.parent.mkdir(parents=True)
+    nibabel.save(nibabel.Nifti1Image(labels.astype(np.int16), image.affine, image.header), path)
+
+
+def test_the_readme_has_commands():
+    assert len(commands()) >= 5
+
+
+def test_commands_that_install_are_those_that_ci_runs():
+    ci = (ROOT / ".ci" / "run").read_text() + (ROOT / ".ci" / "demo").read_text()
+    installing = {command for command in commands() if "pip" in command}
+    assert installing == IN_CI
+    assert "'.[test,check]'" in ci
+    assert re.search(r"^pytest", ci, re.MULTILINE)
+    assert "bidsmask --demo" in ci
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("bidsmask ")])
+def test_a_command_of_the_readme_works(command, places, monkeypatch):
+    monkeypatch.setenv("TEMPLATEFLOW_HOME", places["templateflow"])
+    words = [places.get(word, word) for word in shlex.split(command)[1:]]
+    if "--atlases" not in words and "group" not in words:
+        words += ["--atlases", places["/atlases/tpl-X_atlas-Y_dseg.nii.gz"]]
+    words = ["2" if word == "8" else word for word in words]
+    assert main(words) == 0
+
+
+def test_every_strategy_of_the_readme_exists_and_none_is_missing():
+    from bidsmask.dataset.data import strategy_names
+
+    named = re.findall(r"^\| `([\w+]+)` \|", README, re.MULTILINE)
+    assert set(named) == set(strategy_names())
+
+
+def test_every_option_the_readme_names_exists():
+    from bidsmask.cli.parser import build_parser
+
+    known = {name for action in build_parser()._actions for name in action.option_strings}
+    named = set(re.findall(r"`?(--[a-z][a-z-]+)", README))
+    assert named - known == set()
