@@ -118,7 +118,9 @@ def short_segments(outliers: BoolArray, min_volumes: int) -> BoolArray:
     return short
 
 
-def interpolate_censored(signals: FloatArray, sample_mask: BoolArray) -> FloatArray:
+def interpolate_censored(
+    signals: FloatArray, sample_mask: BoolArray, *, extrapolate: bool = False
+) -> FloatArray:
     """Replace censored volumes by a cubic spline through the kept ones.
 
     Parameters
@@ -127,14 +129,16 @@ def interpolate_censored(signals: FloatArray, sample_mask: BoolArray) -> FloatAr
         What stands in censored volumes, NaN included, is never looked at.
     sample_mask : bool array of shape (T,)
         True = kept. Kept volumes come out as they went in.
+    extrapolate : bool
+        Follow the spline to the first and the last volume as well, where it may run away.
 
     Returns
     -------
     filled : float64 array of shape (T, P)
         Censored volumes between the first and the last kept one lie on the not-a-knot spline
-        (a parabola through three kept volumes, a line through two). Outside of that range,
-        where a spline would run away, they are NaN; so they are everywhere in a column that
-        holds a NaN or infinite value in a kept volume.
+        (a parabola through three kept volumes, a line through two). Outside of that range
+        they are NaN unless `extrapolate`; so they are everywhere in a column that holds a NaN
+        or infinite value in a kept volume.
 
     Raises
     ------
@@ -158,7 +162,9 @@ def interpolate_censored(signals: FloatArray, sample_mask: BoolArray) -> FloatAr
         )
     filled = np.full(signals.shape, np.nan)
     filled[kept] = signals[kept]
-    gaps = kept[0] + np.flatnonzero(~sample_mask[kept[0] : kept[-1]])
+    gaps = np.flatnonzero(~sample_mask)
+    if not extrapolate:
+        gaps = gaps[(gaps > kept[0]) & (gaps < kept[-1])]
     if gaps.size:
         filled[gaps] = _spline(kept, filled[kept], gaps)
     return filled

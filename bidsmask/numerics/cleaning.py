@@ -22,7 +22,13 @@ import numpy as np
 from bidsmask._typing import BoolArray, FloatArray, IntArray
 from bidsmask.errors import ConfoundsError, DegreesOfFreedomError
 from bidsmask.numerics.censoring import interpolate_censored
-from bidsmask.numerics.filters import butterworth, cosine_basis, detrend
+from bidsmask.numerics.filters import (
+    BUTTERWORTH_ORDER,
+    Padding,
+    butterworth,
+    cosine_basis,
+    detrend,
+)
 
 Filter = Literal["butterworth", "cosine", "none"]
 Standardization = Literal["zscore", "psc", "none"]
@@ -42,6 +48,9 @@ nilearn's threshold is an absolute 2e-14, which lets such directions pass.
 
 MIN_KEPT_VOLUMES = 3
 """A mean, a line and one volume to spare."""
+
+MEAN_LEFT = 0.1
+"""With less than this share of it left, a mean counts as removed (as in nilearn)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +114,42 @@ class CleaningParameters:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CleaningDetails:
+    """How the steps are carried out. The defaults are those of every named strategy.
+
+    Parameters
+    ----------
+    order : int
+        Of one pass of the Butterworth filter.
+    padding : {"odd", "even", "constant"} or None
+    n_padding : int or None
+        Padding of the Butterworth filter, see `bidsmask.numerics.filters.butterworth`.
+    extrapolate : bool
+        Filter all volumes: those before the first and after the last kept one are extrapolated
+        instead of trimmed.
+    standardize_design : bool
+        Z-score the columns of the design, so that the mean of the signals survives regression.
+        Otherwise they are divided by their largest absolute value: a constant is regressed out.
+    true_times : bool
+        Fit lines on the true time axis. Otherwise kept volumes count as evenly spaced, whatever
+        was left out between them. (Behind a Butterworth filter they are evenly spaced.)
+    min_kept_volumes : int
+        Fewer are refused.
+    """
+
+    order: int = BUTTERWORTH_ORDER
+    padding: Padding | None = "odd"
+    n_padding: int | None = None
+    extrapolate: bool = False
+    standardize_design: bool = True
+    true_times: bool = True
+    min_kept_volumes: int = MIN_KEPT_VOLUMES
+
+
+DETAILS = CleaningDetails()
+
+
+@dataclass(frozen=True, kw_only=True)
 class DegreesOfFreedom:
     """Where the temporal degrees of freedom of a run went.
 
@@ -137,8 +182,8 @@ class DegreesOfFreedom:
     remaining: float
 
 
-def orthonormal_basis(design: FloatArray) -> FloatArray:
-    """Orthonormal columns that span the standardised columns of a design.
+def orthonormal_basis(design: FloatArray, *, standardized: bool = True) -> FloatArray:
+    """Orthonormal columns that span the columns of a design.
 
     Parameters
     ----------
@@ -146,6 +191,8 @@ def orthonormal_basis(design: FloatArray) -> FloatArray:
         Columns are z-scored first (sample standard deviation), so that their units do not
         decide their rank. A constant column therefore spans nothing: the mean of the signals is
         for detrending and standardisation to remove.
+    standardized : bool
+        False: columns are divided by their largest absolute value, and constants count.
 
     Returns
     -------
@@ -176,7 +223,8 @@ def orthonormal_basis(design: FloatArray) -> FloatArray:
         )
     if not design.size:
         return np.empty((design.shape[0], 0))
-    q, r, _ = qr(_zscore(design), mode="economic", pivoting=True)
+    columns = _zscore(design) if standardized else design / (_size(design) + (_size(design) == 0))
+    q, r, _ = qr(columns, mode="economic", pivoting=True)
     sizes = np.abs(np.diag(r))
     basis: FloatArray = q[:, sizes > RANK_TOLERANCE * sizes[0]]
     return basis
@@ -253,10 +301,12 @@ class Cleaner:
         True = kept.
     design : array of shape (T, C)
         Confounds to regress out; C may be 0. Censored rows are never looked at.
+    details : CleaningDetails, optional
 
     Attributes
     ----------
     parameters : CleaningParameters
+    details : CleaningDetails
     sample_mask : bool array of shape (T,)
         The volumes that come out.
     basis : float64 array of shape (T_kept, rank)
@@ -266,8 +316,8 @@ class Cleaner:
     Raises
     ------
     DegreesOfFreedomError
-        If fewer than 3 volumes are kept, the design and the line have as many columns as there
-        are kept volumes, or the run is too short for the filter.
+        If too few volumes are kept (fewer than 3 by default), the design and the line have as
+        many columns as there are kept volumes, or the run is too short for the filter.
     ConfoundsError
         If the design holds NaN or infinite values in kept volumes.
     RunError
@@ -291,9 +341,11 @@ class Cleaner:
         t_r: float,
         sample_mask: BoolArray,
         design: FloatArray,
+        details: CleaningDetails = DETAILS,
     ) -> None:
         _check_rows(sample_mask, design)
         self.parameters = parameters
+        self.details = details
         self.sample_mask: BoolArray = np.array(sample_mask, dtype=bool)
         self._t_r = t_r
         self._check_kept()
@@ -345,39 +397,55 @@ class Cleaner:
     @property
     def _removes_mean(self) -> bool:
         high_pass = self._is_butterworth and self.parameters.high_pass_hz is not None
-        return self.parameters.detrend or high_pass
+        return self.parameters.detrend or high_pass or self._regresses_mean
+
+    @property
+    def _regresses_mean(self) -> bool:
+        if self.details.standardize_design:
+            return False
+        share_left = 1 - float(np.sum(self.basis.sum(axis=0) ** 2)) / len(self.basis)
+        return share_left < MEAN_LEFT
 
     @property
     def _times(self) -> IntArray:
         """The volumes, counted from 0, that steps 2 and 3 work on."""
         kept = np.flatnonzero(self.sample_mask)
-        return np.arange(kept[0], kept[-1] + 1) if self._is_butterworth else kept
+        if not self._is_butterworth:
+            return kept
+        if self.details.extrapolate:
+            return np.arange(self.sample_mask.size)
+        return np.arange(kept[0], kept[-1] + 1)
 
     def _series(self, signals: FloatArray) -> FloatArray:
         """Take step 1 or, without a Butterworth filter, step 4."""
         if self._is_butterworth:
-            signals = interpolate_censored(signals, self.sample_mask)
+            signals = interpolate_censored(
+                signals, self.sample_mask, extrapolate=self.details.extrapolate
+            )
         return signals[self._times].astype(np.float64)
 
     def _filtered(self, series: FloatArray) -> FloatArray:
         """Take steps 2 to 4."""
         if self.parameters.detrend:
-            series = detrend(series, times=self._times)
+            series = detrend(series, times=self._times if self.details.true_times else None)
         if self._is_butterworth:
             series = butterworth(
                 series,
                 t_r=self._t_r,
                 high_pass_hz=self.parameters.high_pass_hz,
                 low_pass_hz=self.parameters.low_pass_hz,
+                order=self.details.order,
+                padding=self.details.padding,
+                n_padding=self.details.n_padding,
             )
         return series[self.sample_mask[self._times]]
 
     def _check_kept(self) -> None:
         n_kept, n_volumes = np.count_nonzero(self.sample_mask), self.sample_mask.size
-        if n_kept < MIN_KEPT_VOLUMES:
+        if n_kept < self.details.min_kept_volumes:
             raise DegreesOfFreedomError(
                 f"Only {n_kept} of {n_volumes} volumes are kept, and cleaning needs at least "
-                f"{MIN_KEPT_VOLUMES}. Leave this run out, or censor less strictly."
+                f"{self.details.min_kept_volumes}. Leave this run out, or censor less strictly."
             )
 
     def _bases(self, design: FloatArray) -> tuple[int, FloatArray]:
@@ -387,8 +455,13 @@ class Cleaner:
             cosines = cosine_basis(len(design), self._t_r, self.parameters.high_pass_hz)
         series = self._series(np.hstack([cosines, design]))
         whole = _without_rounding(self._filtered(series), series)
-        rank_of_cosines = orthonormal_basis(whole[:, : cosines.shape[1]]).shape[1]
-        return rank_of_cosines, orthonormal_basis(whole)
+        standardized = self.details.standardize_design
+        if not standardized:  # or what is left of a constant would be scaled up to one
+            whole = np.where(_size(whole) <= ROUNDING * _size(series), 0, whole)
+        rank_of_cosines = orthonormal_basis(
+            whole[:, : cosines.shape[1]], standardized=standardized
+        ).shape[1]
+        return rank_of_cosines, orthonormal_basis(whole, standardized=standardized)
 
     def _count(self, rank_of_cosines: int) -> DegreesOfFreedom:
         n_volumes, n_kept = self.sample_mask.size, int(self.sample_mask.sum())

@@ -1,9 +1,13 @@
 """Temporal filters: operators on the T samples (axis 0) of any number of columns."""
 
+from typing import Literal
+
 import numpy as np
 
 from bidsmask._typing import FloatArray, IntArray
 from bidsmask.errors import DegreesOfFreedomError, RunError
+
+Padding = Literal["odd", "even", "constant"]
 
 BUTTERWORTH_ORDER = 5
 """Order of one pass; forwards and backwards together attenuate like order ten."""
@@ -84,9 +88,16 @@ def cosine_basis(n_volumes: int, t_r: float, high_pass_hz: float) -> FloatArray:
 
 
 def butterworth(
-    signals: FloatArray, *, t_r: float, high_pass_hz: float | None, low_pass_hz: float | None
+    signals: FloatArray,
+    *,
+    t_r: float,
+    high_pass_hz: float | None,
+    low_pass_hz: float | None,
+    order: int = BUTTERWORTH_ORDER,
+    padding: Padding | None = "odd",
+    n_padding: int | None = None,
 ) -> FloatArray:
-    """Zero-phase Butterworth filter: order 5, run forwards and backwards.
+    """Zero-phase Butterworth filter, run forwards and backwards.
 
     Parameters
     ----------
@@ -96,6 +107,13 @@ def butterworth(
         Repetition time in seconds.
     high_pass_hz, low_pass_hz : float or None
         Slower and faster changes than these are removed. With None, that side stays open.
+    order : int
+        Of one pass.
+    padding : {"odd", "even", "constant"} or None
+        How the ends are padded to soften the transients: by reflection through the end point
+        ("odd"), by reflection, by the end point itself, or not at all.
+    n_padding : int, optional
+        Volumes to pad at each end. None: three times the length of the filter.
 
     Returns
     -------
@@ -107,11 +125,7 @@ def butterworth(
         If a cut-off is not above 0 and below the Nyquist frequency 1 / (2 `t_r`), or the
         high-pass is not below the low-pass. Nothing is clamped.
     DegreesOfFreedomError
-        If the run is not longer than the padding (18 volumes, 33 for a band-pass).
-
-    Notes
-    -----
-    Ends are padded by reflection through the end point (odd padding) to soften the transients.
+        If the run is not longer than the padding (18 volumes at order 5, 33 for a band-pass).
 
     References
     ----------
@@ -121,29 +135,34 @@ def butterworth(
     from scipy.signal import sosfiltfilt  # slow to import, and few strategies need it
 
     _check_cutoffs(high_pass_hz, low_pass_hz, t_r)
-    sections = _sections(t_r, high_pass_hz, low_pass_hz)
-    padding = _padding(sections)
-    if len(signals) <= padding:
+    sections = _sections(order, t_r, high_pass_hz, low_pass_hz)
+    n_padding = _padding(sections) if n_padding is None else n_padding
+    n_padding = n_padding if padding else 0
+    if len(signals) <= n_padding:
         raise DegreesOfFreedomError(
-            f"A Butterworth filter needs more than {padding} volumes in a row to pad its ends, "
+            f"A Butterworth filter needs more than {n_padding} volumes in a row to pad its ends, "
             f"and here are {len(signals)} (from the first kept to the last). "
             'Choose the filter "cosine" or "none" for such short runs.'
         )
-    filtered: FloatArray = sosfiltfilt(sections, signals, axis=0, padtype="odd", padlen=padding)
+    filtered: FloatArray = sosfiltfilt(
+        sections, signals, axis=0, padtype=padding, padlen=n_padding
+    )
     return filtered
 
 
-def _sections(t_r: float, high_pass_hz: float | None, low_pass_hz: float | None) -> FloatArray:
+def _sections(
+    order: int, t_r: float, high_pass_hz: float | None, low_pass_hz: float | None
+) -> FloatArray:
     """Second-order sections, which stay stable where polynomial coefficients do not."""
     from scipy.signal import butter
 
     if high_pass_hz is not None and low_pass_hz is not None:
         band = (high_pass_hz, low_pass_hz)
-        return butter(BUTTERWORTH_ORDER, band, "bandpass", output="sos", fs=1 / t_r)
+        return butter(order, band, "bandpass", output="sos", fs=1 / t_r)
     if high_pass_hz is not None:
-        return butter(BUTTERWORTH_ORDER, high_pass_hz, "highpass", output="sos", fs=1 / t_r)
+        return butter(order, high_pass_hz, "highpass", output="sos", fs=1 / t_r)
     if low_pass_hz is not None:
-        return butter(BUTTERWORTH_ORDER, low_pass_hz, "lowpass", output="sos", fs=1 / t_r)
+        return butter(order, low_pass_hz, "lowpass", output="sos", fs=1 / t_r)
     raise ValueError("A Butterworth filter needs a high-pass, a low-pass, or both.")
 
 
