@@ -209,10 +209,7 @@ def _harmless(value: object) -> object:
     """Escape a text, and make characters visible that change how their neighbours are read."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    visible = _INVISIBLE.sub(
-        lambda match: f"\N{REPLACEMENT CHARACTER}U+{ord(match[0]):04X}", value
-    )
-    return escape(visible)
+    return escape(_INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", value))
 
 
 def _read_template(name: str) -> str:
