@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import errno
+import shutil
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -51,9 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say_error(str(error), error.exit_code)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            raise
+            return _say_bug()
         letter = f"{error.filename}: {error.strerror}. Make room, then run the same command again."
         return _say_error(letter, StorageError.exit_code)
+    except Exception:  # the last door: whatever comes here was not foreseen
+        return _say_bug()
     except KeyboardInterrupt:
         return _say_error(
             "Interrupted. Run the same command again to finish.", _INTERRUPTED + signal.SIGINT
@@ -142,6 +146,8 @@ def _check_folders(settings: Settings) -> None:
         )
     if output_dir.exists() and not output_dir.is_dir():
         raise OutputError(f"{settings.output_dir} is a file. Choose a folder for the output.")
+    if settings.execution.write_graph and not shutil.which("dot"):
+        raise SettingsError("--write-graph needs the command dot of Graphviz, which is missing.")
 
 
 class _Terminated(BaseException):
@@ -150,6 +156,11 @@ class _Terminated(BaseException):
 
 def _on_sigterm(*_: object) -> NoReturn:
     raise _Terminated
+
+
+def _say_bug() -> int:
+    traceback.print_exc()
+    return _say_error("This is a bug in bidsmask. Please report the lines above.", _BUG)
 
 
 def _say_error(letter: str, exit_code: int) -> int:
