@@ -10,6 +10,7 @@ parent.
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import multiprocessing
 import os
@@ -134,6 +135,7 @@ def execute(
             "plugin_args": plugin.get("plugin_args", {}) | {"status_callback": ledger},
         }
     crashes_before = set(crash_dir.glob("crash-*.txt"))
+    gc.freeze()  # nipype collects garbage before every node, 0.1 s through all that is imported
     try:
         workflow.run(**arguments)
     except Exception:
@@ -142,6 +144,7 @@ def execute(
         if not ledger.failed:
             raise
     finally:
+        gc.unfreeze()
         if plugin is None:
             runner.close()
     new_crashes = sorted(set(crash_dir.glob("crash-*.txt")) - crashes_before)

@@ -183,13 +183,19 @@ def _read_plugin(path: Path | None) -> dict[str, Any] | None:
 def _run_failures(
     plans: Sequence[RunPlan], failures: Sequence[NodeFailure]
 ) -> Iterator[RunFailure]:
-    by_name = {run_wf_name(plan): plan.run for plan in plans}
+    """One failure for each run, also where several of its nodes have failed."""
+    by_workflow: dict[str, list[NodeFailure]] = {}
     for failure in failures:
-        *_, workflow, node = failure.node.split(".")
-        run = by_name[workflow]
-        yield RunFailure(
-            subject=run.subject, run=run.name, node=node, kind=failure.kind, reason=failure.reason
-        )
+        by_workflow.setdefault(failure.node.split(".")[-2], []).append(failure)
+    for plan in plans:
+        if found := by_workflow.get(run_wf_name(plan)):
+            yield RunFailure(
+                subject=plan.run.subject,
+                run=plan.run.name,
+                node=found[0].node.split(".")[-1],
+                kind=found[0].kind,
+                reason=" ".join(dict.fromkeys(failure.reason for failure in found)),
+            )
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from bidsmask.dataset.derivatives import (
     write_run,
 )
 from bidsmask.dataset.strategies import Strategy
+from bidsmask.errors import DegreesOfFreedomError
 from bidsmask.images.extract import Extraction
 from bidsmask.images.labels import PlacedLabels, coverage_table, usable
 from bidsmask.numerics.censoring import interpolate_censored
@@ -285,9 +286,12 @@ def _clean(
     *,
     t_r: float,
 ) -> CleanedRun:
-    cleaner = Cleaner(
-        strategy.cleaning, t_r=t_r, sample_mask=confounds.sample_mask, design=confounds.design
-    )
+    try:
+        cleaner = Cleaner(
+            strategy.cleaning, t_r=t_r, sample_mask=confounds.sample_mask, design=confounds.design
+        )
+    except DegreesOfFreedomError as error:
+        raise DegreesOfFreedomError(f"Strategy {strategy.name}: {error}") from error
     return CleanedRun(
         signals=tuple(cleaner(columns) for columns in signals),
         sample_mask=cleaner.sample_mask,
