@@ -77,7 +77,7 @@ class ConfoundsTable:
         if len(self.cells) != n_volumes:
             raise ConfoundsError(
                 f"{self.file}: {len(self.cells)} rows, but the BOLD run has {n_volumes} volumes. "
-                "Table and image must come from the same run of fMRIPrep; nothing is cut to fit."
+                "Nothing is cut to fit: copy both again from the same run of fMRIPrep."
             )
 
     def numbers(self, column: str) -> FloatArray:
@@ -123,7 +123,10 @@ def read_table(file: Path) -> ConfoundsTable:
     header = _header(file, lines[0])
     cells = [line.split("\t") for line in _without_last_blank(lines[1:])]
     if not cells:
-        raise ConfoundsError(f"{file}: the confounds table has a header, but no rows.")
+        raise ConfoundsError(
+            f"{file}: the confounds table has a header, but no rows. Copy it again from its "
+            "source."
+        )
     for row, texts in enumerate(cells, start=1):
         if len(texts) != len(header):
             raise ConfoundsError(
@@ -157,7 +160,9 @@ def read_text(file: Path, max_bytes: int) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfoundsError(f"{file}: not a text file in UTF-8: {error}") from error
+        raise ConfoundsError(
+            f"{file}: not a text file in UTF-8: {error}. Copy it again from its source."
+        ) from error
 
 
 def _header(file: Path, line: str) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.errors import ImageError, SpaceError
+from bidsmask.images.compression import COPY_AGAIN
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.projection import Projection
 from bidsmask.numerics.quality import VolumeStatistics
@@ -100,5 +101,6 @@ def _refuse_impossible_run(stream: BoldStream, statistics: VolumeStatistics) -> 
         raise ImageError(f"{stream.path}: values are too large to compute with.")
     if stream.n_volumes > 1 and not (statistics.std > 0).any():
         raise ImageError(
-            f"{stream.path}: no voxel in the brain mask ever changes; the image is empty."
+            f"{stream.path}: no voxel in the brain mask ever changes; the image is empty. "
+            f"{COPY_AGAIN}"
         )
