@@ -188,7 +188,7 @@ def test_hostile_names_are_text_and_nothing_else(draw, texts, parse_svg):
 
 def test_lost_regions_are_named_with_their_coverage(texts):
     found = texts(draw_coverage([0.0, 0.31, 1.0]))
-    assert "2 of 3 regions lost" in found
+    assert "2 of 3 regions below the minimum" in found
     assert {"region 0", "region 1", "0 %", "31 %", "100 %"} <= set(found)
 
 

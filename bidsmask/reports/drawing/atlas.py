@@ -147,10 +147,12 @@ def _sorted_coverage(axes: Axes, ascending: FloatArray, min_coverage: float) -> 
             edges = np.arange(first, last + 1)
             axes.stairs(percent[first:last], edges, fill=True, color=colour, alpha=0.22, lw=0)
             axes.stairs(percent[first:last], edges, color=colour, lw=1.4, baseline=None)
-    threshold_line(axes, 100 * min_coverage, f"minimum {100 * min_coverage:g} %")
+    if min_coverage > 0:
+        threshold_line(axes, 100 * min_coverage, f"minimum {100 * min_coverage:g} %")
     axes.set(xlim=(0, n), ylim=(0, 103), xlabel="regions, sorted by coverage", ylabel="%")
-    axes.set_title(_counted(n_lost, n, "lost"))
+    axes.set_title(_counted(n_lost, n, "below the minimum"))
     axes.set_yticks([0, 25, 50, 75, 100])
+    axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _lowest_coverage(

@@ -152,7 +152,8 @@ def _colour_bar(figure: Figure, limit: float, label: str, some_lost: bool) -> No
 
 
 def _histogram(axes: Axes, pairs: FloatArray, limit: float) -> None:
-    axes.set_title(f"{pairs.size:,} pairs".replace(",", "\N{THIN SPACE}"))
+    count = f"{pairs.size:,}".replace(",", "\N{THIN SPACE}")
+    axes.set_title(f"{count} pair{'' if pairs.size == 1 else 's'}")
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     edges = np.linspace(-limit, limit, 42)
@@ -162,5 +163,6 @@ def _histogram(axes: Axes, pairs: FloatArray, limit: float) -> None:
         counts, _ = np.histogram(np.clip(pairs, -limit, limit), edges)
         axes.stairs(counts, edges, fill=True, color=BLUE)
         axes.axvline(float(np.median(pairs)), color=INK, lw=1, ls=(0, (3, 2)))
-        axes.set_xlabel(f"median {np.median(pairs):.2g}, dashed", labelpad=3)
+        median = f"{np.median(pairs):.2g}".replace("-", "\N{MINUS SIGN}")
+        axes.set_xlabel(f"median {median}, dashed", labelpad=3)
     axes.locator_params(axis="x", nbins=5)

@@ -45,7 +45,7 @@ def draw_trace(axes: Axes, trace: tuple[FloatArray, str, str, float | None], t_r
         color=MUTED,
         size=8.5,
     )
-    highest = max(float(np.nanmax(values)), threshold or 0.0, 1e-3)
+    highest = max(float(np.nanmax(values)), 1.15 * (threshold or 0.0), 1e-3)
     axes.set_ylim(0, 1.1 * highest)
     axes.locator_params(axis="y", nbins=4)
     if threshold is not None:
