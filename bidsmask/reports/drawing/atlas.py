@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from bidsmask._typing import Array, FloatArray, IntArray
 from bidsmask.reports.drawing import slices
@@ -152,7 +153,7 @@ def _sorted_coverage(axes: Axes, ascending: FloatArray, min_coverage: float) -> 
     axes.set(xlim=(0, n), ylim=(0, 103), xlabel="regions, sorted by coverage", ylabel="%")
     axes.set_title(_counted(n_lost, n, "below the minimum"))
     axes.set_yticks([0, 25, 50, 75, 100])
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _lowest_coverage(
