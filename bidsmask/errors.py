@@ -11,9 +11,11 @@
     ├── NoInputError               66   no BOLD run matches the request
     ├── RunError                    1   one run cannot be done; all others go on
     │   ├── ImageError                  unreadable, truncated or implausible image
+    │   │   └── DimensionError          too many axes, or too few (also a TypeError)
     │   ├── SidecarError                missing or contradictory metadata
     │   ├── ConfoundsError              missing columns, wrong rows, bad cells
     │   ├── SpaceError                  atlas, mask and BOLD do not share a space or grid
+    │   │   └── BoundingBoxError        nothing of an image lies where it is wanted
     │   ├── DegreesOfFreedomError       too few volumes are left for the design
     │   └── WorkerError                 the process that did the work died
     ├── OutputError                73   output or work folder not writable
@@ -69,6 +71,10 @@ class ImageError(RunError):
     """An image is unreadable, truncated or implausible."""
 
 
+class DimensionError(ImageError, TypeError):
+    """An image has more axes than can be used here, or fewer."""
+
+
 class SidecarError(RunError):
     """Metadata are missing or contradict each other."""
 
@@ -79,6 +85,10 @@ class ConfoundsError(RunError):
 
 class SpaceError(RunError):
     """Atlas, mask and BOLD do not lie in the same space or on the same grid."""
+
+
+class BoundingBoxError(SpaceError):
+    """The lattice that an image is to be resampled to holds nothing of it."""
 
 
 class DegreesOfFreedomError(RunError):

@@ -21,6 +21,8 @@ DATA_TYPES = (
 )
 """Types of voxels that have an average."""
 
+_SECONDS = {8: 1.0, 16: 1e-3, 24: 1e-6}  # by NIfTI's code of the unit of time
+
 _MAX_INFLATION = 1032
 """Deflate never packs more bytes than this into one (https://zlib.net/zlib_tech.html)."""
 
@@ -79,7 +81,8 @@ def grid_of(path: Path, header: Any) -> Grid:
         affine = header.get_best_affine()
         return Grid(shape=header.get_data_shape()[:3], affine=affine)
     except (ValueError, ArithmeticError, nib.spatialimages.HeaderDataError) as error:
-        raise ImageError(f"{path}: the affine cannot be used. {error}") from error
+        reason = " ".join(str(error).split())  # a matrix comes on four lines
+        raise ImageError(f"{path}: the affine cannot be used. {reason}. {COPY_AGAIN}") from error
 
 
 def data_dtype(header: Any) -> np.dtype[Any]:
@@ -92,6 +95,16 @@ def n_bytes(header: Any) -> int:
     """Size of all voxels in the file."""
     n_voxels = math.prod(int(size) for size in header.get_data_shape())
     return n_voxels * data_dtype(header).itemsize
+
+
+def t_r_of(header: Any) -> float | None:
+    """Repetition time in seconds, or None if it is not a positive number.
+
+    A time without a unit is taken for seconds.
+    """
+    unit = _SECONDS.get(int(header["xyzt_units"]) & 0b111000, 1.0)
+    t_r = float(header["pixdim"][4]) * unit
+    return t_r if 0 < t_r < np.inf else None
 
 
 def _check_file(path: Path) -> None:

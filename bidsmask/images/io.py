@@ -8,7 +8,7 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.errors import ImageError, SpaceError
-from bidsmask.images.compression import compress
+from bidsmask.images.compression import COPY_AGAIN, compress
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header
 from bidsmask.images.payload import Payload
@@ -75,10 +75,10 @@ def load_mask(path: Path, grid: Grid) -> BoolArray:
             f"{path} lies on another grid than the run. The mask: {found}; the run: {grid}. "
             "Give the mask that belongs to the run."
         )
-    values = _read_volume(path, header)
+    values = read_voxels(path, header)
     mask: BoolArray = (values != 0) & ~np.isnan(values)
     if not mask.any():
-        raise ImageError(f"{path}: the mask is empty, no voxel is other than 0.")
+        raise ImageError(f"{path}: the mask is empty, no voxel is other than 0. {COPY_AGAIN}")
     return mask
 
 
@@ -122,7 +122,29 @@ def read_volume(path: Path) -> tuple[Array, Grid]:
         If the file cannot be read to its last byte, or holds several volumes.
     """
     header = read_header(path)
-    return _read_volume(path, header), grid_of(path, header)
+    return read_voxels(path, header), grid_of(path, header)
+
+
+def read_voxels(path: Path, header: Any) -> Array:
+    """Read an image of one volume whose header is known; see `read_volume`.
+
+    Returns
+    -------
+    values : array of shape (X, Y, Z)
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read to its last byte, or holds several volumes.
+    """
+    shape = header.get_data_shape()
+    if any(size > 1 for size in shape[3:]):
+        raise ImageError(f"{path} holds several volumes ({shape}), where one was expected.")
+    values = np.empty(int(np.prod(shape)), dtype=data_dtype(header))
+    with Payload(path, header) as payload:
+        payload.read_into(values)
+        payload.finish()
+    return scaled(values, header).reshape(shape[:3], order="F")
 
 
 def scaled(values: Array, header: Any) -> Array:
@@ -149,6 +171,36 @@ def slope_and_intercept(header: Any) -> tuple[float, float]:
     """Scaling of a header; a slope of 0 or NaN means that there is none, as NIfTI has it."""
     slope, intercept = header.get_slope_inter()
     return (1.0, 0.0) if slope is None else (float(slope), float(intercept))
+
+
+def new_image(values: Array, affine: FloatArray, header: Any = None) -> Any:
+    """Put values into an image.
+
+    Parameters
+    ----------
+    values : array of shape (X, Y, Z) or (X, Y, Z, T)
+        Kept in their own type; bool as uint8, and 64-bit integers as int32 where they fit, for
+        other tools cannot read them.
+    affine : array of shape (4, 4)
+    header : nibabel header, optional
+        Where the repetition time, units and all else that is not about the values comes from.
+
+    Returns
+    -------
+    image : nibabel.Nifti1Image, or Nifti2Image if that is what the header is of
+    """
+    values = _storable(values)
+    kind = _nibabel.Nifti1Image
+    if isinstance(header, _nibabel.Nifti2Header):
+        kind = _nibabel.Nifti2Image
+    if not isinstance(header, _nibabel.Nifti1Header | _nibabel.Nifti2Header):
+        return kind(values, affine, dtype=values.dtype)
+    fields = header.copy()
+    fields.set_data_dtype(values.dtype)
+    fields.set_slope_inter(1.0, 0.0)
+    fields["cal_min"] = fields["cal_max"] = 0  # the range of other values
+    fields.extensions.clear()
+    return kind(values, affine, fields)
 
 
 def save_image(path: Path, array: Array, grid: Grid, t_r: float | None = None) -> None:
@@ -190,13 +242,23 @@ def image_bytes(array: Array, grid: Grid, t_r: float | None = None) -> bytes:
     return compress(content)
 
 
-def _read_volume(path: Path, header: Any) -> Array:
-    """Voxels (X, Y, Z) of an image that has no more axes than these, or axes of length 1."""
-    shape = header.get_data_shape()
-    if any(size > 1 for size in shape[3:]):
-        raise ImageError(f"{path} holds several volumes ({shape}), where one was expected.")
-    values = np.empty(int(np.prod(shape)), dtype=data_dtype(header))
-    with Payload(path, header) as payload:
-        payload.read_into(values)
-        payload.finish()
-    return scaled(values, header).reshape(shape[:3], order="F")
+def float_type(dtype: Any) -> np.dtype[Any]:
+    """Choose the type of floating point numbers that computed values are given back in.
+
+    Examples
+    --------
+    >>> float_type("int16"), float_type("int32"), float_type(">f8")
+    (dtype('float32'), dtype('float64'), dtype('float64'))
+    """
+    return np.result_type(dtype, np.float32)
+
+
+def _storable(values: Array) -> Array:
+    """Values in a type that every reader of NIfTI knows."""
+    if values.dtype == bool:
+        return values.astype(np.uint8)
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and values.size:
+        limits = np.iinfo(np.int32)
+        if limits.min <= values.min() and values.max() <= limits.max:
+            return values.astype(np.int32)
+    return values

@@ -3,19 +3,19 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bidsmask._typing import Array
 from bidsmask.errors import ImageError
-from bidsmask.images.header import data_dtype, grid_of, read_header
+from bidsmask.images.grid import Grid
+from bidsmask.images.header import data_dtype, grid_of, read_header, t_r_of
 from bidsmask.images.io import scaled
 from bidsmask.images.payload import Payload
 
 _BLOCK_BYTES = 1 << 24  # twice as many are no faster; there are two blocks at any time
 _BLOCK_VOLUMES = 32
-
-_SECONDS = {8: 1.0, 16: 1e-3, 24: 1e-6}  # by NIfTI's code of the unit of time
 
 
 class BoldStream:
@@ -29,7 +29,9 @@ class BoldStream:
     path : Path
         NIfTI image of four dimensions, ``.nii`` or ``.nii.gz``, of any type and byte order.
     block_volumes : int, optional
-        Volumes in a block. By default at most 32, and at most as many as take 16 MB.
+        Volumes in a block; by default those of `volumes_per_block`.
+    grid : Grid, optional
+        Where the volumes lie, if someone knows better than the header.
 
     Attributes
     ----------
@@ -47,13 +49,16 @@ class BoldStream:
         four-dimensional. Axes of length 1 after the fourth are no axes.
     """
 
-    def __init__(self, path: Path, block_volumes: int | None = None) -> None:
+    def __init__(
+        self, path: Path, block_volumes: int | None = None, *, grid: Grid | None = None
+    ) -> None:
         self.path = path
         self._header = read_header(path)
-        self.grid = grid_of(path, self._header)
+        self.grid = grid or grid_of(path, self._header)
         self.n_volumes = self._count_volumes()
-        self.t_r_header = self._read_t_r()
-        self._block_volumes = min(block_volumes or self._default_volumes(), self.n_volumes)
+        self.t_r_header = t_r_of(self._header)
+        volumes = block_volumes or volumes_per_block(self.grid.n_voxels, data_dtype(self._header))
+        self._block_volumes = min(volumes, self.n_volumes)
 
     def blocks(self) -> Iterator[tuple[slice, Array]]:
         """Read the run from its first volume to its last byte.
@@ -110,16 +115,12 @@ class BoldStream:
         shape = self._header.get_data_shape()
         if len(shape) < 4 or any(size > 1 for size in shape[4:]):
             raise ImageError(
-                f"{self.path} has {len(shape)} dimensions ({shape}); a BOLD run has 4."
+                f"{self.path} has {len(shape)} dimensions ({shape}); a BOLD run has 4. Put all "
+                "volumes of the run in its place."
             )
         return int(shape[3])
 
-    def _read_t_r(self) -> float | None:
-        t_r = float(self._header["pixdim"][4]) * _SECONDS.get(
-            int(self._header["xyzt_units"]) & 0b111000, 1.0
-        )
-        return t_r if 0 < t_r < np.inf else None
 
-    def _default_volumes(self) -> int:
-        n_bytes = self.grid.n_voxels * data_dtype(self._header).itemsize
-        return max(1, min(_BLOCK_VOLUMES, _BLOCK_BYTES // n_bytes))
+def volumes_per_block(n_voxels: int, dtype: np.dtype[Any]) -> int:
+    """Volumes that are worth reading at once: at most 32, and at most as many as take 16 MB."""
+    return max(1, min(_BLOCK_VOLUMES, _BLOCK_BYTES // (n_voxels * dtype.itemsize)))

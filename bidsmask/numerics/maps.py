@@ -65,7 +65,8 @@ class WeightedMeans:
         holed = ~finite.all(axis=1)
         weights[holed] = finite[holed].astype(np.float64) @ self._maps.T
         means: FloatArray = np.full_like(sums, np.nan)
-        return np.divide(sums, weights, out=means, where=weights > 0)
+        np.divide(sums, weights, out=means, where=weights > 0)
+        return means
 
     def expand(self, columns: FloatArray) -> FloatArray:
         """Give each voxel the mean of the maps' values, weighted by them: (T, P) -> (T, V)."""
@@ -73,7 +74,8 @@ class WeightedMeans:
         sums: FloatArray = columns[:, weighted] @ self._maps[weighted]
         weights = np.broadcast_to(self._maps.sum(axis=0), sums.shape)
         means: FloatArray = np.zeros_like(sums)
-        return np.divide(sums, weights, out=means, where=weights > 0)
+        np.divide(sums, weights, out=means, where=weights > 0)
+        return means
 
 
 class MapFit:

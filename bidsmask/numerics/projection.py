@@ -9,7 +9,7 @@ from typing import Literal, Protocol, get_args
 
 import numpy as np
 
-from bidsmask._typing import Array, FloatArray, IntArray
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.numerics import regionwise
 
 
@@ -284,6 +284,23 @@ class VoxelSelection:
     def expand(self, columns: FloatArray) -> FloatArray:
         """Copy the columns: (T, P) -> (T, V) with V = P."""
         return columns.astype(np.float64)
+
+
+def voxels_of_mask(mask: BoolArray) -> IntArray:
+    """Flat indices (x runs fastest) of the voxels of a mask, in the order in which z runs fastest.
+
+    That is the order in which ``volume[mask]`` takes them, and nilearn gives its columns.
+
+    Parameters
+    ----------
+    mask : bool array of shape (X, Y, Z)
+
+    Examples
+    --------
+    >>> voxels_of_mask(np.ones((2, 1, 2), dtype=bool))
+    array([0, 2, 1, 3])
+    """
+    return np.ravel_multi_index(np.nonzero(mask), mask.shape, order="F")
 
 
 def voxels_of_labels(labels_flat: IntArray, ids: IntArray) -> tuple[IntArray, ...]:

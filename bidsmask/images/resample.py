@@ -1,0 +1,270 @@
+"""Images on another lattice."""
+
+import warnings
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from bidsmask._typing import Array, FloatArray
+from bidsmask.errors import BoundingBoxError
+from bidsmask.images.accept import Series, open_series
+from bidsmask.images.grid import Grid
+from bidsmask.images.io import float_type, new_image
+from bidsmask.numerics.affine import grid_corners
+from bidsmask.numerics.resample import resample_continuous, resample_nearest
+
+Interpolation = Literal["continuous", "linear", "nearest"]
+"""Cubic splines, straight lines, or the value of the nearest voxel."""
+
+_ORDERS: dict[str, Literal[1, 3]] = {"linear": 1, "continuous": 3}
+
+
+def resample_img(
+    img: Any,
+    target_affine: Any = None,
+    target_shape: Any = None,
+    interpolation: Interpolation = "continuous",
+    copy: bool = True,
+    order: Literal["F", "C"] = "F",
+    clip: bool = True,
+    fill_value: float = 0.0,
+    force_resample: bool = True,
+    copy_header: bool = True,
+) -> Any:
+    """Resample an image; drop-in for nilearn's function of this name.
+
+    Parameters
+    ----------
+    img : image
+        Of three or four dimensions; see `bidsmask.images.accept.open_series`.
+    target_affine, target_shape : optional
+        See `target_grid`. Without both the image is copied.
+    interpolation : {"continuous", "linear", "nearest"}
+        Cubic splines, straight lines, or the value of the nearest voxel.
+    copy, force_resample : bool
+        For scripts written for nilearn: the result never shares memory with `img`, and is the
+        same whether or not lattices differ by whole voxels.
+    order : {"F", "C"}
+        Order of the result in memory; with "F" x runs fastest.
+    clip : bool
+        Whether to hold values between the smallest and the largest of the image (and 0), against
+        the overshoot of cubic splines.
+    fill_value : float
+        For voxels outside of the centres of the image's outermost voxels.
+    copy_header : bool
+        Whether repetition time, units and so on are kept.
+
+    Returns
+    -------
+    resampled : nibabel image
+        On the same grid, to a hundredth of a millimetre, a copy. Else floating point for
+        "continuous" and "linear" (float32 for integers of at most 16 bits and float32; else
+        float64), and the type of the image for "nearest". NaN where the nearest voxel is not
+        finite, unless that is what is asked for.
+
+    Raises
+    ------
+    ValueError
+        If the target or the interpolation is not one that there is.
+    BoundingBoxError
+        If the target lattice begins where the image has ended.
+
+    Warns
+    -----
+    RuntimeWarning
+        If values that are not finite have to be interpolated.
+
+    See Also
+    --------
+    bidsmask.numerics.resample : boundary rules, and missing values.
+    """
+    _check(interpolation)
+    series = open_series(img)
+    target = target_grid(series.grid, target_affine, target_shape)
+    if target == series.grid:
+        values = _values(series, order)
+        affine = series.grid.affine
+    else:
+        values = _resampled(series, target, interpolation, order, clip, fill_value)
+        affine = target.affine
+    return new_image(values, affine, series.header if copy_header else None)
+
+
+def resample_to_img(
+    source_img: Any,
+    target_img: Any,
+    interpolation: Interpolation = "continuous",
+    copy: bool = True,
+    order: Literal["F", "C"] = "F",
+    clip: bool = False,
+    fill_value: float = 0.0,
+    force_resample: bool = True,
+    copy_header: bool = True,
+) -> Any:
+    """Resample an image to the lattice of another one; see `resample_img`.
+
+    Parameters
+    ----------
+    source_img : image
+        Of three or four dimensions.
+    target_img : image
+        Of three or four dimensions; only its lattice counts.
+    interpolation, copy, order, clip, fill_value, force_resample, copy_header
+        As in `resample_img`, but overshoot is left as it is by default.
+
+    Returns
+    -------
+    resampled : nibabel image
+    """
+    target = open_series(target_img).grid
+    return resample_img(
+        source_img,
+        target_affine=target.affine,
+        target_shape=target.shape,
+        interpolation=interpolation,
+        copy=copy,
+        order=order,
+        clip=clip,
+        fill_value=fill_value,
+        force_resample=force_resample,
+        copy_header=copy_header,
+    )
+
+
+def target_grid(grid: Grid, target_affine: Any = None, target_shape: Any = None) -> Grid:
+    """Lattice that is meant by an affine, or part of one.
+
+    Parameters
+    ----------
+    grid : Grid
+        Of the image to be resampled.
+    target_affine : array of shape (4, 4) or (3, 3), optional
+        (4, 4): where the first voxel lies, too. (3, 3): axes and sizes of voxels only; the first
+        voxel is put at the corner of the box around the image's voxel centres. None: `grid`.
+    target_shape : three ints, optional
+        Only with (4, 4). By default as many voxels as it takes to hold the image.
+
+    Returns
+    -------
+    target : Grid
+
+    Raises
+    ------
+    ValueError
+        If a shape is given without a (4, 4) affine, or is not three sizes.
+    BoundingBoxError
+        If the lattice begins where the image has ended.
+    """
+    if target_affine is None:
+        if target_shape is not None:
+            raise ValueError(
+                "If target_shape is specified, target_affine should be specified too."
+            )
+        return grid
+    affine = np.array(target_affine, dtype=np.float64)
+    if target_shape is not None and (len(target_shape) != 3 or affine.shape == (3, 3)):
+        raise ValueError(
+            "The shape specified should be the shape of the 3D grid, and thus of length 3; and "
+            f"target_affine of shape (4, 4), to say where it begins. They are {target_shape} and "
+            f"of shape {affine.shape}."
+        )
+    if affine.shape == (3, 3):
+        affine, last = _around(grid, affine)
+    else:
+        last = _extent(grid, affine)[1]
+    if (last < 0).any():
+        raise BoundingBoxError(
+            "The field of view given by the target affine does not contain any of the data: it "
+            f"begins beyond the end of the {grid}."
+        )
+    shape = np.ceil(last).astype(int) + 1 if target_shape is None else target_shape
+    return Grid(shape=tuple(shape), affine=affine)
+
+
+def resample_volume(
+    values: Array,
+    grid: Grid,
+    target: Grid,
+    interpolation: str,
+    *,
+    fill: float = 0.0,
+    clip_to: tuple[float, float] | None = None,
+) -> Array:
+    """Resample one volume (X, Y, Z) to another lattice.
+
+    Float64, but for "nearest": then of the type of `values`.
+    """
+    if interpolation == "nearest":
+        return resample_nearest(values, grid.affine, target.shape, target.affine, fill)
+    return resample_continuous(
+        values,
+        grid.affine,
+        target.shape,
+        target.affine,
+        order=_ORDERS[interpolation],
+        fill=fill,
+        clip_to=clip_to,
+    )
+
+
+def _check(interpolation: str) -> None:
+    if interpolation not in get_args(Interpolation):
+        raise ValueError(
+            f"'interpolation' must be one of {get_args(Interpolation)}. Got {interpolation!r}."
+        )
+
+
+def _values(series: Series, order: Literal["F", "C"]) -> Array:
+    """Copy all values, (X, Y, Z) or (X, Y, Z, T)."""
+    values = np.empty((*series.grid.shape, series.n_volumes), dtype=series.dtype, order=order)
+    for number, volume in enumerate(series.volumes()):
+        values[..., number] = volume
+    return values[..., 0] if series.is_3d else values
+
+
+def _resampled(
+    series: Series,
+    target: Grid,
+    interpolation: Interpolation,
+    order: Literal["F", "C"],
+    clip: bool,
+    fill: float,
+) -> Array:
+    dtype = series.dtype if interpolation == "nearest" else float_type(series.dtype)
+    values = np.empty((*target.shape, series.n_volumes), dtype=dtype, order=order)
+    lowest = highest = 0.0
+    has_missing = False
+    for number, volume in enumerate(series.volumes()):
+        resampled = resample_volume(volume, series.grid, target, interpolation, fill=fill)
+        values[..., number] = resampled
+        lowest = np.fmin(lowest, np.fmin.reduce(volume, axis=None))
+        highest = np.fmax(highest, np.fmax.reduce(volume, axis=None))
+        has_missing = has_missing or not np.isfinite(volume).all()
+    if has_missing and interpolation != "nearest":
+        warnings.warn(
+            f"{series.name} holds NaN or infinite values. Values next to them are interpolated "
+            "between guesses.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    if clip:
+        np.clip(values, lowest, highest, out=values)
+    return values[..., 0] if series.is_3d else values
+
+
+def _extent(grid: Grid, affine: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """First and last index, along each axis of a lattice, between which a grid's voxels lie."""
+    linear = np.eye(4)
+    linear[:3] = affine[:3]
+    to_target = np.linalg.inv(linear) @ grid.affine
+    corners = grid_corners(grid.shape, to_target)
+    return corners.min(axis=0), corners.max(axis=0)
+
+
+def _around(grid: Grid, axes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Lattice with given axes that begins at the corner of a grid, and its last index."""
+    affine = np.eye(4)
+    affine[:3, :3] = axes
+    first, last = _extent(grid, affine)
+    affine[:3, 3] = axes @ first
+    return affine, last - first

@@ -1,0 +1,54 @@
+"""Smoothed images."""
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bidsmask.images.accept import open_series
+from bidsmask.images.io import float_type, new_image
+from bidsmask.numerics.smooth import smooth_volume
+
+
+def smooth_img(imgs: Any, fwhm: Any) -> Any:
+    """Smooth images with a Gaussian; drop-in for nilearn's function of this name.
+
+    Parameters
+    ----------
+    imgs : image, or several of them
+        Of three or four dimensions; see `bidsmask.images.accept.open_series`.
+    fwhm : number, three numbers, "fast" or None
+        Full width at half maximum in mm; see `bidsmask.numerics.smooth.smooth_volume`.
+
+    Returns
+    -------
+    smoothed : nibabel image, or list of them if several were given
+        float32 (for float32 and integers of at most 16 bits) or float64. NaN and infinite values
+        have become 0, whatever `fwhm` is.
+
+    Warns
+    -----
+    UserWarning
+        If the width is 0, which means that nothing is smoothed.
+    """
+    if isinstance(fwhm, int | float) and fwhm == 0:
+        warnings.warn(
+            "The parameter 'fwhm' for smoothing is specified as 0: nothing is smoothed. Say None "
+            "if that is what you want.",
+            stacklevel=2,
+        )
+    if isinstance(imgs, Iterable) and not isinstance(imgs, str | Path):
+        return [_smoothed(img, fwhm) for img in imgs]
+    return _smoothed(imgs, fwhm)
+
+
+def _smoothed(img: Any, fwhm: Any) -> Any:
+    series = open_series(img)
+    shape = (*series.grid.shape, series.n_volumes)
+    values = np.empty(shape, dtype=float_type(series.dtype), order="F")
+    width = 0.0 if fwhm is None else fwhm  # 0 sees to missing values, too
+    for number, volume in enumerate(series.volumes()):
+        values[..., number] = smooth_volume(volume, series.grid.affine, width)
+    return new_image(values[..., 0] if series.is_3d else values, series.grid.affine, series.header)
