@@ -208,12 +208,11 @@ class RunSection(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class FailedRun(Value):
-    """A run that was not completed: where it stopped, why, and what to do about it."""
+    """A run that was not completed: where it stopped, and a letter that says why and what to do."""
 
     name: str
     node: str
     reason: str
-    remedy: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

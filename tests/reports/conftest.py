@@ -137,7 +137,6 @@ def make_report(make_section):
                     name=f"sub-01_task-nback-{number} {word}",
                     node=f"load_confounds {word}",
                     reason=f"The table has 241 rows {word}",
-                    remedy=f"Copy it again {word}",
                 )
                 for number in range(n_failures)
             ),
