@@ -208,7 +208,7 @@ class RunSection(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class FailedRun(Value):
-    """A run that was not completed: where it stopped, and a letter that says why and what to do."""
+    """A run that was not completed: where it stopped, and the letter that says why."""
 
     name: str
     node: str
