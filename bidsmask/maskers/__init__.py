@@ -1,0 +1,1 @@
+"""Maskers: images in, signals out, and back; with scikit-learn's manners."""

@@ -1,0 +1,362 @@
+"""What all maskers do alike: remember, fit, transform, clean, and paint columns back.
+
+Each kind of masker adds which voxels make its columns: a `Projection` on a `Grid`.
+"""
+
+import warnings
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import joblib
+import numpy as np
+import sklearn
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from bidsmask._typing import Array, BoolArray
+from bidsmask.images.accept import Series, open_series
+from bidsmask.images.grid import Grid
+from bidsmask.maskers import cleaning
+from bidsmask.maskers.extraction import Extraction, Recipe, extract
+from bidsmask.maskers.parameters import as_type, check_parameters, output_dtype
+from bidsmask.maskers.volumes import as_volume, make_image, read_mask
+from bidsmask.numerics.projection import Projection
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Columns:
+    """What the columns of a masker are made of, for one run.
+
+    Parameters
+    ----------
+    projection : Projection
+    grid : Grid
+        On which the projection lies.
+    """
+
+    projection: Projection
+    grid: Grid
+
+
+class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of the maskers: an image of T volumes in, signals (T, P) out, and back.
+
+    The steps of `transform`, in this order: resample the volumes (where asked for), smooth them,
+    read the columns off, clean them (`bidsmask.clean`). A run is read as a stream: what is held
+    is a block of volumes and the columns.
+
+    Constructors only remember; parameters are judged by `fit`, which stores what it learns in
+    attributes that end in an underscore. Images, arrays and lists of the caller are never
+    changed.
+    """
+
+    mask_img: Any
+    smoothing_fwhm: Any
+    standardize: Any
+    standardize_confounds: bool
+    high_variance_confounds: bool
+    detrend: bool
+    low_pass: float | None
+    high_pass: float | None
+    t_r: float | None
+    dtype: Any
+    memory: Any
+    memory_level: int
+    clean_args: Any
+
+    def fit(self, imgs: Any = None, y: Any = None) -> Self:
+        """Learn the columns.
+
+        Parameters
+        ----------
+        imgs : image, optional
+            Whatever `transform` accepts. It tells the grid of the runs to come.
+        y : None
+            Ignored; there for scikit-learn.
+
+        Returns
+        -------
+        masker : self
+            What an earlier fit has learned is forgotten.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter cannot be used.
+        """
+        self._warn_before_fit(imgs)
+        return self._learn(imgs)
+
+    def fit_transform(
+        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
+    ) -> Any:
+        """Learn the columns, then give their signals; see `fit` and `transform`."""
+        return self._learn(imgs).transform(imgs, confounds=confounds, sample_mask=sample_mask)
+
+    def transform(self, imgs: Any, confounds: Any = None, sample_mask: Any = None) -> Any:
+        """Give the signals of a run.
+
+        Parameters
+        ----------
+        imgs : image
+            Path (``~`` and ``*`` are understood), image, or list of three-dimensional ones.
+        confounds : array (T, C), DataFrame, path of a table, or list of these, optional
+            Regressed out of the signals.
+        sample_mask : bool array (T,) or int array, optional
+            Volumes to keep: True, or their indices.
+
+        Returns
+        -------
+        signals : array of shape (T_kept, P)
+            (P,) if `imgs` is three-dimensional, unless a data frame is asked for with
+            `set_output`. float32 if the image is; the docstring of each masker says what becomes
+            of integers; otherwise float64.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If `fit` has not been called.
+        """
+        return self.transform_single_imgs(imgs, confounds=confounds, sample_mask=sample_mask)
+
+    def transform_single_imgs(
+        self, imgs: Any, confounds: Any = None, sample_mask: Any = None
+    ) -> Any:
+        """Give the signals of one run, as an array whatever `set_output` says."""
+        check_is_fitted(self)
+        signals, learned = self._read(imgs, confounds, sample_mask)
+        self._remember(learned)
+        return signals
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.n_elements_)
+
+    def get_feature_names_out(self, input_features: Any = None) -> Array:
+        """Names of the columns.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored; there for scikit-learn.
+
+        Returns
+        -------
+        names : array of P texts
+        """
+        check_is_fitted(self)
+        return np.array(self._column_names(), dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.no_validation = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+    # What the four kinds add
+
+    @abstractmethod
+    def _fit(self, series: Series | None, imgs: Any) -> None:
+        """Learn; `mask_img_` is there already."""
+
+    @abstractmethod
+    def _columns(self, series: Series) -> Columns:
+        """Say what is to be read off a run."""
+
+    @abstractmethod
+    def _inverse(self) -> Columns:
+        """Say where columns are painted."""
+
+    def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, dict[str, Any]]:
+        """Give the signals before cleaning, and attributes to remember."""
+        return extraction.signals, {}
+
+    def _column_names(self) -> list[str]:
+        prefix = type(self).__name__.lower()
+        return [f"{prefix}{number}" for number in range(self._n_features_out)]
+
+    def _warn_before_fit(self, imgs: Any) -> None:
+        """Say what a caller of `fit` may have misunderstood."""
+
+    def _dtype_of(self, series: Series) -> np.dtype[Any]:
+        """Type of the signals of a run, if none is asked for."""
+        kept = series.dtype.name == "float32"
+        return np.dtype(np.float32 if kept else np.float64)
+
+    # Fitting
+
+    def _learn(self, imgs: Any) -> Self:
+        check_parameters(self.get_params(deep=False))
+        self._forget()
+        series = None if imgs is None else self._open_first(imgs)
+        self.clean_args_ = dict(self.clean_args or {})
+        self.memory_ = _memory(self.memory, self.memory_level)
+        self.mask_img_ = self._read_mask()
+        self._header_ = None if series is None else series.header
+        self._fit(series, imgs)
+        return self
+
+    def _forget(self) -> None:
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+
+    def _open_first(self, imgs: Any) -> Series:
+        return open_series(imgs)
+
+    def _read_mask(self) -> Any:
+        if self.mask_img is None:
+            return None
+        return make_image(*read_mask(self.mask_img))
+
+    # Transforming
+
+    def _read(self, imgs: Any, confounds: Any, sample_mask: Any) -> tuple[Array, dict[str, Any]]:
+        """Signals of a run, and what is to be remembered of it. The masker is not changed."""
+        series = open_series(imgs)
+        columns = self._columns(series)
+        extraction = self._extracted(imgs, series, columns)
+        signals, learned = self._finish(extraction, columns)
+        cleaned = self._cleaned(imgs, signals, confounds, sample_mask)
+        if series.is_3d and not self._gives_frames():
+            cleaned = cleaned.reshape(-1)
+        dtype = output_dtype(self.dtype) or self._dtype_of(series)
+        return as_type(cleaned, dtype), learned | {"_header_": series.header}
+
+    def _extracted(self, imgs: Any, series: Series, columns: Columns) -> Extraction:
+        recipe = Recipe(
+            projection=columns.projection,
+            grid=columns.grid,
+            smoothing_fwhm=self.smoothing_fwhm,
+            dtype=self._working_dtype(series),
+        )
+        if self.memory_.location is None or self.memory_level < 0:
+            return extract(series, recipe)
+        remembered = self.memory_.cache(_extract_once, ignore=["series"])
+        extraction: Extraction = remembered(series, recipe, _identity(imgs))
+        return extraction
+
+    def _working_dtype(self, series: Series) -> np.dtype[Any]:
+        return np.dtype(np.float64)
+
+    def _cleaned(self, imgs: Any, signals: Array, confounds: Any, sample_mask: Any) -> Array:
+        confounds = self._with_high_variance(imgs, confounds)
+        if not self._has_to_clean(confounds, sample_mask):
+            return signals
+        return cleaning.clean(
+            signals,
+            detrend=self.detrend,
+            standardize=self.standardize,
+            standardize_confounds=self.standardize_confounds,
+            low_pass=self.low_pass,
+            high_pass=self.high_pass,
+            t_r=self.t_r,
+            confounds=confounds,
+            sample_mask=sample_mask,
+            **self._runs(),
+            **self.clean_args_,
+        )
+
+    def _runs(self) -> dict[str, Any]:
+        return {}
+
+    def _with_high_variance(self, imgs: Any, confounds: Any) -> Any:
+        """Put the components of high variance in front of the caller's confounds."""
+        if not self.high_variance_confounds:
+            return confounds
+        given = confounds if isinstance(confounds, (list, tuple)) else [confounds]
+        computed = cleaning.high_variance_confounds(imgs)
+        return [computed, *(item for item in given if item is not None)]
+
+    def _has_to_clean(self, confounds: Any, sample_mask: Any) -> bool:
+        wanted = (self.low_pass, self.high_pass, confounds, sample_mask, self.clean_args_ or None)
+        standardizes = self.standardize not in (None, False)
+        return self.detrend or standardizes or any(item is not None for item in wanted)
+
+    def _gives_frames(self) -> bool:
+        config = getattr(self, "_sklearn_output_config", {})
+        chosen = config.get("transform", sklearn.get_config()["transform_output"])
+        return bool(chosen != "default")
+
+    def _remember(self, learned: dict[str, Any]) -> None:
+        for name, value in learned.items():
+            setattr(self, name, value)
+
+    # Painting back
+
+    def _painted(self, signals: Any) -> Any:
+        """Image that carries each column's value in its voxels; the run's units and t_r."""
+        check_is_fitted(self)
+        columns = self._inverse()
+        values = _rows(signals, columns.projection.n_columns, self.dtype)
+        painted = columns.projection.expand(np.atleast_2d(values))
+        dtype = output_dtype(self.dtype) or _painted_dtype(values, painted)
+        flat = np.zeros((len(painted), columns.grid.n_voxels), dtype=dtype)
+        flat[:, columns.projection.support] = as_type(painted, dtype)
+        array = as_volume(flat if values.ndim == 2 else flat[0], columns.grid)
+        return make_image(array, columns.grid, self._header_, self.t_r)
+
+    def _mask(self) -> tuple[BoolArray, Grid] | None:
+        """Return the fitted mask as an array, if there is one."""
+        return None if self.mask_img_ is None else mask_of(self.mask_img_)
+
+
+def mask_of(img: Any) -> tuple[BoolArray, Grid]:
+    """Array (X, Y, Z) and grid of a mask that `read_mask` has read."""
+    return np.asarray(img.dataobj).astype(bool), Grid.from_image(img)
+
+
+def _rows(signals: Any, n_columns: int, dtype: Any) -> Array:
+    """Values (P,) or (T, P) of what a caller gives as signals."""
+    values = signals.to_numpy() if hasattr(signals, "to_numpy") else np.asarray(signals)
+    values = np.atleast_1d(values)
+    expected = (*values.shape[:-1], n_columns) if values.ndim < 3 else ("T", n_columns)
+    if values.shape != expected:
+        raise ValueError(
+            "Input to 'inverse_transform' has wrong shape.\n"
+            f"Expected {expected}.\nGot {values.shape}."
+        )
+    if values.dtype == bool:
+        target = np.dtype(np.int32) if dtype is None else output_dtype(dtype)
+        warnings.warn(f"Casting boolean input to {target}", stacklevel=4)
+        return values.astype(target)
+    return values
+
+
+def _painted_dtype(values: Array, painted: Array) -> np.dtype[Any]:
+    """Type of the columns, unless it cannot hold what voxels get of them."""
+    if values.dtype.kind in "iu" and not np.array_equal(painted, np.rint(painted)):
+        return np.dtype(np.float64)
+    return values.dtype
+
+
+def _memory(memory: Any, level: int) -> joblib.Memory:
+    if isinstance(memory, joblib.Memory):
+        return memory
+    if memory is None:
+        return joblib.Memory(location=None, verbose=0)
+    if level == 0:
+        warnings.warn(
+            "memory_level is 0, but a memory is given: extraction will be remembered there, as "
+            "with memory_level=1. Set one or the other.",
+            stacklevel=4,
+        )
+    return joblib.Memory(location=str(Path(memory).expanduser()), verbose=0)
+
+
+def _extract_once(series: Series, recipe: Recipe, identity: Any) -> Extraction:
+    """Extract; joblib tells by `recipe` and `identity` whether it has been done before."""
+    del identity
+    return extract(series, recipe)
+
+
+def _identity(imgs: Any) -> Any:
+    """What changes when the content of images changes."""
+    if isinstance(imgs, (list, tuple)):
+        return [_identity(img) for img in imgs]
+    if not isinstance(imgs, (str, Path)):
+        return joblib.hash((np.asanyarray(imgs.dataobj), imgs.affine))
+    path = Path(imgs).expanduser()
+    found = sorted(path.parent.glob(path.name)) or [path]
+    return [(str(each.resolve()), each.stat().st_mtime_ns, each.stat().st_size) for each in found]

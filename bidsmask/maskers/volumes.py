@@ -1,0 +1,191 @@
+"""Masks, labels and maps as arrays on a grid, and arrays as images again."""
+
+from typing import Any
+
+import numpy as np
+
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.images.accept import open_series
+from bidsmask.images.grid import Grid
+from bidsmask.images.io import new_image
+from bidsmask.numerics.resample import resample_continuous, resample_nearest
+
+EMPTY_MASK = "The mask is invalid as it is empty: it masks all data."
+
+
+def read_mask(img: Any) -> tuple[BoolArray, Grid]:
+    """Read a brain mask.
+
+    Parameters
+    ----------
+    img : path or image
+        Of one volume or several: a voxel is inside if it is, in every volume, neither 0 nor NaN
+        nor infinite.
+
+    Returns
+    -------
+    mask : bool array of shape (X, Y, Z)
+    grid : Grid
+
+    Raises
+    ------
+    ValueError
+        If no voxel is inside.
+    """
+    series = open_series(img)
+    inside = np.ones(series.grid.shape, dtype=bool)
+    for volume in series.volumes():
+        inside &= np.isfinite(volume) & (volume != 0)
+    if not inside.any():
+        raise ValueError(EMPTY_MASK)
+    return inside, series.grid
+
+
+def read_atlas(img: Any) -> tuple[Array, Grid]:
+    """Read an image of one volume, such as labels.
+
+    Returns
+    -------
+    values : array of shape (X, Y, Z)
+        In the type of the image (float64 if it is scaled); NaN and infinite values are 0.
+    grid : Grid
+
+    Raises
+    ------
+    DimensionError
+        If it has several volumes.
+    """
+    series = open_series(img)
+    return _finite(series.single()), series.grid
+
+
+def read_maps(img: Any) -> tuple[FloatArray, Grid]:
+    """Read an image of several maps with weights.
+
+    Returns
+    -------
+    maps : float array of shape (P, V)
+        Flat with x running fastest; float64 unless the image is of a smaller type, then float32.
+        NaN and infinite weights are 0.
+    grid : Grid
+    """
+    series = open_series(img)
+    dtype = np.float64 if series.dtype.itemsize > 4 else np.float32
+    maps = np.empty((series.n_volumes, series.grid.n_voxels), dtype=dtype)
+    for where, block in series.blocks():
+        maps[where] = series.scale(block)
+    return _finite(maps), series.grid
+
+
+def _finite(values: Array) -> Array:
+    if values.dtype.kind == "f":
+        values[~np.isfinite(values)] = 0
+    return values
+
+
+def as_volume(flat: Array, grid: Grid) -> Array:
+    """Give voxels (V,) or (T, V), x running fastest, their places: (X, Y, Z) or (X, Y, Z, T).
+
+    It is a view, in Fortran order: volumes stay together, as a NIfTI file has them.
+
+    Examples
+    --------
+    >>> as_volume(np.arange(6), Grid(shape=(3, 2, 1), affine=np.eye(4)))[:, 1, 0]
+    array([3, 4, 5])
+    """
+    return flat.reshape(*flat.shape[:-1], *grid.shape[::-1]).T
+
+
+def mask_on(mask: BoolArray, grid: Grid, target: Grid) -> BoolArray:
+    """Put a mask on another grid: each voxel is what the nearest one was.
+
+    Raises
+    ------
+    ValueError
+        If nothing of it lies there.
+    """
+    placed: BoolArray = resample_nearest(mask, grid.affine, target.shape, target.affine)
+    if not placed.any():
+        raise ValueError(EMPTY_MASK)
+    return placed
+
+
+def labels_on(labels: Array, grid: Grid, target: Grid, background: float) -> Array:
+    """Put labels on another grid; `background` where there were none."""
+    return resample_nearest(labels, grid.affine, target.shape, target.affine, fill=background)
+
+
+def maps_on(maps: FloatArray, grid: Grid, target: Grid) -> FloatArray:
+    """Put maps (P, V) on another grid, by linear interpolation."""
+    if grid == target:
+        return maps
+    return np.stack([_map_on(values, grid, target) for values in maps])
+
+
+def _map_on(values: FloatArray, grid: Grid, target: Grid) -> FloatArray:
+    placed = resample_continuous(
+        as_volume(values, grid), grid.affine, target.shape, target.affine, order=1
+    )
+    return placed.ravel(order="F")
+
+
+def cropped(mask: BoolArray, grid: Grid) -> tuple[BoolArray, Grid]:
+    """Cut away what lies further than one voxel outside of a mask's box.
+
+    Returns
+    -------
+    mask : bool array of shape (X', Y', Z')
+    grid : Grid
+        Of what is left; voxels are where they were.
+    """
+    inside = np.argwhere(mask)
+    start = np.maximum(inside.min(axis=0) - 1, 0)
+    stop = np.minimum(inside.max(axis=0) + 2, mask.shape)
+    box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
+    affine = np.array(grid.affine)
+    affine[:3, 3] += affine[:3, :3] @ start
+    return mask[box], Grid(shape=tuple((stop - start).tolist()), affine=affine)
+
+
+def voxels_in_rows(mask: BoolArray) -> IntArray:
+    """Flat indices (x runs fastest) of a mask's voxels, in the order in which z runs fastest.
+
+    That is the order of the columns of `NiftiMasker`, and of ``image[mask]``.
+
+    Examples
+    --------
+    >>> voxels_in_rows(np.ones((2, 2, 1), dtype=bool))
+    array([0, 2, 1, 3])
+    """
+    indices: IntArray = np.ravel_multi_index(np.nonzero(mask), mask.shape, order="F")
+    return indices
+
+
+def make_image(array: Array, grid: Grid, header: Any = None, t_r: float | None = None) -> Any:
+    """Make a NIfTI image in memory.
+
+    Parameters
+    ----------
+    array : array of shape (X, Y, Z) or (X, Y, Z, T)
+        Not copied. bool becomes uint8.
+    grid : Grid
+    header : nibabel header, optional
+        Of the run that the image is about: its units and its repetition time are kept.
+    t_r : float, optional
+        Repetition time in seconds; goes before that of the header.
+
+    Returns
+    -------
+    image : nibabel.Nifti1Image
+    """
+    image = new_image(array, np.array(grid.affine), header)
+    _set_units(image.header, is_run=array.ndim == 4, t_r=t_r)
+    return image
+
+
+def _set_units(header: Any, *, is_run: bool, t_r: float | None) -> None:
+    space, time = header.get_xyzt_units()
+    if is_run and t_r is not None:
+        header.set_zooms((*header.get_zooms()[:3], t_r))
+        time = "sec"
+    header.set_xyzt_units("mm" if space == "unknown" else space, time)
