@@ -319,7 +319,7 @@ class _MemoryAction(argparse.Action):
     ) -> None:
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", str(values), re.IGNORECASE)
         if not found:
-            parser.error(f"{option_string} takes a size such as 8G or 8000M, not {values!r}")
+            raise argparse.ArgumentError(self, f"expected a size such as 8G, found {values!r}")
         unit = found[2].upper() or ("G" if str(option_string).endswith("gb") else "M")
         to_gb = {"K": 1e-6, "M": 1e-3, "G": 1.0, "T": 1e3}[unit]
         setattr(namespace, self.dest, float(found[1]) * to_gb)

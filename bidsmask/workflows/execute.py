@@ -256,7 +256,7 @@ class _Task:
         return process.exitcode
 
 
-class IsolatingPlugin(MultiProcPlugin):  # type: ignore[misc]
+class IsolatingPlugin(MultiProcPlugin):
     """nipype plugin: one process per node, deaths noticed, no orphans.
 
     Takes the ``plugin_args`` of nipype's MultiProc.
