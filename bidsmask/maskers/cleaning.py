@@ -1,0 +1,363 @@
+"""Clean signals that are at hand, with the words and the numbers of ``nilearn.signal.clean``."""
+
+import inspect
+import warnings
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from numbers import Real
+from types import FrameType
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from bidsmask._typing import Array, BoolArray, FloatArray
+from bidsmask.errors import DegreesOfFreedomError
+from bidsmask.maskers.confounds import design_of
+from bidsmask.maskers.samples import masks_of_runs, rows_of_runs
+from bidsmask.numerics.cleaning import (
+    Cleaner,
+    CleaningDetails,
+    CleaningParameters,
+    Filter,
+    Standardization,
+)
+from bidsmask.numerics.filters import BUTTERWORTH_ORDER, Padding
+
+Choice = TypeVar("Choice")
+Standardize = Literal["zscore_sample", "zscore", "psc"] | bool | None
+
+COLUMNS_AT_ONCE = 1024
+"""Columns are cleaned in blocks of so many, which stay in the processor's cache."""
+
+BELOW_NYQUIST = 1 - 10 * float(np.finfo(np.float32).eps)
+"""Where a low-pass is put that lies at the Nyquist frequency or above."""
+
+_STANDARDIZATIONS: dict[Any, Standardization] = {
+    "zscore_sample": "zscore",
+    "zscore": "zscore",
+    True: "zscore",
+    "psc": "psc",
+    None: "none",
+    False: "none",
+}
+_FILTERS: dict[Any, Filter] = {
+    "butterworth": "butterworth",
+    "cosine": "cosine",
+    False: "none",
+    None: "none",
+}
+_FORMER_NAMES = {"sessions": "runs"}
+_NOTHING = CleaningParameters(detrend=False, standardize="none")
+
+
+def clean(
+    signals: Array,
+    runs: Any = None,
+    detrend: bool = True,
+    standardize: Standardize = "zscore_sample",
+    sample_mask: Any = None,
+    confounds: Any = None,
+    standardize_confounds: bool = True,
+    filter: Literal["butterworth", "cosine"] | Literal[False] | None = "butterworth",
+    low_pass: float | None = None,
+    high_pass: float | None = None,
+    t_r: float | None = 2.5,
+    ensure_finite: bool = False,
+    extrapolate: bool = False,
+    *,
+    butterworth__order: int = BUTTERWORTH_ORDER,
+    butterworth__padtype: Padding | None = "odd",
+    butterworth__padlen: int | None = None,
+    butterworth__copy: bool = True,
+    **unknown: Any,
+) -> FloatArray:
+    """Detrend, filter, censor, regress and standardise signals.
+
+    The order of the steps is that of `bidsmask.numerics.cleaning`, for each run by itself.
+
+    Parameters
+    ----------
+    signals : array of shape (T, P)
+        Not changed.
+    runs : array of shape (T,), optional
+        Which run each volume belongs to, by any kind of label.
+    detrend : bool
+        Remove mean and straight line.
+    standardize : {"zscore_sample", "zscore", "psc", True, False, None}
+        Standard scores with the standard deviation of the sample (also True) or of the
+        population ("zscore"), percent signal change, or neither (None and False).
+    sample_mask : array, optional
+        Volumes to keep: their indices, increasing, or a bool for each volume (True = kept).
+        With several runs a list with one for each, counted from the start of the run; None
+        keeps the whole run.
+    confounds : array, data frame, path of a table, or list of these; optional
+        A row for each volume of `signals`, censored ones included.
+    standardize_confounds : bool
+        Z-score the confounds, so that regression leaves the mean of the signals alone.
+    filter : {"butterworth", "cosine", False, None}
+        Without a cut-off nothing is filtered.
+    low_pass, high_pass : float, optional
+        In Hz. A cosine filter knows a high-pass only.
+    t_r : float, optional
+        Repetition time in seconds. Needed by a filter, and worth giving: the default is a guess.
+    ensure_finite : bool
+        Replace NaN and infinite values of the signals by 0.
+    extrapolate : bool
+        Butterworth only: filter all volumes, those before the first and after the last kept one
+        extrapolated. Otherwise these are trimmed.
+    butterworth__order, butterworth__padtype, butterworth__padlen
+        Order of the filter, and how its ends are padded: `bidsmask.numerics.filters.butterworth`.
+    butterworth__copy : bool
+        Without effect: there is always a copy.
+    **unknown
+        Any other word is an error.
+
+    Returns
+    -------
+    cleaned : array of shape (T_kept, P)
+        Runs one after the other, sorted by label. Floats keep their precision; integers of 64
+        bits become float64, others float32. A column with a NaN or infinite value is NaN.
+
+    Raises
+    ------
+    TypeError
+        If a keyword is not known, or a value is of another kind than it should be.
+    ConfoundsError
+        If confounds do not fit the signals, or are not finite in kept volumes.
+    DegreesOfFreedomError
+        If no volumes are left, or no more than there are confounds.
+    ValueError
+        If a value, or a combination of values, makes no sense. (The two above are of this kind.)
+
+    Notes
+    -----
+    Numbers are those of nilearn 0.14.1, but for what is wrong there: censored volumes leak into
+    others where volumes i and T - 1 - i are both censored, or are given out shifted; with
+    `runs`, some options are dropped; misspelt options are ignored; a cosine filter is left out
+    where a confound resembles one of its cosines.
+
+    Lines are fitted to kept volumes as if nothing had been left out between them, unless a
+    Butterworth filter interpolates them. The command line uses the true time axis instead.
+
+    Examples
+    --------
+    >>> signals = np.array([[1.0], [2.0], [99.0], [4.0], [5.0], [5.0]])
+    >>> kept = [0, 1, 3, 4, 5]
+    >>> clean(signals, detrend=False, sample_mask=kept, standardize="psc").round(1).ravel()
+    array([-70.6, -41.2,  17.6,  47.1,  47.1])
+    """
+    _refuse(unknown)
+    _check_flags(
+        detrend=detrend,
+        standardize_confounds=standardize_confounds,
+        ensure_finite=ensure_finite,
+        extrapolate=extrapolate,
+    )
+    signals = _two_dimensional(signals)
+    rows = rows_of_runs(runs, len(signals))
+    design = design_of(confounds, len(signals))
+    masks = masks_of_runs(sample_mask, [len(design[of_run]) for of_run in rows])
+    if design.shape[1] and not (detrend or standardize_confounds):
+        _warn(
+            "Confounds that have a mean, with detrend=False and standardize_confounds=False, "
+            "take the mean of the signals with them, or leave something of themselves."
+        )
+    run = _RunCleaning(
+        parameters=CleaningParameters(
+            detrend=bool(detrend),
+            standardize=_choice("standardize", standardize, _STANDARDIZATIONS),
+            **_filter_parameters(filter, low_pass, high_pass, t_r),
+        ),
+        details=CleaningDetails(
+            order=butterworth__order,
+            padding=butterworth__padtype,
+            n_padding=butterworth__padlen,
+            extrapolate=bool(extrapolate),
+            standardize_design=bool(standardize_confounds),
+            true_times=False,
+            min_kept_volumes=1,
+        ),
+        t_r=1.0 if t_r is None else float(t_r),
+        population=isinstance(standardize, str) and standardize == "zscore",
+        ensure_finite=bool(ensure_finite),
+    )
+    cleaned = [
+        run(signals[of_run], design[of_run], mask)
+        for of_run, mask in zip(rows, masks, strict=True)
+    ]
+    return cleaned[0] if len(cleaned) == 1 else np.vstack(cleaned)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RunCleaning:
+    """What is done to each run.
+
+    Parameters
+    ----------
+    population : bool
+        Divide by the standard deviation of the population, not of the sample.
+    """
+
+    parameters: CleaningParameters
+    details: CleaningDetails
+    t_r: float
+    population: bool
+    ensure_finite: bool
+
+    def __call__(self, signals: Array, design: FloatArray, mask: BoolArray) -> FloatArray:
+        """Give the kept volumes (T_kept, P), cleaned."""
+        parameters = self._parameters(int(mask.sum()))
+        cleaned = np.empty((int(mask.sum()), signals.shape[1]), dtype=_float_of(signals))
+        if parameters == _NOTHING and not design.shape[1]:
+            cleaned[:] = self._finite(signals[mask])
+            return cleaned
+        cleaner = Cleaner(
+            parameters, t_r=self.t_r, sample_mask=mask, design=design, details=self.details
+        )
+        if parameters.filter == "cosine" and not cleaner.ledger.n_filter:
+            _warn(
+                f"The cosine filter is empty: {mask.size} volumes are less than half a period "
+                "of the high-pass."
+            )
+        for start in range(0, signals.shape[1], COLUMNS_AT_ONCE):
+            columns = slice(start, start + COLUMNS_AT_ONCE)
+            cleaned[:, columns] = self._block(cleaner, signals[:, columns])
+        return cleaned
+
+    def _block(self, cleaner: Cleaner, signals: Array) -> FloatArray:
+        cleaned = cleaner(self._finite(signals).astype(np.float64))
+        if self.population:
+            n_kept = len(cleaned)
+            cleaned *= np.sqrt(n_kept / (n_kept - 1))
+        if cleaner.parameters.standardize == "psc":
+            _warn_of_nothing(signals[cleaner.sample_mask], cleaned)
+        return cleaned
+
+    def _finite(self, signals: Array) -> Array:
+        return np.where(np.isfinite(signals), signals, 0) if self.ensure_finite else signals
+
+    def _parameters(self, n_kept: int) -> CleaningParameters:
+        """Leave out of a single volume what would leave nothing of it."""
+        if n_kept == 0:
+            raise DegreesOfFreedomError(
+                "The sample_mask leaves no volume. Keep some, or leave this run out."
+            )
+        parameters = self.parameters
+        if n_kept == 1 and (parameters.detrend or parameters.standardize != "none"):
+            _warn("A single volume is neither detrended nor standardised: it would become 0.")
+            return replace(parameters, detrend=False, standardize="none")
+        return parameters
+
+
+# --- what may be asked for -----------------------------------------------------------------------
+
+
+def _refuse(unknown: dict[str, Any]) -> None:
+    """Say which keyword is not known, and which one was probably meant."""
+    known = [name for name in inspect.signature(clean).parameters if name != "unknown"]
+    for word in unknown:
+        near = [_FORMER_NAMES[word]] if word in _FORMER_NAMES else get_close_matches(word, known)
+        meant = f"Did you mean {near[0]!r}?" if near else f"Keywords are: {', '.join(known)}."
+        raise TypeError(f"clean() got an unexpected keyword argument {word!r}. {meant}")
+
+
+def _check_flags(**flags: Any) -> None:
+    for name, value in flags.items():
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"{name} must be True or False, not {value!r}.")
+
+
+def _check_number(name: str, value: Any) -> None:
+    if value is not None and (not isinstance(value, Real) or isinstance(value, bool)):
+        raise TypeError(f"{name} must be a number or None, not {value!r}.")
+
+
+def _choice(name: str, value: Any, choices: dict[Any, Choice]) -> Choice:
+    known = isinstance(value, str | bool | np.bool_) or value is None
+    if not known or value not in choices:
+        raise ValueError(f"{name} must be one of {list(choices)}, not {value!r}.")
+    return choices[value]
+
+
+def _filter_parameters(
+    filter: Any, low_pass: float | None, high_pass: float | None, t_r: float | None
+) -> dict[str, Any]:
+    """Filter and cut-offs as `CleaningParameters` takes them; what has no effect is left out."""
+    kind = _choice("filter", filter, _FILTERS)
+    for name, value in (("low_pass", low_pass), ("high_pass", high_pass), ("t_r", t_r)):
+        _check_number(name, value)
+    if kind == "none" and not (low_pass is None and high_pass is None):
+        _warn("There are cut-offs, but no filter was chosen: nothing is filtered.")
+    if kind == "cosine":
+        _require_for_cosine(high_pass, low_pass, t_r)
+        return {"filter": kind, "high_pass_hz": high_pass}
+    if kind == "none" or (low_pass is None and high_pass is None):
+        return {"filter": "none"}
+    if t_r is None:
+        raise ValueError("Repetition time (t_r) must be specified for butterworth filtering.")
+    return {
+        "filter": kind,
+        "high_pass_hz": high_pass,
+        "low_pass_hz": _below_nyquist(low_pass, t_r),
+    }
+
+
+def _require_for_cosine(
+    high_pass: float | None, low_pass: float | None, t_r: float | None
+) -> None:
+    if high_pass is None or t_r is None:
+        raise ValueError(
+            "Repetition time (t_r) and low cutoff frequency (high_pass) must be specified for "
+            f"cosine filtering. Got: {t_r=} and {high_pass=}."
+        )
+    if low_pass is not None:
+        _warn('A cosine filter has no low_pass: it is left out. Try filter="butterworth".')
+
+
+def _below_nyquist(low_pass: float | None, t_r: float) -> float | None:
+    nyquist = 1 / (2 * t_r)
+    if low_pass is None or low_pass < nyquist:
+        return low_pass
+    _warn(
+        f"The low_pass of {low_pass:g} Hz is not below the Nyquist frequency, {nyquist:g} Hz for "
+        f"a t_r of {t_r:g} s: it is lowered to just below, where it removes next to nothing."
+    )
+    return nyquist * BELOW_NYQUIST
+
+
+# --- signals -------------------------------------------------------------------------------------
+
+
+def _two_dimensional(signals: Any) -> Array:
+    array = np.asarray(signals)
+    if array.ndim != 2:
+        raise ValueError(f"Signals must be (T, P); their shape is {array.shape}.")
+    return array
+
+
+def _float_of(signals: Array) -> np.dtype[Any]:
+    """Floating-point type of the result, in the byte order of the machine."""
+    if signals.dtype.kind == "f" and signals.dtype.itemsize in (4, 8):
+        return signals.dtype.newbyteorder("=")
+    return np.dtype(np.float64 if signals.dtype.itemsize >= 8 else np.float32)
+
+
+# --- warnings ------------------------------------------------------------------------------------
+
+
+def _warn_of_nothing(signals: Array, cleaned: FloatArray) -> None:
+    nothing = ~cleaned.any(axis=0) & (signals != signals[:1]).any(axis=0)
+    if nothing.any():
+        _warn(
+            f"{nothing.sum()} columns have a mean of 0, of which there is no percentage, or are "
+            "explained by the confounds: they are set to 0."
+        )
+
+
+def _warn(message: str) -> None:
+    """Warn where `clean` was called."""
+    frame: FrameType | None = inspect.currentframe()
+    level = 1
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)

@@ -1,0 +1,121 @@
+"""Confounds as people pass them: arrays, data frames, tables on disk, and lists of these."""
+
+import math
+import os
+import reprlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bidsmask._typing import FloatArray
+from bidsmask.errors import ConfoundsError
+
+_MISSING = frozenset({"", "n/a", "na", "nan"})
+
+
+def design_of(confounds: Any, n_volumes: int) -> FloatArray:
+    """Put confounds side by side.
+
+    Parameters
+    ----------
+    confounds : array, data frame, path, or list of these; or None
+        Arrays of shape (T,) or (T, C). A path leads to a table of numbers with a row for each
+        volume, separated by tabs, commas, semicolons or blanks, with or without a header.
+    n_volumes : int
+        T.
+
+    Returns
+    -------
+    design : float64 array of shape (T, C)
+        NaN where a table has no value. C is 0 for None.
+
+    Raises
+    ------
+    ConfoundsError
+        If there is not one row per volume, or a table cannot be read.
+    TypeError
+        If it is something else.
+
+    Examples
+    --------
+    >>> design_of([np.arange(3), np.ones((3, 2))], 3)
+    array([[0., 1., 1.],
+           [1., 1., 1.],
+           [2., 1., 1.]])
+    """
+    several = confounds if isinstance(confounds, list | tuple) else [confounds]
+    columns = [_columns(one, n_volumes) for one in several if one is not None]
+    return np.hstack([np.empty((n_volumes, 0)), *columns])
+
+
+def _columns(confound: Any, n_volumes: int) -> FloatArray:
+    """Give the columns (T, C) of one item."""
+    if isinstance(confound, str | os.PathLike):
+        path = Path(confound).expanduser()
+        return _with_rows(_read_table(path), n_volumes, str(path))
+    if hasattr(confound, "to_numpy"):
+        confound = confound.to_numpy()
+    if not isinstance(confound, np.ndarray):
+        raise TypeError(
+            f"A confound is an array, a data frame or the path of a table, and not "
+            f"{reprlib.repr(confound)} ({type(confound).__name__})."
+        )
+    return _with_rows(_numbers(confound), n_volumes, "The confounds")
+
+
+def _numbers(confound: Any) -> FloatArray:
+    try:
+        values: FloatArray = confound.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"The confounds hold something that is not a number: {error}") from error
+    return values[:, np.newaxis] if values.ndim == 1 else values
+
+
+def _with_rows(columns: FloatArray, n_volumes: int, what: str) -> FloatArray:
+    if columns.ndim != 2:
+        raise ConfoundsError(f"{what} must have two dimensions (T, C), not {columns.ndim}.")
+    if len(columns) != n_volumes:
+        raise ConfoundsError(
+            f"{what} have an incorrect length: {len(columns)} rows, but the signals have "
+            f"{n_volumes} volumes."
+        )
+    return columns
+
+
+def _read_table(file: Path) -> FloatArray:
+    """Read the numbers (rows, C) of a table; lines that begin with ``#`` are comments."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfoundsError(f"{file}: the confounds cannot be read: {error}") from error
+    lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
+    if not lines:
+        raise ConfoundsError(f"{file}: the table of confounds is empty.")
+    separator = next((sign for sign in "\t,;" if sign in lines[0]), None)
+    rows = [line.split(separator) for line in lines]
+    first = 1 if any(_number(cell) is None for cell in rows[0]) else 0  # a header
+    return np.array([_read_row(file, row, len(rows[0])) for row in rows[first:]]).reshape(
+        len(rows) - first, len(rows[0])
+    )
+
+
+def _read_row(file: Path, cells: Sequence[str], n_columns: int) -> list[float]:
+    values = [_number(cell) for cell in cells]
+    numbers = [value for value in values if value is not None]
+    if len(numbers) < len(cells) or len(cells) != n_columns:
+        raise ConfoundsError(
+            f"{file}: expected {n_columns} numbers in each row, found {reprlib.repr(list(cells))}."
+        )
+    return numbers
+
+
+def _number(cell: str) -> float | None:
+    """Value of a cell: NaN where there is none, None where it is text."""
+    if cell.strip().lower() in _MISSING:
+        return math.nan
+    try:
+        return float(cell)
+    except ValueError:
+        return None
