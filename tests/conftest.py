@@ -1,6 +1,33 @@
 """Datasets for the end-to-end tests, drawn by `bidsmask.demo`; nothing is downloaded."""
 
+import nibabel as nib
+import numpy as np
 import pytest
+
+ORIENTATIONS = {
+    "RAS": np.diag([2.0, 2.0, 2.0]),
+    "LAS": np.diag([-2.4, 2.4, 3.0]),
+    "LPS": np.diag([-3.0, -2.5, 2.0]),
+    "oblique": nib.eulerangles.euler2mat(0.2, -0.1, 0.3) * [2.0, 2.2, 2.4],
+}
+
+
+@pytest.fixture(scope="session", params=ORIENTATIONS)
+def orientation(request):
+    """Each way to hold a head, in turn: a word for `affine_of`."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def affine_of():
+    """An affine by the name of its orientation, whose middle voxel lies near the origin."""
+
+    def affine(name, shape, scale=1.0):
+        linear = ORIENTATIONS[name] * scale
+        centre = linear @ (-np.array(shape) / 2) + [0.3, -0.1, 0.7]
+        return nib.affines.from_matvec(linear, centre)
+
+    return affine
 
 
 @pytest.fixture(scope="session")

@@ -290,36 +290,6 @@ def intersect_masks(
     return new_image(largest_component(common) if connected else common, grid.affine)
 
 
-def load_mask_img(mask_img: Any, *, allow_empty: bool = False) -> tuple[BoolArray, Grid]:
-    """Read a mask as maskers do.
-
-    Parameters
-    ----------
-    mask_img : image
-        Of three dimensions, or of four: a voxel is then in the mask if it is in all volumes'.
-    allow_empty : bool
-        Whether a mask may be without a voxel.
-
-    Returns
-    -------
-    mask : bool array of shape (X, Y, Z)
-        True where the image is neither 0 nor NaN nor infinite.
-    grid : Grid
-
-    Raises
-    ------
-    ImageError
-        If no voxel is in the mask.
-    """
-    series = open_series(mask_img)
-    mask = np.ones(series.grid.shape, dtype=bool)
-    for volume in series.volumes():
-        mask &= (volume != 0) & np.isfinite(volume)
-    if not mask.any() and not allow_empty:
-        raise ImageError("The mask is invalid as it is empty: it masks all data.")
-    return mask, series.grid
-
-
 def apply_mask(
     imgs: Any,
     mask_img: Any,

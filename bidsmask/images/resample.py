@@ -161,7 +161,7 @@ def target_grid(grid: Grid, target_affine: Any = None, target_shape: Any = None)
                 "If target_shape is specified, target_affine should be specified too."
             )
         return grid
-    affine = np.array(target_affine, dtype=np.float64)
+    affine: FloatArray = np.array(target_affine, dtype=np.float64)
     if target_shape is not None and (len(target_shape) != 3 or affine.shape == (3, 3)):
         raise ValueError(
             "The shape specified should be the shape of the 3D grid, and thus of length 3; and "

@@ -14,6 +14,8 @@ from bidsmask.numerics.morphology import add_neighbours
 
 FWHM_OVER_SIGMA = float(np.sqrt(8 * np.log(2)))
 
+_CUT = 4.0  # the Gaussian ends that many standard deviations from its centre
+
 _NEIGHBOUR_WEIGHT = 0.2  # of the "fast" kernel; the voxel itself weighs 1
 
 
@@ -69,8 +71,8 @@ def smooth_volume(
     from scipy.ndimage import gaussian_filter1d
 
     for axis, sigma in enumerate(_widths(fwhm) / (FWHM_OVER_SIGMA * voxel_sizes(affine))):
-        if sigma > 0:
-            gaussian_filter1d(smoothed, sigma, output=smoothed, axis=axis)
+        if _CUT * sigma >= 0.5:  # else nothing but the voxel itself is left of the Gaussian
+            gaussian_filter1d(smoothed, sigma, output=smoothed, axis=axis, truncate=_CUT)
     return smoothed
 
 

@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from bidsmask.numerics.projection import LabelMeans, VoxelSelection
+from bidsmask.numerics.projection import (
+    LabelMeans,
+    RegionStatistic,
+    SphereMeans,
+    VoxelSelection,
+    voxels_of_labels,
+    voxels_of_mask,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 TYPES = ["u1", "i1", "<i2", ">i2", "<u2", "<i4", ">i4", "i8", "<f4", ">f4", "<f8", ">f8"]
@@ -174,3 +181,174 @@ def test_a_selection_of_voxels_is_the_identity(seed, dtype):
     np.testing.assert_array_equal(columns, block[:, selection.support])
     np.testing.assert_array_equal(selection.project(selection.expand(columns)), columns)
     assert not np.shares_memory(selection.project(columns), columns)
+
+
+SIMPLE = {  # by nilearn's name of the strategy, which is scipy's
+    "mean": np.mean,
+    "median": np.median,
+    "sum": np.sum,
+    "minimum": np.min,
+    "maximum": np.max,
+    "standard_deviation": np.std,
+    "variance": np.var,
+}
+
+
+def statistic_of(name, labels, ids, block):
+    statistic = RegionStatistic(voxels_of_labels(labels, ids), name)
+    return statistic.project(block[:, statistic.support])
+
+
+@given(seed=SEEDS)
+def test_the_voxels_of_labels_are_all_voxels_that_carry_them(seed):
+    labels, ids, _ = random_case(seed)
+    found = voxels_of_labels(labels, ids)
+    assert len(found) == ids.size
+    for voxels, label in zip(found, ids, strict=True):
+        np.testing.assert_array_equal(voxels, np.flatnonzero(labels == label))
+
+
+@given(seed=SEEDS)
+def test_the_voxels_of_a_mask_are_in_the_order_of_indexing_with_it(seed):
+    rng = np.random.default_rng(seed)
+    volume, mask = rng.normal(size=(4, 5, 3)), rng.random((4, 5, 3)) < 0.5
+    flat = volume.ravel(order="F")
+    np.testing.assert_array_equal(flat[voxels_of_mask(mask)], volume[mask])
+
+
+@pytest.mark.parametrize("name", SIMPLE)
+@given(seed=SEEDS, dtype=st.sampled_from(TYPES))
+def test_a_statistic_is_that_of_the_voxels_for_every_type_and_byte_order(name, seed, dtype):
+    labels, ids, block = random_case(seed, dtype)
+    columns = statistic_of(name, labels, ids, block)
+    assert columns.dtype == np.float64
+    for column, label in zip(columns.T, ids, strict=True):
+        voxels = block[:, labels == label].astype(np.float64)
+        expected = SIMPLE[name](voxels, axis=1) if voxels.size else np.full(len(block), np.nan)
+        np.testing.assert_allclose(column, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", SIMPLE)
+@given(seed=SEEDS, value=st.sampled_from([np.nan, np.inf, -np.inf]))
+def test_missing_voxels_are_left_out_of_a_statistic(name, seed, value):
+    labels, ids, block = random_case(seed)
+    block[1, np.random.default_rng(seed).random(labels.size) < 0.2] = value
+    block[2, labels == ids[0]] = value
+    columns = statistic_of(name, labels, ids, block)
+    for column, label in zip(columns.T, ids, strict=True):
+        for volume in range(len(block)):
+            voxels = block[volume, (labels == label) & np.isfinite(block[volume])]
+            expected = SIMPLE[name](voxels) if voxels.size else np.nan
+            np.testing.assert_allclose(column[volume], expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", SIMPLE)
+@given(seed=SEEDS)
+def test_statistics_are_those_of_scipy_which_nilearn_calls(name, seed):
+    labels, ids, block = random_case(seed)
+    present = np.isin(ids, labels)
+    expected = [getattr(ndimage, name)(volume, labels, ids[present]) for volume in block]
+    columns = statistic_of(name, labels, ids, block)[:, present]
+    np.testing.assert_allclose(columns, expected, rtol=1e-10)
+
+
+@given(seed=SEEDS)
+def test_the_mean_as_a_statistic_is_the_mean_to_the_bit(seed):
+    labels, ids, block = random_case(seed)
+    np.testing.assert_array_equal(
+        statistic_of("mean", labels, ids, block), project(labels, ids, block)
+    )
+
+
+def test_an_unknown_statistic_is_refused():
+    with pytest.raises(ValueError, match="'mode'; choose one of mean, median"):
+        RegionStatistic([np.array([0])], "mode")
+
+
+@given(seed=SEEDS, scale=st.floats(0.1, 10), sign=st.sampled_from([-1, 1]))
+def test_the_eigenvariate_explains_more_variance_than_any_voxel_or_the_mean(seed, scale, sign):
+    rng = np.random.default_rng(seed)
+    common = rng.normal(size=(40, 1))
+    voxels = 500 + scale * (common * rng.uniform(0.2, 2, 15) + rng.normal(size=(40, 15)))
+    eigenvariate = statistic_of("first_eigenvariate", np.ones(15), np.array([1]), voxels)[:, 0]
+    centred = voxels - voxels.mean(axis=0)
+
+    def explained(course):
+        direction = course - course.mean()
+        return np.square(direction @ centred).sum() / np.square(direction).sum()
+
+    rivals = [voxels.mean(axis=1), *voxels.T]
+    assert explained(eigenvariate) >= (1 - 1e-12) * max(map(explained, rivals))
+
+
+@given(seed=SEEDS)
+def test_where_all_voxels_do_the_same_the_eigenvariate_is_the_mean(seed):
+    course = np.random.default_rng(seed).normal(1000, 10, (30, 1))
+    voxels = np.repeat(course, 7, axis=1)
+    eigenvariate = statistic_of("first_eigenvariate", np.ones(7), np.array([1]), voxels)
+    np.testing.assert_allclose(eigenvariate, course, rtol=1e-12)
+
+
+@given(seed=SEEDS)
+def test_the_order_and_sign_of_voxels_do_not_turn_the_eigenvariate_over(seed):
+    rng = np.random.default_rng(seed)
+    voxels = rng.normal(size=(30, 1)) * rng.uniform(0.5, 1.5, 9) + 0.1 * rng.normal(size=(30, 9))
+    one, ids = np.ones(9), np.array([1])
+    shuffled = voxels[:, rng.permutation(9)]
+    expected = statistic_of("first_eigenvariate", one, ids, voxels)
+    np.testing.assert_allclose(
+        statistic_of("first_eigenvariate", one, ids, shuffled), expected, atol=1e-10
+    )
+    assert np.corrcoef(expected[:, 0], voxels.mean(axis=1))[0, 1] > 0
+
+
+def test_a_voxel_missing_in_one_volume_is_left_out_of_the_eigenvariate():
+    rng = np.random.default_rng(0)
+    voxels = rng.normal(size=(20, 6))
+    holed = np.column_stack([voxels, rng.normal(size=20)])
+    holed[3, 6] = np.nan
+    assert RegionStatistic([], "first_eigenvariate").needs_all_volumes
+    assert not RegionStatistic([], "median").needs_all_volumes
+    np.testing.assert_array_equal(
+        statistic_of("first_eigenvariate", np.ones(7), np.array([1]), holed),
+        statistic_of("first_eigenvariate", np.ones(6), np.array([1]), voxels),
+    )
+
+
+def random_spheres(seed, n_voxels=60):
+    rng = np.random.default_rng(seed)
+    sizes = [0, 1, 5, 9, 30]
+    return [np.sort(rng.choice(n_voxels, size, replace=False)) for size in sizes]
+
+
+@given(seed=SEEDS, missing=st.booleans())
+def test_a_sphere_has_the_mean_of_its_voxels_whoever_shares_them(seed, missing):
+    spheres = random_spheres(seed)
+    block = np.random.default_rng(seed).normal(size=(3, 60))
+    if missing:
+        block[1, ::3] = np.nan
+    means = SphereMeans(spheres)
+    columns = means.project(block[:, means.support])
+    assert means.n_columns == 5
+    for column, sphere in zip(columns.T, spheres, strict=True):
+        alone = LabelMeans(np.isin(np.arange(60), sphere).astype(int), np.array([1]))
+        np.testing.assert_array_equal(column, alone.project(block[:, alone.support])[:, 0])
+
+
+@given(seed=SEEDS)
+def test_spheres_apart_get_back_what_they_were_given(seed):
+    order = np.random.default_rng(seed).permutation(60)
+    means = SphereMeans([order[:5], order[5:20], order[20:21]])
+    columns = np.random.default_rng(seed).normal(size=(4, 3))
+    np.testing.assert_allclose(means.project(means.expand(columns)), columns, rtol=1e-12)
+
+
+@given(seed=SEEDS)
+def test_a_voxel_of_several_spheres_gets_the_mean_of_their_values(seed):
+    spheres = random_spheres(seed)
+    means = SphereMeans(spheres)
+    columns = np.random.default_rng(seed).normal(size=(2, 5))
+    expanded = means.expand(columns)
+    for place, voxel in enumerate(means.support):
+        members = [number for number, sphere in enumerate(spheres) if voxel in sphere]
+        np.testing.assert_allclose(expanded[:, place], columns[:, members].mean(axis=1))
