@@ -194,4 +194,5 @@ def _query(name: str) -> dict[str, str | int]:
     entities = entities_in(name)
     query: dict[str, str | int] = {words.get(key, key): label for key, label in entities.items()}
     numbers = {key: int(query[key]) for key in ("resolution", "cohort") if key in query}
-    return query | numbers | {"suffix": "dseg", "extension": ".nii.gz"}
+    suffix = name.removesuffix(".nii.gz").rpartition("_")[2]
+    return query | numbers | {"suffix": suffix, "extension": ".nii.gz"}

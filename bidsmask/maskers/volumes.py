@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.images.accept import open_series
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import new_image
@@ -145,20 +145,6 @@ def cropped(mask: BoolArray, grid: Grid) -> tuple[BoolArray, Grid]:
     affine = np.array(grid.affine)
     affine[:3, 3] += affine[:3, :3] @ start
     return mask[box], Grid(shape=tuple((stop - start).tolist()), affine=affine)
-
-
-def voxels_in_rows(mask: BoolArray) -> IntArray:
-    """Flat indices (x runs fastest) of a mask's voxels, in the order in which z runs fastest.
-
-    That is the order of the columns of `NiftiMasker`, and of ``image[mask]``.
-
-    Examples
-    --------
-    >>> voxels_in_rows(np.ones((2, 2, 1), dtype=bool))
-    array([0, 2, 1, 3])
-    """
-    indices: IntArray = np.ravel_multi_index(np.nonzero(mask), mask.shape, order="F")
-    return indices
 
 
 def make_image(array: Array, grid: Grid, header: Any = None, t_r: float | None = None) -> Any:

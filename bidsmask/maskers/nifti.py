@@ -1,0 +1,251 @@
+"""One column for each voxel of a brain mask."""
+
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from bidsmask._typing import Array, FloatArray
+from bidsmask.images import masks
+from bidsmask.images.accept import Series
+from bidsmask.images.resample import target_grid
+from bidsmask.maskers.base import Columns, Masker, mask_of
+from bidsmask.maskers.extraction import Extraction
+from bidsmask.maskers.templates import compute_brain_mask
+from bidsmask.maskers.volumes import cropped, make_image, mask_on, read_mask
+from bidsmask.numerics.projection import VoxelSelection, voxels_of_mask
+
+
+class NiftiMasker(Masker):
+    """The signal of each voxel of a brain mask.
+
+    Parameters
+    ----------
+    mask_img : image, optional
+        The voxels to take. Without it, `fit` computes a mask from its images.
+    runs : array of shape (T,), optional
+        Label of each volume's run; each is cleaned for itself.
+    smoothing_fwhm : number, three numbers, "fast" or None
+        Width of a Gaussian in mm, of all directions or along each voxel axis. Voxels outside of
+        the mask take part.
+    standardize : {"zscore_sample", "zscore", "psc", True, False, None}
+        Standard scores with the sample or the population standard deviation, percent change, or
+        nothing (False, None). True is "zscore_sample".
+    standardize_confounds, detrend, high_variance_confounds : bool
+        See `bidsmask.clean` and `bidsmask.high_variance_confounds`.
+    low_pass, high_pass : float or None
+        Cut-offs in Hz.
+    t_r : float or None
+        Repetition time in seconds; a filter needs it.
+    target_affine : array of shape (3, 3) or (4, 4), optional
+    target_shape : three ints, optional
+        Another grid for the mask, and with it for the images; see `bidsmask.resample_img`.
+    mask_strategy : str
+        How a mask is computed: background, epi, whole-brain-template, gm-template or wm-template.
+    mask_args : dict, optional
+        Arguments of the function that computes it: `bidsmask.compute_background_mask`,
+        `bidsmask.compute_epi_mask`, `bidsmask.compute_brain_mask`.
+    dtype : dtype, "auto" or None
+        Type of the signals. "auto" is float32; None is float32 for images of float32 and of
+        unscaled integers, float64 for others.
+    memory : path, joblib.Memory or None
+        Where extraction is remembered.
+    memory_level, verbose : int
+        There so that scripts written for nilearn run; any level remembers the same.
+    reports : bool
+    cmap : str
+        For the report.
+    clean_args : dict, optional
+        Further arguments of `bidsmask.clean`.
+    sessions : array of shape (T,), optional
+        What `runs` was called once.
+
+    Attributes
+    ----------
+    mask_img_ : image
+    affine_ : array of shape (4, 4)
+        From voxels of the mask to mm.
+    n_elements_ : int
+        Voxels of the mask, P. Columns are in the order of ``image[mask]``: z runs fastest.
+
+    Notes
+    -----
+    Images on another grid than the mask are resampled to the box around it (with cubic splines,
+    and a warning), then smoothed in there. A voxel that is NaN or infinite is 0.
+    """
+
+    def __init__(
+        self,
+        mask_img: Any = None,
+        runs: Any = None,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        detrend: bool = False,
+        high_variance_confounds: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        target_affine: Any = None,
+        target_shape: Any = None,
+        mask_strategy: str = "background",
+        mask_args: dict[str, Any] | None = None,
+        dtype: Any = None,
+        memory: Any = None,
+        memory_level: int = 1,
+        verbose: int = 0,
+        reports: bool = True,
+        cmap: Any = "gray",
+        clean_args: dict[str, Any] | None = None,
+        *,
+        sessions: Any = None,
+    ) -> None:
+        self.mask_img = mask_img
+        self.runs = runs
+        self.smoothing_fwhm = smoothing_fwhm
+        self.standardize = standardize
+        self.standardize_confounds = standardize_confounds
+        self.detrend = detrend
+        self.high_variance_confounds = high_variance_confounds
+        self.low_pass = low_pass
+        self.high_pass = high_pass
+        self.t_r = t_r
+        self.target_affine = target_affine
+        self.target_shape = target_shape
+        self.mask_strategy = mask_strategy
+        self.mask_args = mask_args
+        self.dtype = dtype
+        self.memory = memory
+        self.memory_level = memory_level
+        self.verbose = verbose
+        self.reports = reports
+        self.cmap = cmap
+        self.clean_args = clean_args
+        self.sessions = sessions
+
+    def inverse_transform(self, X: Any) -> Any:  # noqa: N803 - as nilearn and scikit-learn call it
+        """Put each voxel's values back into its place.
+
+        Parameters
+        ----------
+        X : array of shape (T, P) or (P,)
+
+        Returns
+        -------
+        image : nibabel.Nifti1Image of shape (X, Y, Z, T) or (X, Y, Z)
+            0 outside of the mask; units and repetition time are those of the run.
+        """
+        return self._painted(X)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "n_elements_")
+
+    def _warn_before_fit(self, imgs: Any) -> None:
+        if self.mask_img is not None and imgs is not None:
+            warnings.warn(
+                f"[{type(self).__name__}.fit] Generation of a mask has been requested (imgs != "
+                "None) while a mask was given at masker creation. The given mask is used.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+    def _fit(self, series: Series | None, imgs: Any) -> None:
+        if self.mask_img_ is None:
+            self.mask_img_ = self._computed_mask(imgs)
+        if self.target_affine is not None or self.target_shape is not None:
+            self.mask_img_ = self._on_target(self.mask_img_)
+        mask, grid = mask_of(self.mask_img_)
+        self.affine_ = np.array(grid.affine)
+        self.n_elements_ = int(mask.sum())
+
+    def _computed_mask(self, imgs: Any) -> Any:
+        if imgs is None:
+            raise ValueError(
+                f"Parameter 'imgs' must be provided to {type(self).__name__}.fit() if no mask is "
+                "passed to mask_img: the mask is computed from them."
+            )
+        compute = self._mask_function()
+        computed = compute(imgs, **_supported(compute, self.mask_args or {}, self.mask_strategy))
+        return make_image(*read_mask(computed))
+
+    def _mask_function(self) -> Callable[..., Any]:
+        functions: dict[str, Callable[..., Any]] = {
+            "background": masks.compute_background_mask,
+            "epi": masks.compute_epi_mask,
+        }
+        known = functions.get(self.mask_strategy)
+        return known or _brain_mask_function(self.mask_strategy, compute_brain_mask)
+
+    def _on_target(self, mask_img: Any) -> Any:
+        mask, grid = mask_of(mask_img)
+        target = target_grid(grid, self.target_affine, self.target_shape)
+        return make_image(mask_on(mask, grid, target), target)
+
+    def _columns(self, series: Series) -> Columns:
+        mask, grid = mask_of(self.mask_img_)
+        if grid != series.grid:
+            warnings.warn(
+                "imgs are being resampled to the mask_img resolution, volume by volume, which "
+                "takes a while. Give a mask on their grid, or a target_affine equal to theirs.",
+                stacklevel=6,
+            )
+            mask, grid = cropped(mask, grid)
+        return Columns(projection=VoxelSelection(voxels_of_mask(mask)), grid=grid)
+
+    def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, dict[str, Any]]:
+        """Make missing values 0: what comes next, in scikit-learn, takes no others."""
+        signals = extraction.signals
+        signals[:, ~extraction.finite] = _finite(signals[:, ~extraction.finite])
+        return signals, {}
+
+    def _inverse(self) -> Columns:
+        mask, grid = mask_of(self.mask_img_)
+        return Columns(projection=VoxelSelection(voxels_of_mask(mask)), grid=grid)
+
+    def _dtype_of(self, series: Series) -> np.dtype[Any]:
+        return np.dtype(np.float64 if series.dtype == np.float64 else np.float32)
+
+    def _working_dtype(self, series: Series) -> np.dtype[Any]:
+        """There are as many columns as voxels: keep them in what they come out in."""
+        return self._dtype_of(series)
+
+    def _runs(self) -> dict[str, Any]:
+        if self.runs is not None and self.sessions is not None:
+            raise ValueError("Give either runs or sessions: they mean the same.")
+        return {"runs": self.sessions if self.runs is None else self.runs}
+
+
+def _finite(values: FloatArray) -> FloatArray:
+    return np.where(np.isfinite(values), values, 0)
+
+
+def _brain_mask_function(strategy: str, compute: Callable[..., Any]) -> Callable[..., Any]:
+    """Bind a function that computes masks from templates to the template of a strategy."""
+    kind = {"gm-template": "gm", "wm-template": "wm"}.get(strategy, "whole-brain")
+
+    def compute_mask(
+        target_img: Any,
+        threshold: float = 0.5,
+        connected: bool | None = None,
+        opening: int | bool | None = None,
+    ) -> Any:
+        return compute(target_img, threshold, connected, opening, mask_type=kind)
+
+    return compute_mask
+
+
+def _supported(
+    function: Callable[..., Any], arguments: dict[str, Any], strategy: str
+) -> dict[str, Any]:
+    """Arguments that a function takes; says which it does not."""
+    known = inspect.signature(function).parameters
+    skipped = [name for name in arguments if name not in known]
+    if skipped:
+        warnings.warn(
+            f"The following arguments are not supported by the masking strategy {strategy!r}: "
+            f"{skipped}. They have no effect.",
+            stacklevel=7,
+        )
+    return {name: value for name, value in arguments.items() if name in known}
