@@ -163,7 +163,14 @@ def _ask_pybids(
             notes.append(f"pybids gave up on {root} ({error}); its folders were only walked.")
             return None
         found = layout.get(suffix="bold", extension=list(IMAGE_EXTENSIONS), return_type="filename")
+        _close(layout)
     return [root / Path(path).relative_to(layout.root) for path in found]
+
+
+def _close(layout: Any) -> None:
+    """Let go of the layout's database, which pybids keeps open for as long as it lives."""
+    layout.session.close()
+    layout.connection_manager.engine.dispose()
 
 
 def _new_layout(root: Path, place: re.Pattern[str], database: Path | None) -> Any:
