@@ -12,7 +12,7 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.errors import DegreesOfFreedomError
-from bidsmask.maskers.confounds import design_of
+from bidsmask.maskers.confounds import design_of, high_variance_confounds
 from bidsmask.maskers.samples import masks_of_runs, rows_of_runs
 from bidsmask.numerics.cleaning import (
     Cleaner,
@@ -22,6 +22,8 @@ from bidsmask.numerics.cleaning import (
     Standardization,
 )
 from bidsmask.numerics.filters import BUTTERWORTH_ORDER, Padding
+
+__all__ = ["clean", "high_variance_confounds"]
 
 Choice = TypeVar("Choice")
 Standardize = Literal["zscore_sample", "zscore", "psc"] | bool | None

@@ -1,4 +1,7 @@
-"""Confounds as people pass them: arrays, data frames, tables on disk, and lists of these."""
+"""Confounds: as people pass them, and as a run itself has them.
+
+They may be arrays, data frames, tables on disk, and lists of these.
+"""
 
 import math
 import os
@@ -9,8 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from bidsmask._typing import FloatArray
-from bidsmask.errors import ConfoundsError
+from bidsmask._typing import FloatArray, IntArray
+from bidsmask.errors import ConfoundsError, DimensionError, SpaceError
+from bidsmask.images.accept import Series, open_series
+from bidsmask.maskers.volumes import read_mask
+from bidsmask.numerics.components import (
+    DetrendedPower,
+    components_of_chosen,
+    high_variance_components,
+    varies_most,
+)
 
 _MISSING = frozenset({"", "n/a", "na", "nan"})
 
@@ -48,6 +59,79 @@ def design_of(confounds: Any, n_volumes: int) -> FloatArray:
     several = confounds if isinstance(confounds, list | tuple) else [confounds]
     columns = [_columns(one, n_volumes) for one in several if one is not None]
     return np.hstack([np.empty((n_volumes, 0)), *columns])
+
+
+def high_variance_confounds(
+    imgs: Any,
+    n_confounds: int = 5,
+    percentile: float = 2.0,
+    detrend: bool = True,
+    mask_img: Any = None,
+) -> FloatArray:
+    """Give the leading components of the voxels that vary most (tCompCor).
+
+    Parameters
+    ----------
+    imgs : image, or array of shape (T, V)
+        Of four dimensions: a path, a nibabel image, or several images of three dimensions.
+        It is gone through twice, and never held. Or signals that are at hand.
+    n_confounds : int
+    percentile : float
+        Per cent of the voxels to look at, from 0 to 100.
+    detrend : bool
+        Remove the mean and a straight line from each voxel first.
+    mask_img : image, optional
+        Look at its voxels only. On the grid of `imgs`.
+
+    Returns
+    -------
+    confounds : float64 array of shape (T, n)
+        Orthonormal; the sign makes the largest absolute value positive. n is less than
+        `n_confounds` where the voxels do not have as many components, and there is a warning.
+
+    Raises
+    ------
+    DimensionError
+        If `imgs` is a single volume.
+    SpaceError
+        If the mask lies on another grid.
+    ValueError
+        If no voxel varies more than the others.
+
+    References
+    ----------
+    Behzadi et al. (2007), NeuroImage 37(1), doi:10.1016/j.neuroimage.2007.04.042
+    """
+    if isinstance(imgs, np.ndarray):
+        return high_variance_components(
+            imgs, n_components=n_confounds, percentile=percentile, detrend=detrend
+        )
+    series = open_series(imgs)
+    if series.is_3d:
+        raise DimensionError(
+            f"{series.name} is a single volume, and confounds need a series of them: an image of "
+            "four dimensions."
+        )
+    voxels = _voxels(series, mask_img)
+    power = DetrendedPower(voxels.size, detrend=detrend)
+    for _, block in series.blocks():
+        power.update(series.scale(block[:, voxels]))
+    chosen = voxels[varies_most(power.mean_squares(), percentile)]
+    signals = np.vstack([series.scale(block[:, chosen]) for _, block in series.blocks()])
+    return components_of_chosen(signals, n_components=n_confounds, detrend=detrend)
+
+
+def _voxels(series: Series, mask_img: Any) -> IntArray:
+    """Flat indices of the voxels to look at."""
+    if mask_img is None:
+        return np.arange(series.grid.n_voxels)
+    mask, grid = read_mask(mask_img)
+    if grid != series.grid:
+        raise SpaceError(
+            f"The mask ({grid}) and {series.name} ({series.grid}) do not lie on the same grid. "
+            "Resample the mask to the image."
+        )
+    return np.flatnonzero(mask.ravel(order="F"))
 
 
 def _columns(confound: Any, n_volumes: int) -> FloatArray:
