@@ -16,6 +16,7 @@ from bidsmask.maskers.base import Columns, Masker, mask_of
 from bidsmask.maskers.extraction import Extraction
 from bidsmask.maskers.lookup import region_table
 from bidsmask.maskers.parameters import check_choice
+from bidsmask.maskers.placing import RESAMPLING_ATLAS, RESAMPLING_IMAGES, refuse_other_grids
 from bidsmask.maskers.volumes import labels_on, make_image, mask_on, read_atlas
 from bidsmask.numerics.projection import (
     LabelMeans,
@@ -433,34 +434,6 @@ class NiftiLabelsMasker(Masker):
         values, grid = np.asarray(self.labels_img_.dataobj), Grid.from_image(self.labels_img_)
         placed = self._columns_on(grid, values).placed
         return Columns(projection=LabelMeans(placed.inside, self._rows_ + 1), grid=grid)
-
-
-RESAMPLING_ATLAS = (
-    "Resampling {} at transform time. Give the images that you want to transform to fit() first, "
-    "or use fit_transform(): then it is done once."
-)
-RESAMPLING_IMAGES = (
-    "Resampling images at transform time, to the grid of the {}. Resample the images beforehand, "
-    "or set resampling_target to 'data'."
-)
-
-
-def refuse_other_grids(grids: dict[str, Grid]) -> None:
-    """Refuse images that lie on different grids where nothing is resampled.
-
-    Raises
-    ------
-    SpaceError
-        Naming the first that differs from the first of all.
-    """
-    (first, grid), *others = grids.items()
-    for name, other in others:
-        if other != grid:
-            raise SpaceError(
-                "Following field of view errors were detected: Images have incompatible shapes "
-                f"or affines. {first}: {grid}; {name}: {other}. Resample one of them, or choose "
-                "a resampling_target."
-            )
 
 
 def _codes(values: Array, ids: Array) -> IntArray:

@@ -119,7 +119,7 @@ def maps_on(maps: FloatArray, grid: Grid, target: Grid) -> FloatArray:
     """Put maps (P, V) on another grid, by linear interpolation."""
     if grid == target:
         return maps
-    return np.stack([_map_on(values, grid, target) for values in maps])
+    return np.stack([_map_on(values, grid, target) for values in maps]).astype(maps.dtype)
 
 
 def _map_on(values: FloatArray, grid: Grid, target: Grid) -> FloatArray:

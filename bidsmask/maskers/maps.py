@@ -1,0 +1,309 @@
+"""One column for each map of weights, such as a network of an ICA."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.errors import SpaceError
+from bidsmask.images.accept import Series
+from bidsmask.images.grid import Grid
+from bidsmask.maskers.base import Columns, Masker, mask_of
+from bidsmask.maskers.extraction import Extraction
+from bidsmask.maskers.parameters import check_choice
+from bidsmask.maskers.placing import RESAMPLING_ATLAS, RESAMPLING_IMAGES, refuse_other_grids
+from bidsmask.maskers.volumes import as_volume, make_image, maps_on, mask_on, read_maps
+from bidsmask.numerics.maps import MapFit, WeightedMeans
+from bidsmask.numerics.projection import Projection
+
+STRATEGIES = ("least_squares", "weighted_mean")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MapColumns(Columns):
+    """Columns that are maps.
+
+    Parameters
+    ----------
+    numbers : int array of shape (P,)
+        Which map each column is of, counted from 0.
+    hidden : bool array of shape (P,)
+        Whether the map has no weight inside the mask.
+    """
+
+    numbers: IntArray
+    hidden: BoolArray
+
+
+class NiftiMapsMasker(Masker):
+    """One signal for each of several maps, which may overlap.
+
+    Parameters
+    ----------
+    maps_img : image of four dimensions
+        The maps, one per volume; one of three dimensions is a single map. NaN is 0.
+    mask_img : image, optional
+        Voxels outside are left out.
+    allow_overlap : bool
+        False: it is an error if a voxel has a weight, positive or negative, in several maps.
+    smoothing_fwhm : number, three numbers, "fast" or None
+        Width of a Gaussian in mm, of all directions or along each voxel axis.
+    standardize : {"zscore_sample", "zscore", "psc", True, False, None}
+        Standard scores with the sample or the population standard deviation, percent change, or
+        nothing (False, None). True is "zscore_sample".
+    standardize_confounds, high_variance_confounds, detrend : bool
+        See `bidsmask.clean` and `bidsmask.high_variance_confounds`.
+    low_pass, high_pass : float or None
+        Cut-offs in Hz.
+    t_r : float or None
+        Repetition time in seconds; a filter needs it.
+    dtype : dtype, "auto" or None
+        Type of the signals. "auto" is float32; None is float32 if maps and images fit into that,
+        else float64.
+    resampling_target : {"data", "mask", "maps", None}
+        Onto whose grid the others are brought. Maps are interpolated linearly, masks take the
+        nearest voxel, images are interpolated by cubic splines. None: different grids are an
+        error.
+    keep_masked_maps : bool
+        Keep maps that the mask hides entirely, as columns of 0.
+    memory : path, joblib.Memory or None
+        Where extraction is remembered.
+    memory_level, verbose : int
+        There so that scripts written for nilearn run; any level remembers the same.
+    reports : bool
+    cmap : str
+        For the report.
+    clean_args : dict, optional
+        Further arguments of `bidsmask.clean`.
+    strategy : {"least_squares", "weighted_mean"}
+        The coefficients with which the maps, added up, come closest to a volume; or the mean of
+        the volume weighted by each map, whatever the others are (weights are not negative then).
+    keep_empty : bool
+        Keep all maps, those without weight inside the mask as columns of NaN.
+
+    Attributes
+    ----------
+    maps_img_ : image
+        On the grid of the run given to `fit`, or of the mask, if that is the target.
+    mask_img_ : image or None
+    n_elements_ : int
+        Number of columns, P, of the run last transformed.
+    map_numbers_ : int array of shape (P,)
+        Which map each column is of, counted from 0. Names of columns count alike.
+
+    Notes
+    -----
+    Voxels that are NaN or infinite are left out of the fit of their volume; nilearn counts them
+    as 0.
+    """
+
+    def __init__(
+        self,
+        maps_img: Any = None,
+        mask_img: Any = None,
+        allow_overlap: bool = True,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        high_variance_confounds: bool = False,
+        detrend: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        resampling_target: str | None = "data",
+        keep_masked_maps: bool = False,
+        memory: Any = None,
+        memory_level: int = 0,
+        verbose: int = 0,
+        reports: bool = True,
+        cmap: Any = "CMRmap_r",
+        clean_args: dict[str, Any] | None = None,
+        *,
+        strategy: str = "least_squares",
+        keep_empty: bool = False,
+    ) -> None:
+        self.maps_img = maps_img
+        self.mask_img = mask_img
+        self.allow_overlap = allow_overlap
+        self.smoothing_fwhm = smoothing_fwhm
+        self.standardize = standardize
+        self.standardize_confounds = standardize_confounds
+        self.high_variance_confounds = high_variance_confounds
+        self.detrend = detrend
+        self.low_pass = low_pass
+        self.high_pass = high_pass
+        self.t_r = t_r
+        self.dtype = dtype
+        self.resampling_target = resampling_target
+        self.keep_masked_maps = keep_masked_maps
+        self.memory = memory
+        self.memory_level = memory_level
+        self.verbose = verbose
+        self.reports = reports
+        self.cmap = cmap
+        self.clean_args = clean_args
+        self.strategy = strategy
+        self.keep_empty = keep_empty
+
+    def inverse_transform(self, region_signals: Any) -> Any:
+        """Add the maps up, each times its column ("weighted_mean": average the columns).
+
+        Parameters
+        ----------
+        region_signals : array of shape (T, P) or (P,)
+            Columns as the last `transform` gave them (or as `fit` foretold them).
+
+        Returns
+        -------
+        image : nibabel.Nifti1Image of shape (X, Y, Z, T) or (X, Y, Z)
+            On the grid of `maps_img_`; units and repetition time are those of the run.
+        """
+        return self._painted(region_signals)
+
+    @property
+    def n_elements_(self) -> int:
+        """Number of columns, P."""
+        return int(self.map_numbers_.size)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "map_numbers_")
+
+    def _column_names(self) -> list[str]:
+        return [f"{type(self).__name__.lower()}{number}" for number in self.map_numbers_]
+
+    # Fitting
+
+    def _fit(self, series: Series | None, imgs: Any) -> None:
+        check_choice("strategy", self.strategy, STRATEGIES)
+        check_choice("resampling_target", self.resampling_target, ("data", "mask", "maps", None))
+        if self.maps_img is None:
+            raise ValueError("'maps_img' is None; the masker needs an image of maps.")
+        if self.resampling_target == "mask" and self.mask_img_ is None:
+            raise ValueError(
+                "resampling_target has been set to 'mask' but no mask has been provided. Give "
+                "mask_img, or another resampling_target."
+            )
+        maps, grid = read_maps(self.maps_img)
+        if not maps.any():
+            raise ValueError("maps_img contains no map: all its weights are 0.")
+        target = self._fit_grid(grid, series)
+        maps = _moved(maps, grid, target)
+        self.maps_img_ = make_image(as_volume(maps, target), target)
+        if self.mask_img_ is not None and (series is not None or self.resampling_target != "data"):
+            self.mask_img_ = make_image(mask_on(*mask_of(self.mask_img_), target), target)
+        self.map_numbers_ = self._columns_on(target, maps).numbers
+
+    def _fit_grid(self, maps: Grid, series: Series | None) -> Grid:
+        """Grid of the maps from now on."""
+        if self.resampling_target is None:
+            self._refuse_other_grids(maps, series)
+        if self.resampling_target == "mask":
+            return Grid.from_image(self.mask_img_)
+        if self.resampling_target == "data" and series is not None:
+            return series.grid
+        return maps
+
+    def _refuse_other_grids(self, maps: Grid, series: Series | None) -> None:
+        grids = {"maps": maps}
+        if self.mask_img_ is not None:
+            grids["mask"] = Grid.from_image(self.mask_img_)
+        if series is not None:
+            grids["data"] = series.grid
+        refuse_other_grids(grids)
+
+    # Placing
+
+    def _fitted_maps(self) -> tuple[FloatArray, Grid]:
+        grid = Grid.from_image(self.maps_img_)
+        return np.asarray(self.maps_img_.dataobj).T.reshape(-1, grid.n_voxels), grid
+
+    def _columns_on(self, grid: Grid, maps: FloatArray) -> MapColumns:
+        """Maps inside the mask, on the grid on which the maps are."""
+        support = self._support(grid, maps)
+        weights = maps[:, support]
+        hidden: BoolArray = np.count_nonzero(weights, axis=1) == 0
+        if hidden.all():
+            raise SpaceError("No map left after applying mask to the maps image.")
+        if not self.allow_overlap:
+            _refuse_overlap(weights)
+        kept = np.ones(hidden.size, bool) if self.keep_masked_maps or self.keep_empty else ~hidden
+        return MapColumns(
+            projection=self._projection(weights[kept], support),
+            grid=grid,
+            numbers=np.flatnonzero(kept),
+            hidden=hidden[kept],
+        )
+
+    def _support(self, grid: Grid, maps: FloatArray) -> IntArray:
+        """Flat indices of the voxels inside the mask that have a weight."""
+        shown: BoolArray = maps.any(axis=0)
+        if self.mask_img_ is not None:
+            shown = shown & mask_on(*mask_of(self.mask_img_), grid).ravel(order="F")
+        return np.flatnonzero(shown)
+
+    def _projection(self, weights: FloatArray, support: IntArray) -> Projection:
+        kind = MapFit if self.strategy == "least_squares" else WeightedMeans
+        return kind(weights, support)
+
+    # Transforming
+
+    def _columns(self, series: Series) -> MapColumns:
+        maps, grid = self._fitted_maps()
+        if self.resampling_target is None:
+            self._refuse_other_grids(grid, series)
+        elif self.resampling_target == "data" and grid != series.grid:
+            warnings.warn(RESAMPLING_ATLAS.format("maps"), stacklevel=6)
+            maps, grid = _moved(maps, grid, series.grid), series.grid
+        elif self.resampling_target == "maps" and grid != series.grid:
+            warnings.warn(RESAMPLING_IMAGES.format("maps"), stacklevel=6)
+        columns = self._columns_on(grid, maps)
+        self._warn_of_masked(columns.numbers, len(maps))
+        return columns
+
+    def _warn_of_masked(self, kept: IntArray, n_maps: int) -> None:
+        lost = set(range(n_maps)) - set(kept.tolist())
+        if lost:
+            warnings.warn(
+                "After applying mask to the maps image, maps with the following indices were "
+                f"removed: {lost}. They have no weight inside the mask.",
+                stacklevel=6,
+            )
+
+    def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, dict[str, Any]]:
+        assert isinstance(columns, MapColumns)
+        if not self.keep_empty:
+            extraction.signals[:, columns.hidden] = 0
+        return extraction.signals, {"map_numbers_": columns.numbers}
+
+    def _dtype_of(self, series: Series) -> np.dtype[Any]:
+        weights = self.maps_img_.get_data_dtype()
+        return np.dtype(np.result_type(weights, series.dtype, np.float32))
+
+    # Painting back
+
+    def _inverse(self) -> Columns:
+        maps, grid = self._fitted_maps()
+        support = self._support(grid, maps)
+        weights = maps[np.ix_(self.map_numbers_, support)]
+        return Columns(projection=self._projection(weights, support), grid=grid)
+
+
+def _moved(maps: FloatArray, grid: Grid, target: Grid) -> FloatArray:
+    moved = maps_on(maps, grid, target)
+    if not moved.any():
+        raise SpaceError("No map left after resampling maps_img.")
+    return moved
+
+
+def _refuse_overlap(weights: FloatArray) -> None:
+    """Refuse voxels with a weight of either sign in several maps (P, V)."""
+    shown = np.abs(weights) > np.finfo(weights.dtype).eps
+    n_shared = int(np.count_nonzero(shown.sum(axis=0) > 1))
+    if n_shared:
+        raise ValueError(
+            f"Overlap detected in the maps: {n_shared} voxels have a weight in several. The "
+            "overlap may be in the atlas, or come from resampling."
+        )
