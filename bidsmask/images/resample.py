@@ -168,17 +168,17 @@ def target_grid(grid: Grid, target_affine: Any = None, target_shape: Any = None)
             f"target_affine of shape (4, 4), to say where it begins. They are {target_shape} and "
             f"of shape {affine.shape}."
         )
+    lattice = Grid(shape=(1, 1, 1), affine=_with_origin(affine)).affine
+    first, last = _extent(grid, lattice)
     if affine.shape == (3, 3):
-        affine, last = _around(grid, affine)
-    else:
-        last = _extent(grid, affine)[1]
+        lattice, last = _beginning_at(first, lattice), last - first
     if (last < 0).any():
         raise BoundingBoxError(
             "The field of view given by the target affine does not contain any of the data: it "
             f"begins beyond the end of the {grid}."
         )
     shape = np.ceil(last).astype(int) + 1 if target_shape is None else target_shape
-    return Grid(shape=tuple(shape), affine=affine)
+    return Grid(shape=tuple(shape), affine=lattice)
 
 
 def resample_volume(
@@ -232,7 +232,8 @@ def _resampled(
 ) -> Array:
     dtype = series.dtype if interpolation == "nearest" else float_type(series.dtype)
     values = np.empty((*target.shape, series.n_volumes), dtype=dtype, order=order)
-    lowest = highest = 0.0
+    lowest: Any = 0
+    highest: Any = 0
     has_missing = False
     for number, volume in enumerate(series.volumes()):
         resampled = resample_volume(volume, series.grid, target, interpolation, fill=fill)
@@ -252,19 +253,23 @@ def _resampled(
     return values[..., 0] if series.is_3d else values
 
 
+def _with_origin(affine: FloatArray) -> FloatArray:
+    """Complete the axes of a lattice to an affine."""
+    if affine.shape != (3, 3):
+        return affine
+    completed = np.eye(4)
+    completed[:3, :3] = affine
+    return completed
+
+
+def _beginning_at(voxel: FloatArray, affine: FloatArray) -> FloatArray:
+    """Affine whose first voxel is another one's `voxel`."""
+    moved = np.array(affine)
+    moved[:3, 3] = affine[:3, :3] @ voxel
+    return moved
+
+
 def _extent(grid: Grid, affine: FloatArray) -> tuple[FloatArray, FloatArray]:
     """First and last index, along each axis of a lattice, between which a grid's voxels lie."""
-    linear = np.eye(4)
-    linear[:3] = affine[:3]
-    to_target = np.linalg.inv(linear) @ grid.affine
-    corners = grid_corners(grid.shape, to_target)
+    corners = grid_corners(grid.shape, np.linalg.inv(affine) @ grid.affine)
     return corners.min(axis=0), corners.max(axis=0)
-
-
-def _around(grid: Grid, axes: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Lattice with given axes that begins at the corner of a grid, and its last index."""
-    affine = np.eye(4)
-    affine[:3, :3] = axes
-    first, last = _extent(grid, affine)
-    affine[:3, 3] = axes @ first
-    return affine, last - first

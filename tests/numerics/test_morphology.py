@@ -65,6 +65,7 @@ def test_without_opening_and_connection_a_mask_stays(seed):
     np.testing.assert_array_equal(tidy(mask, opening=0, connected=False), mask)
 
 
+@pytest.mark.filterwarnings("ignore:Computed an empty mask")
 @pytest.mark.parametrize("opening", [0, 1, 2, 3])
 @pytest.mark.parametrize("connected", [False, True])
 @given(seed=SEEDS)
