@@ -381,16 +381,19 @@ def unmasked(values: Array, mask: BoolArray, order: Literal["F", "C"] = "F") -> 
 
 
 def _mean(img: Any, target_affine: Any, target_shape: Any) -> tuple[FloatArray, Grid, Any]:
-    """Mean of all volumes on the lattice wanted, that lattice, and the image's header."""
+    """Mean of all volumes on the lattice wanted, that lattice, and the image's header.
+
+    In single precision if the image is: what splines add to a uniform background is lost in it.
+    """
     series = open_series(img)
     mean = series.volume_mean()
     target = target_grid(series.grid, target_affine, target_shape)
-    if target == series.grid:
-        return mean, series.grid, series.header
-    finite = mean[np.isfinite(mean)]
-    limits = min(finite.min(initial=0), 0.0), max(finite.max(initial=0), 0.0)
-    resampled = resample_volume(mean, series.grid, target, "continuous", clip_to=limits)
-    return resampled, target, series.header
+    if target != series.grid:
+        finite = mean[np.isfinite(mean)]
+        limits = finite.min(initial=0), finite.max(initial=0)
+        mean = resample_volume(mean, series.grid, target, "continuous", clip_to=limits)
+    single = series.dtype == np.float32
+    return mean.astype(np.float32 if single else np.float64), target, series.header
 
 
 def _tidied(
