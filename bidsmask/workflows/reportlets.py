@@ -161,7 +161,7 @@ def _draw_motion(values: RunValues, plan: RunPlan) -> Iterator[tuple[Figure, byt
     """One picture for each way of censoring; most strategies share it."""
     drawn = []
     for strategy, confounds in zip(plan.strategies, values.confounds, strict=True):
-        if strategy.censoring in drawn:
+        if strategy.censoring in drawn or not _has_motion(confounds):
             continue
         drawn.append(strategy.censoring)
         names = [s.name for s in plan.strategies if s.censoring == strategy.censoring]
@@ -183,6 +183,12 @@ def _draw_motion(values: RunValues, plan: RunPlan) -> Iterator[tuple[Figure, byt
                 std_dvars_threshold=strategy.censoring.std_dvars_threshold,
             ),
         )
+
+
+def _has_motion(confounds: Confounds) -> bool:
+    """Whether there is anything to draw: tables need not have these columns."""
+    measured = confounds.fd_mm is not None or confounds.std_dvars is not None
+    return measured or any(flags.any() for _, flags in confounds.outliers)
 
 
 def _draw_carpet(values: RunValues, plan: RunPlan) -> tuple[Figure, bytes]:
