@@ -3,7 +3,6 @@
 Each kind of masker adds which voxels make its columns: a `Projection` on a `Grid`.
 """
 
-import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,10 @@ from sklearn.utils.validation import check_is_fitted
 from bidsmask._typing import Array, BoolArray
 from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
-from bidsmask.maskers import cleaning
+from bidsmask.maskers.cleaning import clean
+from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.extraction import Extraction, Recipe, extract
+from bidsmask.maskers.notices import warn
 from bidsmask.maskers.parameters import as_type, check_parameters, output_dtype
 from bidsmask.maskers.volumes import as_volume, make_image, read_mask
 from bidsmask.numerics.projection import Projection
@@ -244,7 +245,7 @@ class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         confounds = self._with_high_variance(imgs, confounds)
         if not self._has_to_clean(confounds, sample_mask):
             return signals
-        return cleaning.clean(
+        return clean(
             signals,
             detrend=self.detrend,
             standardize=self.standardize,
@@ -266,7 +267,7 @@ class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if not self.high_variance_confounds:
             return confounds
         given = confounds if isinstance(confounds, (list, tuple)) else [confounds]
-        computed = cleaning.high_variance_confounds(imgs)
+        computed = high_variance_confounds(imgs)
         return [computed, *(item for item in given if item is not None)]
 
     def _has_to_clean(self, confounds: Any, sample_mask: Any) -> bool:
@@ -319,7 +320,7 @@ def _rows(signals: Any, n_columns: int, dtype: Any) -> Array:
         )
     if values.dtype == bool:
         target = np.dtype(np.int32) if dtype is None else output_dtype(dtype)
-        warnings.warn(f"Casting boolean input to {target}", stacklevel=4)
+        warn(f"Casting boolean input to {target}")
         return values.astype(target)
     return values
 
@@ -337,10 +338,9 @@ def _memory(memory: Any, level: int) -> joblib.Memory:
     if memory is None:
         return joblib.Memory(location=None, verbose=0)
     if level == 0:
-        warnings.warn(
+        warn(
             "memory_level is 0, but a memory is given: extraction will be remembered there, as "
-            "with memory_level=1. Set one or the other.",
-            stacklevel=4,
+            "with memory_level=1. Set one or the other."
         )
     return joblib.Memory(location=str(Path(memory).expanduser()), verbose=0)
 

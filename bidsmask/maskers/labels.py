@@ -1,6 +1,5 @@
 """One column for each region of a label image."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -15,9 +14,9 @@ from bidsmask.images.grid import Grid
 from bidsmask.maskers.base import Columns, Masker, mask_of
 from bidsmask.maskers.extraction import Extraction
 from bidsmask.maskers.lookup import region_table
+from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, warn
 from bidsmask.maskers.parameters import check_choice
-from bidsmask.maskers.placing import RESAMPLING_ATLAS, RESAMPLING_IMAGES, refuse_other_grids
-from bidsmask.maskers.volumes import labels_on, make_image, mask_on, read_atlas
+from bidsmask.maskers.volumes import labels_on, make_image, mask_on, read_atlas, refuse_other_grids
 from bidsmask.numerics.projection import (
     LabelMeans,
     Projection,
@@ -312,10 +311,9 @@ class NiftiLabelsMasker(Masker):
             raise SpaceError(NONE_LEFT.format("resampling the labels image"))
         lost = [label for label in before if label not in after]
         if lost and not self.keep_empty:
-            warnings.warn(
+            warn(
                 "After resampling the label image to the data image, the following labels were "
-                f"removed: {set(lost)}. No voxel of the run is nearest to them.",
-                stacklevel=6,
+                f"removed: {set(lost)}. No voxel of the run is nearest to them."
             )
         return moved
 
@@ -370,19 +368,18 @@ class NiftiLabelsMasker(Masker):
     def _brought_together(self, values: Array, grid: Grid, series: Series) -> tuple[Array, Grid]:
         """Labels, and the grid on which they and the run meet."""
         if self.resampling_target == "labels":
-            warnings.warn(RESAMPLING_IMAGES.format("labels"), stacklevel=6)
+            warn(RESAMPLING_IMAGES.format("labels"))
             return values, grid
-        warnings.warn(RESAMPLING_ATLAS.format("labels"), stacklevel=6)
+        warn(RESAMPLING_ATLAS.format("labels"))
         return self._moved(values, grid, series.grid), series.grid
 
     def _warn_of_masked(self, placed: PlacedRegions) -> None:
         hidden = (placed.n_voxels > 0) & (placed.n_inside == 0)
         if hidden.any() and not (self.keep_masked_labels or self.keep_empty):
             lost = set(self._regions()["index"][hidden].tolist())
-            warnings.warn(
+            warn(
                 "After applying mask to the labels image, the following labels were removed: "
-                f"{lost}. No voxel of them lies inside the mask.",
-                stacklevel=6,
+                f"{lost}. No voxel of them lies inside the mask."
             )
 
     def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, dict[str, Any]]:
@@ -413,10 +410,9 @@ class NiftiLabelsMasker(Masker):
 
     def _warn_of_uncovered(self, table: pd.DataFrame, rows: IntArray) -> None:
         lost = set(table["index"].iloc[rows].tolist())
-        warnings.warn(
+        warn(
             f"The following labels were removed: {lost}. Less than {self.min_coverage:.0%} of "
-            "their voxels lie inside the mask and hold finite numbers.",
-            stacklevel=6,
+            "their voxels lie inside the mask and hold finite numbers."
         )
 
     def _atlas_of(self, placed: PlacedRegions, rows: IntArray) -> Any:

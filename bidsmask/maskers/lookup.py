@@ -1,6 +1,5 @@
 """The table of a label image: which label is which region."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from bidsmask._typing import Array
+from bidsmask.maskers.notices import warn
 
 BACKGROUND = "Background"
 UNKNOWN = "unknown"
@@ -89,15 +89,13 @@ def _read(lut: Any) -> pd.DataFrame:
 def _padded(labels: Sequence[str], n_regions: int) -> list[str]:
     names = [name for name in labels if name.lower() != BACKGROUND.lower()]
     if len(names) < n_regions:
-        warnings.warn(
+        warn(
             f"Too many indices for the names: the image has {n_regions} regions, and there are "
-            f"{len(names)} labels. The last regions are called {UNKNOWN!r}.",
-            stacklevel=6,
+            f"{len(names)} labels. The last regions are called {UNKNOWN!r}."
         )
     if len(names) > n_regions:
-        warnings.warn(
+        warn(
             f"Too many names for the indices: the image has {n_regions} regions, and there are "
-            f"{len(names)} labels. The last ones are not used.",
-            stacklevel=6,
+            f"{len(names)} labels. The last ones are not used."
         )
     return [*names, *[UNKNOWN] * (n_regions - len(names))][:n_regions]

@@ -1,6 +1,5 @@
 """One column for each map of weights, such as a network of an ICA."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +11,16 @@ from bidsmask.images.accept import Series
 from bidsmask.images.grid import Grid
 from bidsmask.maskers.base import Columns, Masker, mask_of
 from bidsmask.maskers.extraction import Extraction
+from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, warn
 from bidsmask.maskers.parameters import check_choice
-from bidsmask.maskers.placing import RESAMPLING_ATLAS, RESAMPLING_IMAGES, refuse_other_grids
-from bidsmask.maskers.volumes import as_volume, make_image, maps_on, mask_on, read_maps
+from bidsmask.maskers.volumes import (
+    as_volume,
+    make_image,
+    maps_on,
+    mask_on,
+    read_maps,
+    refuse_other_grids,
+)
 from bidsmask.numerics.maps import MapFit, WeightedMeans
 from bidsmask.numerics.projection import Projection
 
@@ -239,7 +245,7 @@ class NiftiMapsMasker(Masker):
 
     def _support(self, grid: Grid, maps: FloatArray) -> IntArray:
         """Flat indices of the voxels inside the mask that have a weight."""
-        shown: BoolArray = maps.any(axis=0)
+        shown: BoolArray = np.count_nonzero(maps, axis=0) > 0
         if self.mask_img_ is not None:
             shown = shown & mask_on(*mask_of(self.mask_img_), grid).ravel(order="F")
         return np.flatnonzero(shown)
@@ -255,10 +261,10 @@ class NiftiMapsMasker(Masker):
         if self.resampling_target is None:
             self._refuse_other_grids(grid, series)
         elif self.resampling_target == "data" and grid != series.grid:
-            warnings.warn(RESAMPLING_ATLAS.format("maps"), stacklevel=6)
+            warn(RESAMPLING_ATLAS.format("maps"))
             maps, grid = _moved(maps, grid, series.grid), series.grid
         elif self.resampling_target == "maps" and grid != series.grid:
-            warnings.warn(RESAMPLING_IMAGES.format("maps"), stacklevel=6)
+            warn(RESAMPLING_IMAGES.format("maps"))
         columns = self._columns_on(grid, maps)
         self._warn_of_masked(columns.numbers, len(maps))
         return columns
@@ -266,10 +272,9 @@ class NiftiMapsMasker(Masker):
     def _warn_of_masked(self, kept: IntArray, n_maps: int) -> None:
         lost = set(range(n_maps)) - set(kept.tolist())
         if lost:
-            warnings.warn(
+            warn(
                 "After applying mask to the maps image, maps with the following indices were "
-                f"removed: {lost}. They have no weight inside the mask.",
-                stacklevel=6,
+                f"removed: {lost}. They have no weight inside the mask."
             )
 
     def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, dict[str, Any]]:

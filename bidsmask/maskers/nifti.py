@@ -1,7 +1,6 @@
 """One column for each voxel of a brain mask."""
 
 import inspect
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from bidsmask.images.accept import Series
 from bidsmask.images.resample import target_grid
 from bidsmask.maskers.base import Columns, Masker, mask_of
 from bidsmask.maskers.extraction import Extraction
+from bidsmask.maskers.notices import warn
 from bidsmask.maskers.templates import compute_brain_mask
 from bidsmask.maskers.volumes import cropped, make_image, mask_on, read_mask
 from bidsmask.numerics.projection import VoxelSelection, voxels_of_mask
@@ -144,11 +144,10 @@ class NiftiMasker(Masker):
 
     def _warn_before_fit(self, imgs: Any) -> None:
         if self.mask_img is not None and imgs is not None:
-            warnings.warn(
+            warn(
                 f"[{type(self).__name__}.fit] Generation of a mask has been requested (imgs != "
                 "None) while a mask was given at masker creation. The given mask is used.",
                 RuntimeWarning,
-                stacklevel=3,
             )
 
     def _fit(self, series: Series | None, imgs: Any) -> None:
@@ -167,16 +166,25 @@ class NiftiMasker(Masker):
                 "passed to mask_img: the mask is computed from them."
             )
         compute = self._mask_function()
-        computed = compute(imgs, **_supported(compute, self.mask_args or {}, self.mask_strategy))
-        return make_image(*read_mask(computed))
+        supported = _supported(compute, self.mask_args or {}, self.mask_strategy)
+        return make_image(*read_mask(compute(imgs, **self._mask_arguments(compute), **supported)))
 
     def _mask_function(self) -> Callable[..., Any]:
-        functions: dict[str, Callable[..., Any]] = {
+        functions = self._mask_functions()
+        if self.mask_strategy in ("background", "epi"):
+            return functions[self.mask_strategy]
+        return _brain_mask_function(self.mask_strategy, functions["template"])
+
+    def _mask_functions(self) -> dict[str, Callable[..., Any]]:
+        return {
             "background": masks.compute_background_mask,
             "epi": masks.compute_epi_mask,
+            "template": compute_brain_mask,
         }
-        known = functions.get(self.mask_strategy)
-        return known or _brain_mask_function(self.mask_strategy, compute_brain_mask)
+
+    def _mask_arguments(self, compute: Callable[..., Any]) -> dict[str, Any]:
+        """Say what the function is told besides `mask_args`."""
+        return {}
 
     def _on_target(self, mask_img: Any) -> Any:
         mask, grid = mask_of(mask_img)
@@ -186,10 +194,9 @@ class NiftiMasker(Masker):
     def _columns(self, series: Series) -> Columns:
         mask, grid = mask_of(self.mask_img_)
         if grid != series.grid:
-            warnings.warn(
+            warn(
                 "imgs are being resampled to the mask_img resolution, volume by volume, which "
-                "takes a while. Give a mask on their grid, or a target_affine equal to theirs.",
-                stacklevel=6,
+                "takes a while. Give a mask on their grid, or a target_affine equal to theirs."
             )
             mask, grid = cropped(mask, grid)
         return Columns(projection=VoxelSelection(voxels_of_mask(mask)), grid=grid)
@@ -243,9 +250,8 @@ def _supported(
     known = inspect.signature(function).parameters
     skipped = [name for name in arguments if name not in known]
     if skipped:
-        warnings.warn(
+        warn(
             f"The following arguments are not supported by the masking strategy {strategy!r}: "
-            f"{skipped}. They have no effect.",
-            stacklevel=7,
+            f"{skipped}. They have no effect."
         )
     return {name: value for name, value in arguments.items() if name in known}

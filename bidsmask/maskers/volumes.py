@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
+from bidsmask.errors import SpaceError
 from bidsmask.images.accept import open_series
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import new_image
@@ -175,3 +176,21 @@ def _set_units(header: Any, *, is_run: bool, t_r: float | None) -> None:
         header.set_zooms((*header.get_zooms()[:3], t_r))
         time = "sec"
     header.set_xyzt_units("mm" if space == "unknown" else space, time)
+
+
+def refuse_other_grids(grids: dict[str, Grid]) -> None:
+    """Refuse images that lie on different grids where nothing is resampled.
+
+    Raises
+    ------
+    SpaceError
+        Naming the first that differs from the first of all.
+    """
+    (first, grid), *others = grids.items()
+    for name, other in others:
+        if other != grid:
+            raise SpaceError(
+                "Following field of view errors were detected: Images have incompatible shapes "
+                f"or affines. {first}: {grid}; {name}: {other}. Resample one of them, or choose "
+                "a resampling_target."
+            )

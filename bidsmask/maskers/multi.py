@@ -1,0 +1,390 @@
+"""Maskers for several runs at once: a list of images in, a list of signals out."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from bidsmask.images import masks
+from bidsmask.images.accept import Series, open_series
+from bidsmask.maskers.labels import NiftiLabelsMasker
+from bidsmask.maskers.maps import NiftiMapsMasker
+from bidsmask.maskers.nifti import NiftiMasker
+from bidsmask.maskers.spheres import NiftiSpheresMasker
+from bidsmask.maskers.templates import compute_multi_brain_mask
+
+
+class _Several:
+    """What lets a masker take a list of runs.
+
+    It goes before the masker among the bases. It is no transformer of its own, so that
+    scikit-learn's `set_output` makes a frame of each run and not of the list.
+    """
+
+    n_jobs: int
+    fit: Callable[..., Any]
+    _learn: Callable[..., Any]
+    _remember: Callable[..., None]
+
+    def fit_transform(
+        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
+    ) -> Any:
+        """Learn the columns, then give their signals; see `fit` and `transform`."""
+        return self._learn(imgs).transform(imgs, confounds=confounds, sample_mask=sample_mask)
+
+    def transform(self, imgs: Any, confounds: Any = None, sample_mask: Any = None) -> Any:
+        """Give the signals of runs.
+
+        Parameters
+        ----------
+        imgs : list of images, or one image
+        confounds, sample_mask : list, optional
+            One item for each run, which may be None; see the masker of single runs.
+
+        Returns
+        -------
+        signals : list of arrays of shape (T_kept, P), or one such array
+        """
+        _check_list("confounds", confounds)
+        _check_list("sample_mask", sample_mask)
+        if not is_several(imgs):
+            single = [given[0] if given else None for given in (confounds, sample_mask)]
+            return super().transform(imgs, *single)  # type: ignore[misc]
+        return self.transform_imgs(imgs, confounds, sample_mask=sample_mask, n_jobs=self.n_jobs)
+
+    def transform_imgs(
+        self, imgs_list: Any, confounds: Any = None, n_jobs: int = 1, sample_mask: Any = None
+    ) -> list[Any]:
+        """Give the signals of runs, `n_jobs` of them at a time; see `transform`."""
+        imgs = list(imgs_list)
+        given = [
+            _one_for_each("confounds", confounds, len(imgs)),
+            _one_for_each("sample_mask", sample_mask, len(imgs)),
+        ]
+        run = super().transform  # type: ignore[misc]
+        if n_jobs == 1:
+            return [run(*each) for each in zip(imgs, *given, strict=True)]
+        done = joblib.Parallel(n_jobs=n_jobs)(
+            joblib.delayed(_transformed)(self, *each) for each in zip(imgs, *given, strict=True)
+        )
+        for _, learned in done:
+            self._remember(learned)
+        return [signals for signals, _ in done]
+
+    def _open_first(self, imgs: Any) -> Series:
+        return open_series(next(iter(imgs)) if is_several(imgs) else imgs)
+
+
+def is_several(imgs: Any) -> bool:
+    """Whether it is a list of runs, and not one run."""
+    return not isinstance(imgs, (str, Path)) and not hasattr(imgs, "dataobj")
+
+
+def _check_list(name: str, given: Any) -> None:
+    if given is not None and not isinstance(given, list):
+        raise TypeError(
+            f"{name!r} must be a None or a list, with an item for each image. "
+            f"Got {type(given).__name__}."
+        )
+
+
+def _one_for_each(name: str, given: Any, n_images: int) -> Sequence[Any]:
+    if given is None:
+        return [None] * n_images
+    if len(given) != n_images:
+        raise ValueError(
+            f"number of {name} ({len(given)}) unequal to number of images ({n_images})."
+        )
+    return list(given)
+
+
+def _transformed(
+    masker: Any, img: Any, confounds: Any, sample_mask: Any
+) -> tuple[Any, dict[str, Any]]:
+    """Signals of a run, and what a masker in another process has learned from it."""
+    before = dict(vars(masker))
+    signals = super(_Several, masker).transform(img, confounds, sample_mask)
+    return signals, {
+        name: now for name, now in vars(masker).items() if now is not before.get(name)
+    }
+
+
+class MultiNiftiMasker(_Several, NiftiMasker):
+    """Signals of the voxels of a brain mask, for several runs; see `NiftiMasker`.
+
+    Parameters
+    ----------
+    n_jobs : int
+        Runs that are worked on at a time; -1: as many as there are processors.
+
+    All others are those of `NiftiMasker`.
+    """
+
+    def __init__(
+        self,
+        mask_img: Any = None,
+        runs: Any = None,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        detrend: bool = False,
+        high_variance_confounds: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        target_affine: Any = None,
+        target_shape: Any = None,
+        mask_strategy: str = "background",
+        mask_args: dict[str, Any] | None = None,
+        dtype: Any = None,
+        memory: Any = None,
+        memory_level: int = 0,
+        n_jobs: int = 1,
+        verbose: int = 0,
+        reports: bool = True,
+        cmap: Any = "gray",
+        clean_args: dict[str, Any] | None = None,
+        *,
+        sessions: Any = None,
+    ) -> None:
+        super().__init__(
+            mask_img=mask_img,
+            runs=runs,
+            smoothing_fwhm=smoothing_fwhm,
+            standardize=standardize,
+            standardize_confounds=standardize_confounds,
+            detrend=detrend,
+            high_variance_confounds=high_variance_confounds,
+            low_pass=low_pass,
+            high_pass=high_pass,
+            t_r=t_r,
+            target_affine=target_affine,
+            target_shape=target_shape,
+            mask_strategy=mask_strategy,
+            mask_args=mask_args,
+            dtype=dtype,
+            memory=memory,
+            memory_level=memory_level,
+            verbose=verbose,
+            reports=reports,
+            cmap=cmap,
+            clean_args=clean_args,
+            sessions=sessions,
+        )
+        self.n_jobs = n_jobs
+
+    def _computed_mask(self, imgs: Any) -> Any:
+        return super()._computed_mask(
+            [imgs] if imgs is not None and not is_several(imgs) else imgs
+        )
+
+    def _mask_functions(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "background": masks.compute_multi_background_mask,
+            "epi": masks.compute_multi_epi_mask,
+            "template": compute_multi_brain_mask,
+        }
+
+    def _mask_arguments(self, compute: Callable[..., Any]) -> dict[str, Any]:
+        known = inspect.signature(compute).parameters
+        own = {name: getattr(self, name) for name in ("n_jobs", "target_affine", "target_shape")}
+        return {name: value for name, value in own.items() if value is not None and name in known}
+
+
+class MultiNiftiLabelsMasker(_Several, NiftiLabelsMasker):
+    """Signals of the regions of an atlas, for several runs; see `NiftiLabelsMasker`.
+
+    Parameters
+    ----------
+    n_jobs : int
+        Runs that are worked on at a time; -1: as many as there are processors.
+
+    All others are those of `NiftiLabelsMasker`.
+    """
+
+    def __init__(
+        self,
+        labels_img: Any = None,
+        labels: list[str] | None = None,
+        lut: Any = None,
+        background_label: float = 0,
+        mask_img: Any = None,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        high_variance_confounds: bool = False,
+        detrend: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        resampling_target: str | None = "data",
+        memory: Any = None,
+        memory_level: int = 1,
+        verbose: int = 0,
+        strategy: str = "mean",
+        keep_masked_labels: bool = False,
+        reports: bool = True,
+        cmap: Any = "CMRmap_r",
+        n_jobs: int = 1,
+        clean_args: dict[str, Any] | None = None,
+        *,
+        keep_empty: bool = False,
+        min_coverage: float = 0.0,
+    ) -> None:
+        super().__init__(
+            labels_img=labels_img,
+            labels=labels,
+            lut=lut,
+            background_label=background_label,
+            mask_img=mask_img,
+            smoothing_fwhm=smoothing_fwhm,
+            standardize=standardize,
+            standardize_confounds=standardize_confounds,
+            high_variance_confounds=high_variance_confounds,
+            detrend=detrend,
+            low_pass=low_pass,
+            high_pass=high_pass,
+            t_r=t_r,
+            dtype=dtype,
+            resampling_target=resampling_target,
+            memory=memory,
+            memory_level=memory_level,
+            verbose=verbose,
+            strategy=strategy,
+            keep_masked_labels=keep_masked_labels,
+            reports=reports,
+            cmap=cmap,
+            clean_args=clean_args,
+            keep_empty=keep_empty,
+            min_coverage=min_coverage,
+        )
+        self.n_jobs = n_jobs
+
+
+class MultiNiftiMapsMasker(_Several, NiftiMapsMasker):
+    """Signals of the maps, for several runs; see `NiftiMapsMasker`.
+
+    Parameters
+    ----------
+    n_jobs : int
+        Runs that are worked on at a time; -1: as many as there are processors.
+
+    All others are those of `NiftiMapsMasker`.
+    """
+
+    def __init__(
+        self,
+        maps_img: Any = None,
+        mask_img: Any = None,
+        allow_overlap: bool = True,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        high_variance_confounds: bool = False,
+        detrend: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        resampling_target: str | None = "data",
+        keep_masked_maps: bool = False,
+        memory: Any = None,
+        memory_level: int = 0,
+        verbose: int = 0,
+        reports: bool = True,
+        cmap: Any = "CMRmap_r",
+        n_jobs: int = 1,
+        clean_args: dict[str, Any] | None = None,
+        *,
+        strategy: str = "least_squares",
+        keep_empty: bool = False,
+    ) -> None:
+        super().__init__(
+            maps_img=maps_img,
+            mask_img=mask_img,
+            allow_overlap=allow_overlap,
+            smoothing_fwhm=smoothing_fwhm,
+            standardize=standardize,
+            standardize_confounds=standardize_confounds,
+            high_variance_confounds=high_variance_confounds,
+            detrend=detrend,
+            low_pass=low_pass,
+            high_pass=high_pass,
+            t_r=t_r,
+            dtype=dtype,
+            resampling_target=resampling_target,
+            keep_masked_maps=keep_masked_maps,
+            memory=memory,
+            memory_level=memory_level,
+            verbose=verbose,
+            reports=reports,
+            cmap=cmap,
+            clean_args=clean_args,
+            strategy=strategy,
+            keep_empty=keep_empty,
+        )
+        self.n_jobs = n_jobs
+
+
+class MultiNiftiSpheresMasker(_Several, NiftiSpheresMasker):
+    """Signals of the spheres, for several runs; see `NiftiSpheresMasker`.
+
+    Parameters
+    ----------
+    n_jobs : int
+        Runs that are worked on at a time; -1: as many as there are processors.
+
+    All others are those of `NiftiSpheresMasker`.
+    """
+
+    def __init__(
+        self,
+        seeds: Any = None,
+        radius: Any = None,
+        mask_img: Any = None,
+        allow_overlap: bool = False,
+        smoothing_fwhm: Any = None,
+        standardize: Any = False,
+        standardize_confounds: bool = True,
+        high_variance_confounds: bool = False,
+        detrend: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        memory: Any = None,
+        memory_level: int = 1,
+        verbose: int = 0,
+        reports: bool = True,
+        n_jobs: int = 1,
+        clean_args: dict[str, Any] | None = None,
+        *,
+        strategy: str = "mean",
+        keep_empty: bool = False,
+    ) -> None:
+        super().__init__(
+            seeds=seeds,
+            radius=radius,
+            mask_img=mask_img,
+            allow_overlap=allow_overlap,
+            smoothing_fwhm=smoothing_fwhm,
+            standardize=standardize,
+            standardize_confounds=standardize_confounds,
+            high_variance_confounds=high_variance_confounds,
+            detrend=detrend,
+            low_pass=low_pass,
+            high_pass=high_pass,
+            t_r=t_r,
+            dtype=dtype,
+            memory=memory,
+            memory_level=memory_level,
+            verbose=verbose,
+            reports=reports,
+            clean_args=clean_args,
+            strategy=strategy,
+            keep_empty=keep_empty,
+        )
+        self.n_jobs = n_jobs
