@@ -122,7 +122,7 @@ def _strings(texts: np.ndarray[tuple[int], np.dtype[np.str_]]) -> tuple[str, ...
 
 
 def load_confounds(
-    table: Path, sidecar: Path | None, strategy: Strategy, *, n_volumes: int
+    table: Path, sidecar: Path | None, strategy: Strategy, *, n_volumes: int | None
 ) -> Confounds:
     """Read the confounds of one run and choose those of a strategy.
 
@@ -141,8 +141,8 @@ def load_confounds(
     sidecar : Path or None
         The JSON beside it. Needed only for CompCor components of fMRIPrep before 21.0.
     strategy : Strategy
-    n_volumes : int
-        Volumes of the BOLD run, T.
+    n_volumes : int or None
+        Volumes of the BOLD run, T. None: as many as the table has rows.
 
     Raises
     ------
@@ -153,10 +153,11 @@ def load_confounds(
         If no volume is left.
     """
     rows = read_table(table)
-    rows.require_volumes(n_volumes)
+    if n_volumes is not None:
+        rows.require_volumes(n_volumes)
     columns, warnings = _choose(rows, sidecar, strategy)
     values = {name: rows.numbers(name) for name in columns}
-    design = np.empty((n_volumes, len(columns)))
+    design = np.empty((len(rows.cells), len(columns)))
     for position, name in enumerate(columns):
         design[:, position] = _fill_first_rows(rows, name, values[name])
     fd_mm, std_dvars = (

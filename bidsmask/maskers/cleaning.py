@@ -1,16 +1,15 @@
 """Clean signals that are at hand, with the words and the numbers of ``nilearn.signal.clean``."""
 
 import inspect
-import warnings
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from numbers import Real
-from types import FrameType
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
+from bidsmask._warn import warn_user
 from bidsmask.errors import DegreesOfFreedomError
 from bidsmask.maskers.confounds import design_of, high_variance_confounds
 from bidsmask.maskers.samples import masks_of_runs, rows_of_runs
@@ -160,7 +159,7 @@ def clean(
     design = design_of(confounds, len(signals))
     masks = masks_of_runs(sample_mask, [len(design[of_run]) for of_run in rows])
     if design.shape[1] and not (detrend or standardize_confounds):
-        _warn(
+        warn_user(
             "Confounds that have a mean, with detrend=False and standardize_confounds=False, "
             "take the mean of the signals with them, or leave something of themselves."
         )
@@ -217,7 +216,7 @@ class _RunCleaning:
             parameters, t_r=self.t_r, sample_mask=mask, design=design, details=self.details
         )
         if parameters.filter == "cosine" and not cleaner.ledger.n_filter:
-            _warn(
+            warn_user(
                 f"The cosine filter is empty: {mask.size} volumes are less than half a period "
                 "of the high-pass."
             )
@@ -246,7 +245,7 @@ class _RunCleaning:
             )
         parameters = self.parameters
         if n_kept == 1 and (parameters.detrend or parameters.standardize != "none"):
-            _warn("A single volume is neither detrended nor standardised: it would become 0.")
+            warn_user("A single volume is neither detrended nor standardised: it would become 0.")
             return replace(parameters, detrend=False, standardize="none")
         return parameters
 
@@ -289,7 +288,7 @@ def _filter_parameters(
     for name, value in (("low_pass", low_pass), ("high_pass", high_pass), ("t_r", t_r)):
         _check_number(name, value)
     if kind == "none" and not (low_pass is None and high_pass is None):
-        _warn("There are cut-offs, but no filter was chosen: nothing is filtered.")
+        warn_user("There are cut-offs, but no filter was chosen: nothing is filtered.")
     if kind == "cosine":
         _require_for_cosine(high_pass, low_pass, t_r)
         return {"filter": kind, "high_pass_hz": high_pass}
@@ -313,14 +312,14 @@ def _require_for_cosine(
             f"cosine filtering. Got: {t_r=} and {high_pass=}."
         )
     if low_pass is not None:
-        _warn('A cosine filter has no low_pass: it is left out. Try filter="butterworth".')
+        warn_user('A cosine filter has no low_pass: it is left out. Try filter="butterworth".')
 
 
 def _below_nyquist(low_pass: float | None, t_r: float) -> float | None:
     nyquist = 1 / (2 * t_r)
     if low_pass is None or low_pass < nyquist:
         return low_pass
-    _warn(
+    warn_user(
         f"The low_pass of {low_pass:g} Hz is not below the Nyquist frequency, {nyquist:g} Hz for "
         f"a t_r of {t_r:g} s: it is lowered to just below, where it removes next to nothing."
     )
@@ -350,16 +349,7 @@ def _float_of(signals: Array) -> np.dtype[Any]:
 def _warn_of_nothing(signals: Array, cleaned: FloatArray) -> None:
     nothing = ~cleaned.any(axis=0) & (signals != signals[:1]).any(axis=0)
     if nothing.any():
-        _warn(
+        warn_user(
             f"{nothing.sum()} columns have a mean of 0, of which there is no percentage, or are "
             "explained by the confounds: they are set to 0."
         )
-
-
-def _warn(message: str) -> None:
-    """Warn where `clean` was called."""
-    frame: FrameType | None = inspect.currentframe()
-    level = 1
-    while frame is not None and frame.f_code.co_filename == __file__:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)

@@ -6,11 +6,10 @@ voxels are needed; and the components of these (`leading_components`). `high_var
 takes both for signals that are at hand.
 """
 
-import warnings
-
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
+from bidsmask._warn import warn_user
 from bidsmask.numerics.filters import detrend as without_line
 
 RELATIVE_RANK = 1e-10
@@ -196,10 +195,9 @@ def components_of_chosen(signals: FloatArray, *, n_components: int, detrend: boo
     columns = np.asarray(signals, dtype=np.float64)
     components = leading_components(without_line(columns) if detrend else columns, n_components)
     if components.shape[1] < n_components:
-        warnings.warn(
+        warn_user(
             f"The {signals.shape[1]} columns with the highest variance have "
             f"{components.shape[1]} components, not {n_components}. With a larger percentile "
-            "there are more.",
-            stacklevel=3,
+            "there are more."
         )
     return components

@@ -1,0 +1,80 @@
+"""Components of a multi-echo run that tedana judged: time courses as confounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bidsmask._typing import FloatArray
+from bidsmask.dataset.companions import find_table, name_of
+from bidsmask.dataset.confounds_table import ConfoundsTable, read_table, split_number
+from bidsmask.errors import ConfoundsError
+
+CLASSES = {"aggressive": ("rejected",), "non-aggressive": ("accepted", "rejected")}
+
+
+def load_components(image: Path, classes: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
+    """Read the time courses of the components of some classes.
+
+    Parameters
+    ----------
+    image : Path
+        ``*_desc-optcom_bold.nii.gz``, with ``desc-ICA_mixing.tsv`` and
+        ``desc-tedana_metrics.tsv`` beside it.
+    classes : sequence of str
+        ``"accepted"``, ``"rejected"``.
+
+    Returns
+    -------
+    columns : tuple of str
+        Class and name of each component, such as ``rejected_ICA_04``.
+    values : float64 array of shape (T, C)
+
+    Raises
+    ------
+    ConfoundsError
+        If it is another image, a table is not there or cannot be read, or a component of the
+        one is missing in the other.
+
+    References
+    ----------
+    DuPre et al. (2021), Journal of Open Source Software 6(66), doi:10.21105/joss.03669
+    """
+    if name_of(image).entities.get("desc") != "optcom":
+        raise ConfoundsError(
+            f"{image.name} is not what tedana combined of the echoes: its name should hold "
+            "desc-optcom."
+        )
+    mixing = read_table(find_table(image, desc="ICA", suffixes=("mixing",)))
+    metrics = read_table(find_table(image, desc="tedana", suffixes=("metrics",)))
+    by_number = {_normal(name): name for name in mixing.position}
+    chosen: dict[str, FloatArray] = {}
+    for component, classification in _judgements(metrics):
+        if classification not in classes:
+            continue
+        if _normal(component) not in by_number:
+            raise ConfoundsError(f"{mixing.file}: no column for {component} of {metrics.file}.")
+        name = by_number[_normal(component)]
+        chosen[f"{classification}_{name}"] = mixing.numbers(name)
+    columns = tuple(sorted(chosen))
+    values = np.empty((len(mixing.cells), len(columns)))
+    for position, column in enumerate(columns):
+        values[:, position] = chosen[column]
+    return columns, values
+
+
+def _judgements(metrics: ConfoundsTable) -> list[tuple[str, str]]:
+    """Name and class of each component."""
+    for name in ("Component", "classification"):
+        if name not in metrics.position:
+            raise ConfoundsError(f"{metrics.file}: no column {name}; is it a table of tedana?")
+    component, judged = metrics.position["Component"], metrics.position["classification"]
+    return [(row[component], row[judged]) for row in metrics.cells]
+
+
+def _normal(component: str) -> tuple[str, int]:
+    """Make names equal that differ in leading zeros: some versions write ICA_04 and ICA_4."""
+    stem, number = split_number(component)
+    return stem, int(number or -1)
