@@ -17,7 +17,7 @@ _OURS = ("bidsmask.", "sklearn.", "joblib.")
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the line of the caller's own code, and not at one of ours or of the libraries that call us."""
+    """Warn at the line of the caller's own code, and not at one of a library in between."""
     frame: FrameType | None = inspect.currentframe()
     level = 0
     while frame is not None and frame.f_globals.get("__name__", "").startswith(_OURS):
