@@ -34,6 +34,8 @@ def compute_epi_mask(
     ensure_finite: bool = True,
     target_affine: Any = None,
     target_shape: Any = None,
+    memory: Any = None,
+    verbose: int = 0,
 ) -> Any:
     """Mask the bright voxels of a run: those above the valley of the histogram of its mean.
 
@@ -57,6 +59,9 @@ def compute_epi_mask(
     target_affine, target_shape : optional
         Lattice of the mask, to which the mean is resampled; see
         `bidsmask.images.resample.target_grid`.
+    memory, verbose : optional
+        For scripts written for nilearn. There is nothing to keep (a mean is taken as volumes
+        stream by), and nothing to say.
 
     Returns
     -------
@@ -93,6 +98,8 @@ def compute_background_mask(
     opening: int | bool = False,
     target_affine: Any = None,
     target_shape: Any = None,
+    memory: Any = None,
+    verbose: int = 0,
 ) -> Any:
     """Mask the voxels that do not have the value of the background.
 
@@ -102,7 +109,7 @@ def compute_background_mask(
         Of three or four dimensions; see `bidsmask.images.accept.open_series`.
     border_size : int
         Voxels at the faces of the image that are taken for background.
-    connected, opening, target_affine, target_shape
+    connected, opening, target_affine, target_shape, memory, verbose
         As in `compute_epi_mask`.
 
     Returns
@@ -175,6 +182,8 @@ def compute_multi_epi_mask(
     target_shape: Any = None,
     exclude_zeros: bool = False,
     n_jobs: int = 1,
+    memory: Any = None,
+    verbose: int = 0,
 ) -> Any:
     """Mask the voxels that are bright in most of several runs.
 
@@ -186,7 +195,8 @@ def compute_multi_epi_mask(
         `intersect_masks`.
     n_jobs : int
         Runs to work on at once; -1 for as many as there are processors.
-    lower_cutoff, upper_cutoff, connected, opening, target_affine, target_shape, exclude_zeros
+    lower_cutoff, upper_cutoff, connected, opening, target_affine, target_shape, exclude_zeros, \
+    memory, verbose
         As in `compute_epi_mask`; `connected` goes for the common mask, too.
 
     Returns
@@ -218,6 +228,8 @@ def compute_multi_background_mask(
     target_affine: Any = None,
     target_shape: Any = None,
     n_jobs: int = 1,
+    memory: Any = None,
+    verbose: int = 0,
 ) -> Any:
     """Mask the voxels that do not have the value of the background in most of several runs.
 
@@ -226,7 +238,7 @@ def compute_multi_background_mask(
     data_imgs : images
     threshold, n_jobs
         As in `compute_multi_epi_mask`.
-    border_size, connected, opening, target_affine, target_shape
+    border_size, connected, opening, target_affine, target_shape, memory, verbose
         As in `compute_background_mask`, where defaults are others.
 
     Returns

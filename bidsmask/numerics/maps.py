@@ -10,6 +10,8 @@ from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 COLLINEAR = 1e-12
 """Maps are collinear if the smallest eigenvalue of their products is this share of the largest."""
 
+_MOST_IS_LOST = 1e-3
+
 
 class WeightedMeans:
     """The mean over all voxels, weighted by each map in turn.
@@ -113,9 +115,9 @@ class MapFit:
         self.support: IntArray = np.array(support, dtype=np.intp)
         self._present = self._maps.any(axis=1)
         self._shown = self._maps[self._present]
-        gram = self._shown @ self._shown.T
-        _refuse_collinear(gram, np.flatnonzero(self._present))
-        self._inverse = np.linalg.inv(gram)
+        self._gram = self._shown @ self._shown.T
+        _refuse_collinear(self._gram, np.flatnonzero(self._present))
+        self._inverse = np.linalg.inv(self._gram)
 
     @property
     def n_columns(self) -> int:
@@ -128,9 +130,14 @@ class MapFit:
         finite = np.isfinite(voxels)
         whole = finite.all(axis=1)
         columns[np.ix_(whole, self._present)] = self._fit(voxels[whole])
-        for volume in np.flatnonzero(~whole):
-            known = finite[volume]
-            columns[volume, self._present] = self._fit_to(voxels[volume, known], known)
+        left = np.flatnonzero(~whole)
+        while left.size:  # as a rule, the same voxels are missing in all volumes
+            known = finite[left[0]]
+            alike = (finite[left] == known).all(axis=1)
+            volumes = left[alike]
+            values = np.where(known, voxels[volumes], 0)
+            columns[np.ix_(volumes, self._present)] = self._fit_to(values, known)
+            left = left[~alike]
         return columns
 
     def expand(self, columns: FloatArray) -> FloatArray:
@@ -142,12 +149,21 @@ class MapFit:
         coefficients: FloatArray = voxels.astype(np.float64) @ self._shown.T @ self._inverse
         return coefficients
 
-    def _fit_to(self, values: Array, known: BoolArray) -> FloatArray:
-        maps = self._shown[:, known]
-        gram = maps @ maps.T
+    def _fit_to(self, voxels: Array, known: BoolArray) -> FloatArray:
+        """Coefficients (T, P) from voxels (T, V) of which those that are not known are 0."""
+        gram = self._gram_of(known)
         if _is_collinear(gram):
-            return np.full(len(gram), np.nan)
-        return np.linalg.solve(gram, maps @ values.astype(np.float64))
+            return np.full((len(voxels), len(gram)), np.nan)
+        return np.linalg.solve(gram, self._shown @ voxels.astype(np.float64).T).T
+
+    def _gram_of(self, known: BoolArray) -> FloatArray:
+        """Products of the maps (P, P) within the known voxels."""
+        missing = self._shown[:, ~known]
+        gram: FloatArray = self._gram - missing @ missing.T
+        if (np.diag(gram) > _MOST_IS_LOST * np.diag(self._gram)).all():
+            return gram
+        maps = self._shown[:, known]  # slower, but nothing cancels
+        return np.asarray(maps @ maps.T)
 
 
 def _finite_maps(maps: FloatArray) -> FloatArray:

@@ -65,9 +65,13 @@ def first_eigenvariate(voxels: FloatArray) -> FloatArray:
 def _per_volume(voxels: FloatArray, compute: Callable[[FloatArray], FloatArray]) -> FloatArray:
     """Compute all whole volumes at once, and each of the others from its finite voxels."""
     finite = np.isfinite(voxels)
+    if not finite.all():  # as a rule, the same voxels are missing in all volumes
+        ever = finite.any(axis=0)
+        voxels, finite = voxels[:, ever], finite[:, ever]
     whole = finite.all(axis=1)
     result = np.full(len(voxels), np.nan)
-    result[whole] = compute(voxels[whole])
+    if voxels.shape[1]:
+        result[whole] = compute(voxels[whole])
     for volume in np.flatnonzero(~whole & finite.any(axis=1)):
         result[volume] = compute(voxels[volume, finite[volume]])
     return result

@@ -1,3 +1,4 @@
+import inspect
 import warnings
 
 import nibabel as nib
@@ -58,6 +59,26 @@ def check_same(ours, theirs, *, all_voxels=False):
 
 def image_of(mask, affine=None):
     return nib.Nifti1Image(mask.astype(np.uint8), np.eye(4) if affine is None else affine)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "apply_mask",
+        "compute_background_mask",
+        "compute_epi_mask",
+        "compute_multi_background_mask",
+        "compute_multi_epi_mask",
+        "intersect_masks",
+        "unmask",
+    ],
+)
+def test_parameters_and_defaults_are_those_of_nilearn(name):
+    def parameters(module):
+        signature = inspect.signature(getattr(module, name))
+        return [(each.name, each.default) for each in signature.parameters.values()]
+
+    assert parameters(masks) == parameters(nilearn.masking)
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f4", "i2"])

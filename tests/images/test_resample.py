@@ -1,3 +1,4 @@
+import inspect
 from itertools import product
 
 import nibabel as nib
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 
 from bidsmask.errors import BoundingBoxError
+from bidsmask.images import resample
 from bidsmask.images.grid import Grid
 from bidsmask.images.resample import resample_img, resample_to_img, target_grid
 
@@ -25,6 +27,15 @@ def make_image(affine_of, orientation="RAS", dtype="f8", n_volumes=None):
 
 def data(image):
     return np.asanyarray(image.dataobj)
+
+
+@pytest.mark.parametrize("name", ["resample_img", "resample_to_img"])
+def test_parameters_and_defaults_are_those_of_nilearn(name):
+    def parameters(module):
+        signature = inspect.signature(getattr(module, name))
+        return [(each.name, each.default) for each in signature.parameters.values()]
+
+    assert parameters(resample) == parameters(nilearn.image)
 
 
 def test_without_a_target_the_image_is_copied(affine_of):

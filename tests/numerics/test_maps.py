@@ -138,6 +138,25 @@ def test_a_volume_that_does_not_determine_the_maps_is_missing():
     np.testing.assert_allclose(columns, [[np.nan, np.nan], [1, 0], [np.nan, np.nan]], atol=1e-12)
 
 
+@given(seed=SEEDS)
+def test_a_map_of_which_hardly_anything_is_left_is_fitted_to_that(seed):
+    """Nothing cancels: the products of maps are then added up anew, and not corrected."""
+    rng = np.random.default_rng(seed)
+    maps, columns = random_maps(seed), rng.normal(size=(1, 5))
+    maps[2, 10:30] *= 1e7
+    voxels = columns @ maps
+    voxels[:, 10:30] = np.nan
+    np.testing.assert_allclose(MapFit(maps, SUPPORT).project(voxels), columns, rtol=1e-8)
+
+
+def test_volumes_with_different_holes_are_fitted_apart():
+    rng = np.random.default_rng(0)
+    maps, columns = random_maps(0), rng.normal(size=(9, 5))
+    voxels = columns @ maps
+    voxels[[1, 4, 6], 30:] = voxels[[2, 7], 25:29] = np.nan
+    np.testing.assert_allclose(MapFit(maps, SUPPORT).project(voxels), columns, rtol=1e-10)
+
+
 def test_negative_weights_have_no_mean_but_a_fit():
     maps = random_maps(0)
     maps[3, 7] = -1
