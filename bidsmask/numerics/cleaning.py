@@ -377,6 +377,8 @@ class Cleaner:
                 f"their shape is {signals.shape}."
             )
         usable = np.isfinite(signals[self.sample_mask]).all(axis=0)
+        if usable.all():
+            return self._clean(signals)
         cleaned = np.full((self.ledger.n_kept, signals.shape[1]), np.nan)
         cleaned[:, usable] = self._clean(signals[:, usable])
         return cleaned
@@ -422,7 +424,7 @@ class Cleaner:
             signals = interpolate_censored(
                 signals, self.sample_mask, extrapolate=self.details.extrapolate
             )
-        return signals[self._times].astype(np.float64)
+        return signals[self._times].astype(np.float64, copy=False)
 
     def _filtered(self, series: FloatArray) -> FloatArray:
         """Take steps 2 to 4."""
@@ -509,26 +511,27 @@ def _check_rows(sample_mask: BoolArray, design: FloatArray) -> None:
 
 
 def _residuals(signals: FloatArray, basis: FloatArray) -> FloatArray:
-    return signals - basis @ (basis.T @ signals)
+    return signals - basis @ (basis.T @ signals) if basis.shape[1] else signals
 
 
 def _without_rounding(left: FloatArray, series: FloatArray) -> FloatArray:
     """Make constant what is left of a column when it is rounding error of what went in."""
     flat = np.ptp(left, axis=0) <= ROUNDING * _size(series)
-    return np.where(flat, left.mean(axis=0), left)
+    return np.where(flat, left.mean(axis=0), left) if flat.any() else left
 
 
 def _size(columns: FloatArray) -> FloatArray:
-    size: FloatArray = np.abs(columns).max(axis=0, initial=0)
+    size: FloatArray = np.maximum(columns.max(axis=0, initial=0), -columns.min(axis=0, initial=0))
     return size
 
 
 def _zscore(signals: FloatArray) -> FloatArray:
     """Give standard scores; 0 where a column varies by rounding errors of its mean at most."""
-    scores = np.zeros(signals.shape)
-    std = signals.std(axis=0, ddof=1)
+    scores: FloatArray = signals - signals.mean(axis=0)
+    std = np.sqrt(np.square(scores).sum(axis=0) / (len(scores) - 1))
     varies = std > np.maximum(EPS, ROUNDING * _size(signals))
-    np.divide(signals - signals.mean(axis=0), std, out=scores, where=varies)
+    scores /= np.where(varies, std, 1)
+    scores[:, ~varies] = 0
     return scores
 
 
