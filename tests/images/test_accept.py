@@ -74,6 +74,15 @@ def test_an_image_in_memory_is_looked_at_where_it_is(values, order, dtype):
     assert array.flags.writeable
 
 
+@pytest.mark.parametrize("order", ["F", "C", "file"])
+def test_long_runs_come_in_several_blocks(write_image, order):
+    array = np.random.default_rng(0).normal(size=(3, 2, 4, 75))
+    source = write_image(array) if order == "file" else image_of(array.copy(order=order))
+    series = open_series(source)
+    assert [where.start for where, _ in series.blocks()] == [0, 32, 64]
+    check(series, array)
+
+
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 @pytest.mark.parametrize("dimensions", [3, 4])
 def test_scaled_integers_are_floating_point_numbers(write_image, values, suffix, dimensions):

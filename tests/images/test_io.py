@@ -12,6 +12,7 @@ from bidsmask.images.io import (
     image_bytes,
     load_mask,
     load_volume,
+    new_image,
     open_image,
     read_volume,
     save_image,
@@ -144,3 +145,48 @@ def test_a_mask_is_written_as_numbers(run, tmp_path):
 def test_an_array_that_does_not_fit_its_grid_is_not_written(run):
     with pytest.raises(ValueError, match="does not fit"):
         image_bytes(run.bold[1:], grid_of(run))
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("?", "u1"), ("i2", "i2"), ("i8", "i4"), ("u8", "i4"), ("f4", "f4"), ("f8", "f8")],
+)
+@pytest.mark.parametrize("kind", [None, nib.Nifti1Header, nib.Nifti2Header])
+def test_values_are_put_into_an_image_in_a_type_that_can_be_read(given, kept, kind):
+    values = np.arange(8).reshape(2, 2, 2).astype(given)
+    image = new_image(values, MOVED, kind and kind())
+    assert image.get_data_dtype() == kept
+    assert isinstance(image.header, kind or nib.Nifti1Header)
+    np.testing.assert_array_equal(np.asanyarray(image.dataobj), values)
+    np.testing.assert_array_equal(image.affine, MOVED)
+
+
+def test_integers_that_need_64_bits_keep_them():
+    values = np.full((2, 2, 2), 2**40)
+    np.testing.assert_array_equal(new_image(values, MOVED).dataobj, values)
+
+
+def test_a_new_image_has_the_time_of_its_header_and_not_what_was_about_other_values(tmp_path):
+    header = nib.Nifti1Header()
+    header.set_data_shape((2, 2, 2, 5))
+    header.set_zooms((1, 1, 1, 0.8))
+    header.set_xyzt_units("mm", "sec")
+    header.set_slope_inter(3.0, 7.0)
+    header["cal_max"] = 99
+    header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"of another image"))
+    before = header.copy()
+    image = new_image(np.full((2, 2, 2, 3), 1.25), MOVED, header)
+    nib.save(image, tmp_path / "new.nii")
+    saved = nib.load(tmp_path / "new.nii")
+    np.testing.assert_array_equal(saved.get_fdata(), 1.25)
+    assert saved.header.get_zooms()[3] == pytest.approx(0.8)
+    assert saved.header.get_xyzt_units() == ("mm", "sec")
+    assert saved.header["cal_max"] == 0
+    assert not saved.header.extensions
+    assert header == before
+    assert len(header.extensions) == 1
+
+
+def test_a_header_of_another_format_is_left_aside():
+    image = new_image(np.zeros((2, 2, 2)), MOVED, nib.freesurfer.mghformat.MGHHeader())
+    assert isinstance(image, nib.Nifti1Image)
