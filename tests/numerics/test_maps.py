@@ -94,6 +94,7 @@ def test_a_map_of_zeros_gives_a_column_of_nan_and_does_not_disturb_the_others(ki
     projection = kind(with_zeros, SUPPORT)
     columns = projection.project(voxels)
     expected = kind(maps, SUPPORT).project(voxels)
+    assert projection.n_columns == 6
     assert np.isnan(columns[:, 2]).all()
     np.testing.assert_array_equal(np.delete(columns, 2, 1), expected)
     assert np.isfinite(projection.expand(columns)).all()

@@ -260,6 +260,14 @@ def test_the_mean_as_a_statistic_is_the_mean_to_the_bit(seed):
     )
 
 
+@pytest.mark.parametrize("name", [*SIMPLE, "first_eigenvariate"])
+def test_a_region_without_a_finite_voxel_has_no_statistic(name):
+    block = np.array([[1.0, 2.0, np.nan], [3.0, 5.0, np.inf], [4.0, 9.0, -np.inf]])
+    columns = statistic_of(name, np.array([1, 1, 2]), np.array([1, 2]), block)
+    assert np.isfinite(columns[:, 0]).all()
+    assert np.isnan(columns[:, 1]).all()
+
+
 def test_an_unknown_statistic_is_refused():
     with pytest.raises(ValueError, match="'mode'; choose one of mean, median"):
         RegionStatistic([np.array([0])], "mode")
