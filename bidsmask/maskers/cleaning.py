@@ -27,7 +27,7 @@ __all__ = ["clean", "high_variance_confounds"]
 Choice = TypeVar("Choice")
 Standardize = Literal["zscore_sample", "zscore", "psc"] | bool | None
 
-COLUMNS_AT_ONCE = 1024
+COLUMNS_AT_ONCE = 512
 """Columns are cleaned in blocks of so many, which stay in the processor's cache."""
 
 BELOW_NYQUIST = 1 - 10 * float(np.finfo(np.float32).eps)

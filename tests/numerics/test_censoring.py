@@ -151,3 +151,11 @@ def test_nothing_is_censored_by_default_but_what_fmriprep_flagged():
     assert parameters.std_dvars_threshold is None
     assert parameters.min_segment_volumes == 0
     assert parameters.dummy_scans == "auto"
+
+
+def test_the_spline_goes_on_to_the_edges_only_when_asked():
+    parabola = np.arange(6.0)[:, np.newaxis] ** 2
+    kept = np.array([0, 1, 1, 0, 1, 0], dtype=bool)
+    inside = interpolate_censored(parabola, kept)
+    np.testing.assert_array_equal(np.isnan(inside.ravel()), [True, *[False] * 4, True])
+    np.testing.assert_allclose(interpolate_censored(parabola, kept, extrapolate=True), parabola)

@@ -9,6 +9,7 @@ from nilearn.signal import clean
 from bidsmask.errors import ConfoundsError, DegreesOfFreedomError, RunError
 from bidsmask.numerics.cleaning import (
     Cleaner,
+    CleaningDetails,
     CleaningParameters,
     orthonormal_basis,
     remove_confounds,
@@ -416,6 +417,63 @@ def test_arrays_of_the_caller_are_not_touched_nor_kept():
 def test_options_without_effect_or_sense_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         CleaningParameters(**options)
+
+
+# How the steps are carried out; that of nilearn is tested with `bidsmask.maskers.cleaning.clean`.
+
+
+@pytest.mark.parametrize("how", FILTERS)
+def test_spelling_out_the_defaults_changes_nothing(how):
+    signals, design = random_run(2)
+    parameters, mask = CleaningParameters(**FILTERS[how]), random_mask(2)
+    plain = cleaner_of(parameters, mask, design)
+    spelt = Cleaner(
+        parameters, t_r=T_R, sample_mask=mask, design=design, details=CleaningDetails()
+    )
+    np.testing.assert_array_equal(spelt(signals), plain(signals))
+    assert spelt.ledger == plain.ledger
+
+
+def test_a_design_that_is_not_standardised_takes_the_mean_if_it_holds_a_constant():
+    signals, design = random_run(2)
+    constant = np.column_stack([design, np.full(T, 1000.1)])
+    assert orthonormal_basis(constant).shape == (T, 3)
+    assert orthonormal_basis(constant, standardized=False).shape == (T, 4)
+    cleaner = Cleaner(
+        CleaningParameters(detrend=False, standardize="none"),
+        t_r=T_R,
+        sample_mask=np.ones(T, dtype=bool),
+        design=constant,
+        details=CleaningDetails(standardize_design=False),
+    )
+    np.testing.assert_allclose(cleaner(signals).mean(axis=0), 0, atol=1e-9)
+
+
+@pytest.mark.parametrize("how", FILTERS)
+def test_what_detrending_leaves_of_a_constant_is_not_scaled_up(how):
+    signals, design = random_run(2)
+    options = {
+        "t_r": T_R,
+        "sample_mask": random_mask(2),
+        "details": CleaningDetails(standardize_design=False),
+    }
+    parameters = CleaningParameters(**FILTERS[how])
+    without = Cleaner(parameters, design=design, **options)
+    with_it = Cleaner(parameters, design=np.insert(design, 1, 1000.1, axis=1), **options)
+    assert with_it.ledger == without.ledger
+    np.testing.assert_allclose(with_it(signals), without(signals), atol=1e-9)
+
+
+def test_lines_may_be_fitted_as_if_nothing_was_left_out():
+    mask = np.ones(T, dtype=bool)
+    mask[40:60] = False
+    line = np.arange(T, dtype=float)[:, np.newaxis]
+    options = {"t_r": T_R, "sample_mask": mask, "design": no_design()}
+    parameters = CleaningParameters(standardize="none")
+    cleaned = Cleaner(parameters, details=CleaningDetails(true_times=False), **options)(line)
+    theirs = clean(line, filter=False, standardize=None, sample_mask=np.flatnonzero(mask))
+    np.testing.assert_allclose(cleaned, theirs, atol=1e-9)
+    assert np.abs(cleaned).max() > 1
 
 
 # nilearn 0.14.1 as oracle. Its masks must not censor a volume i together with T-1-i.

@@ -192,3 +192,30 @@ def test_cosines_are_those_of_nilearn(n_volumes, t_r):
         np.testing.assert_allclose(
             cosine_basis(n_volumes, t_r, high_pass_hz), expected[:, :-1], atol=1e-12
         )
+
+
+@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize(("padding", "n_padding"), [("even", 7), ("constant", None), (None, 7)])
+def test_order_and_padding_are_those_of_nilearn(order, padding, n_padding):
+    signals = np.random.default_rng(0).normal(size=(60, 3))
+    ours = butterworth(
+        signals,
+        t_r=2.0,
+        high_pass_hz=0.01,
+        low_pass_hz=0.1,
+        order=order,
+        padding=padding,
+        n_padding=n_padding,
+    )
+    theirs = signal.butterworth(
+        signals.copy(), 0.5, 0.1, 0.01, order=order, padtype=padding, padlen=n_padding, copy=True
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+
+def test_without_padding_a_run_may_be_short():
+    short = np.random.default_rng(0).normal(size=(5, 1))
+    options = {"t_r": 2.0, "high_pass_hz": None, "low_pass_hz": 0.1}
+    with pytest.raises(DegreesOfFreedomError, match="more than 18 volumes"):
+        butterworth(short, **options)
+    assert butterworth(short, padding=None, **options).shape == (5, 1)
