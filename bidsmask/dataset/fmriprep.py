@@ -65,7 +65,8 @@ def load_confounds(
         ``hemi-R``) is one run.
     strategy : str, Path, or sequence of str
         The name of a strategy: of the command line such as ``"36P"``, or of nilearn such as
-        ``"scrubbing"``; or the path of a YAML file with one; or parts, which the arguments that follow say more about:
+        ``"scrubbing"``; or the path of a YAML file with one; or parts, which the
+        arguments that follow say more about:
 
         - ``"motion"``: head motion;
         - ``"high_pass"``: fMRIPrep's cosines;

@@ -11,7 +11,7 @@ import numpy as np
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask._warn import warn_user
 from bidsmask.errors import DegreesOfFreedomError
-from bidsmask.maskers.confounds import design_of, high_variance_confounds
+from bidsmask.maskers.confounds import design_of
 from bidsmask.maskers.samples import masks_of_runs, rows_of_runs
 from bidsmask.numerics.cleaning import (
     Cleaner,
@@ -21,8 +21,6 @@ from bidsmask.numerics.cleaning import (
     Standardization,
 )
 from bidsmask.numerics.filters import BUTTERWORTH_ORDER, Padding
-
-__all__ = ["clean", "high_variance_confounds"]
 
 Choice = TypeVar("Choice")
 Standardize = Literal["zscore_sample", "zscore", "psc"] | bool | None
@@ -316,8 +314,10 @@ def _require_for_cosine(
 
 
 def _below_nyquist(low_pass: float | None, t_r: float) -> float | None:
+    if low_pass is None or t_r <= 0:  # no such time; the filter says so
+        return low_pass
     nyquist = 1 / (2 * t_r)
-    if low_pass is None or low_pass < nyquist:
+    if low_pass < nyquist:
         return low_pass
     warn_user(
         f"The low_pass of {low_pass:g} Hz is not below the Nyquist frequency, {nyquist:g} Hz for "

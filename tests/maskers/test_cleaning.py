@@ -484,6 +484,7 @@ def test_a_sample_mask_that_cannot_be_used_is_refused_in_words(mask, error, mess
         ({"high_pass": 0.3}, ValueError, "Nyquist frequency, which is 0.2 Hz"),
         ({"high_pass": 0}, ValueError, "must be above 0"),
         ({"high_pass": 0.01, "t_r": -1}, ValueError, "repetition time must be above 0"),
+        ({"low_pass": 0.1, "t_r": 0}, ValueError, "repetition time must be above 0"),
         ({"runs": [0, 1]}, ValueError, r"run vector \(2\) does not match .* \(100\)"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from nilearn import image, signal
 
 from bidsmask.errors import DimensionError, SpaceError
-from bidsmask.maskers.cleaning import high_variance_confounds
+from bidsmask.maskers.confounds import high_variance_confounds
 
 T, SHAPE = 30, (9, 8, 7)
 AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
