@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import os
 import pwd
+import re
 import shutil
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
@@ -18,6 +19,10 @@ from pathlib import Path
 from bidsmask.errors import OutputError
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_ONE_KERNEL_FOR_ALL = "Haswell"
+"""OpenBLAS sums in another order on each family of processors: the last digits of a result would
+depend on the node that a job lands on. This kernel runs on all that know AVX2."""
+
 _FOLDERS_IN_HOME = {
     "XDG_CACHE_HOME": ".cache",
     "XDG_CONFIG_HOME": ".config",
@@ -26,6 +31,7 @@ _FOLDERS_IN_HOME = {
 }
 _USUAL_TEMPORARY_FOLDERS = ("/tmp", "/var/tmp", "/usr/tmp")  # those of Python's tempfile
 
+_CPU_INFO = Path("/proc/cpuinfo")
 _SOCKET_NAME_LENGTH = 107
 """Longest name of a Unix socket on Linux; multiprocessing puts one into the temporary folder."""
 
@@ -35,7 +41,7 @@ _NAME_IN_TEMPORARY_FOLDER = len("/pymp-xxxxxxxx/listener-xxxxxxxx")
 def prepare(
     scratch: Path, *, threads: int = 1, environ: MutableMapping[str, str] = os.environ
 ) -> None:
-    """Limit threads, silence nipype's call home, and give caches a place to live.
+    """Limit threads, fix the kernel, silence nipype's call home, give caches a place to live.
 
     Parameters
     ----------
@@ -54,6 +60,8 @@ def prepare(
     """
     for name in _THREAD_VARIABLES:
         environ[name] = str(threads)
+    if _knows_avx2():
+        environ.setdefault("OPENBLAS_CORETYPE", _ONE_KERNEL_FOR_ALL)
     environ["NO_ET"] = environ["NIPYPE_NO_ET"] = "1"
     environ.setdefault("LOGNAME", _user_name())  # nipype's SLURM plugin asks for it
     _prepare_home(scratch / "home", environ)
@@ -126,6 +134,13 @@ def _can_be_made(name: str | None) -> bool:
 
 def _is_writable(folder: Path) -> bool:
     return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
+def _knows_avx2() -> bool:
+    try:
+        return re.search(r"^flags\b.*\bavx2\b", _CPU_INFO.read_text(), re.MULTILINE) is not None
+    except OSError:  # not Linux
+        return False
 
 
 def _user_name() -> str:

@@ -114,3 +114,18 @@ def test_threads_are_limited_and_nothing_calls_home(home, tmp_path):
 def test_a_user_without_a_name_gets_a_number(home, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "getuid", lambda: 987654)
     assert prepared(tmp_path, HOME=str(home))["LOGNAME"] == "987654"
+
+
+@pytest.mark.parametrize(
+    ("cpu", "kernel"),
+    [("flags\t\t: fpu avx avx2 fma\n", "Haswell"), ("flags\t\t: fpu avx\n", None)],
+)
+def test_one_kernel_computes_on_all_processors_that_can(cpu, kernel, home, tmp_path, monkeypatch):
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{cpu}")
+    monkeypatch.setattr(environment, "_CPU_INFO", tmp_path / "cpuinfo")
+    assert prepared(tmp_path, HOME=str(home)).get("OPENBLAS_CORETYPE") == kernel
+
+
+def test_the_kernel_is_the_users_choice(home, tmp_path):
+    environ = prepared(tmp_path, HOME=str(home), OPENBLAS_CORETYPE="SkylakeX")
+    assert environ["OPENBLAS_CORETYPE"] == "SkylakeX"
