@@ -127,7 +127,7 @@ def _demo(folder: Path) -> int:
     print(f"Writing a demo dataset into {folder}", file=sys.stderr)  # noqa: T201
     demo = write_demo(folder)
     where = [str(demo.root), str(folder / "bidsmask")]
-    what = ["--atlases", str(demo.atlas), "--strategies", "36P", "simple"]
+    what = ["--atlases", str(demo.atlas), "--strategies", "simple", "24P"]
     exit_code = main([*where, "participant", *what, "-w", str(folder / "work")])
     return exit_code or main([*where, "group", *what])
 

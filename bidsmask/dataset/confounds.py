@@ -199,7 +199,8 @@ def _choose(
     if complaints:
         raise ConfoundsError(
             f"{rows.file}: strategy {strategy.name} cannot be used: {'; '.join(complaints)}. "
-            f"Strategies that this table has all columns for: {_usable(rows, sidecar, strategy)}."
+            "Of the strategies that come with bidsmask, this table has all columns for "
+            f"{_usable(rows, sidecar, strategy)}."
         )
     return tuple(chosen), tuple(warnings)
 
@@ -285,7 +286,9 @@ def _missing_columns(rows: ConfoundsTable, group: ColumnGroup, n_found: int) -> 
 def _usable(rows: ConfoundsTable, sidecar: Path | None, refused: Strategy) -> str:
     """Names of the built-in strategies whose columns are all there."""
     others = [name for name in strategy_names() if name != refused.name]
-    return ", ".join(name for name in others if _has_all(rows, sidecar, load_strategy(name)))
+    return ", ".join(
+        f"'{name}'" for name in others if _has_all(rows, sidecar, load_strategy(name))
+    )
 
 
 def _has_all(rows: ConfoundsTable, sidecar: Path | None, strategy: Strategy) -> bool:

@@ -51,8 +51,20 @@ class RunPlan:
 
     @property
     def digest(self) -> str:
-        """A fingerprint of everything but the content of the files that decides the outputs."""
-        return hashlib.sha256(f"{__version__} {self!r}".encode()).hexdigest()
+        """A fingerprint of what decides the outputs, but for the content of the dataset's files.
+
+        The same in another folder: no path is part of it.
+        """
+        decisive = (
+            __version__,
+            self.run.name,
+            self.run.metadata,
+            (self.t_r, self.n_volumes, self.shape, self.affine),
+            [(atlas.entities, atlas.sha256, atlas.lut) for atlas in self.atlases],
+            self.strategies,
+            (self.measures, self.min_coverage, self.censor_output),
+        )
+        return hashlib.sha256(repr(decisive).encode()).hexdigest()
 
     @property
     def memory_gb(self) -> float:

@@ -208,7 +208,7 @@ def test_all_missing_columns_are_named_and_what_would_work(write: Write) -> None
     letter = str(caught.value)
     assert "motion: no column rot_z_derivative1;" in letter
     assert "no column csf_power2, global_signal." in letter
-    assert letter.endswith("Strategies that this table has all columns for: none.")
+    assert letter.endswith("bidsmask, this table has all columns for 'none'.")
     assert "sub-01_task-rest_desc-confounds_timeseries.tsv" in letter
 
 
