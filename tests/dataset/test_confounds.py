@@ -215,7 +215,7 @@ def test_all_missing_columns_are_named_and_what_would_work(write: Write) -> None
 def test_the_letter_lists_strategies_that_do_not_need_what_is_missing(write: Write) -> None:
     table = a_table()
     del table["global_signal"]
-    with pytest.raises(ConfoundsError, match="columns for: 24P, acompcor, none, simple"):
+    with pytest.raises(ConfoundsError, match="columns for '24P', 'acompcor', 'none', 'simple'"):
         load(write(table), "simple+gsr")
 
 
@@ -261,7 +261,7 @@ def test_before_21_without_the_json_there_is_no_guess(write: Write) -> None:
     with pytest.raises(ConfoundsError) as caught:
         load(write(before_21()), "acompcor")
     assert "sub-01_task-rest_desc-confounds_timeseries.json, not found" in str(caught.value)
-    assert "24P, 27P, 36P, none, simple, simple+gsr" in str(caught.value)
+    assert "'24P', '27P', '36P', 'none', 'simple', 'simple+gsr'" in str(caught.value)
 
 
 def test_a_component_without_a_mask_is_named(write: Write, tmp_path: Path) -> None:
