@@ -306,14 +306,15 @@ class NiftiLabelsMasker(Masker):
     def _moved(self, values: Array, grid: Grid, target: Grid) -> Array:
         """Labels on the grid of a run; says which are lost on the way."""
         moved = labels_on(values, grid, target, self.background_label)
-        before, after = np.unique(values).tolist(), np.unique(moved).tolist()
-        if not set(after) - {self.background_label}:
+        before, after = (set(np.unique(each).tolist()) for each in (values, moved))
+        background = {self.background_label}
+        if not after - background:
             raise SpaceError(NONE_LEFT.format("resampling the labels image"))
-        lost = [label for label in before if label not in after]
+        lost = before - after - background
         if lost and not self.keep_empty:
             warn(
                 "After resampling the label image to the data image, the following labels were "
-                f"removed: {set(lost)}. No voxel of the run is nearest to them."
+                f"removed: {lost}. No voxel of the run is nearest to them."
             )
         return moved
 

@@ -25,7 +25,7 @@ def make(name, world, **more):
         "NiftiMapsMasker": {"maps_img": world.maps_img},
         "NiftiSpheresMasker": {"seeds": world.seeds, "radius": 3.0},
     }[name.removeprefix("Multi")]
-    return getattr(bidsmask, name)(**own, **{"mask_img": world.mask_img}, **more)
+    return getattr(bidsmask, name)(**own, mask_img=world.mask_img, **more)
 
 
 @pytest.fixture(params=ALL)

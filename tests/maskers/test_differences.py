@@ -1,0 +1,334 @@
+"""Where nilearn 0.14.1 is wrong: what it gives, what bidsmask gives, and why that is right."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import bidsmask
+
+BAND = {"low_pass": 0.1, "high_pass": 0.01, "t_r": 2.0, "detrend": True}
+
+
+@pytest.fixture
+def here(world):
+    return world()
+
+
+@pytest.fixture
+def with_volumes(image):
+    """Put other content into some volumes of a run."""
+
+    def replaced(here, volumes, content):
+        array = np.array(here.img.dataobj)
+        array[..., volumes] = content
+        return image(array, here.affine, here.t_r)
+
+    return replaced
+
+
+# 1. Censored volumes must not matter. nilearn interpolates those at mirrored places instead.
+
+
+def test_a_censored_volume_leaks_in_nilearn_and_not_here(here, with_volumes, nilearn):
+    censored = [9, 30]  # mirror images of each other: 9 + 30 = 40 - 1
+    kept = np.setdiff1d(np.arange(40), censored)
+    spoilt = with_volumes(here, censored, 1500.0)
+    parameters = {"labels_img": here.labels_img, **BAND}
+
+    def change(masker):
+        clean, dirty = (masker.fit_transform(i, sample_mask=kept) for i in (here.img, spoilt))
+        return np.abs(clean - dirty).max()
+
+    assert change(nilearn("NiftiLabelsMasker", **parameters)) > 10
+    assert change(bidsmask.NiftiLabelsMasker(**parameters)) == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    censored=st.sets(st.integers(0, 39), min_size=1, max_size=12),
+    content=st.sampled_from([0.0, -1e9, 1e12, np.nan, np.inf]),
+)
+def test_whatever_a_censored_volume_holds_kept_volumes_are_the_same(
+    here_once, with_volumes_once, censored, content
+):
+    kept = np.setdiff1d(np.arange(40), sorted(censored))
+    masker = bidsmask.NiftiLabelsMasker(here_once.labels_img, **BAND).fit()
+    spoilt = with_volumes_once(here_once, sorted(censored), content)
+    np.testing.assert_array_equal(
+        masker.transform(here_once.img, sample_mask=kept),
+        masker.transform(spoilt, sample_mask=kept),
+    )
+
+
+@pytest.fixture(scope="module")
+def here_once(world):
+    return world()
+
+
+@pytest.fixture(scope="module")
+def with_volumes_once(image):
+    def replaced(here, volumes, content):
+        array = np.array(here.img.dataobj)
+        array[..., volumes] = content
+        return image(array, here.affine, here.t_r)
+
+    return replaced
+
+
+def test_volumes_at_the_ends_keep_their_places(here, with_volumes, nilearn):
+    censored = [0, 1, 2, 39]
+    kept = np.setdiff1d(np.arange(40), censored)
+    marked = with_volumes(here, [10], 2000.0)  # the eighth of the kept ones
+    parameters = {"labels_img": here.labels_img, "high_pass": 0.01, "t_r": 2.0}
+    ours = bidsmask.NiftiLabelsMasker(**parameters).fit_transform(marked, sample_mask=kept)
+    theirs = nilearn("NiftiLabelsMasker", **parameters).fit_transform(marked, sample_mask=kept)
+    assert ours[:, 0].argmax() == 7
+    assert theirs[:, 0].argmax() == 8  # volume 0 is among the rows, and 38 is not
+
+
+# 2 concerns connectomes, not maskers.
+
+# 3. Spheres: means of integers are no integers, and a seed without a radius has one voxel.
+
+
+def test_means_of_spheres_of_integers_keep_their_decimals(world, nilearn):
+    here = world("RAS", "int16")
+    parameters = {"seeds": here.seeds[:1], "radius": 4.0}
+    ours = bidsmask.NiftiSpheresMasker(**parameters).fit_transform(here.img)
+    theirs = nilearn("NiftiSpheresMasker", **parameters).fit_transform(here.img)
+    assert (ours % 1).any()
+    np.testing.assert_array_equal(theirs % 1, 0)
+    np.testing.assert_array_equal(np.trunc(ours), theirs)
+
+
+def test_a_seed_without_a_radius_is_one_voxel(image, nilearn):
+    affine = np.eye(4)
+    affine[:3, 3] = -1.5  # voxel centres lie half way between whole millimetres
+    values = np.zeros((4, 4, 4, 2))
+    values[1, 1, 1], values[2, 2, 2] = 10, 20
+    img, seed = image(values, affine), [(0.3, 0.3, 0.3)]
+    ours = bidsmask.NiftiSpheresMasker(seed).fit_transform(img)
+    theirs = nilearn("NiftiSpheresMasker", seeds=seed).fit_transform(img)
+    np.testing.assert_array_equal(ours, 20)  # the seed lies in the voxel that is centred at 0.5
+    np.testing.assert_array_equal(theirs, 15)  # -0.5 and 0.3, too, are 0 without their decimals
+
+
+# 4. Columns must go back to the regions that they came from.
+
+
+def half_hidden(here, image):
+    mask = np.asarray(here.labels_img.dataobj) != 3
+    return image(mask.astype(np.uint8), here.affine)
+
+
+def test_after_a_mask_has_hidden_a_label_values_go_to_the_right_regions(here, image, nilearn):
+    parameters = {"labels_img": here.labels_img, "mask_img": half_hidden(here, image)}
+    labels = np.asarray(here.labels_img.dataobj)
+    ours = bidsmask.NiftiLabelsMasker(**parameters).fit()
+    assert ours.region_ids_ == {"background": 0, 0: 5, 1: 8}
+    painted = ours.inverse_transform(np.array([55, 88])).get_fdata()
+    np.testing.assert_array_equal(np.unique(painted[labels == 5]), 55)
+    np.testing.assert_array_equal(np.unique(painted[labels == 8]), 88)
+
+    theirs = nilearn("NiftiLabelsMasker", **parameters).fit()
+    wrong = theirs.inverse_transform(np.array([33, 55, 88])).get_fdata()
+    np.testing.assert_array_equal(np.unique(wrong[labels == 5]), 33)  # label 3's
+
+
+def test_hidden_maps_can_be_undone_and_framed(here, image, nilearn):
+    maps = np.array(here.maps_img.dataobj)
+    maps[..., 1] = 0
+    maps[0, :, :, 1] = 1  # outside of the mask
+    parameters = {"maps_img": image(maps, here.affine), "mask_img": here.mask_img}
+    ours = bidsmask.NiftiMapsMasker(**parameters)
+    with pytest.warns(UserWarning, match=r"following indices were removed: \{1\}"):
+        signals = ours.fit_transform(here.img)
+    assert signals.shape[1] == ours.n_elements_ == 2
+    assert list(ours.get_feature_names_out()) == ["niftimapsmasker0", "niftimapsmasker2"]
+    assert ours.inverse_transform(signals).shape[3] == 40
+    theirs = nilearn("NiftiMapsMasker", **parameters)
+    signals = theirs.fit_transform(here.img)
+    with pytest.raises(ValueError, match="wrong shape"):
+        theirs.inverse_transform(signals)
+
+
+# 5. Each run is cleaned with all options, and not with some of them.
+
+
+def test_runs_are_cleaned_with_every_option(here, nilearn, distance):
+    runs = np.repeat([1, 2], 20)
+    parameters = {
+        "mask_img": here.mask_img,
+        "runs": runs,
+        "high_pass": 0.02,
+        "t_r": 2.0,
+        "clean_args": {"butterworth__order": 1},
+    }
+    ours = bidsmask.NiftiMasker(**parameters).fit_transform(here.img)
+    theirs = nilearn("NiftiMasker", **parameters).fit_transform(here.img)
+    alone = nilearn("NiftiMasker", **parameters | {"runs": None})
+    each = np.vstack(
+        [alone.fit_transform(here.img.slicer[..., part]) for part in (slice(20), slice(20, 40))]
+    )
+    assert distance(ours, each) < 1e-6
+    assert distance(theirs, each) > 0.1  # of order 5 after all
+
+
+# 6. Overlap of maps is overlap whatever the sign, and looking for it changes nothing.
+
+
+def signed_maps(here, image):
+    maps = np.zeros((*here.img.shape[:3], 2))
+    maps[1:4, ..., 0], maps[5:7, ..., 1] = -1, 1
+    return image(maps, here.affine)
+
+
+def test_negative_weights_survive_the_search_for_overlap(here, image, nilearn):
+    parameters = {"maps_img": signed_maps(here, image), "allow_overlap": False}
+    ours = bidsmask.NiftiMapsMasker(**parameters).fit_transform(here.img)
+    theirs = nilearn("NiftiMapsMasker", **parameters).fit_transform(here.img)
+    region = np.asarray(here.img.dataobj)[1:4].reshape(-1, 40).mean(axis=0)
+    np.testing.assert_allclose(ours[:, 0], -region)
+    np.testing.assert_array_equal(theirs[:, 0], 0)
+
+
+def test_overlap_of_opposite_signs_is_found(here, image, nilearn):
+    maps = np.array(signed_maps(here, image).dataobj)
+    maps[3, ..., 1] = 1
+    parameters = {"maps_img": image(maps, here.affine), "allow_overlap": False}
+    nilearn("NiftiMapsMasker", **parameters).fit_transform(here.img)  # finds none
+    with pytest.raises(ValueError, match="Overlap detected"):
+        bidsmask.NiftiMapsMasker(**parameters).fit_transform(here.img)
+
+
+# 8. One tolerance for grids.
+
+
+@pytest.mark.parametrize("name", ["NiftiLabelsMasker", "NiftiMapsMasker"])
+def test_a_micrometre_is_no_other_grid(name, here, image, nilearn):
+    affine = here.affine.copy()
+    affine[:3, 3] += 90
+    moved = affine.copy()
+    moved[:3, 3] += 3e-4
+    img = image(np.asarray(here.img.dataobj), moved)
+    what = "labels_img" if "Labels" in name else "maps_img"
+    atlas = image(np.asarray(getattr(here, what).dataobj), affine)
+    ours = getattr(bidsmask, name)(atlas, resampling_target="data").fit_transform(img)
+    there = getattr(bidsmask, name)(atlas).fit_transform(
+        image(np.asarray(here.img.dataobj), affine)
+    )
+    np.testing.assert_array_equal(ours, there)
+    with pytest.raises(ValueError, match="affine"):
+        nilearn(name, **{what: atlas}).fit_transform(img)
+
+
+# 9. The background label is the one that was given.
+
+
+def test_any_background_label_can_be_masked(here, image, nilearn):
+    labels = np.asarray(here.labels_img.dataobj)
+    shifted = np.where(labels == 0, 9, np.where(labels == 3, 0, labels)).astype(np.int16)
+    only = image((shifted == 0).astype(np.uint8), here.affine)
+    parameters = {
+        "labels_img": image(shifted, here.affine),
+        "background_label": 9,
+        "mask_img": only,
+    }
+    masker = bidsmask.NiftiLabelsMasker(**parameters)
+    with pytest.warns(UserWarning, match="After applying mask"):
+        signals = masker.fit_transform(here.img)
+    assert masker.region_ids_ == {"background": 9, 0: 0}
+    assert signals.shape == (40, 1)
+    with pytest.raises(ValueError, match="No label left"):
+        nilearn("NiftiLabelsMasker", **parameters).fit_transform(here.img)
+
+
+def test_a_sample_mask_that_keeps_nothing_says_so(here):
+    masker = bidsmask.NiftiLabelsMasker(here.labels_img, detrend=True).fit()
+    with pytest.raises(ValueError, match="leaves no volume"):
+        masker.transform(here.img, sample_mask=np.zeros(40, dtype=bool))
+
+
+# 10. Nothing of the caller's is changed.
+
+
+def test_names_given_as_a_list_are_not_rewritten(here, nilearn):
+    ours, theirs = ["background", "a", "b", "c"], ["background", "a", "b", "c"]
+    bidsmask.NiftiLabelsMasker(here.labels_img, labels=ours).fit()
+    nilearn("NiftiLabelsMasker", labels_img=here.labels_img, labels=theirs).fit()
+    assert ours[0] == "background"
+    assert theirs[0] == "Background"
+
+
+def test_a_missing_value_of_the_caller_s_stays_missing(here, image, nilearn):
+    array = np.array(here.img.dataobj)
+    array[2, 2, 2, 3] = np.nan
+    bidsmask.NiftiLabelsMasker(here.labels_img).fit_transform(image(array, here.affine))
+    assert np.isnan(array[2, 2, 2, 3])
+    nilearn("NiftiLabelsMasker", labels_img=here.labels_img).fit_transform(
+        image(array, here.affine)
+    )
+    assert array[2, 2, 2, 3] == 0
+
+
+def test_confounds_of_several_runs_do_not_grow(here, nilearn):
+    parameters = {"labels_img": here.labels_img, "high_variance_confounds": True}
+    ours, theirs = [here.confounds], [here.confounds.copy()]
+    bidsmask.MultiNiftiLabelsMasker(**parameters).fit_transform([here.img], confounds=ours)
+    nilearn("MultiNiftiLabelsMasker", **parameters).fit_transform([here.img], confounds=theirs)
+    assert ours[0].shape == (40, 4)
+    assert theirs[0].shape == (40, 9)
+
+
+# 11. A voxel without a value is no zero.
+
+
+def test_missing_voxels_do_not_pull_a_region_towards_zero(here, image, nilearn):
+    array = np.full((*here.img.shape[:3], 40), 1000.0)
+    labels = np.asarray(here.labels_img.dataobj)
+    hole = np.flatnonzero(labels.ravel() == 3)[:20]
+    array.reshape(-1, 40)[hole] = np.nan
+    img = image(array, here.affine)
+    masker = bidsmask.NiftiLabelsMasker(here.labels_img)
+    ours = masker.fit_transform(img)
+    theirs = nilearn("NiftiLabelsMasker", labels_img=here.labels_img).fit_transform(
+        image(array.copy(), here.affine)
+    )
+    np.testing.assert_allclose(ours, 1000)
+    n_voxels = np.count_nonzero(labels == 3)
+    np.testing.assert_allclose(theirs[:, 0], 1000 * (n_voxels - 20) / n_voxels)
+    assert masker.coverage_["n_covered"][0] == n_voxels - 20
+
+
+# 14, 16: defaults do not warn, what was once accepted still is, and typos are errors.
+
+
+def test_defaults_are_silent_and_smoothing_may_differ_between_directions(here, nilearn):
+    ours = bidsmask.NiftiLabelsMasker(here.labels_img, smoothing_fwhm=[4, 0, 2])
+    assert ours.fit_transform(here.img).shape == (40, 3)
+    with pytest.raises(TypeError):
+        nilearn("NiftiLabelsMasker", labels_img=here.labels_img, smoothing_fwhm=[4, 0, 2]).fit()
+
+
+def test_the_shortest_way_of_smoothing_is_accepted(here):
+    masker = bidsmask.NiftiMasker(here.mask_img, smoothing_fwhm="fast")
+    smooth = masker.fit_transform(here.img)
+    rough = masker.set_params(smoothing_fwhm=None).fit_transform(here.img)
+    assert smooth.std(axis=0).mean() < rough.std(axis=0).mean()
+
+
+def test_a_target_shape_needs_no_report(here):
+    masker = bidsmask.NiftiMasker(
+        here.mask_img, target_affine=here.affine, target_shape=(6, 6, 6), reports=False
+    )
+    assert masker.fit().mask_img_.shape == (6, 6, 6)
+
+
+def test_a_table_without_an_index_says_which_columns_it_has(here, nilearn):
+    lut = pd.DataFrame({"label": [3], "name": ["a"]})
+    with pytest.raises(ValueError, match="its columns are: label, name"):
+        bidsmask.NiftiLabelsMasker(here.labels_img, lut=lut).fit()
+    with pytest.raises(KeyError):
+        nilearn("NiftiLabelsMasker", labels_img=here.labels_img, lut=lut).fit()

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from bidsmask import NiftiMasker, compute_brain_mask, compute_multi_brain_mask
+from bidsmask.errors import AtlasError
+from bidsmask.maskers.templates import TEMPLATE
+
+AFFINE = np.diag([2.0, 2, 2, 1])
+
+
+@pytest.fixture
+def home(tmp_path, image, monkeypatch):
+    """A TemplateFlow home with a brain, and grey matter in two hemispheres."""
+    brain, grey = np.zeros((20, 20, 20), np.uint8), np.zeros((20, 20, 20), np.float32)
+    brain[2:18, 2:18, 2:18] = 1
+    grey[3:8, 3:17, 3:17], grey[12:17, 3:17, 4:16] = 0.9, 0.8
+    grey[5] = 0.2  # a sheet of white matter leaves layers two voxels thick
+    folder = tmp_path / TEMPLATE
+    folder.mkdir()
+    image(brain, AFFINE).to_filename(folder / f"{TEMPLATE}_res-01_desc-brain_mask.nii.gz")
+    image(grey, AFFINE).to_filename(folder / f"{TEMPLATE}_res-01_label-GM_probseg.nii.gz")
+    image(1 - grey, AFFINE).to_filename(folder / f"{TEMPLATE}_res-01_label-WM_probseg.nii.gz")
+    monkeypatch.setenv("TEMPLATEFLOW_HOME", str(tmp_path))
+    return brain, grey
+
+
+@pytest.fixture
+def run(image):
+    return image(np.random.default_rng(0).normal(size=(20, 20, 20, 4)), AFFINE)
+
+
+def test_the_brain_of_the_template_is_the_mask(home, run):
+    mask = np.asarray(compute_brain_mask(run, opening=0).dataobj)
+    np.testing.assert_array_equal(mask, home[0])
+    rounded = compute_brain_mask(run).get_fdata()  # opening takes edges and corners
+    assert 0.9 * mask.sum() < rounded.sum() < mask.sum()
+
+
+def test_grey_matter_keeps_both_hemispheres_and_thin_layers(home, run):
+    mask = np.asarray(compute_brain_mask(run, mask_type="gm").dataobj)
+    np.testing.assert_array_equal(mask, home[1] >= 0.5)
+    opened = compute_brain_mask(run, mask_type="gm", opening=2, connected=True)
+    assert opened.get_fdata().sum() < 0.6 * mask.sum()  # what nilearn does by default
+
+
+@pytest.mark.parametrize(
+    ("strategy", "tissue"),
+    [("whole-brain-template", "whole-brain"), ("gm-template", "gm"), ("wm-template", "wm")],
+)
+def test_a_masker_takes_the_template_that_it_is_told(home, run, strategy, tissue):
+    masker = NiftiMasker(mask_strategy=strategy).fit(run)
+    expected = compute_brain_mask(run, mask_type=tissue)
+    np.testing.assert_array_equal(masker.mask_img_.dataobj, expected.dataobj)
+
+
+def test_several_images_have_one_brain(home, run):
+    together = compute_multi_brain_mask([run, run])
+    np.testing.assert_array_equal(together.dataobj, compute_brain_mask(run).dataobj)
+    with pytest.raises(TypeError, match="empty"):
+        compute_multi_brain_mask([])
+
+
+def test_a_tissue_that_does_not_exist_is_refused(run):
+    with pytest.raises(ValueError, match="whole-brain"):
+        compute_brain_mask(run, mask_type="csf")
+
+
+def test_a_template_that_cannot_be_had_says_how_to_get_it(run, tmp_path, monkeypatch):
+    def fail(name):
+        raise OSError("no network")
+
+    monkeypatch.setattr("bidsmask.maskers.templates.template_homes", lambda: (tmp_path,))
+    monkeypatch.setattr("bidsmask.maskers.templates.download", fail)
+    with pytest.raises(AtlasError, match=r"no network.*suffix='mask'"):
+        compute_brain_mask(run)
