@@ -9,7 +9,7 @@ from typing import Any
 from bidsmask._version import __version__
 
 _HOMES = {
-    "bidsmask.dataset.fmriprep": ("load_confounds",),
+    "bidsmask.dataset.fmriprep": ("load_confounds", "load_confounds_strategy"),
     "bidsmask.images.masks": (
         "apply_mask",
         "compute_background_mask",
@@ -58,6 +58,7 @@ __all__ = [
     "high_variance_confounds",
     "intersect_masks",
     "load_confounds",
+    "load_confounds_strategy",
     "resample_img",
     "resample_to_img",
     "smooth_img",

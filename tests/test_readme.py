@@ -92,3 +92,12 @@ def test_every_option_the_readme_names_exists():
     known = {name for action in build_parser()._actions for name in action.option_strings}
     named = set(re.findall(r"`?(--[a-z][a-z-]+)", README))
     assert named - known == set()
+
+
+def test_the_python_of_the_readme_runs_on_the_demo(demo_dataset, monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    monkeypatch.chdir(demo_dataset.root.parent)
+    names = {}
+    exec(code, names)
+    assert names["signals"].shape[1] == 60
+    assert np.isnan(names["signals"]).all(axis=0).sum() >= 1, "sub-03 lacks regions"
