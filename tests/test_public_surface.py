@@ -28,6 +28,7 @@ EXPECTED = [
     "high_variance_confounds",
     "intersect_masks",
     "load_confounds",
+    "load_confounds_strategy",
     "resample_img",
     "resample_to_img",
     "smooth_img",

@@ -122,7 +122,13 @@ def _preparation(series: Series, recipe: Recipe) -> Callable[[Array, IntArray], 
             volume = step(volume)
         return volume.ravel(order="F")[support]
 
-    return lambda block, support: np.stack([prepare(flat, support) for flat in block])
+    def prepare_all(block: Array, support: IntArray) -> Array:
+        voxels = np.empty((len(block), support.size))
+        for row, flat in zip(voxels, block, strict=True):
+            row[:] = prepare(flat, support)
+        return voxels
+
+    return prepare_all
 
 
 def _resampling(series: Series, target: Grid) -> Callable[[Array], FloatArray]:

@@ -33,7 +33,7 @@ def test_the_brain_of_the_template_is_the_mask(home, run):
     mask = np.asarray(compute_brain_mask(run, opening=0).dataobj)
     np.testing.assert_array_equal(mask, home[0])
     rounded = compute_brain_mask(run).get_fdata()  # opening takes edges and corners
-    assert 0.9 * mask.sum() < rounded.sum() < mask.sum()
+    assert 0.8 * mask.sum() < rounded.sum() < mask.sum()
 
 
 def test_grey_matter_keeps_both_hemispheres_and_thin_layers(home, run):

@@ -26,8 +26,8 @@ def values(img):
 
 
 def test_voxels_go_to_the_grid_of_the_mask_and_atlases_to_the_grid_of_the_run(far):
+    voxels = bidsmask.NiftiMasker(far.mask_img)
     with pytest.warns(UserWarning, match="resampled to the mask_img resolution"):
-        voxels = bidsmask.NiftiMasker(far.mask_img)
         voxels.fit_transform(far.img)
     assert voxels.inverse_transform(np.ones(voxels.n_elements_)).shape == far.mask_img.shape
     regions = bidsmask.NiftiLabelsMasker(far.labels_img)
@@ -147,8 +147,8 @@ def test_what_lies_beyond_the_outermost_voxel_centres_is_zero(image):
     affine = np.diag([0.5, 0.5, 0.5, 1.0])
     affine[:3, 3] = -0.5
     mask = image(np.ones((10, 4, 4), np.uint8), affine)
+    masker = bidsmask.NiftiMasker(mask)
     with pytest.warns(UserWarning, match="resampled"):
-        masker = bidsmask.NiftiMasker(mask)
         signals = masker.fit_transform(img)
     first = masker.inverse_transform(signals).get_fdata()[:, 2, 2, 0]
     np.testing.assert_allclose(first, [0, 1, 1, 1, 1, 1, 1, 1, 0, 0], atol=1e-12)
