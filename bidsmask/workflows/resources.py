@@ -1,13 +1,11 @@
 """What this job may use: never the whole machine when it was given a part of it."""
 
 import os
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
 
-_CGROUP_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
+_CGROUPS = Path("/sys/fs/cgroup")
+_OWN_CGROUPS = Path("/proc/self/cgroup")
 _SHARE_OF_MEMORY = 0.9
 """What is left over belongs to the operating system and its file cache."""
 
@@ -40,5 +38,24 @@ def _slurm_limit(environ: Mapping[str, str]) -> list[int]:
 
 
 def _cgroup_limits() -> list[int]:
-    texts = [path.read_text().strip() for path in _CGROUP_LIMITS if path.is_file()]
+    files = [folder / name for folder, name in _memory_cgroups()]
+    texts = [path.read_text().strip() for path in files if path.is_file()]
     return [int(text) for text in texts if text.isdigit()]
+
+
+def _memory_cgroups() -> Iterator[tuple[Path, str]]:
+    """Control groups that limit this process: its own and all above; version 2, then 1.
+
+    A container sees its own group as the root; a job of Slurm is some levels below it.
+    """
+    lines = _OWN_CGROUPS.read_text().splitlines() if _OWN_CGROUPS.is_file() else []
+    own = {kinds: path for _, kinds, path in (line.split(":", 2) for line in lines)}
+    for place in _up_from(own.get("", "/")):
+        yield _CGROUPS / place, "memory.max"
+    for place in _up_from(own.get("memory", "/")):
+        yield _CGROUPS / "memory" / place, "memory.limit_in_bytes"
+
+
+def _up_from(path: str) -> Iterator[str]:
+    below_root = PurePosixPath(path.lstrip("/"))
+    yield from (str(place) for place in (below_root, *below_root.parents))

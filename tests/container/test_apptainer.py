@@ -31,6 +31,5 @@ def test_apptainer_gives_the_bytes_of_a_plain_install(options, contained, data, 
 
 def test_the_version_is_there(apptainer, data, run):
     command, sif = apptainer
-    assert run(
-        [command, "run", "--containall", sif, "--version"], cwd=data.root
-    ).stdout.startswith("bidsmask ")
+    said = run([command, "run", "--containall", sif, "--version"], cwd=data.root).stdout
+    assert said.startswith("bidsmask ")

@@ -106,6 +106,7 @@ def test_the_image_says_what_it_is(docker, image):
     config = json.loads(docker("image", "inspect", "-f", "{{json .Config}}", image).stdout)
     labels = config["Labels"]
     expected = ("title", "description", "licenses", "version", "revision")
+    expected = ("title", "description", "licenses", "version", "revision")
     assert {f"org.opencontainers.image.{name}" for name in expected} <= set(labels)
     assert f"BIDSMASK_DOCKER_TAG={image}" in config["Env"]
 
