@@ -1,6 +1,9 @@
 """From the volumes of a run to columns: on another grid, smoothed, projected, block by block."""
 
+import os
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +16,9 @@ from bidsmask.maskers.volumes import as_volume
 from bidsmask.numerics.projection import Projection
 from bidsmask.numerics.resample import resample_continuous
 from bidsmask.numerics.smooth import smooth_volume
+
+_MOST_THREADS = 4
+"""More are not faster by much, and each holds some copies of a volume."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -124,11 +130,21 @@ def _preparation(series: Series, recipe: Recipe) -> Callable[[Array, IntArray], 
 
     def prepare_all(block: Array, support: IntArray) -> Array:
         voxels = np.empty((len(block), support.size))
-        for row, flat in zip(voxels, block, strict=True):
-            row[:] = prepare(flat, support)
+
+        def fill(row: int) -> None:
+            voxels[row] = prepare(block[row], support)
+
+        with ThreadPoolExecutor(_n_threads()) as threads:
+            deque(threads.map(fill, range(len(block))), maxlen=0)
         return voxels
 
     return prepare_all
+
+
+def _n_threads() -> int:
+    """Volumes to work on at a time: scipy lets go of the interpreter while it computes."""
+    known = hasattr(os, "sched_getaffinity")
+    return min(_MOST_THREADS, len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1)
 
 
 def _resampling(series: Series, target: Grid) -> Callable[[Array], FloatArray]:
