@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from bidsmask.dataset.derivatives import QUALITY_COLUMNS
 from bidsmask.dataset.entities import parse_name
+from bidsmask.dataset.run_files import QUALITY_COLUMNS
 from bidsmask.dataset.writing import read_table, write_json, write_table
 from bidsmask.errors import NoInputError
 from bidsmask.settings import Settings

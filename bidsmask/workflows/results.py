@@ -14,13 +14,8 @@ from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask._version import __version__
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.confounds import Confounds
-from bidsmask.dataset.derivatives import (
-    AtlasResult,
-    RegionSignals,
-    RunResult,
-    StrategyResult,
-    write_run,
-)
+from bidsmask.dataset.derivatives import write_run
+from bidsmask.dataset.run_result import AtlasResult, RegionSignals, RunResult, StrategyResult
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import DegreesOfFreedomError
 from bidsmask.images.extract import Extraction

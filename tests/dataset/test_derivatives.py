@@ -20,17 +20,11 @@ import pytest
 
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.confounds import Confounds
-from bidsmask.dataset.derivatives import (
-    QUALITY_COLUMNS,
-    AtlasResult,
-    RegionSignals,
-    RunResult,
-    StrategyResult,
-    is_complete,
-    write_run,
-)
+from bidsmask.dataset.derivatives import is_complete, write_run
 from bidsmask.dataset.description import write_dataset_files
 from bidsmask.dataset.entities import Entities, parse_name
+from bidsmask.dataset.run_files import QUALITY_COLUMNS
+from bidsmask.dataset.run_result import AtlasResult, RegionSignals, RunResult, StrategyResult
 from bidsmask.dataset.runs import BoldRun
 from bidsmask.dataset.strategies import Reference, Strategy
 from bidsmask.dataset.writing import read_table
