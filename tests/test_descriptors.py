@@ -176,3 +176,12 @@ def test_completion_offers_what_can_follow(shell, words, expected):
     said = said_by(shell, "-c", f". {source}; {code}").split()
     # zsh leaves out by itself what does not begin with the word
     assert [word for word in said if word.startswith(line[-1])] == expected
+
+
+def test_the_table_of_options_in_the_readme_is_what_the_parser_says():
+    made = script(DESCRIPTORS / "make_options.py")
+    readme = (DESCRIPTORS.parent / "README.md").read_text()
+    if made.START not in readme:
+        pytest.skip("the README has no table of options yet")
+    between = readme.split(made.START)[1].split(made.END)[0].strip()
+    assert between == made.table(), "run python descriptors/make_options.py"
