@@ -1,0 +1,1 @@
+"""Benchmark of bidsmask against nilearn: ``python -m benchmarks``."""

@@ -1,0 +1,161 @@
+"""One fresh process of the benchmark: makes inputs, does one piece of work, or compares results.
+
+``python -m benchmarks.child ROLE FOLDER NAME TOOL QUICK`` answers with one line of JSON.
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.inputs import Inputs
+from benchmarks.workloads import (
+    EXACT,
+    FULL,
+    N_ATLASES,
+    QUICK,
+    WORKLOADS,
+    Run,
+    arguments,
+    difference,
+    perform,
+    perform_atlases,
+)
+
+CHUNK = 1 << 20
+
+
+def main(role: str, folder: str, name: str, tool: str, quick: str) -> None:
+    """Play a role, and print what came of it."""
+    run = _run_of(name, quick=quick == "quick")
+    sys.stdout.write(json.dumps(ROLES[role](Inputs(Path(folder)), name, tool, run)) + "\n")
+
+
+def _run_of(name: str, *, quick: bool) -> Run:
+    if name.startswith("volumes-"):
+        return Run(lattice="c", n_volumes=int(name.removeprefix("volumes-")))
+    own = None if name not in WORKLOADS or quick else WORKLOADS[name].run
+    return own or (QUICK if quick else FULL)
+
+
+def prepare(inputs: Inputs, name: str, tool: str, run: Run) -> dict[str, Any]:
+    """Make what is missing, outside of any measurement."""
+    inputs.bold(**vars(run))
+    inputs.mask(run.lattice)
+    if name in WORKLOADS:
+        arguments(WORKLOADS[name], inputs, run)
+        return vars(run)
+    for number in range(_n_atlases(name)):
+        inputs.labels(run.lattice, number=number)
+    return vars(run)
+
+
+def work(inputs: Inputs, name: str, tool: str, run: Run) -> dict[str, Any]:
+    """Do the work; what it took is read before the result is kept for the comparison."""
+    written = _written(inputs, tool)
+    if name in WORKLOADS:
+        result = perform(WORKLOADS[name], tool, inputs, run, written)
+    else:
+        result = perform_atlases(tool, inputs, run, _n_atlases(name))
+    own, children = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    took = {
+        "ready": time.time(),
+        "processor_s": sum(each.ru_utime + each.ru_stime for each in (own, children)),
+        "peak_mb": max(own.ru_maxrss, children.ru_maxrss) / 1024,
+    }
+    if result is not None:
+        np.save(_kept(inputs, tool), result)
+    return took
+
+
+def dataset(inputs: Inputs, subjects: str, strategies: str, run: Run) -> dict[str, Any]:
+    """Make what the command line needs."""
+    return {
+        "root": str(inputs.dataset(run.lattice, run.n_volumes, int(subjects))),
+        "atlas": str(inputs.labels(run.lattice)),
+        "strategies": inputs.strategies(int(strategies)),
+    }
+
+
+def compare(inputs: Inputs, name: str, tool: str, run: Run) -> dict[str, Any]:
+    """Hold the results of both tools together."""
+    workload = WORKLOADS.get(name)
+    if workload is not None and workload.writes:
+        ours, theirs = (_voxels(inputs, each, run) for each in ("bidsmask", "nilearn"))
+    else:
+        ours, theirs = (
+            np.load(_kept(inputs, each), mmap_mode="r") for each in ("bidsmask", "nilearn")
+        )
+    found = difference(ours, theirs, integers=workload is not None and workload.integers)
+    limit = EXACT if workload is None else workload.limit
+    return {"difference_sd": found, "limit_sd": limit, "agree": found <= limit}
+
+
+def limit(inputs: Inputs, name: str, tool: str, run: Run) -> dict[str, Any]:
+    """Time that it takes to do nothing but decompress, and to stream 400 labels."""
+    from bidsmask.images.stream import BoldStream
+    from bidsmask.numerics.projection import LabelMeans
+
+    bold = inputs.bold(**vars(run))
+    labels = _labels_flat(inputs.labels(run.lattice))
+    means = LabelMeans(labels, np.unique(labels[labels != 0]))
+    started = time.perf_counter()
+    _decompress(bold)
+    decompressed = time.perf_counter()
+    for _, block in BoldStream(bold).blocks():
+        means.project(np.take(block, means.support, axis=1))
+    return {
+        "decompression_s": decompressed - started,
+        "stream_s": time.perf_counter() - decompressed,
+    }
+
+
+def _decompress(path: Path) -> None:
+    from isal import igzip
+
+    buffer = bytearray(CHUNK)
+    with igzip.open(path, "rb") as file:
+        while file.readinto(buffer):
+            pass
+
+
+def _labels_flat(path: Path) -> np.ndarray:
+    from bidsmask.images.labels import load_labels
+
+    return load_labels(path)[0].ravel(order="F")
+
+
+def _voxels(inputs: Inputs, tool: str, run: Run) -> np.ndarray:
+    """Brain of a written image, (T, V)."""
+    import nibabel as nib
+
+    brain = np.asarray(nib.load(inputs.mask(run.lattice)).dataobj) > 0
+    return np.asarray(nib.load(_written(inputs, tool)).dataobj, dtype=np.float32)[brain].T
+
+
+def _n_atlases(name: str) -> int:
+    """Atlases of ``atlases-<number>``; one where another thing grows."""
+    if name == "atlases":
+        return N_ATLASES
+    kind, _, number = name.partition("-")
+    return int(number) if kind == "atlases" else 1
+
+
+def _kept(inputs: Inputs, tool: str) -> Path:
+    return inputs.folder / f"result_{tool}.npy"
+
+
+def _written(inputs: Inputs, tool: str) -> Path:
+    return inputs.folder / f"result_{tool}.nii.gz"
+
+
+ROLES = {"prepare": prepare, "dataset": dataset, "work": work, "compare": compare, "limit": limit}
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
