@@ -104,10 +104,15 @@ def _temporary_folders(environ: MutableMapping[str, str]) -> Iterator[Path]:
 
 
 def _make_temporary_folder(scratch: Path) -> Path:
-    """Make a folder for this process in the work folder; in memory if its name is too long."""
+    """Make a folder for this process beside the work folder, which may be emptied meanwhile.
+
+    In the work folder if there is no room beside it, in memory if its name is too long.
+    """
     from tempfile import mkdtemp
 
-    place = scratch if _has_room_for_a_socket(scratch / "tmp-xxxxxxxx") else Path("/dev/shm")
+    place = scratch.parent if _can_be_made(str(scratch.parent)) else scratch
+    if not _has_room_for_a_socket(place / "tmp-xxxxxxxx"):
+        place = Path("/dev/shm")
     try:
         place.mkdir(parents=True, exist_ok=True)
         return Path(mkdtemp(prefix="tmp-", dir=place))

@@ -83,17 +83,17 @@ def test_the_users_temporary_folder_is_used(home, tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("no_tmp")
-def test_without_one_it_is_in_the_work_folder_and_is_not_shared(home, tmp_path, monkeypatch):
+def test_without_one_it_is_beside_the_work_folder_and_is_not_shared(home, tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "_SOCKET_NAME_LENGTH", 1000)
     folders = [Path(prepared(tmp_path / "work", HOME=str(home))["TMPDIR"]) for _ in range(2)]
-    assert all(folder.is_dir() and folder.parent == tmp_path / "work" for folder in folders)
+    assert all(folder.is_dir() and folder.parent == tmp_path for folder in folders)
     assert folders[0] != folders[1]
 
 
 @pytest.mark.usefixtures("no_tmp")
 def test_a_work_folder_with_a_name_too_long_for_a_socket_is_not_chosen(home, tmp_path):
     scratch = tmp_path / ("x" * 100)
-    folder = Path(prepared(scratch, HOME=str(home), TMPDIR=str(scratch))["TMPDIR"])
+    folder = Path(prepared(scratch / "work", HOME=str(home), TMPDIR=str(scratch))["TMPDIR"])
     folder.rmdir()
     assert folder.parent == Path("/dev/shm")
 
