@@ -18,6 +18,11 @@ IN_CI = {
 }
 """Commands that install: a test suite cannot, but `.ci/run` does."""
 
+OF_OTHER_PROGRAMS = {
+    *("--rm", "--network", "--read-only", "--containall", "--cleanenv"),
+    *("--parsable", "--array", "--dependency"),
+}
+
 
 def commands():
     blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
@@ -90,8 +95,20 @@ def test_every_option_the_readme_names_exists():
     from bidsmask.cli.parser import build_parser
 
     known = {name for action in build_parser()._actions for name in action.option_strings}
-    named = set(re.findall(r"`?(--[a-z][a-z-]+)", README))
+    named = set(re.findall(r"`?(--[a-z][a-z-]+)", README)) - OF_OTHER_PROGRAMS
     assert named - known == set()
+
+
+def test_every_other_command_is_a_recipe_that_a_container_or_a_cluster_runs():
+    recipes = [c for c in commands() if c not in IN_CI and not c.startswith("bidsmask ")]
+    tests = "".join(
+        (ROOT / "tests" / folder / "test_recipes.py").read_text()
+        for folder in ("container", "cluster")
+    )
+    assert {re.split(r"[ =]", recipe)[0] for recipe in recipes} == {
+        *("docker", "apptainer", "cp", "export", "N", "first", "sbatch")
+    }
+    assert "README.md" in tests
 
 
 def test_the_python_of_the_readme_runs_on_the_demo(demo_dataset, monkeypatch):
