@@ -65,39 +65,43 @@ def measured(folder: Path, name: str, tool: str, *, quick: bool) -> Measurement:
 
 
 def measured_command(command: list[str]) -> Measurement:
-    """Measure a whole command; its memory is the sum over all of its processes.
+    """Measure a whole command, all of its processes together (Linux).
 
-    Pages that several processes share are counted once (Linux; proportional set size).
+    Memory is the proportional set size: pages that several processes share are counted once.
+    Processor time is read while they live: their parents do not always wait for them.
     """
     started = time.time()
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    memory = _Memory(process.pid)
-    memory.start()
+    watch = _Watch(process.pid)
+    watch.start()
     errors = process.stderr.read() if process.stderr else ""
-    _, status, usage = os.wait4(process.pid, 0)
+    status = process.wait()
     wall = time.time() - started
-    memory.stop()
+    watch.stop()
     if status:
         raise subprocess.CalledProcessError(status, command, stderr=errors)
     return Measurement(
-        wall_s=wall, processor_s=usage.ru_utime + usage.ru_stime, peak_mb=memory.peak_mb
+        wall_s=wall, processor_s=sum(watch.processor_s.values()), peak_mb=watch.peak_mb
     )
 
 
-class _Memory(threading.Thread):
+class _Watch(threading.Thread):
     """Looks at a process and its descendants all the time."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self.pid = pid
         self.peak_mb = 0.0
+        self.processor_s: dict[int, float] = {}
         self._over = threading.Event()
 
     def run(self) -> None:
         while not self._over.wait(SAMPLING_S):
-            self.peak_mb = max(self.peak_mb, sum(map(_shared_fairly_mb, _family(self.pid))))
+            family = _family(self.pid)
+            self.peak_mb = max(self.peak_mb, sum(map(_shared_fairly_mb, family)))
+            self.processor_s |= {pid: used for pid in family if (used := _processor_s(pid))}
 
     def stop(self) -> None:
         """Look no more."""
@@ -128,3 +132,12 @@ def _shared_fairly_mb(pid: int) -> float:
     except OSError:  # it has ended meanwhile
         return 0.0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def _processor_s(pid: int) -> float:
+    """Time of a process and of none of its children; 0 if it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
