@@ -140,7 +140,7 @@ def methods_text(
     own_works = {id(strategy): _reference(strategy) for strategy in strategies}
     marked = [
         _software(version, fmriprep_version),
-        _regions(atlases, min_coverage),
+        *_regions(atlases, min_coverage),
         *(_strategy(strategy, own_works[id(strategy)]) for strategy in strategies),
         *_bookkeeping(strategies, censor_output),
         *_connectivity(measures),
@@ -190,9 +190,11 @@ def _software(version: str, fmriprep_version: str | None) -> str:
     )
 
 
-def _regions(atlases: Sequence[AtlasMethods], min_coverage: float) -> str:
+def _regions(atlases: Sequence[AtlasMethods], min_coverage: float) -> Iterator[str]:
+    if not atlases:  # no run was done
+        return
     described = _listed([_atlas(atlas) for atlas in atlases])
-    return (
+    yield (
         f"Regions were taken from {described}. The atlas was put on the grid of each run by "
         "nearest-neighbour resampling, and the signal of a region was the mean over its voxels "
         "inside the brain mask of the run. Regions with less than "

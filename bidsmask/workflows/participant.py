@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,8 @@ from bidsmask.workflows.run import init_run_wf, run_wf_name
 from bidsmask.workflows.status import write_status
 from bidsmask.workflows.subject_report import write_reports
 
+_TOP_WORKFLOW = "bidsmask_wf"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
@@ -50,16 +52,21 @@ def init_participant_wf(
     subject: str, plans: Sequence[RunPlan], *, output_dir: Path, links: dict[str, str]
 ) -> pe.Workflow:
     """The workflow of one subject: a sub-workflow for each of its runs."""
-    workflow = pe.Workflow(name=f"sub_{re.sub(r'[^0-9a-zA-Z]', '_', subject)}_wf")
+    workflow = pe.Workflow(name=participant_wf_name(subject))
     workflow.add_nodes([init_run_wf(plan, output_dir=output_dir, links=links) for plan in plans])
     return workflow
+
+
+def participant_wf_name(subject: str) -> str:
+    """The name of a subject's workflow; nipype allows letters, digits and underscores."""
+    return f"sub_{re.sub(r'[^0-9a-zA-Z]', '_', subject)}_wf"
 
 
 def init_bidsmask_wf(
     plans: Sequence[RunPlan], *, output_dir: Path, work_dir: Path, links: dict[str, str]
 ) -> pe.Workflow:
     """All subjects side by side, so that every core has work until the last run."""
-    workflow = pe.Workflow(name="bidsmask_wf", base_dir=str(work_dir))
+    workflow = pe.Workflow(name=_TOP_WORKFLOW, base_dir=str(work_dir))
     for subject in dict.fromkeys(plan.run.subject for plan in plans):
         of_subject = [plan for plan in plans if plan.run.subject == subject]
         workflow.add_nodes(
@@ -105,7 +112,7 @@ def run_participants(
         write_status(settings.output_dir, done, failures)
         reports = write_reports(settings, plan)
     if settings.execution.work_dir is None and not failures:
-        shutil.rmtree(settings.work_dir, ignore_errors=True)
+        _remove_work(settings.work_dir, plan.subjects)
     return Summary(
         done=done,
         failures=failures,
@@ -121,6 +128,16 @@ def dataset_links(settings: Settings) -> dict[str, str]:
         "preprocessed": str(settings.bids_dir),
         **{name: str(path) for name, path in settings.datasets},
     }
+
+
+def _remove_work(work_dir: Path, subjects: Sequence[str]) -> None:
+    """Remove the intermediate results of these subjects; other jobs may be at work on others."""
+    top = work_dir / _TOP_WORKFLOW
+    for subject in subjects:
+        shutil.rmtree(top / participant_wf_name(subject), ignore_errors=True)
+    for folder in (top, work_dir):
+        with suppress(OSError):  # not empty: somebody else's
+            folder.rmdir()
 
 
 def _write_dataset_level(settings: Settings, links: dict[str, str]) -> None:
