@@ -20,8 +20,15 @@ from bidsmask.images.grid import Grid
 from bidsmask.maskers.cleaning import clean
 from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.extraction import Extraction, Recipe, extract
-from bidsmask.maskers.notices import warn
-from bidsmask.maskers.parameters import as_type, check_parameters, output_dtype
+from bidsmask.maskers.notices import heard, warn
+from bidsmask.maskers.parameters import as_type, check_choice, check_parameters, output_dtype
+from bidsmask.maskers.reporting import (
+    ENGINES,
+    make_report,
+    seen_at_fit,
+    seen_at_transform,
+    volumes_kept,
+)
 from bidsmask.maskers.volumes import as_volume, make_image, read_mask
 from bidsmask.numerics.projection import Projection
 
@@ -63,6 +70,7 @@ class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     high_pass: float | None
     t_r: float | None
     dtype: Any
+    reports: bool
     memory: Any
     memory_level: int
     clean_args: Any
@@ -88,7 +96,7 @@ class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If a parameter cannot be used.
         """
         self._warn_before_fit(imgs)
-        return self._learn(imgs)
+        return self._learn(imgs, look=self.reports)
 
     def fit_transform(
         self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
@@ -127,13 +135,31 @@ class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ) -> Any:
         """Give the signals of one run, as an array whatever `set_output` says."""
         check_is_fitted(self)
-        signals, learned = self._read(imgs, confounds, sample_mask)
-        self._remember(learned)
+        with heard() as messages:
+            signals, learned = self._read(imgs, confounds, sample_mask)
+        self._remember(learned | {"_said_of_run_": tuple(messages)})
         return signals
 
     @property
     def _n_features_out(self) -> int:
         return int(self.n_elements_)
+
+    def generate_report(self, title: str | None = None, engine: str = "matplotlib") -> Any:
+        """Show what the masker has learned, and what it has read off the last run.
+
+        Parameters
+        ----------
+        title : str, optional
+        engine : str
+            There so that scripts written for nilearn run; it changes nothing.
+
+        Returns
+        -------
+        report : bidsmask.maskers.reporting.MaskerReport
+            Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
+        """
+        check_choice("engine", engine, ENGINES)
+        return make_report(self, title, None)
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """Names of the columns.
@@ -188,7 +214,8 @@ class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     # Fitting
 
-    def _learn(self, imgs: Any) -> Self:
+    def _learn(self, imgs: Any, *, look: bool = False) -> Self:
+        """Learn the columns; `look`: keep a volume for the report, if none will be transformed."""
         check_parameters(self.get_params(deep=False))
         self._forget()
         series = None if imgs is None else self._open_first(imgs)
@@ -196,7 +223,11 @@ class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.memory_ = _memory(self.memory, self.memory_level)
         self.mask_img_ = self._read_mask()
         self._header_ = None if series is None else series.header
-        self._fit(series, imgs)
+        with heard() as messages:
+            self._fit(series, imgs)
+        self._said_at_fit_ = tuple(messages)
+        if look and series is not None:
+            self._seen_ = seen_at_fit(series)
         return self
 
     def _forget(self) -> None:
@@ -223,6 +254,9 @@ class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if series.is_3d and not self._gives_frames():
             cleaned = cleaned.reshape(-1)
         dtype = output_dtype(self.dtype) or self._dtype_of(series)
+        if self.reports:
+            kept = volumes_kept(sample_mask, self._runs().get("runs"), series.n_volumes)
+            learned["_seen_"] = seen_at_transform(series, extraction.middle, cleaned, kept)
         return as_type(cleaned, dtype), learned | {"_header_": series.header}
 
     def _extracted(self, imgs: Any, series: Series, columns: Columns) -> Extraction:

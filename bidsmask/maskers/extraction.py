@@ -30,10 +30,13 @@ class Extraction:
     signals : array of shape (T, P)
     finite : bool array of shape (V,)
         Which voxels of the projection's support are finite numbers in all volumes.
+    middle : array of shape (V_all,)
+        The volume in the middle of the run, as it is in the image, for reports.
     """
 
     signals: Array
     finite: BoolArray
+    middle: Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,14 +82,17 @@ def extract(series: Series, recipe: Recipe) -> Extraction:
     )
     signals = np.empty((series.n_volumes, n_columns), dtype=dtype)
     finite = np.ones(support.size, dtype=bool)
+    middle = np.zeros(0)
     for volumes, block in series.blocks():
+        if volumes.start <= series.n_volumes // 2 < volumes.stop:
+            middle = series.scale(block[series.n_volumes // 2 - volumes.start]).copy()
         voxels = prepared(block, support)
         if voxels.dtype.kind == "f":
             finite &= np.isfinite(voxels).all(axis=0)
         signals[volumes] = voxels if whole else projection.project(voxels)
     if whole:
         signals = projection.project(signals)
-    return Extraction(signals=signals, finite=finite)
+    return Extraction(signals=signals, finite=finite, middle=middle)
 
 
 def value_range(series: Series) -> tuple[float, float]:

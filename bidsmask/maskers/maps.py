@@ -13,6 +13,7 @@ from bidsmask.maskers.base import Columns, Masker, mask_of
 from bidsmask.maskers.extraction import Extraction
 from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, warn
 from bidsmask.maskers.parameters import check_choice
+from bidsmask.maskers.reporting import ENGINES, make_report
 from bidsmask.maskers.volumes import (
     as_volume,
     make_image,
@@ -173,6 +174,30 @@ class NiftiMapsMasker(Masker):
     def n_elements_(self) -> int:
         """Number of columns, P."""
         return int(self.map_numbers_.size)
+
+    def generate_report(  # type: ignore[override]  # the order of the arguments is nilearn's
+        self,
+        displayed_maps: Any = 10,
+        title: str | None = None,
+        engine: str = "matplotlib",
+    ) -> Any:
+        """Show what the masker has learned, and what it has read off the last run.
+
+        Parameters
+        ----------
+        displayed_maps : int, list of int, or "all"
+            How many to show, or which, counted from 0.
+        title : str, optional
+        engine : str
+            There so that scripts written for nilearn run; it changes nothing.
+
+        Returns
+        -------
+        report : bidsmask.maskers.reporting.MaskerReport
+            Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
+        """
+        check_choice("engine", engine, ENGINES)
+        return make_report(self, title, displayed_maps)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "map_numbers_")

@@ -2,6 +2,9 @@
 
 import inspect
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 
 RESAMPLING_ATLAS = (
@@ -16,8 +19,25 @@ RESAMPLING_IMAGES = (
 _OURS = ("bidsmask.", "sklearn.", "joblib.")
 
 
+_heard: ContextVar[list[str] | None] = ContextVar("_heard", default=None)
+
+
+@contextmanager
+def heard() -> Iterator[list[str]]:
+    """Note down, in the list that it gives, what is said to the caller meanwhile."""
+    messages: list[str] = []
+    token = _heard.set(messages)
+    try:
+        yield messages
+    finally:
+        _heard.reset(token)
+
+
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn at the line of the caller's own code, and not at one of a library in between."""
+    messages = _heard.get()
+    if messages is not None:
+        messages.append(message)
     frame: FrameType | None = inspect.currentframe()
     level = 0
     while frame is not None and frame.f_globals.get("__name__", "").startswith(_OURS):

@@ -11,6 +11,7 @@ from bidsmask.images.accept import Series
 from bidsmask.images.grid import Grid
 from bidsmask.maskers.base import Columns, Masker, mask_of
 from bidsmask.maskers.parameters import check_choice, is_number
+from bidsmask.maskers.reporting import ENGINES, make_report
 from bidsmask.maskers.volumes import mask_on
 from bidsmask.numerics.projection import Projection, RegionStatistic, SphereMeans, Statistic
 from bidsmask.numerics.spheres import voxels_in_spheres
@@ -150,6 +151,30 @@ class NiftiSpheresMasker(Masker):
             If there is no `mask_img`: nothing else says what the grid is.
         """
         return self._painted(region_signals)
+
+    def generate_report(  # type: ignore[override]  # the order of the arguments is nilearn's
+        self,
+        displayed_spheres: Any = "all",
+        title: str | None = None,
+        engine: str = "matplotlib",
+    ) -> Any:
+        """Show what the masker has learned, and what it has read off the last run.
+
+        Parameters
+        ----------
+        displayed_spheres : int, list of int, or "all"
+            How many to show, or which, counted from 0.
+        title : str, optional
+        engine : str
+            There so that scripts written for nilearn run; it changes nothing.
+
+        Returns
+        -------
+        report : bidsmask.maskers.reporting.MaskerReport
+            Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
+        """
+        check_choice("engine", engine, ENGINES)
+        return make_report(self, title, displayed_spheres)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_elements_")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -175,22 +175,46 @@ def assemble_subject(report: SubjectReport, figures_dir: Path) -> str:
     ValueError
         If a figure is neither SVG nor PNG, or its name leads out of `figures_dir`.
     """
-    css = _read_template("report.css")
     chapters = [
         _chapter(number, section, figures_dir)
         for number, section in enumerate(report.sections, start=1)
     ]
+    return render(
+        "report.html",
+        styles=("report.css",),
+        report=report,
+        chapters=chapters,
+        n_runs=len(report.sections) + len(report.failures),
+    )
+
+
+def render(template: str, *, styles: Sequence[str], **values: object) -> str:
+    """Fill in a template.
+
+    Parameters
+    ----------
+    template : str
+        Name of a file in ``templates``.
+    styles : sequence of str
+        Style sheets there; they are put into the page.
+    **values
+        What the template speaks of. Texts are escaped.
+    """
+    css = "".join(_read_template(name) for name in styles)
     return (
         _environment()
-        .get_template("report.html")
+        .get_template(template)
         .render(
-            report=report,
-            chapters=chapters,
-            n_runs=len(report.sections) + len(report.failures),
+            **values,
             css=Markup(css),  # our own file, and the policy below admits exactly these bytes
             css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
         )
     )
+
+
+def data_uri(content: bytes, suffix: str) -> Markup:
+    """Address that holds a picture itself; `suffix` says of which kind it is, such as ".svg"."""
+    return Markup(f"data:{_MEDIA_TYPES[suffix]};base64,{base64.b64encode(content).decode()}")
 
 
 @cache
@@ -259,8 +283,7 @@ def _data_uri(name: str, figures_dir: Path) -> Markup:
         raise ValueError(f"The figure {name!r} does not lie in {figures_dir}.")
     if path.suffix not in _MEDIA_TYPES:
         raise ValueError(f"The figure {name!r} is neither SVG nor PNG.")
-    content = base64.b64encode(path.read_bytes()).decode()
-    return Markup(f"data:{_MEDIA_TYPES[path.suffix]};base64,{content}")
+    return data_uri(path.read_bytes(), path.suffix)
 
 
 def _number(value: float | None, digits: int = 1) -> str:

@@ -103,6 +103,7 @@ def region_signals(
     networks: Sequence[str] | None = None,
     t_r: float,
     sample_mask: BoolArray,
+    unit: str = "region",
 ) -> bytes:
     """Draw the cleaned signals of all regions as the rows of an image, and some of them as lines.
 
@@ -118,6 +119,8 @@ def region_signals(
         Repetition time in seconds.
     sample_mask : bool array of shape (T,)
         True = kept.
+    unit : str
+        What a column is of, in the singular.
 
     Returns
     -------
@@ -131,7 +134,10 @@ def region_signals(
     if not np.isfinite(signals[sample_mask]).any():
         raise ValueError("No region has a signal, so that there is nothing to draw.")
     order, blocks = grouped(networks, len(names))
-    return svg_bytes(_draw_signals(_zscores(signals), names, order, blocks, t_r, sample_mask))
+    figure = _draw_signals(_zscores(signals), names, order, blocks, t_r, sample_mask)
+    plural = "" if len(names) == 1 else "s"
+    figure.axes[0].set_title(f"{len(names)} {unit}{plural}")
+    return svg_bytes(figure)
 
 
 def _draw_carpet(
@@ -185,7 +191,6 @@ def _draw_signals(
     rows = order[thinned(order.size, MAX_REGION_ROWS)]
     _draw_image(axes[0], scores[:, rows], shades("RdBu_r", 25), t_r)
     label_blocks(axes[0], blocks, order.size)
-    axes[0].set_title(f"{len(names)} region{'' if len(names) == 1 else 's'}")
     _keys(axes[0], bool((~sample_mask).any()), len(present) < len(names))
     for panel, region in zip(axes[1:], examples, strict=True):
         _draw_example(panel, scores[:, region], readable(names[region]), sample_mask, t_r)

@@ -1,0 +1,217 @@
+"""The report of a masker: a value that says what it has learned, and the page made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bidsmask._typing import BoolArray, FloatArray, IntArray
+from bidsmask._version import __version__
+from bidsmask.reports.summaries import Fact
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A parameter of a masker.
+
+    Parameters
+    ----------
+    name, value : str
+        Ready to be read.
+    details : tuple of Fact
+        What is folded away: of an image, its header.
+    """
+
+    name: str
+    value: str
+    details: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """A row of the table: a region, map or sphere.
+
+    Parameters
+    ----------
+    label, name : str
+    size_mm3 : float
+    share : float
+        Of the size of all, 0 to 1.
+    coverage : float or None
+        Share of its voxels that count, 0 to 1; None if that is not known.
+    lost : str
+        Why there is no signal of it; empty if there is one.
+    """
+
+    label: str
+    name: str
+    size_mm3: float
+    share: float
+    coverage: float | None
+    lost: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """Something to look at: outlines over an image.
+
+    Parameters
+    ----------
+    title, caption : str
+    codes : int array of shape (X, Y, Z)
+        0 outside; every other number has an outline of its own.
+    lost : tuple of int
+        Numbers to fill, since there is no signal of them.
+    mark : str
+        What the button says that leads here, where there are several views.
+    """
+
+    title: str
+    caption: str
+    codes: IntArray
+    mark: str = ""
+    lost: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Signals:
+    """What `transform` gave last.
+
+    Parameters
+    ----------
+    values : float32 array of shape (T_kept, P)
+    names : tuple of P str
+    kept : bool array of shape (T,)
+        True = kept.
+    t_r : float or None
+        In seconds.
+    n_columns : int
+        There may be more than the P that are drawn.
+    """
+
+    values: FloatArray
+    names: tuple[str, ...]
+    kept: BoolArray
+    t_r: float | None
+    n_columns: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MaskerSummary:
+    """All that a report says of a masker; small, and nothing of it is the run itself.
+
+    Parameters
+    ----------
+    title, masker : str
+    unit : str
+        What the columns are of: "voxel", "region", "map" or "sphere".
+    notes : tuple of str
+        What is not there and why, for instance that the masker is not fitted.
+    warnings : tuple of str
+    facts : tuple of Fact
+    reference : array of shape (X, Y, Z), or None
+        Lies below the outlines. None: they are drawn on black.
+    affine : array of shape (4, 4), or None
+        Of `reference` and of the views.
+    views : tuple of View
+        If there are several, the reader pages through them.
+    regions : tuple of Region
+    signals : Signals or None
+    parameters : tuple of Parameter
+    """
+
+    title: str
+    masker: str
+    unit: str
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    reference: FloatArray | None = None
+    affine: FloatArray | None = None
+    views: tuple[View, ...] = ()
+    regions: tuple[Region, ...] = ()
+    signals: Signals | None = None
+    parameters: tuple[Parameter, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Picture:
+    title: str
+    caption: str
+    source: Markup
+    mark: str = ""
+
+
+def masker_html(summary: MaskerSummary) -> str:
+    """Make the page: one text that needs nothing else, without any script.
+
+    Parameters
+    ----------
+    summary : MaskerSummary
+
+    Returns
+    -------
+    html : str
+        The same value gives the same text.
+    """
+    from bidsmask.reports.assemble import render
+
+    return render(
+        "masker.html",
+        styles=("report.css", "masker.css"),
+        summary=summary,
+        pictures=[_picture(view, summary) for view in summary.views],
+        signals=_signals_picture(summary.signals, summary.unit),
+        lost=[region for region in summary.regions if region.lost],
+        version=__version__,
+    )
+
+
+def _picture(view: View, summary: MaskerSummary) -> _Picture:
+    from bidsmask.reports.assemble import data_uri
+    from bidsmask.reports.figures import atlas_outline
+
+    reference = np.zeros(view.codes.shape) if summary.reference is None else summary.reference
+    affine = np.eye(4) if summary.affine is None else summary.affine
+    svg = atlas_outline(reference, view.codes, affine, lost_ids=view.lost)
+    return _Picture(
+        title=view.title, caption=view.caption, source=data_uri(svg, ".svg"), mark=view.mark
+    )
+
+
+def _signals_picture(signals: Signals | None, unit: str) -> _Picture | None:
+    if signals is None or not np.isfinite(signals.values).any() or len(signals.values) < 2:
+        return None
+    from bidsmask.reports.assemble import data_uri
+    from bidsmask.reports.figures import region_signals
+
+    values = np.full((signals.kept.size, signals.values.shape[1]), np.nan)
+    values[signals.kept] = signals.values
+    svg = region_signals(
+        values,
+        names=signals.names,
+        t_r=signals.t_r or 1.0,
+        sample_mask=signals.kept,
+        unit=unit,
+    )
+    return _Picture(
+        title="Signals of the last run",
+        caption=_signals_caption(signals, unit),
+        source=data_uri(svg, ".svg"),
+    )
+
+
+def _signals_caption(signals: Signals, unit: str) -> str:
+    drawn = signals.values.shape[1]
+    some = (
+        f"{drawn} of {signals.n_columns} columns, evenly spread. "
+        if drawn < (signals.n_columns)
+        else ""
+    )
+    time = "" if signals.t_r else " The repetition time is not known: seconds are volumes."
+    return f"Every row is a {unit}, in standard deviations from its mean. {some}{time}".strip()
