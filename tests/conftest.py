@@ -1,8 +1,16 @@
 """Datasets for the end-to-end tests, drawn by `bidsmask.demo`; nothing is downloaded."""
 
+import os
+
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# Laws are about numbers, not about time: on a busy machine an example may take long. A gate tries
+# the same examples each time; whoever works on the code tries others.
+settings.register_profile("bidsmask", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("bidsmask")
 
 ORIENTATIONS = {
     "RAS": np.diag([2.0, 2.0, 2.0]),

@@ -126,7 +126,7 @@ def _preparation(series: Series, recipe: Recipe) -> Callable[[Array, IntArray], 
     if _smooths(recipe.smoothing_fwhm):
         steps.append(_smoothing(recipe))
     if not steps:
-        return lambda block, support: series.scale(block[:, support])
+        return lambda block, support: series.scale(np.take(block, support, axis=1))
 
     def prepare(flat: Array, support: IntArray) -> Array:
         volume = as_volume(series.scale(flat), series.grid)
