@@ -111,10 +111,13 @@ def test_every_other_command_is_a_recipe_that_a_container_or_a_cluster_runs():
     assert "README.md" in tests
 
 
-def test_the_python_of_the_readme_runs_on_the_demo(demo_dataset, monkeypatch):
+def test_the_python_of_the_readme_runs_on_the_demo(demo_dataset, tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    monkeypatch.chdir(demo_dataset.root.parent)
+    for folder in ("fmriprep", "atlas"):
+        (tmp_path / folder).symlink_to(demo_dataset.root.parent / folder)
+    monkeypatch.chdir(tmp_path)
     names = {}
     exec(code, names)
     assert names["signals"].shape[1] == 60
     assert np.isnan(names["signals"]).all(axis=0).sum() >= 1, "sub-03 lacks regions"
+    assert "LH_Vis_1" in (tmp_path / "masker.html").read_text()
