@@ -23,7 +23,7 @@ from bidsmask.images.labels import PlacedLabels, coverage_table, usable
 from bidsmask.numerics.censoring import interpolate_censored
 from bidsmask.numerics.cleaning import Cleaner, DegreesOfFreedom, overdrawn
 from bidsmask.numerics.connectivity import MEASURES
-from bidsmask.numerics.quality import correlation
+from bidsmask.numerics.quality import correlation, fd_summary
 from bidsmask.workflows.plan import RunPlan
 
 
@@ -371,12 +371,12 @@ def run_quality(values: RunValues) -> dict[str, float]:
     """
     extracted, confounds = values.extracted, values.confounds[0]
     fd = confounds.fd_mm if confounds.fd_mm is not None else np.full(extracted.dvars.size, np.nan)
-    moving = fd[~np.isnan(fd)]
+    motion = fd_summary(fd)
     varying = extracted.std > 0
     tsnr = extracted.mean[varying] / extracted.std[varying]
     return {
-        "mean_fd": float(moving.mean()) if moving.size else np.nan,
-        "max_fd": float(moving.max()) if moving.size else np.nan,
+        "mean_fd": motion.mean_mm,
+        "max_fd": motion.max_mm,
         "mean_dvars": float(np.nanmean(extracted.dvars)),
         "median_tsnr": float(np.median(tsnr)),
         "fd_dvars_correlation": correlation(fd, extracted.dvars),
