@@ -72,6 +72,10 @@ def _run_level(options: argparse.Namespace) -> int:
     settings: Settings = options.settings
     _check_folders(settings)
     prepare(settings.work_dir, threads=settings.execution.omp_nthreads)
+    if _needs_workers(options):
+        from bidsmask.workflows.worker import start_server
+
+        start_server()  # it imports what workers need while the dataset is indexed
     from bidsmask.cli.console import announce, make_console
 
     console = make_console()
@@ -81,15 +85,17 @@ def _run_level(options: argparse.Namespace) -> int:
     return _participant(settings, console, options)
 
 
-def _participant(settings: Settings, console: Console, options: argparse.Namespace) -> int:
-    from bidsmask.workflows.execute import quiet_nipype, start_workers_early
+def _needs_workers(options: argparse.Namespace) -> bool:
+    level = options.settings.analysis_level
+    return level == "participant" and not (options.dry_run or options.reports_only)
 
-    if not (options.dry_run or options.reports_only):
-        start_workers_early()  # they get ready while the dataset is indexed
+
+def _participant(settings: Settings, console: Console, options: argparse.Namespace) -> int:
     from bidsmask.cli.console import progress, say_plan, say_summary
     from bidsmask.workflows.participant import run_participants
     from bidsmask.workflows.plan import make_plan
     from bidsmask.workflows.subject_report import write_reports
+    from bidsmask.workflows.worker import quiet_nipype
 
     quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")
     plan = make_plan(settings)

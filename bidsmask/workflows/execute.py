@@ -9,20 +9,15 @@ parent.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
-import multiprocessing
-import os
 import re
 import signal
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from traceback import format_exception
 from typing import Any
 
 import numpy as np
@@ -30,29 +25,13 @@ from nipype import config as nipype_config
 from nipype.pipeline import engine as pe
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
+from bidsmask.workflows.worker import start_server, work
+
 POLL_SECONDS = 0.2
 """How often other plugins look for finished nodes; nipype's 2 s dominate small workflows."""
 
 _WAIT_SECONDS = 1.0
 """How long our own plugin sleeps at most; a finished node wakes it at once."""
-
-_PRELOAD = ("bidsmask.workflows.preload",)
-_PR_SET_PDEATHSIG = 1
-_KEPT_VARIABLES = (
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "MKL_NUM_THREADS",
-    "MPLCONFIGDIR",
-    "NIPYPE_NO_ET",
-    "NO_ET",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "PATH",
-    "PYTHONHASHSEED",
-    "PYTHONPATH",
-    "TMPDIR",
-)
 
 
 @dataclass(frozen=True)
@@ -71,19 +50,6 @@ class Outcome:
     n_computed: int
     n_reused: int
     failures: tuple[NodeFailure, ...]
-
-
-def start_workers_early() -> ForkServerContext:
-    """Start the server that workers are forked from, while the parent is busy elsewhere.
-
-    It imports what nodes need once; every worker inherits it for the price of a fork.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_PRELOAD))
-    from multiprocessing import forkserver
-
-    forkserver.ensure_running()
-    return context
 
 
 def execute(
@@ -230,12 +196,6 @@ def _configure(
     workflow.config["execution"] = execution
 
 
-def quiet_nipype(level: str | int) -> None:
-    """Let nipype's own loggers speak from `level` on."""
-    for name in ("nipype", "nipype.workflow", "nipype.interface", "nipype.utils"):
-        logging.getLogger(name).setLevel(level)
-
-
 @dataclass
 class _Task:
     """A node in a worker of its own; without a worker it waits for its second try."""
@@ -265,7 +225,7 @@ class IsolatingPlugin(MultiProcPlugin):
     def __init__(self, plugin_args: dict[str, Any] | None = None) -> None:
         super().__init__(plugin_args=plugin_args)
         self.pool.shutdown()  # never used: MultiProc makes its pool in the constructor
-        self._context = start_workers_early()
+        self._context = start_server()
         self._tasks: dict[int, _Task] = {}
         self._level = logging.getLogger("nipype.workflow").level
 
@@ -285,7 +245,7 @@ class IsolatingPlugin(MultiProcPlugin):
     def _start(self, node: Any, updatehash: bool) -> tuple[ForkServerProcess, Connection]:
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(
-            target=_work, args=(theirs, node, updatehash, self._cwd, self._level)
+            target=work, args=(theirs, node, updatehash, self._cwd, self._level)
         )
         process.start()
         theirs.close()
@@ -345,34 +305,3 @@ def _obituary(exitcode: int | None) -> str:
         f"bidsmask.errors.WorkerError: The process that worked on this run died twice ({how}). "
         "If the machine or the job ran out of memory, lower --nprocs or ask for more memory.\n"
     )
-
-
-def _work(connection: Connection, node: Any, updatehash: bool, cwd: str, level: int) -> None:
-    """Run one node in a worker; send its traceback, or None."""
-    quiet_nipype(level)
-    _die_with_parent()
-    _forget_secrets()
-    os.chdir(cwd)
-    traceback = None
-    try:
-        node.run(updatehash=updatehash)
-    except BaseException:
-        traceback = format_exception(*sys.exc_info())
-    connection.send(traceback)
-    connection.close()
-
-
-def _forget_secrets() -> None:
-    """Keep of the environment what nodes need: nipype saves all of it beside every result."""
-    for name in set(os.environ) - set(_KEPT_VARIABLES):
-        del os.environ[name]
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to kill this worker when the server it was forked from ends.
-
-    That server ends when the main process does, however it died.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides

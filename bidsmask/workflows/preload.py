@@ -1,11 +1,15 @@
 """What a worker needs, imported once by the server that workers are forked from."""
 
-import matplotlib.figure  # noqa: F401
+import gc
+
 import scipy.interpolate
 import scipy.linalg
 import scipy.ndimage
 import scipy.signal  # noqa: F401
 
-from bidsmask.workflows import nodes
+from bidsmask.workflows import drawing, nodes, reportlets, worker
 
-__all__ = ["nodes"]
+__all__ = ["drawing", "nodes", "reportlets", "worker"]
+
+gc.collect()
+gc.freeze()  # garbage is never looked for in all this, nor its memory copied by looking
