@@ -47,6 +47,9 @@ def atlas_outline(
     affine: FloatArray,
     *,
     lost_ids: Collection[int] = (),
+    paint: slices.Paint | None = None,
+    key: Sequence[tuple[str, int]] = (),
+    unit: str = "region",
 ) -> bytes:
     """Outlines of an atlas on the run's own image, in axial, coronal and sagittal slices.
 
@@ -59,7 +62,13 @@ def atlas_outline(
     affine : array of shape (4, 4)
         Of both. Any orientation; the left of the head is drawn on the left.
     lost_ids : collection of int
-        Labels of regions without a usable signal: filled red.
+        Labels of regions without a usable signal: red.
+    paint : slices.Paint, optional
+        By default a grey background and outlines of one colour.
+    key : sequence of (str, int)
+        What to say of which labels' colours.
+    unit : str
+        What a label is of, in the singular.
 
     Returns
     -------
@@ -72,7 +81,9 @@ def atlas_outline(
         )
     if not labels.any():
         raise ValueError("The atlas has no region on this grid, so that there is nothing to draw.")
-    return svg_bytes(_draw_rows(slices.rows(reference, labels, affine, lost_ids), bool(lost_ids)))
+    rows = slices.rows(reference, labels, affine, lost_ids, paint)
+    colours = None if paint is None else paint.regions
+    return svg_bytes(_draw_rows(rows, _handles(unit, colours, key, bool(lost_ids))))
 
 
 @style()
@@ -101,10 +112,25 @@ def coverage(coverage: FloatArray, *, names: Sequence[str], min_coverage: float)
     return svg_bytes(figure)
 
 
-def _draw_rows(rows: Sequence[slices.Row], some_lost: bool) -> Figure:
+def _handles(
+    unit: str, colours: Array | None, key: Sequence[tuple[str, int]], some_lost: bool
+) -> list[Artist]:
+    """Entries of the legend."""
+    lost = hexadecimal(slices.LOST)
+    if colours is None:
+        handles: list[Artist] = [
+            Line2D([], [], color=hexadecimal(slices.OUTLINE), lw=2, label=f"{unit} outline")
+        ]
+        return handles + [Patch(color=lost, label=f"lost {unit}")] * some_lost
+    handles = [Patch(color=hexadecimal(colours[label]), label=words) for words, label in key]
+    stripes = Patch(facecolor="white", edgecolor=lost, hatch="/////", label=f"lost {unit}")
+    return handles + [stripes] * some_lost
+
+
+def _draw_rows(rows: Sequence[slices.Row], handles: Sequence[Artist]) -> Figure:
     widths_mm = [row.width_mm * len(row.positions_mm) for row in rows]
     scale = WIDTH_IN / max(widths_mm)  # inches per mm
-    gap_in, head_in = 0.24, 0.3
+    gap_in, head_in = 0.24, 0.3 if handles else 0.0
     heights_in = [row.height_mm * scale for row in rows]
     figure = new_figure(sum(heights_in) + gap_in * len(rows) + head_in)
     total_in = figure.get_figheight()
@@ -115,14 +141,14 @@ def _draw_rows(rows: Sequence[slices.Row], some_lost: bool) -> Figure:
         box = (0.0, bottom_in / total_in, width, height_in / total_in)
         _draw_row(figure.add_axes(box), row)
         top_in = bottom_in - gap_in
-    handles: list[Artist] = [
-        Line2D([], [], color=hexadecimal(slices.OUTLINE), lw=2, label="region outline")
-    ]
-    if some_lost:
-        handles.append(Patch(color=hexadecimal(slices.LOST), label="lost region"))
-    figure.legend(
-        handles=handles, loc="upper left", ncols=2, bbox_to_anchor=(0, 1.0), **TIGHT_LEGEND
-    )
+    if handles:
+        figure.legend(
+            handles=handles,
+            loc="upper left",
+            ncols=len(handles),
+            bbox_to_anchor=(0, 1.0),
+            **TIGHT_LEGEND,
+        )
     return figure
 
 

@@ -8,6 +8,7 @@ be searched and stays sharp; pictures with many pixels are stored with a palette
 from __future__ import annotations
 
 import base64
+import difflib
 import io
 import re
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -40,6 +42,9 @@ CENSORED = (252, 226, 200)
 
 WIDTH_IN = 9.0
 """Width of every figure: 864 CSS pixels, about the width of the report's column."""
+
+EVEN_FROM = 256
+"""Colours from which on a listed map is one that runs evenly, such as viridis."""
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the layout is the same on any machine
@@ -124,13 +129,64 @@ def readable(text: str, max_length: int = 40) -> str:
     return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
-def shades(name: str, n_levels: int) -> Array:
+def colour_map(cmap: str | Colormap) -> Colormap:
+    """Find a colour map of matplotlib by its name; one that is given is taken as it is.
+
+    Raises
+    ------
+    ValueError
+        Naming those that are called alike, if there is none of that name.
+
+    Examples
+    --------
+    >>> colour_map("Gray")
+    Traceback (most recent call last):
+    ...
+    ValueError: matplotlib has no colour map 'Gray'. Names like it: gray, gray_r, grey.
+    """
+    if isinstance(cmap, Colormap):
+        return cmap
+    if isinstance(cmap, str) and cmap in mpl.colormaps:
+        return mpl.colormaps[cmap]
+    names = {name.lower(): name for name in mpl.colormaps}
+    alike = [names[name] for name in difflib.get_close_matches(str(cmap).lower(), names, 3)]
+    advice = f"Names like it: {', '.join(alike)}." if alike else "See matplotlib.colormaps."
+    raise ValueError(f"matplotlib has no colour map {cmap!r}. {advice}")
+
+
+def shades(cmap: str | Colormap, n_levels: int) -> Array:
     """Evenly spaced colours of a matplotlib map, as uint8 (n_levels, 3).
 
     Few levels look the same as many and make far smaller files.
     """
-    colours = mpl.colormaps[name](np.linspace(0, 1, n_levels))[:, :3]
-    return (colours * 255).round().astype(np.uint8)
+    return _as_bytes(colour_map(cmap)(np.linspace(0, 1, n_levels)))
+
+
+def colours_at(cmap: str | Colormap, where: Sequence[float]) -> Array:
+    """Colours of a matplotlib map at places from 0 to 1, as uint8 (n, 3)."""
+    return _as_bytes(colour_map(cmap)(np.asarray(where, dtype=float)))
+
+
+def distinct_colours(cmap: str | Colormap, n: int) -> Array:
+    """Colours to tell n things apart, as uint8 (n, 3).
+
+    A list of colours is gone through, from its beginning again once it is used up; colours of a
+    map that runs evenly are taken at even distances.
+
+    Examples
+    --------
+    >>> black_white = ListedColormap(["black", "white"])
+    >>> distinct_colours(black_white, 3)[:, 0]
+    array([  0, 255,   0], dtype=uint8)
+    """
+    found = colour_map(cmap)
+    if isinstance(found, ListedColormap) and found.N < EVEN_FROM:
+        return _as_bytes(found(np.arange(n) % found.N))
+    return shades(found, n)
+
+
+def _as_bytes(colours: Array) -> Array:
+    return (colours[:, :3] * 255).round().astype(np.uint8)
 
 
 def hexadecimal(colour: Sequence[int]) -> str:

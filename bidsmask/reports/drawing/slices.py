@@ -22,8 +22,29 @@ PIXELS_PER_VOXEL = 2
 GREY_LEVELS = 22
 OUTLINE = (120, 200, 255)
 LOST = (235, 68, 30)
+BRIGHTEST = 189
+"""Of 255: backgrounds are drawn no brighter, so that outlines stand out."""
+
+STRIPE = 3
+"""Width in pixels of the stripes of lost regions, where the others are filled too."""
 
 _WORLD_AXES = ("LR", "PA", "IS")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Paint:
+    """Colours of a picture.
+
+    Parameters
+    ----------
+    background : uint8 array of shape (GREY_LEVELS, 3)
+        From the darkest to the brightest.
+    regions : uint8 array of shape (n + 1, 3), or None
+        Of the labels 0 to n. None: they are outlined in one colour, and not filled.
+    """
+
+    background: Array
+    regions: Array | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,8 +94,24 @@ def ras_affine(shape: tuple[int, ...], affine: FloatArray) -> FloatArray:
     return affine @ turn
 
 
+def greys() -> Paint:
+    """Paint a grey background, and outlines of one colour."""
+    levels = np.linspace(0, BRIGHTEST, GREY_LEVELS).round().astype(np.uint8)
+    return Paint(background=np.repeat(levels[:, None], 3, axis=1))
+
+
+def dimmed(colours: Array) -> Array:
+    """Colours (n, 3) of a background, dark enough for outlines to stand out."""
+    darker: Array = (colours * (BRIGHTEST / 255)).round().astype(np.uint8)
+    return darker
+
+
 def rows(
-    reference: FloatArray, labels: IntArray, affine: FloatArray, lost_ids: Collection[int]
+    reference: FloatArray,
+    labels: IntArray,
+    affine: FloatArray,
+    lost_ids: Collection[int],
+    paint: Paint | None = None,
 ) -> list[Row]:
     """Axial, coronal and sagittal slices with the outlines of regions.
 
@@ -87,6 +124,8 @@ def rows(
     lost_ids : collection of int
         Labels to fill. Slices are moved, within their share of the atlas, so that each row
         shows as many of them as it can.
+    paint : Paint, optional
+        By default `greys`.
 
     Returns
     -------
@@ -104,6 +143,7 @@ def rows(
         lost=lost[box],
         affine=affine_ras,
         origin=np.array([part.start for part in box]),
+        paint=paint or greys(),
     )
     return [scene.row(axis) for axis in (2, 1, 0)]
 
@@ -117,6 +157,7 @@ class _Scene:
     lost: BoolArray
     affine: FloatArray
     origin: Array
+    paint: Paint
 
     def row(self, axis: int) -> Row:
         indices = _chosen_slices(self.regions, self.lost, axis)
@@ -136,10 +177,14 @@ class _Scene:
             return _resized(np.take(volume, index, axis=axis), sizes)
 
         grey, regions, lost = cut(self.grey), cut(self.regions), cut(self.lost)
-        picture = np.repeat((grey * (200 // GREY_LEVELS))[..., None], 3, axis=-1)
-        picture[lost] = (picture[lost] + 2 * np.array(LOST)) // 3
+        picture = self.paint.background[grey].astype(int)
         edges = _edges(regions)
-        picture[edges] = OUTLINE
+        if self.paint.regions is None:
+            picture[edges] = OUTLINE
+        else:
+            _fill(picture, regions, edges, self.paint.regions)
+            lost = lost & (edges | _striped(lost.shape))
+        picture[lost] = (picture[lost] + 2 * np.array(LOST)) // 3
         picture[edges & lost] = LOST
         return np.flipud(np.swapaxes(picture, 0, 1)).astype(np.uint8)  # up and front on top
 
@@ -200,6 +245,20 @@ def _resized(plane: Array, sizes: FloatArray) -> Array:
         for n, size in zip(plane.shape, sizes, strict=True)
     )
     return plane[np.ix_(np.minimum(i, plane.shape[0] - 1), np.minimum(j, plane.shape[1] - 1))]
+
+
+def _fill(picture: Array, regions: IntArray, edges: BoolArray, colours: Array) -> None:
+    """Lay colours over a picture (rows, columns, 3); whole at the edges of regions."""
+    inside = regions != 0
+    veil = colours[regions[inside]].astype(int)
+    picture[inside] = (picture[inside] + veil) // 2
+    picture[edges] = colours[regions[edges]]
+
+
+def _striped(shape: tuple[int, ...]) -> BoolArray:
+    i, j = np.indices(shape)
+    striped: BoolArray = (i + j) % (2 * STRIPE) < STRIPE
+    return striped
 
 
 def _edges(regions: IntArray) -> BoolArray:
