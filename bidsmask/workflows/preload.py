@@ -1,15 +1,26 @@
-"""What a worker needs, imported once by the server that workers are forked from."""
+"""What a worker needs, imported once by the server that workers are forked from.
+
+Nothing of it is garbage: looking for some, here or in a worker, would take time and have the
+worker's memory copied.
+"""
 
 import gc
+from importlib import import_module
 
-import scipy.interpolate
-import scipy.linalg
-import scipy.ndimage
-import scipy.signal  # noqa: F401
+_MODULES = (
+    "bidsmask.workflows.drawing",
+    "bidsmask.workflows.nodes",
+    "bidsmask.workflows.reportlets",
+    "bidsmask.workflows.worker",
+    "matplotlib.backends.backend_svg",
+    "scipy.interpolate",
+    "scipy.linalg",
+    "scipy.ndimage",
+    "scipy.signal",
+)
 
-from bidsmask.workflows import drawing, nodes, reportlets, worker
-
-__all__ = ["drawing", "nodes", "reportlets", "worker"]
-
-gc.collect()
-gc.freeze()  # garbage is never looked for in all this, nor its memory copied by looking
+gc.disable()
+for _name in _MODULES:
+    import_module(_name)
+gc.freeze()
+gc.enable()
