@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nilearn import signal
+from scipy.signal import butter, sosfiltfilt
 
 from bidsmask.errors import DegreesOfFreedomError, RunError
 from bidsmask.numerics.filters import butterworth, cosine_basis, detrend
@@ -219,3 +222,136 @@ def test_without_padding_a_run_may_be_short():
     with pytest.raises(DegreesOfFreedomError, match="more than 18 volumes"):
         butterworth(short, **options)
     assert butterworth(short, padding=None, **options).shape == (5, 1)
+
+
+# scipy.signal as oracle. It filters the mean away with an error of 1e-13 of it and more, and ours
+# starts from the first value instead, so that there is no mean here that could hide a difference.
+
+SCIPY_TOLERANCE = 1e-9  # of the largest value
+BANDS = [(0.008, 0.1), (0.05, 0.1), (0.01, 0.9), (0.3, 0.6), (0.008, None), (None, 0.1)]
+"""High-pass in Hz, or as a share of Nyquist where that is smaller; low-pass likewise."""
+
+
+def filtered_by_scipy(signals, order, t_r, high_pass_hz, low_pass_hz, padding, n_padding):
+    cutoffs = [cutoff for cutoff in (high_pass_hz, low_pass_hz) if cutoff]
+    kind = "bandpass" if len(cutoffs) == 2 else "highpass" if high_pass_hz else "lowpass"
+    sections = butter(order, np.squeeze(cutoffs), kind, output="sos", fs=1 / t_r)
+    return sosfiltfilt(sections, signals, axis=0, padtype=padding, padlen=n_padding)
+
+
+@given(
+    seed=SEEDS,
+    order=st.integers(1, 6),
+    t_r=st.sampled_from([0.5, 0.72, 2.0, 3.0]),
+    band=st.sampled_from(BANDS),
+    n_volumes=st.sampled_from([60, 150, 400]),
+    padding=st.sampled_from(["odd", "even", "constant", None]),
+    n_padding=st.sampled_from([None, 0, 1, 50]),
+)
+def test_the_butterworth_filter_is_that_of_scipy(
+    seed, order, t_r, band, n_volumes, padding, n_padding
+):
+    high, low = (cutoff and min(cutoff, cutoff / (2 * t_r)) for cutoff in band)
+    n_padding = n_padding if padding else 0
+    signals = random_signals(seed, n_volumes=n_volumes, n_columns=2)
+    expected = filtered_by_scipy(signals, order, t_r, high, low, padding, n_padding)
+    filtered = butterworth(
+        signals,
+        t_r=t_r,
+        high_pass_hz=high,
+        low_pass_hz=low,
+        order=order,
+        padding=padding,
+        n_padding=n_padding,
+    )
+    np.testing.assert_allclose(
+        filtered, expected, rtol=0, atol=SCIPY_TOLERANCE * np.abs(expected).max()
+    )
+
+
+@pytest.mark.parametrize("cutoffs", [(0.008, 0.1), (0.01, None), (None, 0.1)])
+def test_a_long_run_is_filtered_as_scipy_does(cutoffs):
+    signals = random_signals(0, n_volumes=2400)
+    expected = filtered_by_scipy(signals, 5, 0.72, *cutoffs, "odd", None)
+    filtered = butterworth(signals, t_r=0.72, high_pass_hz=cutoffs[0], low_pass_hz=cutoffs[1])
+    np.testing.assert_allclose(filtered, expected, rtol=0, atol=SCIPY_TOLERANCE)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("pass_", ["high", "low"])
+def test_half_of_nyquist_is_a_cutoff_like_any_other(order, pass_):
+    """The pole in the middle lies at 0 then, and still counts for the padding."""
+    cutoffs = {"high": (0.125, None), "low": (None, 0.125)}[pass_]
+    signals = random_signals(1)
+    filtered = butterworth(
+        signals, t_r=2.0, high_pass_hz=cutoffs[0], low_pass_hz=cutoffs[1], order=order
+    )
+    expected = filtered_by_scipy(signals, order, 2.0, *cutoffs, "odd", None)
+    np.testing.assert_allclose(filtered, expected, atol=1e-12)
+
+
+@given(n_volumes=st.integers(34, 140), cutoffs=st.sampled_from(CUTOFFS))
+def test_the_length_of_a_run_need_not_be_a_multiple_of_a_stretch(n_volumes, cutoffs):
+    signals = random_signals(n_volumes, n_volumes=n_volumes)
+    settings = {"t_r": 2.0, "high_pass_hz": cutoffs[0], "low_pass_hz": cutoffs[1]}
+    expected = filtered_by_scipy(signals, 5, 2.0, *cutoffs, "odd", None)
+    np.testing.assert_allclose(butterworth(signals, **settings), expected, atol=1e-12)
+
+
+@given(
+    level=st.floats(-1e6, 1e6),
+    cutoffs=st.sampled_from(CUTOFFS),
+    padding=st.sampled_from(["odd", "even", "constant", None]),
+)
+def test_a_constant_passes_a_low_pass_as_it_is_and_no_other_filter(level, cutoffs, padding):
+    high, low = cutoffs
+    constant = np.full((50, 2), level)
+    filtered = butterworth(constant, t_r=2.0, high_pass_hz=high, low_pass_hz=low, padding=padding)
+    np.testing.assert_array_equal(filtered, 0 if high else constant)
+
+
+@pytest.mark.parametrize("cutoffs", CUTOFFS)
+def test_the_filtered_identity_filters_by_a_matrix_product(cutoffs):
+    signals = random_signals(2)
+    settings = {"t_r": 2.0, "high_pass_hz": cutoffs[0], "low_pass_hz": cutoffs[1]}
+    np.testing.assert_allclose(
+        butterworth(np.eye(60), **settings) @ signals, butterworth(signals, **settings), atol=1e-12
+    )
+
+
+def test_the_content_of_the_filtered_signals_is_not_changed():
+    signals = random_signals(3)
+    copy = signals.copy()
+    butterworth(signals, t_r=2.0, high_pass_hz=0.01, low_pass_hz=0.1, padding=None)
+    np.testing.assert_array_equal(signals, copy)
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.float32])
+def test_numbers_of_few_bits_are_filtered_in_double_precision(kind):
+    signals = (1000 + 100 * random_signals(4)).astype(kind)
+    settings = {"t_r": 2.0, "high_pass_hz": 0.01, "low_pass_hz": 0.1}
+    filtered = butterworth(signals, **settings)
+    assert filtered.dtype == np.float64
+    np.testing.assert_array_equal(filtered, butterworth(signals.astype(float), **settings))
+
+
+@pytest.mark.parametrize("order", [0, -1, 2.5])
+def test_an_order_that_is_no_whole_number_above_0_is_refused(order):
+    with pytest.raises(ValueError, match=f"whole number above 0, not {order}"):
+        butterworth(np.zeros((99, 1)), t_r=2.0, high_pass_hz=0.01, low_pass_hz=None, order=order)
+
+
+def test_an_unknown_padding_is_refused():
+    with pytest.raises(ValueError, match="odd, even, constant or None, not 'mirror'"):
+        butterworth(
+            np.zeros((99, 1)), t_r=2.0, high_pass_hz=0.01, low_pass_hz=None, padding="mirror"
+        )
+
+
+def test_filtering_does_without_the_slow_import_of_scipy_signal():
+    code = (
+        "import sys, numpy as np; from bidsmask.numerics.filters import butterworth\n"
+        "butterworth(np.zeros((99, 1)), t_r=2.0, high_pass_hz=0.01, low_pass_hz=0.1)\n"
+        "sys.exit('scipy.signal' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
