@@ -186,13 +186,14 @@ def _lowest_coverage(
     axes: Axes, coverage: FloatArray, order: Array, names: Sequence[str], min_coverage: float
 ) -> None:
     lowest = order[:N_LOWEST]
-    for row, region in enumerate(lowest):
-        value = coverage[region]
-        lost = not value >= min_coverage
-        axes.barh(row, 100, height=0.62, color=FAINT if np.isfinite(value) else NO_VALUE_COLOUR)
-        axes.barh(row, 100 * np.nan_to_num(value), height=0.62, color=RED if lost else BLUE)
-        text = f"{_percent(value)} %" if np.isfinite(value) else "n/a"
-        axes.text(103, row, text, va="center", size=8.5, color=RED if lost else INK)
+    rows, values = np.arange(len(lowest)), coverage[lowest]
+    known, lost = np.isfinite(values), ~(values >= min_coverage)
+    whole = np.full(len(lowest), 100)
+    axes.barh(rows, whole, height=0.62, color=np.where(known, FAINT, NO_VALUE_COLOUR))
+    axes.barh(rows, 100 * np.nan_to_num(values), height=0.62, color=np.where(lost, RED, BLUE))
+    for row in range(len(lowest)):
+        text = f"{_percent(values[row])} %" if known[row] else "n/a"
+        axes.text(103, row, text, va="center", size=8.5, color=RED if lost[row] else INK)
     axes.set(xlim=(0, 100), ylim=(max(len(lowest), 5) - 0.4, -0.6), xticks=[])
     axes.set_yticks(range(len(lowest)), [readable(names[i], 30) for i in lowest], color=INK)
     axes.tick_params(axis="y", length=0)

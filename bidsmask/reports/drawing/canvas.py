@@ -20,9 +20,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from PIL import Image
 
-from bidsmask._typing import Array, BoolArray, FloatArray
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 
 INK = "#1c2733"
 MUTED = "#5a6775"
@@ -85,6 +86,8 @@ STYLE: dict[Any, Any] = {
 _FONT_STACK = b"system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _PNG = re.compile(rb"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
+_PALETTE_SIZE = 256
+_SHIFTS = (16, 8, 0)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
@@ -107,12 +110,14 @@ def svg_bytes(figure: Figure) -> bytes:
 
     The same drawing gives the same bytes.
     """
+    pngs = [_png(_take_pixels(image)) for axes in figure.axes for image in axes.images]
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
     svg = buffer.getvalue()
     svg = svg[svg.index(b"<svg") :]  # without the DOCTYPE, which names an address
     svg = svg.replace(b"'DejaVu Sans'", _FONT_STACK)
-    return _PNG.sub(lambda match: _data_uri(_with_palette(base64.b64decode(match[1]))), svg)
+    in_order = iter(pngs)
+    return _PNG.sub(lambda _: _data_uri(next(in_order)), svg)
 
 
 def readable(text: str, max_length: int = 40) -> str:
@@ -139,10 +144,10 @@ def colour_map(cmap: str | Colormap) -> Colormap:
 
     Examples
     --------
-    >>> colour_map("Gray")
+    >>> colour_map("Virdis")
     Traceback (most recent call last):
     ...
-    ValueError: matplotlib has no colour map 'Gray'. Names like it: gray, gray_r, grey.
+    ValueError: matplotlib has no colour map 'Virdis'. Names like it: viridis, viridis_r, cividis.
     """
     if isinstance(cmap, Colormap):
         return cmap
@@ -269,16 +274,27 @@ def _data_uri(png: bytes) -> bytes:
     return b"data:image/png;base64," + base64.b64encode(png)
 
 
-def _with_palette(png: bytes) -> bytes:
-    """Store the same picture with a palette if it has up to 256 opaque colours."""
-    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
-    packed = np.ascontiguousarray(pixels).view(np.uint32)[..., 0]
-    colours, index = np.unique(packed, return_inverse=True)
-    palette = colours.view(np.uint8).reshape(-1, 4)
-    if len(colours) > 256 or not (palette[:, 3] == 255).all():
-        return png
-    image = Image.fromarray(index.reshape(packed.shape).astype(np.uint8), mode="P")
-    image.putpalette(palette[:, :3].tobytes())
+def _take_pixels(image: AxesImage) -> Array:
+    """Give the pixels of an image, and leave black ones: matplotlib would store them at length."""
+    pixels = np.asarray(image.get_array())
+    image.set_data(np.zeros_like(pixels))
+    return pixels
+
+
+def _png(pixels: Array) -> bytes:
+    """Store a uint8 picture (rows, columns, 3), with a palette if it has up to 256 colours."""
+    image = Image.fromarray(pixels)
+    found = image.getcolors(_PALETTE_SIZE)
+    if found:
+        colours = np.sort([_packed(np.array(colour)) for _, colour in found])
+        image = Image.fromarray(np.searchsorted(colours, _packed(pixels)).astype(np.uint8))
+        image.putpalette([int(colour) >> shift & 255 for colour in colours for shift in _SHIFTS])
     buffer = io.BytesIO()
-    image.save(buffer, format="png", optimize=True)
+    image.save(buffer, format="png")
     return buffer.getvalue()
+
+
+def _packed(colours: Array) -> IntArray:
+    """Each colour (..., 3) as one number."""
+    packed: IntArray = (colours.astype(np.int32) << np.array(_SHIFTS)).sum(axis=-1)
+    return packed

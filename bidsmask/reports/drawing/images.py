@@ -164,10 +164,7 @@ def _draw_carpet(
         _draw_image(panel, _zscores(values)[:, rows], shades("gray", 20), t_r)
         panel.set_title(title)
         label_blocks(panel, blocks, order.size)
-    for panel in axes:
-        panel.set_xlim(0, sample_mask.size * t_r)
-        panel.set_xticklabels([])
-    _time_axis(axes[-1], sample_mask.size * t_r)
+    _share_time_axis(axes, sample_mask.size * t_r)
     return figure
 
 
@@ -194,10 +191,7 @@ def _draw_signals(
     _keys(axes[0], bool((~sample_mask).any()), len(present) < len(names))
     for panel, region in zip(axes[1:], examples, strict=True):
         _draw_example(panel, scores[:, region], readable(names[region]), sample_mask, t_r)
-    for panel in axes:
-        panel.set_xlim(0, sample_mask.size * t_r)
-        panel.set_xticklabels([])
-    _time_axis(axes[-1], sample_mask.size * t_r)
+    _share_time_axis(axes, sample_mask.size * t_r)
     return figure
 
 
@@ -250,11 +244,12 @@ def _shade_censored(axes: Axes, sample_mask: BoolArray, t_r: float) -> None:
         )
 
 
-def _time_axis(axes: Axes, duration_s: float) -> None:
-    ticks = axes.get_xticks()
-    ticks = ticks[(ticks >= 0) & (ticks <= duration_s)]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.set_xlabel("time (s)", labelpad=2)
+def _share_time_axis(panels: Sequence[Axes], duration_s: float) -> None:
+    """The same limits for all panels, numbers below the last only."""
+    for axes in panels:
+        axes.set_xlim(0, duration_s)
+        axes.tick_params(axis="x", labelbottom=axes is panels[-1])
+    panels[-1].set_xlabel("time (s)", labelpad=2)
 
 
 def _detrended(signals: FloatArray) -> FloatArray:

@@ -135,7 +135,7 @@ def rows(
     affine_ras = ras_affine(labels.shape, affine)
     grey = _grey_levels(np.nan_to_num(to_ras(reference, affine)))
     regions = to_ras(labels, affine)
-    lost = np.isin(regions, list(lost_ids)) & (regions != 0)
+    lost = _is_one_of(regions, lost_ids) & (regions != 0)
     box = _bounding_box((regions != 0) | (grey > GREY_LEVELS // 8))
     scene = _Scene(
         grey=grey[box],
@@ -204,8 +204,8 @@ def _turns(affine: FloatArray) -> tuple[list[int], list[bool]]:
 def _grey_levels(reference: FloatArray) -> IntArray:
     """From 0 to GREY_LEVELS - 1; the brightest half per cent is clipped."""
     high = float(np.percentile(reference, 99.5)) or float(reference.max()) or 1.0
-    share = np.clip(reference / abs(high), 0, 1)
-    levels: IntArray = np.minimum(share * GREY_LEVELS, GREY_LEVELS - 1).astype(np.int16)
+    scaled = reference * (GREY_LEVELS / abs(high))
+    levels: IntArray = np.clip(scaled, 0, GREY_LEVELS - 1).astype(np.int16)
     return levels
 
 
@@ -229,12 +229,17 @@ def _chosen_slices(regions: IntArray, lost: BoolArray, axis: int) -> list[int]:
     chosen: list[int] = []
     for share in np.array_split(np.arange(present[0], present[-1] + 1), N_SLICES[axis]):
         if share.size:
-            n_lost = unseen.sum(axis=others)[share]
+            n_lost = np.take(unseen, share, axis=axis).sum(axis=others)
             best = n_lost.argmax() if n_lost.any() else share.size // 2
             chosen.append(int(share[best]))
-            seen = np.unique(np.take(regions, chosen[-1], axis=axis))
-            unseen &= ~np.isin(regions, seen)
+            if unseen.any():
+                seen = np.unique(np.take(regions, chosen[-1], axis=axis))
+                unseen &= ~np.isin(regions, seen)
     return chosen
+
+
+def _is_one_of(regions: IntArray, ids: Collection[int]) -> BoolArray:
+    return np.isin(regions, list(ids)) if ids else np.zeros(regions.shape, dtype=bool)
 
 
 def _resized(plane: Array, sizes: FloatArray) -> Array:
@@ -248,11 +253,11 @@ def _resized(plane: Array, sizes: FloatArray) -> Array:
 
 
 def _fill(picture: Array, regions: IntArray, edges: BoolArray, colours: Array) -> None:
-    """Lay colours over a picture (rows, columns, 3); whole at the edges of regions."""
+    """Lay colours over a picture (rows, columns, 3); lighter at the edges of regions."""
     inside = regions != 0
-    veil = colours[regions[inside]].astype(int)
-    picture[inside] = (picture[inside] + veil) // 2
-    picture[edges] = colours[regions[edges]]
+    veil = colours[regions].astype(int)
+    picture[inside] = (picture[inside] + veil[inside]) // 2
+    picture[edges] = (veil[edges] + 255) // 2  # a dark colour needs an edge that can be seen
 
 
 def _striped(shape: tuple[int, ...]) -> BoolArray:
