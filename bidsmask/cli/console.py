@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,8 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bidsmask._version import __version__
 from bidsmask.settings import Settings
-from bidsmask.workflows.participant import Summary
-from bidsmask.workflows.plan import Plan, RunFailure
+
+if TYPE_CHECKING:
+    from bidsmask.workflows.participant import Summary
+    from bidsmask.workflows.plan import Plan, RunFailure
 
 _LAST_NODES = ("derive", "report")
 

@@ -16,7 +16,6 @@ _MODULES = (
     "scipy.interpolate",
     "scipy.linalg",
     "scipy.ndimage",
-    "scipy.signal",
 )
 
 gc.disable()
