@@ -197,9 +197,9 @@ def open_series(imgs: Any) -> Series:
 class _File:
     """Volumes of a NIfTI file of four dimensions."""
 
-    def __init__(self, stream: BoldStream, header: Any) -> None:
+    def __init__(self, stream: BoldStream) -> None:
         self.n_volumes = stream.n_volumes
-        self.dtype = _type_once_scaled(header)
+        self.dtype = stream.dtype
         self.blocks = stream.blocks
         self.scale = stream.scale
 
@@ -287,7 +287,7 @@ def _opened_path(path: Path, grid: Grid | None = None) -> Series:
     is_3d = n_axes == 3
     _check_axes(str(path), n_axes)
     source: _Source = (
-        _Volume(path, header) if is_3d else _File(BoldStream(path, grid=grid), header)
+        _Volume(path, header) if is_3d else _File(BoldStream(path, grid=grid))
     )
     return Series(str(path), grid, source, is_3d=is_3d, header=_as_nifti(header))
 

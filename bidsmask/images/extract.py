@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask._typing import Array, BoolArray
 from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.compression import COPY_AGAIN
+from bidsmask.images.readers import Reading, reader_of
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.projection import Projection
 from bidsmask.numerics.quality import VolumeStatistics
@@ -19,7 +20,7 @@ class Extraction:
 
     Parameters
     ----------
-    signals : float64 arrays of shape (T, P)
+    signals : arrays of shape (T, P)
         One for each projection, scaled. NaN where a region has no finite value.
     statistics : VolumeStatistics
         Of the voxels of the mask, flat with x running fastest.
@@ -27,22 +28,23 @@ class Extraction:
         Voxels of the mask that are NaN or infinite in at least one volume.
     """
 
-    signals: tuple[FloatArray, ...]
+    signals: tuple[Array, ...]
     statistics: VolumeStatistics
     n_nonfinite_voxels: int
 
 
 def extract(
-    stream: BoldStream, projections: Sequence[Projection], *, mask: BoolArray
+    stream: BoldStream, wanted: Sequence[Projection | Reading], *, mask: BoolArray
 ) -> Extraction:
-    """Project every volume of a run, and gather its statistics.
+    """Read all columns that are wanted off a run in one pass, and gather its statistics.
 
     Parameters
     ----------
     stream : BoldStream
         Read once, from the first volume to the last byte.
-    projections : sequence of Projection
-        On the grid of the run. How many there are, and which, changes no number of the others.
+    wanted : sequence of Projection or Reading
+        A projection is one on the grid of the run, of which nothing is smoothed; a reading says
+        more. How many there are, and which, changes no number of the others.
     mask : bool array of shape (X, Y, Z)
         Voxels that the statistics are about.
 
@@ -65,11 +67,11 @@ def extract(
     inside = np.flatnonzero(mask.ravel(order="F"))
     statistics = VolumeStatistics()
     nonfinite = np.zeros(inside.size, dtype=bool)
-    signals = [np.empty((stream.n_volumes, each.n_columns)) for each in projections]
+    readers = [reader_of(stream, _as_reading(stream, each)) for each in wanted]
     for volumes, block in stream.blocks():
-        for signal, projection in zip(signals, projections, strict=True):
-            signal[volumes] = stream.scale(projection.project(_take(block, projection.support)))
-        voxels = _take(block, inside)
+        for reader in readers:
+            reader.read(block)
+        voxels = np.take(block, inside, axis=1)
         with np.errstate(over="ignore", invalid="ignore"):  # seen to below: infinite DVARS
             statistics.update(stream.scale(voxels))
         _refuse_empty_volume(stream, statistics, inside.size)
@@ -77,14 +79,16 @@ def extract(
             nonfinite |= ~np.isfinite(voxels).all(axis=0)
     _refuse_impossible_run(stream, statistics)
     return Extraction(
-        signals=tuple(signals),
+        signals=tuple(reader.signals() for reader in readers),
         statistics=statistics,
         n_nonfinite_voxels=int(np.count_nonzero(nonfinite)),
     )
 
 
-def _take(block: Array, voxels: IntArray) -> Array:
-    return np.take(block, voxels, axis=1)
+def _as_reading(stream: BoldStream, wanted: Projection | Reading) -> Reading:
+    if isinstance(wanted, Reading):
+        return wanted
+    return Reading(projection=wanted, grid=stream.grid)
 
 
 def _refuse_empty_volume(stream: BoldStream, statistics: VolumeStatistics, n_voxels: int) -> None:

@@ -14,7 +14,7 @@ from bidsmask.images.header import data_dtype, grid_of, read_header, t_r_of
 from bidsmask.images.io import scaled
 from bidsmask.images.payload import Payload
 
-_BLOCK_BYTES = 1 << 24  # twice as many are no faster; there are two blocks at any time
+_BLOCK_BYTES = 1 << 23  # more is no faster; there are two blocks at any time
 _BLOCK_VOLUMES = 32
 
 
@@ -59,6 +59,12 @@ class BoldStream:
         self.t_r_header = t_r_of(self._header)
         volumes = block_volumes or volumes_per_block(self.grid.n_voxels, data_dtype(self._header))
         self._block_volumes = min(volumes, self.n_volumes)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values once they are scaled, in native byte order."""
+        one = np.zeros(1, dtype=data_dtype(self._header).newbyteorder("="))
+        return self.scale(one).dtype
 
     def blocks(self) -> Iterator[tuple[slice, Array]]:
         """Read the run from its first volume to its last byte.
@@ -122,5 +128,5 @@ class BoldStream:
 
 
 def volumes_per_block(n_voxels: int, dtype: np.dtype[Any]) -> int:
-    """Volumes that are worth reading at once: at most 32, and at most as many as take 16 MB."""
+    """Volumes that are worth reading at once: at most 32, and at most as many as take 8 MB."""
     return max(1, min(_BLOCK_VOLUMES, _BLOCK_BYTES // (n_voxels * dtype.itemsize)))

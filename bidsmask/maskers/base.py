@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import joblib
 import numpy as np
-import sklearn
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from bidsmask._typing import Array, BoolArray
 from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
+from bidsmask.images.readers import Reading
 from bidsmask.maskers.cleaning import clean
 from bidsmask.maskers.confounds import high_variance_confounds
-from bidsmask.maskers.extraction import Extraction, Recipe, extract
+from bidsmask.maskers.estimator import Transformer
+from bidsmask.maskers.extraction import Extraction, extract
 from bidsmask.maskers.notices import heard, warn
 from bidsmask.maskers.parameters import as_type, check_choice, check_parameters, output_dtype
 from bidsmask.maskers.reporting import (
@@ -48,7 +46,7 @@ class Columns:
     grid: Grid
 
 
-class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Masker(Transformer):
     """Base of the maskers: an image of T volumes in, signals (T, P) out, and back.
 
     The steps of `transform`, in this order: resample the volumes (where asked for), smooth them,
@@ -128,13 +126,14 @@ class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         sklearn.exceptions.NotFittedError
             If `fit` has not been called.
         """
-        return self.transform_single_imgs(imgs, confounds=confounds, sample_mask=sample_mask)
+        signals = self.transform_single_imgs(imgs, confounds=confounds, sample_mask=sample_mask)
+        return self._as_asked(signals)
 
     def transform_single_imgs(
         self, imgs: Any, confounds: Any = None, sample_mask: Any = None
     ) -> Any:
         """Give the signals of one run, as an array whatever `set_output` says."""
-        check_is_fitted(self)
+        self._refuse_unfitted()
         with heard() as messages:
             signals, learned = self._read(imgs, confounds, sample_mask)
         self._remember(learned | {"_said_of_run_": tuple(messages)})
@@ -173,14 +172,8 @@ class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         -------
         names : array of P texts
         """
-        check_is_fitted(self)
+        self._refuse_unfitted()
         return np.array(self._column_names(), dtype=object)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.no_validation = True
-        tags.input_tags.two_d_array = False
-        return tags
 
     # What the four kinds add
 
@@ -220,7 +213,7 @@ class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._forget()
         series = None if imgs is None else self._open_first(imgs)
         self.clean_args_ = dict(self.clean_args or {})
-        self.memory_ = _memory(self.memory, self.memory_level)
+        _check_memory(self.memory, self.memory_level)
         self.mask_img_ = self._read_mask()
         self._header_ = None if series is None else series.header
         with heard() as messages:
@@ -251,26 +244,37 @@ class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         extraction = self._extracted(imgs, series, columns)
         signals, learned = self._finish(extraction, columns)
         cleaned = self._cleaned(imgs, signals, confounds, sample_mask)
-        if series.is_3d and not self._gives_frames():
+        if series.is_3d and self._output == "default":
             cleaned = cleaned.reshape(-1)
         dtype = output_dtype(self.dtype) or self._dtype_of(series)
         if self.reports:
             kept = volumes_kept(sample_mask, self._runs().get("runs"), series.n_volumes)
-            learned["_seen_"] = seen_at_transform(series, extraction.middle, cleaned, kept)
+            learned["_seen_"] = seen_at_transform(series, extraction.picture, cleaned, kept)
         return as_type(cleaned, dtype), learned | {"_header_": series.header}
 
     def _extracted(self, imgs: Any, series: Series, columns: Columns) -> Extraction:
-        recipe = Recipe(
+        reading = Reading(
             projection=columns.projection,
             grid=columns.grid,
             smoothing_fwhm=self.smoothing_fwhm,
             dtype=self._working_dtype(series),
         )
-        if self.memory_.location is None or self.memory_level < 0:
-            return extract(series, recipe)
+        if self.memory is None or self.memory_.location is None or self.memory_level < 0:
+            return extract(series, reading)
         remembered = self.memory_.cache(_extract_once, ignore=["series"])
-        extraction: Extraction = remembered(series, recipe, _identity(imgs))
+        extraction: Extraction = remembered(series, reading, _identity(imgs))
         return extraction
+
+    @property
+    def memory_(self) -> Any:
+        """joblib's memory, where extraction is remembered; without a location it forgets."""
+        import joblib
+
+        self._refuse_unfitted()
+        if isinstance(self.memory, joblib.Memory):
+            return self.memory
+        place = None if self.memory is None else str(Path(self.memory).expanduser())
+        return joblib.Memory(location=place, verbose=0)
 
     def _working_dtype(self, series: Series) -> np.dtype[Any]:
         return np.dtype(np.float64)
@@ -309,11 +313,6 @@ class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         standardizes = self.standardize not in (None, False)
         return self.detrend or standardizes or any(item is not None for item in wanted)
 
-    def _gives_frames(self) -> bool:
-        config = getattr(self, "_sklearn_output_config", {})
-        chosen = config.get("transform", sklearn.get_config()["transform_output"])
-        return bool(chosen != "default")
-
     def _remember(self, learned: dict[str, Any]) -> None:
         for name, value in learned.items():
             setattr(self, name, value)
@@ -322,7 +321,7 @@ class Masker(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _painted(self, signals: Any) -> Any:
         """Image that carries each column's value in its voxels; the run's units and t_r."""
-        check_is_fitted(self)
+        self._refuse_unfitted()
         columns = self._inverse()
         values = _rows(signals, columns.projection.n_columns, self.dtype)
         painted = columns.projection.expand(np.atleast_2d(values))
@@ -366,23 +365,18 @@ def _painted_dtype(values: Array, painted: Array) -> np.dtype[Any]:
     return values.dtype
 
 
-def _memory(memory: Any, level: int) -> joblib.Memory:
-    if isinstance(memory, joblib.Memory):
-        return memory
-    if memory is None:
-        return joblib.Memory(location=None, verbose=0)
-    if level == 0:
+def _check_memory(memory: Any, level: int) -> None:
+    if isinstance(memory, (str, Path)) and level == 0:
         warn(
             "memory_level is 0, but a memory is given: extraction will be remembered there, as "
             "with memory_level=1. Set one or the other."
         )
-    return joblib.Memory(location=str(Path(memory).expanduser()), verbose=0)
 
 
-def _extract_once(series: Series, recipe: Recipe, identity: Any) -> Extraction:
-    """Extract; joblib tells by `recipe` and `identity` whether it has been done before."""
+def _extract_once(series: Series, reading: Reading, identity: Any) -> Extraction:
+    """Extract; joblib tells by `reading` and `identity` whether it has been done before."""
     del identity
-    return extract(series, recipe)
+    return extract(series, reading)
 
 
 def _identity(imgs: Any) -> Any:
@@ -390,6 +384,8 @@ def _identity(imgs: Any) -> Any:
     if isinstance(imgs, (list, tuple)):
         return [_identity(img) for img in imgs]
     if not isinstance(imgs, (str, Path)):
+        import joblib
+
         return joblib.hash((np.asanyarray(imgs.dataobj), imgs.affine))
     path = Path(imgs).expanduser()
     found = sorted(path.parent.glob(path.name)) or [path]

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
-import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
 from bidsmask._typing import Array, BoolArray, IntArray
 from bidsmask.errors import SpaceError
@@ -13,7 +11,7 @@ from bidsmask.images.accept import Series
 from bidsmask.images.grid import Grid
 from bidsmask.maskers.base import Columns, Masker, mask_of
 from bidsmask.maskers.extraction import Extraction
-from bidsmask.maskers.lookup import region_table
+from bidsmask.maskers.lookup import labels_of, region_table
 from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, warn
 from bidsmask.maskers.parameters import check_choice
 from bidsmask.maskers.volumes import labels_on, make_image, mask_on, read_atlas, refuse_other_grids
@@ -52,7 +50,7 @@ class PlacedRegions:
     @property
     def inside(self) -> IntArray:
         """Codes of the voxels inside the mask, flat with x running fastest."""
-        return np.where(self.mask, self.codes, 0).ravel(order="F")
+        return (self.codes * self.mask).ravel(order="F")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +66,29 @@ class RegionColumns(Columns):
 
     placed: PlacedRegions
     rows: IntArray
+
+    @property
+    def n_voxels(self) -> IntArray:
+        """Voxels inside the mask of each column's region, in the order of the support."""
+        return self.placed.n_inside[self.rows]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CoveredRegions:
+    """What a run holds of each region of the table.
+
+    Parameters
+    ----------
+    placed : PlacedRegions
+    n_covered : int array
+        Voxels of each region inside the mask that are finite in all volumes.
+    used : bool array
+        Whether that is enough for a column with values.
+    """
+
+    placed: PlacedRegions
+    n_covered: IntArray
+    used: BoolArray
 
 
 class NiftiLabelsMasker(Masker):
@@ -225,15 +246,20 @@ class NiftiLabelsMasker(Masker):
     @property
     def n_elements_(self) -> int:
         """Number of columns, P."""
-        check_is_fitted(self)
+        self._refuse_unfitted()
         return int(self._rows_.size)
+
+    @property
+    def lut_(self) -> Any:
+        """Table of the labels of the atlas."""
+        return self._table_.frame
 
     @property
     def labels_(self) -> list[Any]:
         """Labels of the columns; first the background's, if there is any in the image."""
-        check_is_fitted(self)
-        background = self.lut_.loc[self.lut_["index"] == self.background_label, "index"]
-        return background.tolist() + list(self._column_ids())
+        self._refuse_unfitted()
+        background = self._table_.index == self.background_label
+        return self._table_.index[background].tolist() + list(self._column_ids())
 
     @property
     def region_ids_(self) -> dict[Any, Any]:
@@ -247,17 +273,39 @@ class NiftiLabelsMasker(Masker):
         """Name of each column by its number."""
         return dict(enumerate(self._column_names()))
 
+    @property
+    def coverage_(self) -> Any:
+        """Table of what the last run held of each region."""
+        covered = self._covered_
+        return self._regions()[["index", "name"]].assign(
+            n_voxels=covered.placed.n_voxels,
+            n_covered=covered.n_covered,
+            coverage=coverage(covered.n_covered, covered.placed.n_voxels),
+            used=covered.used,
+        )
+
+    @property
+    def region_atlas_(self) -> Any:
+        """Image of the labels of the voxels that the columns of the last run are made of."""
+        placed = self._covered_.placed
+        ids = np.array([self.background_label, *self._table_.regions])
+        shown = np.zeros(ids.size, dtype=bool)
+        shown[self._rows_ + 1] = True
+        values = ids[np.where(placed.mask & shown[placed.codes], placed.codes, 0)]
+        return make_image(values.astype(_label_dtype(values)), placed.grid)
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_rows_")
 
     def _column_ids(self) -> list[Any]:
-        ids: list[Any] = self._regions()["index"].iloc[self._rows_].tolist()
+        ids: list[Any] = self._table_.regions[self._rows_].tolist()
         return ids
 
     def _column_names(self) -> list[str]:
-        return [str(name) for name in self._regions()["name"].iloc[self._rows_]]
+        names = self._table_.region_names
+        return [names[row] for row in self._rows_]
 
-    def _regions(self) -> pd.DataFrame:
+    def _regions(self) -> Any:
         """Table of the regions, without the background."""
         return self.lut_[self.lut_["index"] != self.background_label].reset_index(drop=True)
 
@@ -269,16 +317,19 @@ class NiftiLabelsMasker(Masker):
         if self.labels_img is None:
             raise ValueError("'labels_img' is None; the masker needs a label image.")
         values, grid = read_atlas(self.labels_img)
-        present = np.unique(values)
+        present = labels_of(values)
         if np.array_equal(present, [self.background_label]):
             raise ValueError("Image has no label.")
-        self.lut_ = region_table(present, self.background_label, labels=self.labels, lut=self.lut)
+        self._table_ = region_table(
+            present, self.background_label, labels=self.labels, lut=self.lut
+        )
         target = self._fit_grid(grid, series)
         if target != grid:
             values = self._moved(values, grid, target)
         self.labels_img_ = make_image(values, target)
         self.mask_img_ = self._fit_mask(target, known=series is not None)
-        self._rows_ = self._columns_on(target, values).rows
+        self._fitted_ = self._columns_on(target, values)
+        self._rows_ = self._fitted_.rows
 
     def _fit_grid(self, labels: Grid, series: Series | None) -> Grid:
         """Grid of the labels from now on."""
@@ -306,7 +357,7 @@ class NiftiLabelsMasker(Masker):
     def _moved(self, values: Array, grid: Grid, target: Grid) -> Array:
         """Labels on the grid of a run; says which are lost on the way."""
         moved = labels_on(values, grid, target, self.background_label)
-        before, after = (set(np.unique(each).tolist()) for each in (values, moved))
+        before, after = (set(labels_of(each).tolist()) for each in (values, moved))
         background = {self.background_label}
         if not after - background:
             raise SpaceError(NONE_LEFT.format("resampling the labels image"))
@@ -320,9 +371,9 @@ class NiftiLabelsMasker(Masker):
 
     def _columns_on(self, grid: Grid, values: Array) -> RegionColumns:
         """Regions inside the mask, on the grid on which the labels are."""
-        ids = self._regions()["index"].to_numpy()
+        ids = self._table_.regions
         codes = _codes(values, ids)
-        mask = np.ones(grid.shape, dtype=bool)
+        mask = np.ones(grid.shape, dtype=bool, order="F")
         if self.mask_img_ is not None:
             mask = mask_on(*mask_of(self.mask_img_), grid)
         placed = PlacedRegions(
@@ -330,7 +381,7 @@ class NiftiLabelsMasker(Masker):
             codes=codes,
             mask=mask,
             n_voxels=_sizes(codes, ids.size),
-            n_inside=_sizes(codes[mask], ids.size),
+            n_inside=_sizes(codes * mask, ids.size),
         )
         if not placed.n_inside.any():
             raise SpaceError(NONE_LEFT.format("applying mask to the labels image"))
@@ -362,7 +413,8 @@ class NiftiLabelsMasker(Masker):
             self._refuse_other_grids(grid, series)
         elif grid != series.grid:
             values, grid = self._brought_together(values, grid, series)
-        columns = self._columns_on(grid, values)
+        known = self._fitted_
+        columns = known if known.grid == grid else self._columns_on(grid, values)
         self._warn_of_masked(columns.placed)
         return columns
 
@@ -377,7 +429,7 @@ class NiftiLabelsMasker(Masker):
     def _warn_of_masked(self, placed: PlacedRegions) -> None:
         hidden = (placed.n_voxels > 0) & (placed.n_inside == 0)
         if hidden.any() and not (self.keep_masked_labels or self.keep_empty):
-            lost = set(self._regions()["index"][hidden].tolist())
+            lost = set(self._table_.regions[hidden].tolist())
             warn(
                 "After applying mask to the labels image, the following labels were removed: "
                 f"{lost}. No voxel of them lies inside the mask."
@@ -386,62 +438,58 @@ class NiftiLabelsMasker(Masker):
     def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, dict[str, Any]]:
         """Leave out regions that are not covered enough."""
         assert isinstance(columns, RegionColumns)
-        table = self._coverage(extraction, columns)
-        signals, used = extraction.signals, table["used"].to_numpy()[columns.rows]
-        rows = columns.rows
+        covered = self._covered(extraction, columns)
+        signals, rows = extraction.signals, columns.rows
+        used = covered.used[rows]
         if self.keep_empty:
             signals[:, ~used] = np.nan
         elif self.keep_masked_labels:
             signals[:, columns.placed.n_inside[rows] == 0] = 0
         elif not used.all():
-            self._warn_of_uncovered(table, rows[~used])
+            self._warn_of_uncovered(rows[~used])
             signals, rows = signals[:, used], rows[used]
-        atlas = self._atlas_of(columns.placed, rows)
-        return signals, {"_rows_": rows, "coverage_": table, "region_atlas_": atlas}
+        return signals, {"_rows_": rows, "_covered_": covered}
 
-    def _coverage(self, extraction: Extraction, columns: RegionColumns) -> pd.DataFrame:
+    def _covered(self, extraction: Extraction, columns: RegionColumns) -> CoveredRegions:
         placed = columns.placed
-        codes = placed.inside[columns.projection.support][extraction.finite]
+        codes = np.repeat(columns.rows + 1, columns.n_voxels)[extraction.finite]
         n_covered = _sizes(codes, placed.n_voxels.size)
-        share = coverage(n_covered, placed.n_voxels)
-        enough = share >= self.min_coverage if self.min_coverage > 0 else placed.n_inside > 0
-        return self._regions()[["index", "name"]].assign(
-            n_voxels=placed.n_voxels, n_covered=n_covered, coverage=share, used=enough
-        )
+        used = placed.n_inside > 0
+        if self.min_coverage > 0:
+            used = coverage(n_covered, placed.n_voxels) >= self.min_coverage
+        return CoveredRegions(placed=placed, n_covered=n_covered, used=used)
 
-    def _warn_of_uncovered(self, table: pd.DataFrame, rows: IntArray) -> None:
-        lost = set(table["index"].iloc[rows].tolist())
+    def _warn_of_uncovered(self, rows: IntArray) -> None:
+        lost = set(self._table_.regions[rows].tolist())
         warn(
             f"The following labels were removed: {lost}. Less than {self.min_coverage:.0%} of "
             "their voxels lie inside the mask and hold finite numbers."
         )
 
-    def _atlas_of(self, placed: PlacedRegions, rows: IntArray) -> Any:
-        """Labels of the voxels that columns are made of."""
-        ids = np.array([self.background_label, *self._regions()["index"]])
-        shown = np.zeros(ids.size, dtype=bool)
-        shown[rows + 1] = True
-        values = ids[np.where(placed.mask & shown[placed.codes], placed.codes, 0)]
-        return make_image(values.astype(_label_dtype(values)), placed.grid)
-
     # Painting back
 
     def _inverse(self) -> Columns:
         """Labels as they were fitted: columns are told apart by label, not by place."""
-        values, grid = np.asarray(self.labels_img_.dataobj), Grid.from_image(self.labels_img_)
-        placed = self._columns_on(grid, values).placed
-        return Columns(projection=LabelMeans(placed.inside, self._rows_ + 1), grid=grid)
+        placed = self._fitted_.placed
+        return Columns(
+            projection=LabelMeans(placed.inside, self._rows_ + 1), grid=self._fitted_.grid
+        )
 
 
 def _codes(values: Array, ids: Array) -> IntArray:
     """Replace each label by its place among the (ascending) `ids`, from 1; others by 0."""
+    if values.dtype.kind in "iu" and 0 <= values.min() <= values.max() < 1 << 20:
+        code_of = np.zeros(int(values.max()) + 1, dtype=np.int32)
+        known = ids[ids <= values.max()]
+        code_of[known] = np.arange(1, known.size + 1)
+        return np.take(code_of, values.T).T  # as a view it keeps the order in memory
     place = np.searchsorted(ids, values).clip(max=ids.size - 1)
-    return np.where(ids[place] == values, place + 1, 0)
+    return np.where(ids[place] == values, place + 1, 0).astype(np.int32)
 
 
 def _sizes(codes: IntArray, n_regions: int) -> IntArray:
     """Voxels of the codes 1 to `n_regions`."""
-    return np.bincount(codes.ravel(), minlength=n_regions + 1)[1:]
+    return np.bincount(codes.ravel(order="K"), minlength=n_regions + 1)[1:]
 
 
 def _label_dtype(values: Array) -> Any:

@@ -1,10 +1,11 @@
 """The table of a label image: which label is which region."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
 
 from bidsmask._typing import Array
 from bidsmask.maskers.notices import warn
@@ -13,9 +14,50 @@ BACKGROUND = "Background"
 UNKNOWN = "unknown"
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RegionTable:
+    """The labels of an image, ascending, and what they are called.
+
+    Parameters
+    ----------
+    index : array of shape (L,)
+        Each label once, the background's included if it is in the image.
+    names : L texts
+    background : number
+        The label that is no region.
+    lut : DataFrame, optional
+        Table that the names are from; its further columns are kept.
+    """
+
+    index: Array
+    names: tuple[str, ...]
+    background: float
+    lut: Any = None
+
+    @property
+    def regions(self) -> Array:
+        """Labels without the background's."""
+        return self.index[self.index != self.background]
+
+    @property
+    def region_names(self) -> list[str]:
+        """Names of the regions, without the background's."""
+        pairs = zip(self.index, self.names, strict=True)
+        return [name for label, name in pairs if label != self.background]
+
+    @property
+    def frame(self) -> Any:
+        """The table as a DataFrame, with columns ``index`` and ``name`` first."""
+        import pandas as pd
+
+        frame = pd.DataFrame({"index": self.index.tolist(), "name": list(self.names)})
+        frame = frame.astype({"name": object})
+        return frame if self.lut is None else _with_further_columns(frame, self.lut)
+
+
 def region_table(
     present: Array, background: float, *, labels: Sequence[str] | None = None, lut: Any = None
-) -> pd.DataFrame:
+) -> RegionTable:
     """Name the labels of an image.
 
     Parameters
@@ -31,10 +73,9 @@ def region_table(
 
     Returns
     -------
-    table : DataFrame
-        ``index`` and ``name`` (and what else `lut` has), one row per label that is in the image,
-        ascending. Without names, a region is called after its label; a region that the names do
-        not reach is "unknown"; the background is "Background".
+    table : RegionTable
+        Without names, a region is called after its label; a region that the names do not reach
+        is "unknown"; the background is "Background".
 
     Warns
     -----
@@ -48,29 +89,54 @@ def region_table(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> region_table(np.array([0, 3, 7]), 0, labels=["left", "right"])
-       index        name
-    0      0  Background
-    1      3        left
-    2      7       right
+    >>> region_table(np.array([0, 3, 7]), 0, labels=["left", "right"]).names
+    ('Background', 'left', 'right')
     """
     if labels and lut is not None:
         raise ValueError("Give either labels or a look-up table (lut), and not both.")
-    rows = pd.DataFrame({"index": present.tolist()})
-    regions = rows.loc[rows["index"] != background, "index"]
-    if lut is not None:
-        rows = rows.merge(_read(lut), on="index", how="left")
-        rows["name"] = rows["name"].fillna(UNKNOWN)
+    regions = present[present != background].tolist()
+    table = None if lut is None else _read(lut)
+    if table is not None:
+        known = dict(zip(table["index"], table["name"], strict=True))
+        names = [known.get(label, UNKNOWN) for label in regions]
     else:
         names = _padded(labels, len(regions)) if labels else [str(label) for label in regions]
-        rows.insert(1, "name", pd.Series(names, index=regions.index))
-    rows.loc[rows["index"] == background, "name"] = BACKGROUND
-    return rows
+    name_of = dict(zip(regions, map(_text, names), strict=True)) | {background: BACKGROUND}
+    return RegionTable(
+        index=present,
+        names=tuple(name_of[label] for label in present.tolist()),
+        background=background,
+        lut=table,
+    )
 
 
-def _read(lut: Any) -> pd.DataFrame:
+def labels_of(values: Array) -> Array:
+    """The labels of an image, each once, ascending.
+
+    Examples
+    --------
+    >>> labels_of(np.array([[3, 0], [3, 1]], dtype=np.int16))
+    array([0, 1, 3], dtype=int16)
+    """
+    few = values.dtype.kind in "iu" and values.size and 0 <= values.min() <= values.max() < 1 << 20
+    if not few:  # sorting takes far longer than counting
+        return np.unique(values)
+    return np.flatnonzero(np.bincount(values.ravel(order="K"))).astype(values.dtype)
+
+
+def _text(name: Any) -> str:
+    return UNKNOWN if name != name else str(name)  # an empty cell is NaN
+
+
+def _with_further_columns(frame: Any, lut: Any) -> Any:
+    further = lut.drop(columns="name")
+    return frame.merge(further, on="index", how="left")
+
+
+def _read(lut: Any) -> Any:
     """Rows of a table, the first of each label."""
+    import pandas as pd
+
     if isinstance(lut, (str, Path)):
         path = Path(lut).expanduser()
         separator = "," if path.suffix == ".csv" else "\t"

@@ -7,23 +7,19 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.errors import SpaceError
-from bidsmask.images.accept import Series
+from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
 from bidsmask.maskers.base import Columns, Masker, mask_of
 from bidsmask.maskers.extraction import Extraction
 from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, warn
 from bidsmask.maskers.parameters import check_choice
+from bidsmask.maskers.placed_maps import PlacedMaps, read_maps
 from bidsmask.maskers.reporting import ENGINES, make_report
-from bidsmask.maskers.volumes import (
-    as_volume,
-    make_image,
-    maps_on,
-    mask_on,
-    read_maps,
-    refuse_other_grids,
-)
+from bidsmask.maskers.volumes import make_image, mask_on, refuse_other_grids
 from bidsmask.numerics.maps import MapFit, WeightedMeans
 from bidsmask.numerics.projection import Projection
+
+NONE_LEFT = "No map left after {}."
 
 STRATEGIES = ("least_squares", "weighted_mean")
 
@@ -217,15 +213,21 @@ class NiftiMapsMasker(Masker):
                 "resampling_target has been set to 'mask' but no mask has been provided. Give "
                 "mask_img, or another resampling_target."
             )
-        maps, grid = read_maps(self.maps_img)
-        if not maps.any():
-            raise ValueError("maps_img contains no map: all its weights are 0.")
-        target = self._fit_grid(grid, series)
-        maps = _moved(maps, grid, target)
-        self.maps_img_ = make_image(as_volume(maps, target), target)
+        read = open_series(self.maps_img)
+        target = self._fit_grid(read.grid, series)
+        self._maps_ = read_maps(read, target)
+        if not self._maps_.weights.any():
+            self._refuse_nothing(read, target)
         if self.mask_img_ is not None and (series is not None or self.resampling_target != "data"):
             self.mask_img_ = make_image(mask_on(*mask_of(self.mask_img_), target), target)
-        self.map_numbers_ = self._columns_on(target, maps).numbers
+        self._fitted_ = self._columns_on(self._maps_)
+        self.map_numbers_ = self._fitted_.numbers
+
+    def _refuse_nothing(self, read: Series, target: Grid) -> None:
+        """Say why there is no map on the grid that was wanted."""
+        if target != read.grid and read_maps(read, read.grid).weights.any():
+            raise SpaceError(NONE_LEFT.format("resampling maps_img"))
+        raise ValueError("maps_img contains no map: all its weights are 0.")
 
     def _fit_grid(self, maps: Grid, series: Series | None) -> Grid:
         """Grid of the maps from now on."""
@@ -248,32 +250,36 @@ class NiftiMapsMasker(Masker):
     # Placing
 
     def _fitted_maps(self) -> tuple[FloatArray, Grid]:
-        grid = Grid.from_image(self.maps_img_)
-        return np.asarray(self.maps_img_.dataobj).T.reshape(-1, grid.n_voxels), grid
+        return np.stack(list(self._maps_.rows())), self._maps_.grid
 
-    def _columns_on(self, grid: Grid, maps: FloatArray) -> MapColumns:
+    @property
+    def maps_img_(self) -> Any:
+        """The maps as an image, made when it is asked for."""
+        return make_image(self._maps_.array(), self._maps_.grid)
+
+    def _columns_on(self, maps: PlacedMaps) -> MapColumns:
         """Maps inside the mask, on the grid on which the maps are."""
-        support = self._support(grid, maps)
-        weights = maps[:, support]
-        hidden: BoolArray = np.count_nonzero(weights, axis=1) == 0
+        weights, support = self._inside(maps)
+        hidden: BoolArray = ~weights.any(axis=1)
         if hidden.all():
-            raise SpaceError("No map left after applying mask to the maps image.")
+            raise SpaceError(NONE_LEFT.format("applying mask to the maps image"))
         if not self.allow_overlap:
             _refuse_overlap(weights)
         kept = np.ones(hidden.size, bool) if self.keep_masked_maps or self.keep_empty else ~hidden
         return MapColumns(
-            projection=self._projection(weights[kept], support),
-            grid=grid,
+            projection=self._projection(weights if kept.all() else weights[kept], support),
+            grid=maps.grid,
             numbers=np.flatnonzero(kept),
             hidden=hidden[kept],
         )
 
-    def _support(self, grid: Grid, maps: FloatArray) -> IntArray:
-        """Flat indices of the voxels inside the mask that have a weight."""
-        shown: BoolArray = np.count_nonzero(maps, axis=0) > 0
-        if self.mask_img_ is not None:
-            shown = shown & mask_on(*mask_of(self.mask_img_), grid).ravel(order="F")
-        return np.flatnonzero(shown)
+    def _inside(self, maps: PlacedMaps) -> tuple[FloatArray, IntArray]:
+        """Weights (P, V) inside the mask, and the flat indices of their voxels."""
+        if self.mask_img_ is None:
+            return maps.weights, maps.support
+        mask = mask_on(*mask_of(self.mask_img_), maps.grid).ravel(order="F")
+        inside = mask[maps.support]
+        return maps.weights[:, inside], maps.support[inside]
 
     def _projection(self, weights: FloatArray, support: IntArray) -> Projection:
         kind = MapFit if self.strategy == "least_squares" else WeightedMeans
@@ -282,16 +288,18 @@ class NiftiMapsMasker(Masker):
     # Transforming
 
     def _columns(self, series: Series) -> MapColumns:
-        maps, grid = self._fitted_maps()
+        maps, columns = self._maps_, self._fitted_
         if self.resampling_target is None:
-            self._refuse_other_grids(grid, series)
-        elif self.resampling_target == "data" and grid != series.grid:
+            self._refuse_other_grids(maps.grid, series)
+        elif self.resampling_target == "data" and maps.grid != series.grid:
             warn(RESAMPLING_ATLAS.format("maps"))
-            maps, grid = _moved(maps, grid, series.grid), series.grid
-        elif self.resampling_target == "maps" and grid != series.grid:
+            maps = maps.on(series.grid)
+            if not maps.weights.any():
+                raise SpaceError(NONE_LEFT.format("resampling maps_img"))
+            columns = self._columns_on(maps)
+        elif self.resampling_target == "maps" and maps.grid != series.grid:
             warn(RESAMPLING_IMAGES.format("maps"))
-        columns = self._columns_on(grid, maps)
-        self._warn_of_masked(columns.numbers, len(maps))
+        self._warn_of_masked(columns.numbers, len(maps.weights))
         return columns
 
     def _warn_of_masked(self, kept: IntArray, n_maps: int) -> None:
@@ -309,23 +317,14 @@ class NiftiMapsMasker(Masker):
         return extraction.signals, {"map_numbers_": columns.numbers}
 
     def _dtype_of(self, series: Series) -> np.dtype[Any]:
-        weights = self.maps_img_.get_data_dtype()
-        return np.dtype(np.result_type(weights, series.dtype, np.float32))
+        return np.dtype(np.result_type(self._maps_.weights.dtype, series.dtype, np.float32))
 
     # Painting back
 
     def _inverse(self) -> Columns:
-        maps, grid = self._fitted_maps()
-        support = self._support(grid, maps)
-        weights = maps[np.ix_(self.map_numbers_, support)]
-        return Columns(projection=self._projection(weights, support), grid=grid)
-
-
-def _moved(maps: FloatArray, grid: Grid, target: Grid) -> FloatArray:
-    moved = maps_on(maps, grid, target)
-    if not moved.any():
-        raise SpaceError("No map left after resampling maps_img.")
-    return moved
+        weights, support = self._inside(self._maps_)
+        projection = self._projection(weights[self.map_numbers_], support)
+        return Columns(projection=projection, grid=self._maps_.grid)
 
 
 def _refuse_overlap(weights: FloatArray) -> None:

@@ -1,15 +1,15 @@
-"""Masks, labels and maps as arrays on a grid, and arrays as images again."""
+"""Masks and labels as arrays on a grid, and arrays as images again."""
 
 from typing import Any
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, FloatArray
+from bidsmask._typing import Array, BoolArray
 from bidsmask.errors import SpaceError
 from bidsmask.images.accept import open_series
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import new_image
-from bidsmask.numerics.resample import resample_continuous, resample_nearest
+from bidsmask.numerics.resample import resample_nearest
 
 EMPTY_MASK = "The mask is invalid as it is empty: it masks all data."
 
@@ -60,24 +60,6 @@ def read_atlas(img: Any) -> tuple[Array, Grid]:
     return _finite(series.single()), series.grid
 
 
-def read_maps(img: Any) -> tuple[FloatArray, Grid]:
-    """Read an image of several maps with weights.
-
-    Returns
-    -------
-    maps : float array of shape (P, V)
-        Flat with x running fastest; float64 unless the image is of a smaller type, then float32.
-        NaN and infinite weights are 0.
-    grid : Grid
-    """
-    series = open_series(img)
-    dtype = np.float64 if series.dtype.itemsize > 4 else np.float32
-    maps = np.empty((series.n_volumes, series.grid.n_voxels), dtype=dtype)
-    for where, block in series.blocks():
-        maps[where] = series.scale(block)
-    return _finite(maps), series.grid
-
-
 def _finite(values: Array) -> Array:
     if values.dtype.kind == "f":
         values[~np.isfinite(values)] = 0
@@ -114,20 +96,6 @@ def mask_on(mask: BoolArray, grid: Grid, target: Grid) -> BoolArray:
 def labels_on(labels: Array, grid: Grid, target: Grid, background: float) -> Array:
     """Put labels on another grid; `background` where there were none."""
     return resample_nearest(labels, grid.affine, target.shape, target.affine, fill=background)
-
-
-def maps_on(maps: FloatArray, grid: Grid, target: Grid) -> FloatArray:
-    """Put maps (P, V) on another grid, by linear interpolation."""
-    if grid == target:
-        return maps
-    return np.stack([_map_on(values, grid, target) for values in maps]).astype(maps.dtype)
-
-
-def _map_on(values: FloatArray, grid: Grid, target: Grid) -> FloatArray:
-    placed = resample_continuous(
-        as_volume(values, grid), grid.affine, target.shape, target.affine, order=1
-    )
-    return placed.ravel(order="F")
 
 
 def cropped(mask: BoolArray, grid: Grid) -> tuple[BoolArray, Grid]:

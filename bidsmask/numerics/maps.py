@@ -6,6 +6,8 @@ Both ways to get at them are projections, in the sense of `bidsmask.numerics.pro
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.numerics.separable import AxisMatrices
+from bidsmask.numerics.weights import DenseWeights, fold_maps
 
 COLLINEAR = 1e-12
 """Maps are collinear if the smallest eigenvalue of their products is this share of the largest."""
@@ -13,7 +15,27 @@ COLLINEAR = 1e-12
 _MOST_IS_LOST = 1e-3
 
 
-class WeightedMeans:
+class Maps:
+    """Maps on the voxels that have a weight in any of them."""
+
+    def __init__(self, maps: FloatArray, support: IntArray) -> None:
+        self._maps = _finite_maps(maps)
+        self.support: IntArray = np.array(support, dtype=np.intp)
+        self._weights = DenseWeights(self._maps, self.support)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of maps, P."""
+        return int(self._maps.shape[0])
+
+    def weights(self, operator: AxisMatrices | None = None) -> DenseWeights:
+        """Weights of the voxels in each map; of the volumes before an operator maps them."""
+        if operator is None:
+            return self._weights
+        return fold_maps(self._maps, self.support, operator)
+
+
+class WeightedMeans(Maps):
     """The mean over all voxels, weighted by each map in turn.
 
     Parameters
@@ -44,31 +66,26 @@ class WeightedMeans:
     """
 
     def __init__(self, maps: FloatArray, support: IntArray) -> None:
-        self._maps = _finite_maps(maps)
-        self.support: IntArray = np.array(support, dtype=np.intp)
+        super().__init__(maps, support)
         negative = np.flatnonzero((self._maps < 0).any(axis=1))
         if negative.size:
             raise ValueError(
                 f"Map {negative[0]} (counted from 0) has negative weights: there is no weighted "
                 "mean. Fit the maps by least squares instead."
             )
-
-    @property
-    def n_columns(self) -> int:
-        """Number of maps, P."""
-        return int(self._maps.shape[0])
+        self._totals = self._maps.sum(axis=1, dtype=np.float64)
 
     def project(self, voxels: Array) -> FloatArray:
         """Weighted mean of the finite voxels for each map: (T, V) -> (T, P), float64."""
         finite = np.isfinite(voxels)
-        values = np.where(finite, voxels, 0).astype(np.float64, copy=False)
-        sums = values @ self._maps.T
-        weights = np.broadcast_to(self._maps.sum(axis=1), sums.shape).copy()
-        holed = ~finite.all(axis=1)
-        weights[holed] = finite[holed].astype(np.float64) @ self._maps.T
-        means: FloatArray = np.full_like(sums, np.nan)
-        np.divide(sums, weights, out=means, where=weights > 0)
-        return means
+        if finite.all():
+            return self.from_products(self._weights.products(voxels))
+        sums = self._weights.products(np.where(finite, voxels, 0))
+        return _quotients(sums, self._weights.products(finite))
+
+    def from_products(self, products: FloatArray) -> FloatArray:
+        """Columns (T, P) from the products of maps and finite volumes (T, P)."""
+        return _quotients(products, np.broadcast_to(self._totals, products.shape))
 
     def expand(self, columns: FloatArray) -> FloatArray:
         """Give each voxel the mean of the maps' values, weighted by them: (T, P) -> (T, V)."""
@@ -80,7 +97,7 @@ class WeightedMeans:
         return means
 
 
-class MapFit:
+class MapFit(Maps):
     """The coefficients with which maps, added up, come closest to a volume.
 
     Parameters
@@ -111,25 +128,20 @@ class MapFit:
     """
 
     def __init__(self, maps: FloatArray, support: IntArray) -> None:
-        self._maps = _finite_maps(maps)
-        self.support: IntArray = np.array(support, dtype=np.intp)
+        super().__init__(maps, support)
         self._present = self._maps.any(axis=1)
-        self._shown = self._maps[self._present]
-        self._gram = self._shown @ self._shown.T
-        _refuse_collinear(self._gram, np.flatnonzero(self._present))
-        self._inverse = np.linalg.inv(self._gram)
-
-    @property
-    def n_columns(self) -> int:
-        """Number of maps, P."""
-        return int(self._maps.shape[0])
+        self._gram = self._weights.products(self._maps)
+        _refuse_collinear(self._gram_of_present(), np.flatnonzero(self._present))
+        self._inverse = np.linalg.inv(self._gram_of_present())
 
     def project(self, voxels: Array) -> FloatArray:
         """Coefficients of the maps: (T, V) -> (T, P), float64."""
-        columns = np.full((voxels.shape[0], self.n_columns), np.nan)
         finite = np.isfinite(voxels)
         whole = finite.all(axis=1)
-        columns[np.ix_(whole, self._present)] = self._fit(voxels[whole])
+        if whole.all():
+            return self.from_products(self._weights.products(voxels))
+        columns = np.full((voxels.shape[0], self.n_columns), np.nan)
+        columns[whole] = self.from_products(self._weights.products(voxels[whole]))
         left = np.flatnonzero(~whole)
         while left.size:  # as a rule, the same voxels are missing in all volumes
             known = finite[left[0]]
@@ -140,34 +152,49 @@ class MapFit:
             left = left[~alike]
         return columns
 
+    def from_products(self, products: FloatArray) -> FloatArray:
+        """Columns (T, P) from the products of maps and finite volumes (T, P)."""
+        columns = np.full(products.shape, np.nan)
+        columns[:, self._present] = products[:, self._present] @ self._inverse
+        return columns
+
     def expand(self, columns: FloatArray) -> FloatArray:
         """Add the maps up: (T, P) -> (T, V)."""
-        expanded: FloatArray = columns[:, self._present] @ self._shown
+        expanded: FloatArray = columns[:, self._present] @ self._maps[self._present]
         return expanded
 
-    def _fit(self, voxels: Array) -> FloatArray:
-        coefficients: FloatArray = voxels.astype(np.float64) @ self._shown.T @ self._inverse
-        return coefficients
+    def _gram_of_present(self) -> FloatArray:
+        return self._gram[np.ix_(self._present, self._present)]
 
     def _fit_to(self, voxels: Array, known: BoolArray) -> FloatArray:
         """Coefficients (T, P) from voxels (T, V) of which those that are not known are 0."""
         gram = self._gram_of(known)
         if _is_collinear(gram):
             return np.full((len(voxels), len(gram)), np.nan)
-        return np.linalg.solve(gram, self._shown @ voxels.astype(np.float64).T).T
+        products = self._weights.products(voxels)[:, self._present]
+        return np.linalg.solve(gram, products.T).T
 
     def _gram_of(self, known: BoolArray) -> FloatArray:
         """Products of the maps (P, P) within the known voxels."""
-        missing = self._shown[:, ~known]
-        gram: FloatArray = self._gram - missing @ missing.T
-        if (np.diag(gram) > _MOST_IS_LOST * np.diag(self._gram)).all():
+        whole = self._gram_of_present()
+        missing = self._maps[np.ix_(self._present, ~known)].astype(np.float64)
+        gram: FloatArray = whole - missing @ missing.T
+        if (np.diag(gram) > _MOST_IS_LOST * np.diag(whole)).all():
             return gram
-        maps = self._shown[:, known]  # slower, but nothing cancels
-        return np.asarray(maps @ maps.T)
+        maps = self._maps[np.ix_(self._present, known)].astype(np.float64)
+        return np.asarray(maps @ maps.T)  # slower, but nothing cancels
+
+
+def _quotients(sums: FloatArray, weights: FloatArray) -> FloatArray:
+    means: FloatArray = np.full_like(sums, np.nan)
+    np.divide(sums, weights, out=means, where=weights > 0)
+    return means
 
 
 def _finite_maps(maps: FloatArray) -> FloatArray:
-    numbers = np.asarray(maps, dtype=np.float64)
+    """Maps as floating-point numbers; those of single precision stay, and take half the space."""
+    single = maps.dtype == np.float32
+    numbers = np.asarray(maps, dtype=np.float32 if single else np.float64)
     if not np.isfinite(numbers).all():
         raise ValueError("Maps have to be finite; make missing values 0.")
     return numbers

@@ -11,6 +11,8 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.numerics import regionwise
+from bidsmask.numerics.separable import AxisMatrices
+from bidsmask.numerics.weights import SparseWeights, fold_regions
 
 
 class Projection(Protocol):
@@ -35,8 +37,8 @@ class Projection(Protocol):
         ...
 
 
-class _RegionMeans:
-    """The mean over the voxels of each region, region after region."""
+class _Regions:
+    """The voxels of some regions, region after region."""
 
     def __init__(self, regions: Sequence[IntArray]) -> None:
         self.support: IntArray = np.concatenate([np.empty(0, dtype=np.intp), *regions])
@@ -49,6 +51,22 @@ class _RegionMeans:
     def n_columns(self) -> int:
         """Number of regions asked for, P."""
         return int(self.n_voxels.size)
+
+    @property
+    def regions(self) -> list[IntArray]:
+        """Flat indices of the voxels of each region."""
+        return np.split(self.support, np.cumsum(self.n_voxels)[:-1])
+
+
+class RegionMeans(_Regions):
+    """The mean over the voxels of each region.
+
+    Parameters
+    ----------
+    regions : P int arrays
+        Flat indices (x runs fastest) of the voxels of each region. One without voxels gives a
+        column of NaN.
+    """
 
     def project(self, voxels: Array) -> FloatArray:
         """Mean over the finite voxels of each region.
@@ -66,6 +84,15 @@ class _RegionMeans:
         if self.support.size and voxels.shape[0]:
             columns[:, self._present] = self._means(voxels)
         return columns
+
+    def weights(self, operator: AxisMatrices) -> SparseWeights:
+        """Weights of the means, of the volumes before an operator maps them."""
+        return fold_regions(self.regions, operator)
+
+    def from_products(self, products: FloatArray) -> FloatArray:
+        """Columns (T, P) from weighted sums (T, P): NaN where a region has no voxel."""
+        products[:, self.n_voxels == 0] = np.nan
+        return products
 
     def expand(self, columns: FloatArray) -> FloatArray:
         """Give each supporting voxel the value of its region: (T, P) -> (T, V)."""
@@ -91,7 +118,7 @@ class _RegionMeans:
         return sums
 
 
-class LabelMeans(_RegionMeans):
+class LabelMeans(RegionMeans):
     """The mean over the voxels of each label.
 
     Parameters
@@ -129,7 +156,7 @@ class LabelMeans(_RegionMeans):
         super().__init__(voxels_of_labels(labels_flat, ids))
 
 
-class SphereMeans(_RegionMeans):
+class SphereMeans(RegionMeans):
     """The mean over the voxels of each sphere; spheres may share voxels.
 
     Parameters
@@ -180,7 +207,7 @@ Statistic = Literal[
 """What `RegionStatistic` makes of the voxels of a region."""
 
 
-class RegionStatistic(_RegionMeans):
+class RegionStatistic(_Regions):
     """A number for the voxels of each region, which need not be the mean.
 
     Parameters
@@ -246,7 +273,7 @@ class RegionStatistic(_RegionMeans):
         columns : float64 array of shape (T, P)
         """
         if self.statistic == "mean":
-            return super().project(voxels)
+            return RegionMeans(self.regions).project(voxels)
         compute = getattr(regionwise, self.statistic)
         columns = np.full((voxels.shape[0], self.n_columns), np.nan)
         ends = self._starts + self.n_voxels[self._present]

@@ -8,9 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, FloatArray
-from bidsmask.numerics.affine import same_grid
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.numerics.affine import apply_affine, same_grid
 from bidsmask.numerics.morphology import add_neighbours
+from bidsmask.numerics.separable import AxisMatrices
+
+PARALLEL = 1e-9
+"""Axes are parallel if an end of one strays from the other by less than this share of a voxel."""
 
 _GROWTH = 2  # voxels by which values are continued into missing ones before interpolation
 
@@ -132,6 +136,122 @@ def resample_continuous(
     holes = _interpolated(_computable(missing), to_source, target_shape, np.uint8, order=0, fill=0)
     resampled[holes.astype(bool)] = np.nan
     return _clipped(resampled, clip_to)
+
+
+def resampling_matrices(
+    shape: tuple[int, int, int],
+    affine: FloatArray,
+    target_shape: tuple[int, int, int],
+    target_affine: FloatArray,
+    *,
+    order: Literal[1, 3] = 3,
+) -> AxisMatrices | None:
+    """Give `resample_continuous` (with a fill of 0) as a matrix for each axis.
+
+    Parameters
+    ----------
+    shape : three ints
+        Of the source.
+    affine : array of shape (4, 4)
+        From voxels of the source to mm. Not singular.
+    target_shape, target_affine
+        As in `resample_continuous`.
+    order : 1 or 3
+
+    Returns
+    -------
+    matrices : AxisMatrices or None
+        For volumes without missing values. None if the axes of the lattices are not parallel,
+        x to x, y to y and z to z (either may run backwards).
+
+    Examples
+    --------
+    >>> shifted = np.eye(4)
+    >>> shifted[0, 3] = 0.25
+    >>> resampling_matrices((3, 1, 1), np.eye(4), (3, 1, 1), shifted, order=1).x
+    array([[0.75, 0.25, 0.  ],
+           [0.  , 0.75, 0.25],
+           [0.  , 0.  , 0.  ]])
+    """
+    to_source = _to_source(affine, target_shape, target_affine)
+    scales, offsets = np.diag(to_source)[:3], to_source[:3, 3]
+    askew = np.abs(to_source[:3, :3] - np.diag(scales)).max(axis=0) * target_shape
+    if askew.max() > PARALLEL:
+        return None
+    x, y, z = (
+        _resampling_matrix(*along, order)
+        for along in zip(shape, target_shape, scales, offsets, strict=True)
+    )
+    return AxisMatrices(x=x, y=y, z=z)
+
+
+def _resampling_matrix(
+    n_source: int, n_target: int, scale: float, offset: float, order: Literal[1, 3]
+) -> FloatArray:
+    """Matrix (n_target, n_source): what becomes of a line of zeros with a single 1 in it."""
+    from scipy.ndimage import affine_transform
+
+    matrix = np.empty((n_target, n_source))
+    for column, line in enumerate(np.eye(n_source)):
+        matrix[:, column] = affine_transform(
+            line, [scale], offset=offset, output_shape=(n_target,), order=order, mode="constant"
+        )
+    return matrix
+
+
+class LinearSampler:
+    """Linear interpolation at chosen voxels of another lattice.
+
+    What `resample_continuous` does with order 1 to all voxels, for those that are wanted.
+
+    Parameters
+    ----------
+    shape : three ints
+        Of the source.
+    affine : array of shape (4, 4)
+        From voxels of the source to mm. Not singular.
+    target_shape, target_affine
+        As in `resample_continuous`.
+    voxels : int array of shape (V,)
+        Flat indices on the target lattice, x running fastest. They lie inside of the source;
+        what rounding puts just outside is put back.
+
+    Examples
+    --------
+    >>> shifted = np.eye(4)
+    >>> shifted[0, 3] = 0.25
+    >>> LinearSampler((3, 1, 1), np.eye(4), (3, 1, 1), shifted, np.array([0, 1]))(
+    ...     np.array([0.0, 10.0, 20.0])
+    ... )
+    array([ 2.5, 12.5])
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        affine: FloatArray,
+        target_shape: tuple[int, int, int],
+        target_affine: FloatArray,
+        voxels: IntArray,
+    ) -> None:
+        to_source = _to_source(affine, target_shape, target_affine)
+        target = np.column_stack(np.unravel_index(voxels, target_shape, order="F"))
+        places = apply_affine(to_source, target).clip(0, np.array(shape) - 1)
+        below = np.minimum(places.astype(np.int64), np.maximum(np.array(shape) - 2, 0))
+        self._share = (places - below).T  # (3, V): how far on towards the next voxel
+        steps = np.array([1, shape[0], shape[0] * shape[1]])
+        self._first = (below @ steps).astype(np.int64)
+        self._steps = np.where(np.array(shape) > 1, steps, 0)
+
+    def __call__(self, values: Array) -> FloatArray:
+        """Interpolate between values (V_source,), flat with x running fastest: (V,), float64."""
+        total = np.zeros(self._first.size)
+        for corner in np.ndindex(2, 2, 2):
+            weight = np.ones(self._first.size)
+            for share, upper in zip(self._share, corner, strict=True):
+                weight *= share if upper else 1 - share
+            total += weight * values[self._first + int(np.dot(corner, self._steps))]
+        return total
 
 
 def _interpolated(

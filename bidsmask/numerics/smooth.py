@@ -11,6 +11,7 @@ import numpy as np
 from bidsmask._typing import Array, FloatArray
 from bidsmask.numerics.affine import voxel_sizes
 from bidsmask.numerics.morphology import add_neighbours
+from bidsmask.numerics.separable import AxisMatrices
 
 FWHM_OVER_SIGMA = float(np.sqrt(8 * np.log(2)))
 
@@ -74,6 +75,53 @@ def smooth_volume(
         if _CUT * sigma >= 0.5:  # else nothing but the voxel itself is left of the Gaussian
             gaussian_filter1d(smoothed, sigma, output=smoothed, axis=axis, truncate=_CUT)
     return smoothed
+
+
+def smoothing_matrices(
+    shape: tuple[int, int, int], affine: FloatArray, fwhm: float | Sequence[float]
+) -> AxisMatrices:
+    """Give the convolution of `smooth_volume` as a matrix for each axis.
+
+    Parameters
+    ----------
+    shape : three ints
+    affine : array of shape (4, 4)
+        From voxels to mm.
+    fwhm : number or three numbers
+        Full width at half maximum in mm, of all directions or along each *voxel axis*.
+
+    Returns
+    -------
+    matrices : AxisMatrices
+        Symmetric, for the image goes on as its own mirror image: smoothing is its own adjoint.
+
+    Raises
+    ------
+    ValueError
+        If there are neither one nor three widths, or one is negative or not finite.
+
+    Examples
+    --------
+    >>> smoothing_matrices((3, 1, 1), np.diag([2.0, 2.0, 2.0, 1.0]), (2.0, 0, 0)).x.round(3)
+    array([[0.944, 0.056, 0.   ],
+           [0.056, 0.889, 0.056],
+           [0.   , 0.056, 0.944]])
+    """
+    sigmas = np.broadcast_to(_widths(fwhm) / (FWHM_OVER_SIGMA * voxel_sizes(affine)), 3)
+    x, y, z = (_smoothing_matrix(n, sigma) for n, sigma in zip(shape, sigmas, strict=True))
+    return AxisMatrices(x=x, y=y, z=z)
+
+
+def _smoothing_matrix(n_voxels: int, sigma: float) -> FloatArray:
+    """Gaussian (n, n) along a line that goes on beyond its ends as its own mirror image."""
+    reach = int(_CUT * sigma + 0.5)
+    steps = np.arange(-reach, reach + 1)
+    weights = np.exp(-0.5 * np.square(steps / sigma)) if reach else np.ones(1)
+    places = (np.arange(n_voxels)[:, None] + steps) % (2 * n_voxels)
+    mirrored = np.where(places < n_voxels, places, 2 * n_voxels - 1 - places)
+    matrix = np.zeros((n_voxels, n_voxels))
+    np.add.at(matrix, (np.arange(n_voxels)[:, None], mirrored), weights / weights.sum())
+    return matrix
 
 
 def _averaged_with_neighbours(volume: FloatArray, fwhm: str) -> FloatArray:

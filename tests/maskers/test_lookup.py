@@ -8,7 +8,7 @@ PRESENT = np.array([0, 3, 5, 7])
 
 
 def names(**how):
-    return region_table(PRESENT, 0, **how)["name"].tolist()
+    return region_table(PRESENT, 0, **how).frame["name"].tolist()
 
 
 def test_regions_without_names_are_called_after_their_labels():
@@ -39,16 +39,16 @@ def test_too_many_names_are_cut_with_a_warning():
 
 def test_another_label_may_be_the_background():
     table = region_table(PRESENT, 5, labels=["a", "b", "c"])
-    assert table["name"].tolist() == ["a", "b", "Background", "c"]
+    assert list(table.names) == ["a", "b", "Background", "c"]
 
 
 def test_a_background_that_is_not_there_has_no_row():
-    assert region_table(PRESENT[1:], 0)["index"].tolist() == [3, 5, 7]
+    assert region_table(PRESENT[1:], 0).index.tolist() == [3, 5, 7]
 
 
 def test_rows_are_matched_by_label_and_further_columns_kept():
     lut = pd.DataFrame({"index": [7, 3, 99], "name": ["g", "c", "?"], "network": ["N", "M", "-"]})
-    table = region_table(PRESENT, 0, lut=lut)
+    table = region_table(PRESENT, 0, lut=lut).frame
     assert table["name"].tolist() == ["Background", "c", "unknown", "g"]
     assert table["network"].tolist()[1:4:2] == ["M", "N"]
 

@@ -6,9 +6,7 @@ from bidsmask.maskers.volumes import (
     as_volume,
     cropped,
     make_image,
-    maps_on,
     mask_on,
-    read_maps,
     read_mask,
     refuse_other_grids,
 )
@@ -37,17 +35,6 @@ def test_a_mask_is_where_every_volume_is_something(image):
     values[0, 0, 0, 1], values[1, 1, 1, 0], values[2, 2, 2, 0] = 0, np.nan, np.inf
     mask, _ = read_mask(image(values))
     assert np.argwhere(~mask).tolist() == [[0, 0, 0], [1, 1, 1], [2, 2, 2]]
-
-
-def test_maps_keep_single_precision(image):
-    maps, _ = read_maps(image(np.ones((3, 3, 3, 2), np.float32)))
-    assert maps.dtype == np.float32
-    assert maps.shape == (2, 27)
-
-
-def test_maps_on_their_own_grid_stay_as_they_are():
-    maps = np.random.default_rng(0).normal(size=(2, GRID.n_voxels))
-    assert maps_on(maps, GRID, GRID) is maps
 
 
 def test_a_mask_that_lies_elsewhere_is_empty():

@@ -96,7 +96,8 @@ def test_a_map_of_zeros_gives_a_column_of_nan_and_does_not_disturb_the_others(ki
     expected = kind(maps, SUPPORT).project(voxels)
     assert projection.n_columns == 6
     assert np.isnan(columns[:, 2]).all()
-    np.testing.assert_array_equal(np.delete(columns, 2, 1), expected)
+    # not to the bit: a library sums in another order where there is one row more
+    np.testing.assert_allclose(np.delete(columns, 2, 1), expected, rtol=1e-12)
     assert np.isfinite(projection.expand(columns)).all()
 
 

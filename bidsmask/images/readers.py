@@ -1,0 +1,411 @@
+"""Ways from the volumes of a run to columns, of which the cheapest is taken.
+
+A *reading* says which columns are wanted: a projection, the grid that it lies on, and how volumes
+are smoothed on that grid. A *reader* takes block after block of the run and keeps the columns:
+
+- as they are, where volumes are neither moved nor smoothed;
+- through weights into which smoothing is folded (`bidsmask.numerics.weights`);
+- through moved and smoothed volumes, of which only the box around the wanted voxels is computed.
+
+All give the same numbers, to 1e-6 of a column's standard deviation in double precision. Runs
+whose values have no more than single precision (float32, integers of 16 bits) are moved and
+smoothed in single precision, relative to their first volume.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.images.grid import Grid
+from bidsmask.numerics.maps import Maps
+from bidsmask.numerics.projection import (
+    Projection,
+    RegionMeans,
+    RegionStatistic,
+    VoxelSelection,
+)
+from bidsmask.numerics.resample import resample_continuous, resampling_matrices
+from bidsmask.numerics.separable import (
+    AxisMatrices,
+    Box,
+    box_around,
+    box_shape,
+    cut,
+    within_box,
+)
+from bidsmask.numerics.smooth import smooth_volume, smoothing_matrices
+from bidsmask.numerics.weights import Products, Weights
+
+VOLUMES_AT_ONCE = 16
+"""Products, and statistics of regions, are far faster on some volumes than on one."""
+
+_MOST_THREADS = 4
+"""More are not faster by much, and each holds some copies of a volume."""
+
+SECONDS_PER_PRODUCT = 2.5e-11
+"""Of dense matrices, and the next two of folded weights: each, and to make one or a column."""
+
+SECONDS_PER_WEIGHT = 7e-10
+SECONDS_TO_FOLD_WEIGHT = 1e-7
+SECONDS_TO_FOLD_COLUMN = 2e-4
+
+
+class Volumes(Protocol):
+    """A run, as `bidsmask.images.stream.BoldStream` and `bidsmask.images.accept.Series` are."""
+
+    @property
+    def grid(self) -> Grid: ...
+
+    @property
+    def n_volumes(self) -> int: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values once they are scaled."""
+        ...
+
+    def blocks(self) -> Iterator[tuple[slice, Array]]: ...
+
+    def scale(self, values: Array) -> Array: ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reading:
+    """Columns that are wanted of a run.
+
+    Parameters
+    ----------
+    projection : Projection
+    grid : Grid
+        Of the projection; a run that lies on another one is resampled (cubic splines, clipped to
+        the range of the run and 0).
+    smoothing_fwhm : number, three numbers, "fast" or None
+        See `bidsmask.numerics.smooth.smooth_volume`; done on `grid`.
+    dtype : dtype
+        Of the columns that are kept.
+    """
+
+    projection: Projection
+    grid: Grid
+    smoothing_fwhm: Any = None
+    dtype: np.dtype[Any] = np.dtype(np.float64)
+
+    @property
+    def smooths(self) -> bool:
+        """Whether anything is smoothed."""
+        fwhm = self.smoothing_fwhm
+        return fwhm is not None and (isinstance(fwhm, str) or bool(np.any(np.asarray(fwhm))))
+
+
+class Reader:
+    """Takes the blocks of a run, one after the other, and keeps columns.
+
+    Attributes
+    ----------
+    finite : bool array of shape (V,)
+        Which voxels of the projection's support are finite numbers in all volumes, as they reach
+        the projection.
+    """
+
+    def __init__(self, series: Volumes, reading: Reading, volumes_at_once: int = 1) -> None:
+        self._series = series
+        self._projection = reading.projection
+        self._at_once = volumes_at_once
+        self.finite: BoolArray = np.ones(reading.projection.support.size, dtype=bool)
+        shape, dtype = (series.n_volumes, reading.projection.n_columns), reading.dtype
+        if self._needs_all_volumes:
+            shape, dtype = (series.n_volumes, reading.projection.support.size), series.dtype
+        self._kept = np.empty(shape, dtype=dtype)
+        self._n_kept = 0
+        self._waiting: list[Array] = []
+
+    def read(self, block: Array) -> None:
+        """Take the next block (n, V_all), as it is stored."""
+        self._waiting.append(self._voxels(block))
+        if sum(map(len, self._waiting)) >= self._at_once:
+            self._keep()
+
+    def signals(self) -> Array:
+        """Columns (T, P), once all blocks have been read."""
+        if self._waiting:
+            self._keep()
+        return self._projection.project(self._kept) if self._needs_all_volumes else self._kept
+
+    def _voxels(self, block: Array) -> Array:
+        """Take what is needed (n, V) out of a block; new memory."""
+        raise NotImplementedError
+
+    def _columns(self, voxels: Array) -> Array:
+        """Columns (n, P) of volumes whose voxels (n, V) are at hand."""
+        if voxels.dtype.kind == "f":
+            self.finite &= np.isfinite(voxels).all(axis=0)
+        as_they_are = isinstance(self._projection, VoxelSelection) or self._needs_all_volumes
+        return voxels if as_they_are else self._projection.project(voxels)
+
+    def _keep(self) -> None:
+        alone = len(self._waiting) == 1
+        columns = self._columns(self._waiting[0] if alone else np.concatenate(self._waiting))
+        self._kept[self._n_kept : self._n_kept + len(columns)] = columns
+        self._n_kept += len(columns)
+        self._waiting = []
+
+    @property
+    def _needs_all_volumes(self) -> bool:
+        return isinstance(self._projection, RegionStatistic) and self._projection.needs_all_volumes
+
+
+class PlainReader(Reader):
+    """Reads volumes as they are."""
+
+    def _voxels(self, block: Array) -> Array:
+        return self._series.scale(np.take(block, self._projection.support, axis=1))
+
+
+class MovedReader(Reader):
+    """Reads volumes that are moved to another grid, smoothed, or both."""
+
+    def __init__(
+        self,
+        series: Volumes,
+        reading: Reading,
+        move: Callable[[Array], Array],
+        volumes_at_once: int = 1,
+    ) -> None:
+        super().__init__(series, reading, volumes_at_once)
+        self._move = move
+
+    def _voxels(self, block: Array) -> Array:
+        return self._move(block)
+
+
+class WeightsReader(Reader):
+    """Reads weighted sums, of volumes as they are or with smoothing in the weights."""
+
+    def __init__(
+        self, series: Volumes, reading: Reading, weights: Weights, *, smooths: bool
+    ) -> None:
+        super().__init__(series, reading, VOLUMES_AT_ONCE)
+        self._smooths = smooths
+        self._support = weights.support
+        self._products = Products(weights, single=is_single(series))
+
+    def _voxels(self, block: Array) -> Array:
+        return self._series.scale(np.take(block, self._support, axis=1))
+
+    def _columns(self, voxels: Array) -> Array:
+        if voxels.dtype.kind == "f" and not (finite := np.isfinite(voxels)).all():
+            if not self._smooths:
+                return super()._columns(voxels)
+            voxels = np.where(finite, voxels, 0)
+        return self._projection.from_products(self._products(voxels))  # type: ignore[attr-defined]
+
+
+def reader_of(series: Volumes, reading: Reading) -> Reader:
+    """Choose the cheapest way to columns.
+
+    Parameters
+    ----------
+    series : Volumes
+    reading : Reading
+
+    Returns
+    -------
+    reader : Reader
+    """
+    projection = reading.projection
+    at_once = VOLUMES_AT_ONCE if isinstance(projection, RegionStatistic) else 1
+    moves = series.grid != reading.grid
+    if not moves and not reading.smooths:
+        if isinstance(projection, Maps):
+            return WeightsReader(series, reading, projection.weights(), smooths=False)
+        return PlainReader(series, reading, at_once)
+    operators = _operators(series, reading)
+    if operators is None:
+        return MovedReader(series, reading, _VolumeByVolume(series, reading), at_once)
+    if not moves and isinstance(projection, RegionMeans | Maps):
+        (smoothing,) = operators
+        if _folding_is_cheaper(series.n_volumes, projection, smoothing):
+            return WeightsReader(series, reading, projection.weights(smoothing), smooths=True)
+    return MovedReader(series, reading, _ByAxes(series, reading, operators), at_once)
+
+
+def is_single(series: Volumes) -> bool:
+    """Whether the values of a run have no more than single precision."""
+    return bool(np.result_type(series.dtype, np.float32) == np.float32)
+
+
+def value_range(series: Volumes) -> tuple[float, float]:
+    """Smallest and largest finite value of a run, and 0: an interpolated value lies between them.
+
+    Takes a pass over the run of its own.
+    """
+    lowest, highest = 0.0, 0.0
+    for _, block in series.blocks():
+        low, high = _ends(series.scale(block))
+        lowest, highest = min(lowest, low), max(highest, high)
+    return lowest, highest
+
+
+def _ends(block: Array) -> tuple[float, float]:
+    low, high = float(block.min()), float(block.max())
+    if np.isfinite(low) and np.isfinite(high):
+        return low, high
+    finite = np.isfinite(block)
+    return (
+        float(block.min(where=finite, initial=0)),
+        float(block.max(where=finite, initial=0)),
+    )
+
+
+def _operators(series: Volumes, reading: Reading) -> list[AxisMatrices] | None:
+    """Operators that move and smooth, in this order; None if one of them is not separable."""
+    operators = []
+    if series.grid != reading.grid:
+        moving = resampling_matrices(
+            series.grid.shape, series.grid.affine, reading.grid.shape, reading.grid.affine
+        )
+        if moving is None:
+            return None
+        operators.append(moving)
+    if reading.smooths:
+        if isinstance(reading.smoothing_fwhm, str):
+            return None
+        grid = reading.grid
+        operators.append(smoothing_matrices(grid.shape, grid.affine, reading.smoothing_fwhm))
+    return operators
+
+
+def _folding_is_cheaper(
+    n_volumes: int, projection: RegionMeans | Maps, operator: AxisMatrices
+) -> bool:
+    rows = operator.to(target=box_around(projection.support, operator.target_shape))
+    moved = rows.to(source=rows.reach())
+    if isinstance(projection, Maps):
+        to_fold = projection.n_columns * moved.n_products
+        each = projection.n_columns * int(np.prod(moved.source_shape))
+        seconds = (to_fold + n_volumes * each) * SECONDS_PER_PRODUCT
+    else:
+        n_weights = sum(_n_reached(region, operator) for region in projection.regions)
+        seconds = n_weights * (SECONDS_TO_FOLD_WEIGHT + n_volumes * SECONDS_PER_WEIGHT)
+        seconds += projection.n_columns * SECONDS_TO_FOLD_COLUMN
+    return seconds < n_volumes * moved.n_products * SECONDS_PER_PRODUCT
+
+
+def _n_reached(region: IntArray, operator: AxisMatrices) -> int:
+    """Voxels of the box that the mapped voxels of a region depend on."""
+    if not region.size:
+        return 0
+    rows = operator.to(target=box_around(region, operator.target_shape))
+    return int(np.prod(box_shape(rows.reach())))
+
+
+class _ByAxes:
+    """Moves and smooths blocks by a matrix for each axis; gives the voxels of the support."""
+
+    def __init__(
+        self, series: Volumes, reading: Reading, operators: list[AxisMatrices]
+    ) -> None:
+        support = reading.projection.support
+        self._series = series
+        self._shape = series.grid.shape
+        self._moves = series.grid != reading.grid
+        self._clip_to = value_range(series) if self._moves else None
+        self._one_by_one = _VolumeByVolume(series, reading, self._clip_to)
+        target = box_around(support, reading.grid.shape)
+        self._places = within_box(support, reading.grid.shape, target)
+        self._steps: list[_Centred] = []
+        for operator in reversed(operators):
+            rows = operator.to(target=target)
+            target = rows.reach()
+            self._steps.insert(0, _Centred(rows.to(source=target), single=is_single(series)))
+        self._source: Box = target
+
+    def __call__(self, block: Array) -> Array:
+        """Give the voxels (n, V) of the support of a block (n, V_all)."""
+        box = np.ascontiguousarray(cut(block, self._shape, self._source))
+        values = self._series.scale(box.reshape(len(block), -1))
+        if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
+            if self._moves:  # between missing values there is nothing to interpolate
+                return self._one_by_one(block)
+            values = np.where(finite, values, 0)
+        first, *others = self._steps
+        values = first(values)
+        if self._clip_to is not None:
+            np.clip(values, *self._clip_to, out=values)
+        for step in others:
+            values = step(values)
+        return np.take(values, self._places, axis=1)
+
+
+class _Centred:
+    """Applies an operator; in single precision, only to what differs from the first volume."""
+
+    def __init__(self, operator: AxisMatrices, *, single: bool) -> None:
+        self._operator = operator.astype(np.float32) if single else operator
+        self._double = operator
+        self._single = single
+        self._first: Array | None = None
+        self._first_mapped: Array | None = None
+
+    def __call__(self, volumes: Array) -> FloatArray:
+        if not self._single:
+            return self._operator(volumes.astype(np.float64, copy=False))
+        if self._first is None:
+            self._first = volumes[:1].astype(np.float32)
+            mapped = self._double(self._first.astype(np.float64))
+            self._first_mapped = mapped.astype(np.float32)
+        mapped = self._operator(np.subtract(volumes, self._first, dtype=np.float32))
+        mapped += self._first_mapped
+        return mapped
+
+
+class _VolumeByVolume:
+    """Moves and smooths volumes one by one; gives the voxels of the support.
+
+    For operators that do not work along each axis by itself, and for missing values.
+    """
+
+    def __init__(
+        self, series: Volumes, reading: Reading, clip_to: tuple[float, float] | None = None
+    ) -> None:
+        self._series = series
+        self._reading = reading
+        self._clip_to = clip_to
+        if series.grid != reading.grid and clip_to is None:
+            self._clip_to = value_range(series)
+
+    def __call__(self, block: Array) -> FloatArray:
+        """Give the voxels (n, V) of the support of a block (n, V_all)."""
+        support = self._reading.projection.support
+        voxels = np.empty((len(block), support.size))
+
+        def fill(row: int) -> None:
+            volume = self._series.scale(block[row]).reshape(self._series.grid.shape, order="F")
+            voxels[row] = self._moved(volume).ravel(order="F")[support]
+
+        with ThreadPoolExecutor(_n_threads()) as threads:
+            deque(threads.map(fill, range(len(block))), maxlen=0)
+        return voxels
+
+    def _moved(self, volume: Array) -> FloatArray:
+        source, target = self._series.grid, self._reading.grid
+        if source != target:
+            volume = resample_continuous(
+                volume, source.affine, target.shape, target.affine, clip_to=self._clip_to
+            )
+        if self._reading.smooths:  # in double precision whatever the type: it costs no more
+            fwhm = self._reading.smoothing_fwhm
+            volume = smooth_volume(volume.astype(np.float64), target.affine, fwhm)
+        return volume
+
+
+def _n_threads() -> int:
+    """Volumes to work on at a time: scipy lets go of the interpreter while it computes."""
+    known = hasattr(os, "sched_getaffinity")
+    return min(_MOST_THREADS, len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1)

@@ -1,0 +1,166 @@
+"""Linear maps of volumes that work along each axis by itself.
+
+Smoothing is one, and so is resampling between lattices whose axes are parallel. Such a map is a
+matrix for each axis, and a volume goes through three matrix products, of which only those rows
+have to be computed that someone wants to see.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from bidsmask._typing import Array, FloatArray
+
+Box = tuple[slice, slice, slice]
+"""Part of a lattice: a range of indices along x, y and z."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AxisMatrices:
+    """A linear map from volumes on one lattice to volumes on another.
+
+    Parameters
+    ----------
+    x, y, z : arrays of shape (X', X), (Y', Y), (Z', Z)
+        What each axis does to a line of voxels.
+
+    Examples
+    --------
+    >>> twice, same = 2 * np.eye(2), np.eye(2)
+    >>> flat = np.arange(8.0).reshape(1, 8)
+    >>> AxisMatrices(x=twice, y=same, z=np.ones((1, 2)))(flat)
+    array([[ 8., 12., 16., 20.]])
+    """
+
+    x: FloatArray
+    y: FloatArray
+    z: FloatArray
+
+    def __call__(self, volumes: FloatArray) -> FloatArray:
+        """Map volumes (n, X·Y·Z), flat with x running fastest, to (n, X'·Y'·Z')."""
+        n_volumes = len(volumes)
+        (x_out, x_in), (y_out, y_in), (z_out, z_in) = self.x.shape, self.y.shape, self.z.shape
+        rows = volumes.reshape(-1, x_in) @ self.x.T
+        planes = np.matmul(self.y, rows.reshape(n_volumes * z_in, y_in, x_out))
+        mapped = np.matmul(self.z, planes.reshape(n_volumes, z_in, y_out * x_out))
+        flat: FloatArray = mapped.reshape(n_volumes, z_out * y_out * x_out)
+        return flat
+
+    @property
+    def source_shape(self) -> tuple[int, int, int]:
+        """Shape (X, Y, Z) of the volumes that go in."""
+        return self.x.shape[1], self.y.shape[1], self.z.shape[1]
+
+    @property
+    def target_shape(self) -> tuple[int, int, int]:
+        """Shape (X', Y', Z') of the volumes that come out."""
+        return self.x.shape[0], self.y.shape[0], self.z.shape[0]
+
+    @property
+    def adjoint(self) -> Self:
+        """The map with ``adjoint(w) · v == w · self(v)``: from weights on the target to the source.
+
+        Weights that read columns off the mapped volumes become weights that read the same columns
+        off the volumes as they are.
+        """
+        return type(self)(x=self.x.T, y=self.y.T, z=self.z.T)
+
+    @property
+    def n_products(self) -> int:
+        """Multiplications for one volume."""
+        (x_out, x_in), (y_out, y_in), (z_out, z_in) = self.x.shape, self.y.shape, self.z.shape
+        first = x_out * x_in * y_in * z_in
+        second = y_out * y_in * x_out * z_in
+        return first + second + z_out * z_in * x_out * y_out
+
+    def to(self, target: Box | None = None, source: Box | None = None) -> Self:
+        """Keep a part of the target (rows) and of the source (columns)."""
+        whole = (slice(None),) * 3
+        kept = [
+            np.ascontiguousarray(matrix[rows, columns])
+            for matrix, rows, columns in zip(
+                (self.x, self.y, self.z), target or whole, source or whole, strict=True
+            )
+        ]
+        return type(self)(x=kept[0], y=kept[1], z=kept[2])
+
+    def astype(self, dtype: Any) -> Self:
+        """Convert the matrices."""
+        return type(self)(
+            x=self.x.astype(dtype, copy=False),
+            y=self.y.astype(dtype, copy=False),
+            z=self.z.astype(dtype, copy=False),
+        )
+
+    def sizes(self) -> Self:
+        """The map whose entries are the absolute values of this one's."""
+        return type(self)(x=np.abs(self.x), y=np.abs(self.y), z=np.abs(self.z))
+
+    def reach(self) -> Box:
+        """The part of the source that the target depends on."""
+        x, y, z = (_reached(matrix) for matrix in (self.x, self.y, self.z))
+        return x, y, z
+
+
+def box_around(voxels: Array, shape: tuple[int, int, int]) -> Box:
+    """Smallest box that holds voxels, given as flat indices (x running fastest).
+
+    Examples
+    --------
+    >>> box_around(np.array([1, 6]), (4, 2, 3))
+    (slice(1, 3, None), slice(0, 2, None), slice(0, 1, None))
+    """
+    if not len(voxels):
+        return slice(0, 1), slice(0, 1), slice(0, 1)
+    x, y, z = (_range(axis) for axis in np.unravel_index(voxels, shape, order="F"))
+    return x, y, z
+
+
+def within_box(voxels: Array, shape: tuple[int, int, int], box: Box) -> Array:
+    """Flat indices of the voxels of a lattice, counted within a box of it.
+
+    Examples
+    --------
+    >>> within_box(np.array([1, 6]), (4, 2, 3), (slice(1, 3), slice(0, 2), slice(0, 1)))
+    array([0, 3])
+    """
+    places = np.unravel_index(voxels, shape, order="F")
+    moved = [axis - part.start for axis, part in zip(places, box, strict=True)]
+    flat: Array = np.ravel_multi_index(moved, box_shape(box), order="F")
+    return flat
+
+
+def from_box(voxels: Array, shape: tuple[int, int, int], box: Box) -> Array:
+    """Flat indices on a lattice of voxels that are counted within a box of it.
+
+    Examples
+    --------
+    >>> from_box(np.array([0, 3]), (4, 2, 3), (slice(1, 3), slice(0, 2), slice(0, 1)))
+    array([1, 6])
+    """
+    places = np.unravel_index(voxels, box_shape(box), order="F")
+    moved = [axis + part.start for axis, part in zip(places, box, strict=True)]
+    flat: Array = np.ravel_multi_index(moved, shape, order="F")
+    return flat
+
+
+def box_shape(box: Box) -> tuple[int, int, int]:
+    """Number of voxels along each axis of a box."""
+    x, y, z = (part.stop - part.start for part in box)
+    return x, y, z
+
+
+def cut(volumes: Array, shape: tuple[int, int, int], box: Box) -> Array:
+    """View of a box of volumes (n, V), flat with x running fastest: (n, Z', Y', X')."""
+    x, y, z = box
+    return volumes.reshape(len(volumes), *shape[::-1])[:, z, y, x]
+
+
+def _range(axis: Array) -> slice:
+    return slice(int(axis.min()), int(axis.max()) + 1)
+
+
+def _reached(matrix: FloatArray) -> slice:
+    columns = np.flatnonzero(matrix.any(axis=0))
+    return _range(columns) if columns.size else slice(0, 1)

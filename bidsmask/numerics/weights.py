@@ -1,0 +1,222 @@
+"""Columns as weighted sums of voxels, and weights that smooth the volumes they are applied to.
+
+A masker that smooths T volumes and then reads P columns off them computes W S v for each volume v.
+Both are linear, so the product of W and S can be computed once: that is smoothing the P rows of
+weights (S is its own adjoint) instead of T volumes. To *fold* is to do so.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import numpy as np
+
+from bidsmask._typing import Array, FloatArray, IntArray
+from bidsmask.numerics.separable import AxisMatrices, box_around, box_shape, from_box, within_box
+
+NEGLIGIBLE = 1e-9
+"""Weights below this share of their column's largest are left out.
+
+There are some thousands of voxels to a column, so that less than 1e-6 of it is lost, and of that
+only what differs from the first volume (see `Products`).
+"""
+
+_VOXELS_AT_ONCE = 1 << 14
+
+
+class Weights(Protocol):
+    """Weights of V voxels in P columns."""
+
+    @property
+    def support(self) -> IntArray:
+        """Flat indices (x runs fastest) of the V voxels that have a weight."""
+        ...
+
+    def products(self, voxels: Array) -> FloatArray:
+        """Weighted sums (n, P) of voxels (n, V) in double precision."""
+        ...
+
+    def changes(self, voxels: FloatArray) -> FloatArray:
+        """Weighted sums (n, P) of float32 voxels (n, V) in single precision."""
+        ...
+
+
+class SparseWeights:
+    """A few voxels for each column.
+
+    Parameters
+    ----------
+    columns : iterable of (voxels, weights)
+        Flat indices of the voxels of each column, and what they weigh.
+    n_voxels : int
+        Of the whole lattice.
+
+    Examples
+    --------
+    >>> weights = SparseWeights([(np.array([4, 5]), np.array([0.5, 0.5]))], n_voxels=8)
+    >>> weights.support
+    array([4, 5])
+    >>> weights.products(np.array([[10, 20]]))
+    array([[15.]])
+    """
+
+    def __init__(self, columns: Iterable[tuple[IntArray, FloatArray]], n_voxels: int) -> None:
+        from scipy.sparse import csr_matrix
+
+        pairs = list(columns)
+        voxels = np.concatenate([np.zeros(0, dtype=np.int32), *(pair[0] for pair in pairs)])
+        weights = np.concatenate([np.zeros(0), *(pair[1] for pair in pairs)])
+        used = np.zeros(n_voxels, dtype=bool)
+        used[voxels] = True
+        self.support: IntArray = np.flatnonzero(used)
+        place = np.cumsum(used, dtype=np.int32) - 1
+        ends = np.cumsum([0, *(len(pair[0]) for pair in pairs)])
+        shape = len(pairs), self.support.size
+        self._matrix: Any = csr_matrix((weights, place[voxels], ends), shape=shape)
+        self._single: Any = None
+
+    def products(self, voxels: Array) -> FloatArray:
+        """Weighted sums (n, P) of voxels (n, V) in double precision."""
+        sums: FloatArray = (self._matrix @ _upright(voxels, np.float64)).T
+        return sums
+
+    def changes(self, voxels: FloatArray) -> FloatArray:
+        """Weighted sums (n, P) of float32 voxels (n, V) in single precision."""
+        if self._single is None:
+            self._single = self._matrix.astype(np.float32)
+        sums: FloatArray = (self._single @ _upright(voxels, np.float32)).T
+        return sums
+
+
+class DenseWeights:
+    """A weight for each voxel in each column.
+
+    Parameters
+    ----------
+    matrix : float array of shape (P, V)
+    support : int array of shape (V,)
+        Flat indices of the voxels, x running fastest.
+
+    Examples
+    --------
+    >>> DenseWeights(np.array([[1.0, 3.0]]), np.array([0, 1])).products(np.array([[10, 20]]))
+    array([[70.]])
+    """
+
+    def __init__(self, matrix: FloatArray, support: IntArray) -> None:
+        self._matrix = matrix
+        self.support = support
+
+    def products(self, voxels: Array) -> FloatArray:
+        """Weighted sums (n, P) of voxels (n, V) in double precision."""
+        sums = np.zeros((len(voxels), len(self._matrix)))
+        for start in range(0, self.support.size, _VOXELS_AT_ONCE):
+            some = slice(start, start + _VOXELS_AT_ONCE)
+            sums += voxels[:, some].astype(np.float64) @ self._matrix[:, some].T.astype(np.float64)
+        return sums
+
+    def changes(self, voxels: FloatArray) -> FloatArray:
+        """Weighted sums (n, P) of float32 voxels (n, V) in single precision."""
+        sums: FloatArray = voxels @ self._matrix.astype(np.float32, copy=False).T
+        return sums
+
+
+class Products:
+    """Weighted sums of the volumes of one run, block by block.
+
+    In single precision only what differs from the run's first volume is multiplied: a BOLD signal
+    varies by some per cent around its mean, which single precision would spend its digits on.
+
+    Parameters
+    ----------
+    weights : Weights
+    single : bool
+        Whether single precision will do: for values that are of no more.
+    """
+
+    def __init__(self, weights: Weights, *, single: bool) -> None:
+        self._weights = weights
+        self._single = single
+        self._first: Array | None = None
+        self._columns_of_first: FloatArray | None = None
+
+    def __call__(self, voxels: Array) -> FloatArray:
+        """Weighted sums (n, P), float64, of finite voxels (n, V)."""
+        if not self._single:
+            return self._weights.products(voxels)
+        if self._first is None:
+            self._first = voxels[:1].astype(np.float32)
+            self._columns_of_first = self._weights.products(self._first)
+        change = np.subtract(voxels, self._first, dtype=np.float32)
+        sums: FloatArray = self._columns_of_first + self._weights.changes(change)
+        return sums
+
+
+def fold_regions(regions: Iterable[IntArray], operator: AxisMatrices) -> SparseWeights:
+    """Means over regions of mapped volumes, as weights on the volumes before.
+
+    Parameters
+    ----------
+    regions : int arrays
+        Flat indices of the voxels of each region, on the target of the operator.
+    operator : AxisMatrices
+        What is done to volumes before the means are taken.
+
+    Returns
+    -------
+    weights : SparseWeights
+        On the source of the operator. A region without voxels gives a column of 0.
+    """
+    n_voxels = int(np.prod(operator.source_shape))
+    return SparseWeights((_fold_region(region, operator) for region in regions), n_voxels)
+
+
+def _fold_region(region: IntArray, operator: AxisMatrices) -> tuple[IntArray, FloatArray]:
+    if not region.size:
+        return np.zeros(0, dtype=np.int32), np.zeros(0)
+    target = box_around(region, operator.target_shape)
+    near = operator.to(target=target)
+    source = near.reach()
+    mean = np.zeros((1, int(np.prod(box_shape(target)))))
+    mean[0, within_box(region, operator.target_shape, target)] = 1 / region.size
+    weights = near.to(source=source).adjoint(mean)[0]
+    size = np.abs(weights)
+    kept = np.flatnonzero(size > NEGLIGIBLE * size.max())
+    voxels = from_box(kept, operator.source_shape, source)
+    return voxels.astype(np.int32), weights[kept]
+
+
+def fold_maps(maps: FloatArray, support: IntArray, operator: AxisMatrices) -> DenseWeights:
+    """Products of maps with mapped volumes, as weights on the volumes before.
+
+    Parameters
+    ----------
+    maps : array of shape (P, V)
+        Weights on the target of the operator.
+    support : int array of shape (V,)
+        Flat indices of the voxels that they are of.
+    operator : AxisMatrices
+        What is done to volumes before they are multiplied.
+
+    Returns
+    -------
+    weights : DenseWeights
+        On the source of the operator, of the type of the maps.
+    """
+    target = box_around(support, operator.target_shape)
+    near = operator.to(target=target)
+    source = near.reach()
+    adjoint = near.to(source=source).adjoint
+    places = within_box(support, operator.target_shape, target)
+    box = np.zeros((1, int(np.prod(box_shape(target)))))
+    box[0, places] = 1
+    shown = np.flatnonzero(adjoint.sizes()(box))
+    matrix = np.empty((len(maps), shown.size), dtype=maps.dtype)
+    for row, weights in zip(matrix, maps, strict=True):
+        box[0, places] = weights
+        row[:] = adjoint(box)[0, shown]
+    return DenseWeights(matrix, from_box(shown, operator.source_shape, source))
+
+
+def _upright(voxels: Array, dtype: Any) -> Array:
+    """Voxels (n, V) as (V, n), one voxel's values side by side: sparse products go along them."""
+    return np.ascontiguousarray(voxels.T, dtype=dtype)
