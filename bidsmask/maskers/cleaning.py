@@ -1,6 +1,7 @@
 """Clean signals that are at hand, with the words and the numbers of ``nilearn.signal.clean``."""
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from numbers import Real
@@ -12,21 +13,18 @@ from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask._warn import warn_user
 from bidsmask.errors import DegreesOfFreedomError
 from bidsmask.maskers.confounds import design_of
-from bidsmask.maskers.samples import masks_of_runs, rows_of_runs
+from bidsmask.maskers.samples import Rows, masks_of_runs, rows_of_runs
 from bidsmask.numerics.cleaning import (
     Cleaner,
     CleaningDetails,
     CleaningParameters,
     Filter,
-    Standardization,
 )
 from bidsmask.numerics.filters import BUTTERWORTH_ORDER, Padding
+from bidsmask.numerics.standardization import Standardization
 
 Choice = TypeVar("Choice")
 Standardize = Literal["zscore_sample", "zscore", "psc"] | bool | None
-
-COLUMNS_AT_ONCE = 512
-"""Columns are cleaned in blocks of so many, which stay in the processor's cache."""
 
 BELOW_NYQUIST = 1 - 10 * float(np.finfo(np.float32).eps)
 """Where a low-pass is put that lies at the Nyquist frequency or above."""
@@ -77,7 +75,7 @@ def clean(
     Parameters
     ----------
     signals : array of shape (T, P)
-        Not changed.
+        Not changed; see `clean_in_place`.
     runs : array of shape (T,), optional
         Which run each volume belongs to, by any kind of label.
     detrend : bool
@@ -146,6 +144,88 @@ def clean(
     array([-70.6, -41.2,  17.6,  47.1,  47.1])
     """
     _refuse(unknown)
+    cleaning = _cleaning(
+        signals,
+        runs=runs,
+        detrend=detrend,
+        standardize=standardize,
+        sample_mask=sample_mask,
+        confounds=confounds,
+        standardize_confounds=standardize_confounds,
+        filter=filter,
+        low_pass=low_pass,
+        high_pass=high_pass,
+        t_r=t_r,
+        ensure_finite=ensure_finite,
+        extrapolate=extrapolate,
+        butterworth__order=butterworth__order,
+        butterworth__padtype=butterworth__padtype,
+        butterworth__padlen=butterworth__padlen,
+        butterworth__copy=butterworth__copy,
+    )
+    return cleaning.into(np.empty(cleaning.shape, dtype=_float_of(cleaning.signals)))
+
+
+def clean_in_place(signals: FloatArray, **options: Any) -> FloatArray:
+    """Clean signals that nobody needs any more, in the memory they stand in.
+
+    Parameters
+    ----------
+    signals : float32 or float64 array of shape (T, P)
+        Overwritten. In C order, so that the kept volumes can be its first rows.
+    **options
+        As of `clean`, which gives the same numbers and leaves the signals as they are.
+
+    Returns
+    -------
+    cleaned : array of shape (T_kept, P)
+        The first rows of `signals`.
+
+    Raises
+    ------
+    ValueError
+        If `signals` cannot be written to, are of another type or in another order.
+
+    Examples
+    --------
+    >>> signals = np.array([[1.0], [2.0], [6.0]])
+    >>> cleaned = clean_in_place(signals, standardize=None)
+    >>> signals.round(3).ravel()
+    array([ 0.5, -1. ,  0.5])
+    """
+    _check_own_memory(signals)
+    words = inspect.signature(clean).bind(signals, **options)
+    words.apply_defaults()
+    _refuse(words.arguments.pop("unknown"))
+    cleaning = _cleaning(**words.arguments)
+    first_rows = signals[: cleaning.shape[0]]
+    if cleaning.runs_lie_in_order:
+        return cleaning.into(first_rows)
+    first_rows[:] = cleaning.into(np.empty_like(first_rows))  # or runs would overwrite each other
+    return first_rows
+
+
+def _cleaning(
+    signals: Array,
+    *,
+    runs: Any,
+    detrend: bool,
+    standardize: Standardize,
+    sample_mask: Any,
+    confounds: Any,
+    standardize_confounds: bool,
+    filter: Any,
+    low_pass: float | None,
+    high_pass: float | None,
+    t_r: float | None,
+    ensure_finite: bool,
+    extrapolate: bool,
+    butterworth__order: int,
+    butterworth__padtype: Padding | None,
+    butterworth__padlen: int | None,
+    butterworth__copy: bool,
+) -> "_Cleaning":
+    """Judge the words of `clean`, and say in ours what is to be done."""
     _check_flags(
         detrend=detrend,
         standardize_confounds=standardize_confounds,
@@ -153,7 +233,7 @@ def clean(
         extrapolate=extrapolate,
     )
     signals = _two_dimensional(signals)
-    rows = rows_of_runs(runs, len(signals))
+    rows = [_as_slice(of_run) for of_run in rows_of_runs(runs, len(signals))]
     design = design_of(confounds, len(signals))
     masks = masks_of_runs(sample_mask, [len(design[of_run]) for of_run in rows])
     if design.shape[1] and not (detrend or standardize_confounds):
@@ -174,17 +254,52 @@ def clean(
             extrapolate=bool(extrapolate),
             standardize_design=bool(standardize_confounds),
             true_times=False,
+            ensure_finite=bool(ensure_finite),
             min_kept_volumes=1,
         ),
         t_r=1.0 if t_r is None else float(t_r),
         population=isinstance(standardize, str) and standardize == "zscore",
-        ensure_finite=bool(ensure_finite),
     )
-    cleaned = [
-        run(signals[of_run], design[of_run], mask)
-        for of_run, mask in zip(rows, masks, strict=True)
-    ]
-    return cleaned[0] if len(cleaned) == 1 else np.vstack(cleaned)
+    return _Cleaning(signals=signals, design=design, rows=rows, masks=masks, run=run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cleaning:
+    """All that is known before the first number is touched."""
+
+    signals: Array
+    design: FloatArray
+    rows: Sequence[Rows]
+    masks: Sequence[BoolArray]
+    run: "_RunCleaning"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """T_kept of all runs together, and P."""
+        return sum(int(mask.sum()) for mask in self.masks), self.signals.shape[1]
+
+    @property
+    def runs_lie_in_order(self) -> bool:
+        """Whether each run is a stretch of rows, one behind the other."""
+        starts = [of_run.start or 0 for of_run in self.rows if isinstance(of_run, slice)]
+        return len(starts) == len(self.rows) and starts == sorted(starts)
+
+    def into(self, cleaned: FloatArray) -> FloatArray:
+        """Write the kept volumes of all runs (T_kept, P), and give them back.
+
+        They may be the first rows of the signals where the runs lie in order: what is written is
+        then never read again.
+        """
+        cleaners = [
+            self.run.cleaner(self.design[of_run], mask)
+            for of_run, mask in zip(self.rows, self.masks, strict=True)
+        ]
+        start = 0
+        for cleaner, of_run, mask in zip(cleaners, self.rows, self.masks, strict=True):
+            kept = slice(start, start + int(mask.sum()))
+            self.run(cleaner, self.signals[of_run], mask, cleaned[kept])
+            start = kept.stop
+        return cleaned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,15 +316,12 @@ class _RunCleaning:
     details: CleaningDetails
     t_r: float
     population: bool
-    ensure_finite: bool
 
-    def __call__(self, signals: Array, design: FloatArray, mask: BoolArray) -> FloatArray:
-        """Give the kept volumes (T_kept, P), cleaned."""
+    def cleaner(self, design: FloatArray, mask: BoolArray) -> Cleaner | None:
+        """Give the cleaner of a run, or None where nothing is to be done."""
         parameters = self._parameters(int(mask.sum()))
-        cleaned = np.empty((int(mask.sum()), signals.shape[1]), dtype=_float_of(signals))
         if parameters == _NOTHING and not design.shape[1]:
-            cleaned[:] = self._finite(signals[mask])
-            return cleaned
+            return None
         cleaner = Cleaner(
             parameters, t_r=self.t_r, sample_mask=mask, design=design, details=self.details
         )
@@ -218,22 +330,33 @@ class _RunCleaning:
                 f"The cosine filter is empty: {mask.size} volumes are less than half a period "
                 "of the high-pass."
             )
-        for start in range(0, signals.shape[1], COLUMNS_AT_ONCE):
-            columns = slice(start, start + COLUMNS_AT_ONCE)
-            cleaned[:, columns] = self._block(cleaner, signals[:, columns])
-        return cleaned
+        return cleaner
 
-    def _block(self, cleaner: Cleaner, signals: Array) -> FloatArray:
-        cleaned = cleaner(self._finite(signals).astype(np.float64))
-        if self.population:
-            n_kept = len(cleaned)
-            cleaned *= np.sqrt(n_kept / (n_kept - 1))
-        if cleaner.parameters.standardize == "psc":
-            _warn_of_nothing(signals[cleaner.sample_mask], cleaned)
-        return cleaned
+    def __call__(
+        self, cleaner: Cleaner | None, signals: Array, mask: BoolArray, cleaned: FloatArray
+    ) -> None:
+        """Write the kept volumes of a run (T_kept, P), cleaned."""
+        if cleaner is None:
+            self._keep(signals, mask, cleaned)
+            return
+        n_emptied = 0
+        for columns, block in cleaner.blocks(signals):
+            if self.population and cleaner.parameters.standardize == "zscore":
+                block *= np.sqrt(len(block) / (len(block) - 1))
+            if cleaner.parameters.standardize == "psc":
+                n_emptied += _count_emptied(signals[:, columns], mask, block)
+            cleaned[:, columns] = block
+        if n_emptied:
+            warn_user(
+                f"{n_emptied} columns have a mean of 0, of which there is no percentage, or are "
+                "explained by the confounds: they are set to 0."
+            )
 
-    def _finite(self, signals: Array) -> Array:
-        return np.where(np.isfinite(signals), signals, 0) if self.ensure_finite else signals
+    def _keep(self, signals: Array, mask: BoolArray, kept: FloatArray) -> None:
+        for row, volume in zip(kept, np.flatnonzero(mask), strict=True):
+            row[:] = signals[volume]
+            if self.details.ensure_finite:
+                row[~np.isfinite(row)] = 0
 
     def _parameters(self, n_kept: int) -> CleaningParameters:
         """Leave out of a single volume what would leave nothing of it."""
@@ -336,6 +459,22 @@ def _two_dimensional(signals: Any) -> Array:
     return array
 
 
+def _check_own_memory(signals: Any) -> None:
+    """Refuse what cannot hold the result."""
+    kinds = (np.dtype(np.float32), np.dtype(np.float64))
+    if not isinstance(signals, np.ndarray) or signals.dtype not in kinds:
+        raise ValueError("Only float32 and float64 arrays can be cleaned in place; try clean().")
+    if not (signals.flags.c_contiguous and signals.flags.writeable):
+        raise ValueError("Only writeable arrays in C order can be cleaned in place; try clean().")
+
+
+def _as_slice(rows: Rows) -> Rows:
+    """Give rows that follow each other as a slice, of which arrays make no copy."""
+    if isinstance(rows, slice) or rows[-1] - rows[0] + 1 != rows.size:
+        return rows
+    return slice(int(rows[0]), int(rows[-1]) + 1)
+
+
 def _float_of(signals: Array) -> np.dtype[Any]:
     """Floating-point type of the result, in the byte order of the machine."""
     if signals.dtype.kind == "f" and signals.dtype.itemsize in (4, 8):
@@ -343,13 +482,7 @@ def _float_of(signals: Array) -> np.dtype[Any]:
     return np.dtype(np.float64 if signals.dtype.itemsize >= 8 else np.float32)
 
 
-# --- warnings ------------------------------------------------------------------------------------
-
-
-def _warn_of_nothing(signals: Array, cleaned: FloatArray) -> None:
-    nothing = ~cleaned.any(axis=0) & (signals != signals[:1]).any(axis=0)
-    if nothing.any():
-        warn_user(
-            f"{nothing.sum()} columns have a mean of 0, of which there is no percentage, or are "
-            "explained by the confounds: they are set to 0."
-        )
+def _count_emptied(signals: Array, mask: BoolArray, cleaned: FloatArray) -> int:
+    """Columns that varied in the kept volumes, and are all 0 now."""
+    kept = signals[:, ~cleaned.any(axis=0)][mask]
+    return int(np.count_nonzero((kept != kept[:1]).any(axis=0)))

@@ -12,14 +12,19 @@ Signals and design go through steps 1 to 4 alike, so that regression cannot brin
 filter took (Lindquist et al. 2019, doi:10.1002/hbm.24528). Without a Butterworth filter nothing
 is interpolated: censored volumes are left out first, and lines are fitted on the true time axis.
 The content of a censored volume never reaches a value that is given out.
+
+Steps 1 to 5 are linear in the signals. Of a run of few volumes and many columns they are therefore
+taken once, by the identity, and every column is multiplied by the matrix that comes out.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from bidsmask._typing import BoolArray, FloatArray, IntArray
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.errors import ConfoundsError, DegreesOfFreedomError
 from bidsmask.numerics.censoring import interpolate_censored
 from bidsmask.numerics.filters import (
@@ -29,14 +34,14 @@ from bidsmask.numerics.filters import (
     cosine_basis,
     detrend,
 )
+from bidsmask.numerics.standardization import (
+    ROUNDING,
+    Standardization,
+    standardize,
+    standardize_in_place,
+)
 
 Filter = Literal["butterworth", "cosine", "none"]
-Standardization = Literal["zscore", "psc", "none"]
-
-EPS = float(np.finfo(np.float64).eps)
-
-ROUNDING = 1e-12
-"""What is left of a column that is smaller than this share of it is rounding error: nothing."""
 
 RANK_TOLERANCE = 1e-9
 """A direction of a design counts if it is larger than this share of the largest one.
@@ -51,6 +56,12 @@ MIN_KEPT_VOLUMES = 3
 
 MEAN_LEFT = 0.1
 """With less than this share of it left, a mean counts as removed (as in nilearn)."""
+
+COLUMNS_AT_ONCE = 512
+"""Columns are cleaned in blocks of so many, which stay in the processor's cache."""
+
+OPERATOR_VOLUMES = 600
+"""Of longer runs the steps, one after the other, are cheaper than one matrix with T² entries."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +144,8 @@ class CleaningDetails:
     true_times : bool
         Fit lines on the true time axis. Otherwise kept volumes count as evenly spaced, whatever
         was left out between them. (Behind a Butterworth filter they are evenly spaced.)
+    ensure_finite : bool
+        NaN and infinite values of the signals count as 0.
     min_kept_volumes : int
         Fewer are refused.
     """
@@ -143,6 +156,7 @@ class CleaningDetails:
     extrapolate: bool = False
     standardize_design: bool = True
     true_times: bool = True
+    ensure_finite: bool = False
     min_kept_volumes: int = MIN_KEPT_VOLUMES
 
 
@@ -215,15 +229,13 @@ def orthonormal_basis(design: FloatArray, *, standardized: bool = True) -> Float
     """
     from scipy.linalg import qr
 
-    if not np.isfinite(design).all():
-        bad = np.flatnonzero(~np.isfinite(design).all(axis=0))
-        raise ConfoundsError(
-            f"The design holds values that are not finite numbers in kept volumes, in "
-            f"{bad.size} of {design.shape[1]} columns; the first is column {bad[0]} (from 0)."
-        )
+    _check_finite(design)
     if not design.size:
         return np.empty((design.shape[0], 0))
-    columns = _zscore(design) if standardized else design / (_size(design) + (_size(design) == 0))
+    if standardized:
+        columns = standardize(design, "zscore")
+    else:
+        columns = design / (_size(design) + (_size(design) == 0))
     q, r, _ = qr(columns, mode="economic", pivoting=True)
     sizes = np.abs(np.diag(r))
     basis: FloatArray = q[:, sizes > RANK_TOLERANCE * sizes[0]]
@@ -249,44 +261,6 @@ def remove_confounds(signals: FloatArray, design: FloatArray) -> FloatArray:
         If the design holds NaN or infinite values.
     """
     return _residuals(signals, orthonormal_basis(design))
-
-
-def standardize(
-    signals: FloatArray, how: Standardization, *, original_mean: FloatArray | None = None
-) -> FloatArray:
-    """Give the signals a unit.
-
-    Parameters
-    ----------
-    signals : array of shape (T, P)
-    how : {"zscore", "psc", "none"}
-        Standard scores (mean 0, sample standard deviation 1), percent change from the mean, or
-        as they are.
-    original_mean : array of shape (P,), optional
-        The mean that earlier steps took away. With "psc" it is added to what mean is left to
-        make the baseline. None: the signals still carry their mean.
-
-    Returns
-    -------
-    standardized : float64 array of shape (T, P)
-        A constant column ("zscore") and one with a baseline of 0 ("psc") are all 0.
-
-    Notes
-    -----
-    Whether a mean was taken away is known, and is not guessed from the data. nilearn compares
-    the means before and after, averaged over all columns, so that the unit of one column may
-    depend on the others there.
-
-    Examples
-    --------
-    >>> standardize(np.array([[90.0], [100.0], [110.0]]), "psc").ravel()
-    array([-10., 0., 10.])
-    """
-    if how == "zscore":
-        return _zscore(signals)
-    if how == "psc":
-        return _percent_change(signals, original_mean)
-    return np.array(signals, dtype=np.float64)
 
 
 class Cleaner:
@@ -371,26 +345,91 @@ class Cleaner:
         ValueError
             If `signals` does not have one row per volume.
         """
+        self._check_shape(signals)
+        cleaned: FloatArray = np.empty((self.ledger.n_kept, signals.shape[1]))
+        for columns, block in self.blocks(signals):
+            cleaned[:, columns] = block
+        return cleaned
+
+    def blocks(self, signals: Array) -> Iterator[tuple[slice, FloatArray]]:
+        """Clean some columns at a time, with little memory besides.
+
+        Parameters
+        ----------
+        signals : array of shape (T, P)
+            As for a call. Columns that have come out may be overwritten.
+
+        Yields
+        ------
+        columns : slice
+        cleaned : float64 array of shape (T_kept, number of these columns)
+            Of new memory.
+
+        Raises
+        ------
+        ValueError
+            If `signals` does not have one row per volume.
+        """
+        self._check_shape(signals)
+        n_columns = signals.shape[1]
+        take_steps = self._at_once if self._operator_pays(n_columns) else self._one_by_one
+        for start in range(0, n_columns, COLUMNS_AT_ONCE):
+            columns = slice(start, start + COLUMNS_AT_ONCE)
+            yield columns, self._clean(self._kept(signals[:, columns]), take_steps)
+
+    def _check_shape(self, signals: Array) -> None:
         if signals.ndim != 2 or len(signals) != self.sample_mask.size:
             raise ValueError(
                 f"Signals must be (T, P) with T = {self.sample_mask.size} volumes; "
                 f"their shape is {signals.shape}."
             )
-        usable = np.isfinite(signals[self.sample_mask]).all(axis=0)
-        if usable.all():
-            return self._clean(signals)
-        cleaned = np.full((self.ledger.n_kept, signals.shape[1]), np.nan)
-        cleaned[:, usable] = self._clean(signals[:, usable])
-        return cleaned
 
-    def _clean(self, signals: FloatArray) -> FloatArray:
-        series = self._series(signals)
-        residuals = _residuals(self._filtered(series), self.basis)
-        return standardize(
-            _without_rounding(residuals, series),
+    def _kept(self, signals: Array) -> FloatArray:
+        """Kept volumes as float64 numbers in memory of their own."""
+        rows = signals if self.sample_mask.all() else signals[self.sample_mask]
+        kept: FloatArray = np.array(rows, dtype=np.float64, order="C")
+        if self.details.ensure_finite:
+            kept[~np.isfinite(kept)] = 0
+        return kept
+
+    def _clean(self, kept: FloatArray, take_steps: "Steps") -> FloatArray:
+        """Clean columns (T_kept, P) in whose memory the steps may work."""
+        lowest, highest = kept.min(axis=0), kept.max(axis=0)
+        usable = np.isfinite(lowest) & np.isfinite(highest)
+        if not usable.all():
+            cleaned = np.full(kept.shape, np.nan)
+            cleaned[:, usable] = self._clean(np.compress(usable, kept, axis=1), take_steps)
+            return cleaned
+        residuals, mean = take_steps(kept)
+        _flatten(residuals, np.maximum(highest, -lowest))
+        standardize_in_place(
+            residuals,
             self.parameters.standardize,
-            original_mean=series.mean(axis=0) if self._removes_mean else None,
+            original_mean=mean if self._removes_mean else None,
         )
+        return residuals
+
+    def _one_by_one(self, kept: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Residuals after steps 1 to 5, and the mean of each column after step 1."""
+        series = self._series(kept)
+        return _residuals(self._filtered(series), self.basis), series.mean(axis=0)
+
+    def _at_once(self, kept: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return self._operator(kept)
+
+    def _operator_pays(self, n_columns: int) -> bool:
+        """Whether steps 1 to 5 are cheaper as one matrix than one after the other."""
+        n_kept = self.ledger.n_kept
+        return self._is_butterworth and n_kept < n_columns and n_kept <= OPERATOR_VOLUMES
+
+    @cached_property
+    def _operator(self) -> "_Operator":
+        n_kept = self.ledger.n_kept
+        matrix, mean = self._one_by_one(np.eye(n_kept))
+        level, _ = self._one_by_one(np.ones((n_kept, 1)))
+        _flatten(level, np.ones(1))
+        level[np.abs(level) <= ROUNDING] = 0
+        return _Operator(matrix=np.ascontiguousarray(matrix), mean=mean, level=level)
 
     @property
     def _is_butterworth(self) -> bool:
@@ -418,13 +457,16 @@ class Cleaner:
             return np.arange(self.sample_mask.size)
         return np.arange(kept[0], kept[-1] + 1)
 
-    def _series(self, signals: FloatArray) -> FloatArray:
-        """Take step 1 or, without a Butterworth filter, step 4."""
-        if self._is_butterworth:
-            signals = interpolate_censored(
-                signals, self.sample_mask, extrapolate=self.details.extrapolate
-            )
-        return signals[self._times].astype(np.float64, copy=False)
+    def _series(self, kept: FloatArray) -> FloatArray:
+        """Take step 1 for the kept volumes (T_kept, P)."""
+        if not self._is_butterworth or self.sample_mask.all():
+            return kept
+        signals = np.full((self.sample_mask.size, kept.shape[1]), np.nan)
+        signals[self.sample_mask] = kept
+        filled = interpolate_censored(
+            signals, self.sample_mask, extrapolate=self.details.extrapolate
+        )
+        return filled[self._times]
 
     def _filtered(self, series: FloatArray) -> FloatArray:
         """Take steps 2 to 4."""
@@ -452,14 +494,16 @@ class Cleaner:
 
     def _bases(self, design: FloatArray) -> tuple[int, FloatArray]:
         """Rank of the cosines (0 without), and the basis of the whole design."""
+        _check_finite(design[self.sample_mask])
         cosines: FloatArray = np.empty((len(design), 0))
         if self.parameters.filter == "cosine" and self.parameters.high_pass_hz is not None:
             cosines = cosine_basis(len(design), self._t_r, self.parameters.high_pass_hz)
-        series = self._series(np.hstack([cosines, design]))
-        whole = _without_rounding(self._filtered(series), series)
+        kept = np.hstack([cosines, design])[self.sample_mask]
+        whole = np.array(self._filtered(self._series(kept)))
+        _flatten(whole, _size(kept))
         standardized = self.details.standardize_design
         if not standardized:  # or what is left of a constant would be scaled up to one
-            whole = np.where(_size(whole) <= ROUNDING * _size(series), 0, whole)
+            whole = np.where(_size(whole) <= ROUNDING * _size(kept), 0, whole)
         rank_of_cosines = orthonormal_basis(
             whole[:, : cosines.shape[1]], standardized=standardized
         ).shape[1]
@@ -510,14 +554,25 @@ def _check_rows(sample_mask: BoolArray, design: FloatArray) -> None:
         )
 
 
+def _check_finite(design: FloatArray) -> None:
+    finite = np.isfinite(design).all(axis=0)
+    if not finite.all():
+        bad = np.flatnonzero(~finite)
+        raise ConfoundsError(
+            f"The design holds values that are not finite numbers in kept volumes, in "
+            f"{bad.size} of {design.shape[1]} columns; the first is column {bad[0]} (from 0)."
+        )
+
+
 def _residuals(signals: FloatArray, basis: FloatArray) -> FloatArray:
     return signals - basis @ (basis.T @ signals) if basis.shape[1] else signals
 
 
-def _without_rounding(left: FloatArray, series: FloatArray) -> FloatArray:
+def _flatten(left: FloatArray, size: FloatArray) -> None:
     """Make constant what is left of a column when it is rounding error of what went in."""
-    flat = np.ptp(left, axis=0) <= ROUNDING * _size(series)
-    return np.where(flat, left.mean(axis=0), left) if flat.any() else left
+    flat = np.ptp(left, axis=0) <= ROUNDING * size
+    if flat.any():
+        left[:, flat] = left[:, flat].mean(axis=0)
 
 
 def _size(columns: FloatArray) -> FloatArray:
@@ -525,19 +580,33 @@ def _size(columns: FloatArray) -> FloatArray:
     return size
 
 
-def _zscore(signals: FloatArray) -> FloatArray:
-    """Give standard scores; 0 where a column varies by rounding errors of its mean at most."""
-    scores: FloatArray = signals - signals.mean(axis=0)
-    std = np.sqrt(np.square(scores).sum(axis=0) / (len(scores) - 1))
-    varies = std > np.maximum(EPS, ROUNDING * _size(signals))
-    scores /= np.where(varies, std, 1)
-    scores[:, ~varies] = 0
-    return scores
+@dataclass(frozen=True, kw_only=True)
+class _Operator:
+    """Steps 1 to 5 for the kept volumes of any column.
+
+    Parameters
+    ----------
+    matrix : array of shape (T_kept, T_kept)
+        What becomes of each single kept volume.
+    level : array of shape (T_kept, 1)
+        What becomes of a constant of 1. Known apart from the matrix, so that the level of a
+        column, however high, costs no precision.
+    mean : array of shape (T_kept,)
+        What each kept volume adds to the mean of a column after step 1.
+    """
+
+    matrix: FloatArray
+    level: FloatArray
+    mean: FloatArray
+
+    def __call__(self, kept: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Residuals (T_kept, P), and the mean (P,) after step 1. Overwrites `kept`."""
+        first = kept[0].copy()
+        kept -= first
+        residuals = self.matrix @ kept
+        if self.level.any():
+            residuals += self.level * first
+        return residuals, first + self.mean @ kept
 
 
-def _percent_change(signals: FloatArray, original_mean: FloatArray | None) -> FloatArray:
-    mean = signals.mean(axis=0)
-    baseline = np.abs(mean if original_mean is None else mean + original_mean)
-    percent = np.zeros(signals.shape)
-    np.divide(100 * (signals - mean), baseline, out=percent, where=baseline >= EPS)
-    return percent
+Steps = Callable[[FloatArray], tuple[FloatArray, FloatArray]]

@@ -13,8 +13,8 @@ from bidsmask.numerics.cleaning import (
     CleaningParameters,
     orthonormal_basis,
     remove_confounds,
-    standardize,
 )
+from bidsmask.numerics.standardization import standardize
 
 SEEDS = st.integers(0, 2**32 - 1)
 T, T_R = 120, 2.0
