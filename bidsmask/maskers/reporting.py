@@ -1,14 +1,19 @@
-"""What a masker keeps for its report, and the report as an object to show, to save and to open."""
+"""What a masker keeps for its report, and the report as an object to show, to save and to open.
+
+A masker keeps a `Seen` in ``_seen_``: of the run that was transformed last, or, before that, of
+the one that was given to `fit`. A masker of several runs keeps one for each in ``_seen_runs_``;
+`seen_of_run` makes it, while the masker still speaks of that run.
+"""
 
 from __future__ import annotations
 
 import tempfile
 import webbrowser
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,17 +23,22 @@ from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
 from bidsmask.maskers.samples import masks_of_runs, rows_of_runs
 from bidsmask.maskers.volumes import as_volume, mask_on
-from bidsmask.numerics.resample import resample_nearest
 from bidsmask.numerics.spheres import voxels_in_spheres
 from bidsmask.reports.masker import (
     MaskerSummary,
     Parameter,
     Region,
+    Run,
     Signals,
     View,
     masker_html,
 )
 from bidsmask.reports.summaries import Fact
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+
+    from bidsmask.maskers.templates import Beneath
 
 ENGINES = ("matplotlib", "brainsprite")
 """What scripts may ask for; figures are drawn in one way, whatever is asked."""
@@ -36,8 +46,19 @@ ENGINES = ("matplotlib", "brainsprite")
 MAX_SIGNALS = 400
 """Columns that are kept for the report; of more, some are taken, evenly."""
 
-LEVELS = (0.25, 0.5, 0.75)
-"""Share of a map's largest weight at which it has contours."""
+MAX_SPELLED = 50
+"""Items of a list that the table of parameters shows."""
+
+MOST_PICTURED = 16
+"""Volumes of which the picture of a run is the mean; of more, some are taken, evenly."""
+
+HIDDEN_MAP = "no weight inside the mask"
+EMPTY_SPHERE = "no voxel inside the image and the mask"
+
+NOTHING_KEPT = (
+    "This masker was told to keep nothing for a report (reports=False). Set reports=True and fit "
+    "it again to see where its columns are and what their signals look like."
+)
 
 IMAGES = ("mask_img", "labels_img", "maps_img")
 """Parameters that are images."""
@@ -45,11 +66,13 @@ IMAGES = ("mask_img", "labels_img", "maps_img")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Seen:
-    """What is kept of a run: a volume, and after `transform` some columns. Never the run.
+    """What is kept of a run: a picture, and after `transform` some columns. Never the run.
 
     Parameters
     ----------
     volume : float32 array of shape (X, Y, Z)
+    pictured : str
+        What of the run `volume` is.
     grid : Grid
     t_r : float or None
         In seconds.
@@ -57,56 +80,138 @@ class Seen:
     columns : int array of shape (P',)
         Which columns these are.
     kept : bool array of shape (T,)
+        In the order in which volumes come out.
+    name : str
+        Of the run: its path, if it has one.
+    names : tuple of P' str
+        Of the columns; empty: they are those that the masker has now.
+    lost : tuple of str
+        What has no signal in this run, and why.
+    said : tuple of str
+        Warnings.
     """
 
     volume: FloatArray
+    pictured: str
     grid: Grid
     t_r: float | None
     signals: FloatArray | None
     columns: IntArray
     kept: BoolArray
+    name: str = ""
+    names: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
 
 
 def seen_at_fit(series: Series) -> Seen:
-    """Keep the first volume of a run."""
-    volumes = series.volumes()
-    first = next(iter(volumes)).astype(np.float32)
+    """Keep the mean of the first volumes of a run, of which no more than a block is read."""
+    _, block = next(iter(series.blocks()))
+    first = series.scale(block[:MOST_PICTURED])
+    with np.errstate(invalid="ignore", over="ignore"):  # missing values are drawn as 0
+        mean = first.mean(axis=0, dtype=np.float64).astype(np.float32)
     return Seen(
-        volume=first,
+        volume=as_volume(mean, series.grid),
+        pictured=_pictured_at_fit(len(first), series.n_volumes),
         grid=series.grid,
         t_r=series.t_r,
         signals=None,
         columns=np.zeros(0, dtype=np.intp),
         kept=np.zeros(0, dtype=bool),
+        name=series.name,
     )
 
 
-def seen_at_transform(series: Series, middle: Array, signals: Array, kept: BoolArray) -> Seen:
-    """Keep a volume (V_all,) of a run, and some of its columns (T_kept, P)."""
+def _pictured_at_fit(n_first: int, n_volumes: int) -> str:
+    """Say what the first volumes are of the run that was given to `fit`.
+
+    Examples
+    --------
+    >>> _pictured_at_fit(16, 200)
+    'the mean of the first 16 of 200 volumes of the run given to fit'
+    """
+    if n_volumes == 1:
+        return "the only volume of the run given to fit"
+    if n_first == 1:
+        return f"the first of {n_volumes} volumes of the run given to fit"
+    part = f"first {n_first} of {n_volumes}" if n_first < n_volumes else str(n_volumes)
+    return f"the mean of the {part} volumes of the run given to fit"
+
+
+def seen_at_transform(series: Series, picture: Array, signals: Array, kept: BoolArray) -> Seen:
+    """Keep the picture of a run, and some of its columns.
+
+    Parameters
+    ----------
+    series : Series
+    picture : array of shape (V_all,)
+        Mean of up to `MOST_PICTURED` volumes, evenly spaced over the run; x runs fastest.
+    signals : array of shape (T_kept, P), or (P,)
+    kept : bool array of shape (T,)
+        See `volumes_kept`.
+    """
     signals = np.atleast_2d(signals)
     n_columns = signals.shape[1]
     columns = np.unique(np.linspace(0, n_columns - 1, min(n_columns, MAX_SIGNALS)).astype(np.intp))
     if kept.sum() != len(signals):  # cleaning has left out more, at the ends
         kept = np.ones(len(signals), dtype=bool)
+    with np.errstate(over="ignore"):
+        volume = as_volume(picture.astype(np.float32), series.grid)
     return Seen(
-        volume=as_volume(middle.astype(np.float32), series.grid),
+        volume=volume,
+        pictured=_pictured_at_transform(series.n_volumes),
         grid=series.grid,
         t_r=series.t_r,
         signals=signals[:, columns].astype(np.float32),
         columns=columns,
         kept=kept,
+        name=series.name,
+    )
+
+
+def _pictured_at_transform(n_volumes: int) -> str:
+    """Say what the picture is of the run that was transformed.
+
+    Examples
+    --------
+    >>> _pictured_at_transform(200)
+    'the mean of 16 of 200 volumes, evenly spaced over the run'
+    """
+    if n_volumes == 1:
+        return "the only volume of the run"
+    if n_volumes <= MOST_PICTURED:
+        return f"the mean of the run's {n_volumes} volumes"
+    return f"the mean of {MOST_PICTURED} of {n_volumes} volumes, evenly spaced over the run"
+
+
+def seen_of_run(masker: Any) -> Seen | None:
+    """Say all that a report will say of the run that a masker has transformed last.
+
+    To be called before the next run is transformed, for the names of columns and what is lost
+    may differ between runs. None, if nothing is kept for reports.
+    """
+    seen: Seen | None = getattr(masker, "_seen_", None)
+    if seen is None:
+        return None
+    return replace(
+        seen,
+        names=_names_of_columns(masker, seen),
+        lost=_lost_in_run(masker, seen),
+        said=tuple(getattr(masker, "_said_of_run_", ())),
     )
 
 
 def volumes_kept(sample_mask: Any, runs: Any, n_volumes: int) -> BoolArray:
-    """Which volumes of the runs are kept, in the order of the image."""
+    """Which volumes are kept, in the order in which they come out: run after run.
+
+    Examples
+    --------
+    >>> volumes_kept([[0], [1]], ["b", "a", "b"], 3)
+    array([ True, False,  True])
+    """
     rows = rows_of_runs(runs, n_volumes)
-    numbers = [np.arange(n_volumes)[each] for each in rows]
-    kept = np.ones(n_volumes, dtype=bool)
-    masks = masks_of_runs(sample_mask, [each.size for each in numbers])
-    for where, mask in zip(numbers, masks, strict=True):
-        kept[where] = mask
-    return kept
+    lengths = [np.arange(n_volumes)[each].size for each in rows]
+    return np.concatenate(masks_of_runs(sample_mask, lengths))
 
 
 class MaskerReport:
@@ -170,7 +275,13 @@ class MaskerReport:
 
 
 def make_report(masker: Any, title: str | None, displayed: Any) -> MaskerReport:
-    """Make the report of a masker; see its `generate_report`."""
+    """Make the report of a masker; see its `generate_report`.
+
+    Raises
+    ------
+    ValueError
+        If the masker's `cmap` is none that matplotlib knows.
+    """
     return MaskerReport(masker_html(summarize(masker, title=title, displayed=displayed)))
 
 
@@ -188,7 +299,7 @@ def summarize(masker: Any, *, title: str | None = None, displayed: Any = None) -
     -------
     summary : MaskerSummary
     """
-    name = type(masker).__name__
+    name, cmap = type(masker).__name__, _colour_map(masker)
     known: dict[str, Any] = {
         "title": title or name,
         "masker": name,
@@ -199,14 +310,21 @@ def summarize(masker: Any, *, title: str | None = None, displayed: Any = None) -
         note = "This masker is not fitted yet: call fit, or fit_transform, to see what it takes."
         return MaskerSummary(**known, notes=(note,))
     seen: Seen | None = getattr(masker, "_seen_", None)
-    known["warnings"] = (*masker._said_at_fit_, *getattr(masker, "_said_of_run_", ()))
-    known["notes"] = _notes(masker, seen)
+    runs = _runs(masker, seen)
+    said = [*masker._said_at_fit_, *(words for run in runs for words in run.warnings)]
+    known["warnings"] = tuple(dict.fromkeys(said))
     if not masker.reports:
-        return MaskerSummary(**known)
-    described = _DESCRIPTIONS[known["unit"]](masker, seen, displayed)
-    described["facts"] = (*described["facts"], *_facts(masker, seen))
-    described["signals"] = _signals(masker, seen)
-    return MaskerSummary(**known, **described)
+        return MaskerSummary(**known, notes=(NOTHING_KEPT,))
+    beneath = _beneath(masker, seen)
+    described = _DESCRIPTIONS[known["unit"]](masker, beneath, cmap, displayed)
+    described["facts"] = (*described["facts"], *_facts(masker, seen, runs))
+    return MaskerSummary(
+        **known,
+        **described,
+        notes=_notes(beneath, runs),
+        beneath=beneath.words,
+        runs=runs,
+    )
 
 
 def _unit(masker: Any) -> str:
@@ -216,51 +334,138 @@ def _unit(masker: Any) -> str:
     return "voxel"
 
 
-def _notes(masker: Any, seen: Seen | None) -> tuple[str, ...]:
-    if not masker.reports:
-        return (
-            "This masker was told to keep nothing for a report (reports=False). Set reports=True "
-            "and fit it again to see where its columns are and what their signals look like.",
-        )
-    notes = []
-    if seen is None:
-        notes.append("No image was given to fit: there is none below the outlines.")
-    if seen is None or seen.signals is None:
-        notes.append("Nothing has been transformed yet: there are no signals to show.")
-    return tuple(notes)
+def _colour_map(masker: Any) -> Colormap | None:
+    cmap = getattr(masker, "cmap", None)
+    if cmap is None:
+        return None
+    from bidsmask.reports.drawing.canvas import colour_map
+
+    return colour_map(cmap)
 
 
-def _facts(masker: Any, seen: Seen | None) -> list[Fact]:
+def _notes(beneath: Beneath, runs: tuple[Run, ...]) -> tuple[str, ...]:
+    nothing = "Nothing has been transformed yet: there are no signals to show."
+    return tuple(note for note in (beneath.note, "" if runs else nothing) if note)
+
+
+def _facts(masker: Any, seen: Seen | None, runs: tuple[Run, ...]) -> list[Fact]:
     facts = [Fact(label="Columns", value=f"{masker.n_elements_:,}")]
-    if seen is None or seen.signals is None:
+    if seen is None or not runs:
         return facts
-    n_volumes, n_kept = seen.kept.size, int(seen.kept.sum())
+    if len(runs) > 1:
+        facts.append(Fact(label="Runs", value=str(len(runs))))
+    n_volumes, n_kept = sum(run.n_volumes for run in runs), sum(run.n_kept for run in runs)
     facts.append(Fact(label="Volumes", value=f"{n_kept} of {n_volumes}"))
     if n_kept < n_volumes:
         why = f"{n_volumes - n_kept}, by the sample_mask"
         facts.append(Fact(label="Volumes left out", value=why))
-    if seen.t_r:
+    if seen.t_r or masker.t_r:
         facts.append(Fact(label="Repetition time", value=f"{masker.t_r or seen.t_r:g} s"))
     return facts
 
 
-def _signals(masker: Any, seen: Seen | None) -> Signals | None:
-    if seen is None or seen.signals is None:
-        return None
-    names = masker.get_feature_names_out()
-    return Signals(
-        values=seen.signals,
-        names=tuple(str(name) for name in names[seen.columns]),
-        kept=seen.kept,
-        t_r=masker.t_r or seen.t_r,
-        n_columns=len(names),
+# Runs
+
+
+def _runs(masker: Any, seen: Seen | None) -> tuple[Run, ...]:
+    """Runs of the last `transform`."""
+    several: tuple[Seen, ...] = getattr(masker, "_seen_runs_", ())
+    if several:
+        return tuple(
+            _run(masker, each, f"Run {number}: {_short(each.name)}")
+            for number, each in enumerate(several, start=1)
+        )
+    last = seen_of_run(masker)
+    if seen is None or last is None or last.signals is None:
+        return ()
+    return (_run(masker, last, "Signals of the last run"),)
+
+
+def _run(masker: Any, seen: Seen, title: str) -> Run:
+    assert seen.signals is not None
+    return Run(
+        title=title,
+        signals=Signals(
+            values=seen.signals,
+            names=seen.names or _names_of_columns(masker, seen),
+            kept=seen.kept,
+            t_r=masker.t_r or seen.t_r,
+            n_columns=int(seen.columns[-1]) + 1 if seen.columns.size else 0,
+        ),
+        lost=seen.lost,
+        warnings=seen.said,
     )
+
+
+def _short(name: str) -> str:
+    """Name of a file, without the folders it is in.
+
+    Examples
+    --------
+    >>> _short("/data/sub-01_bold.nii.gz"), _short("A list of 3 images")
+    ('sub-01_bold.nii.gz', 'A list of 3 images')
+    """
+    return Path(name).name
+
+
+def _names_of_columns(masker: Any, seen: Seen) -> tuple[str, ...]:
+    """Call columns as the table of the report does."""
+    unit = _unit(masker)
+    if unit == "region":
+        names = masker.get_feature_names_out()[seen.columns]
+        return tuple(str(name) for name in names)
+    numbers = masker.map_numbers_[seen.columns] if unit == "map" else seen.columns
+    return tuple(f"{unit.capitalize()} {number}" for number in numbers)
+
+
+def _lost_in_run(masker: Any, seen: Seen) -> tuple[str, ...]:
+    unit = _unit(masker)
+    if unit == "region" and hasattr(masker, "_covered_"):
+        return _lost_regions(masker, masker._covered_)
+    if unit == "map" and seen.signals is not None:
+        shown = seen.columns[~np.isnan(seen.signals).all(axis=0)]
+        without = np.setdiff1d(np.arange(_n_maps(masker)), masker.map_numbers_[shown])
+        return tuple(f"Map {number}: {HIDDEN_MAP}" for number in without)
+    if unit == "sphere" and hasattr(masker, "n_voxels_"):
+        empty = np.flatnonzero(masker.n_voxels_ == 0)
+        return tuple(f"Sphere {number}: {EMPTY_SPHERE}" for number in empty)
+    return ()
+
+
+def _lost_regions(masker: Any, covered: Any) -> tuple[str, ...]:
+    names, sizes = masker._table_.region_names, covered.placed.n_voxels
+    return tuple(
+        f"{names[row]}: {_why_lost(sizes[row], covered.n_covered[row], masker.min_coverage)}"
+        for row in np.flatnonzero(~covered.used)
+    )
+
+
+def _n_maps(masker: Any) -> int:
+    return int(masker.maps_img_.shape[3]) if len(masker.maps_img_.shape) == 4 else 1
 
 
 # What is shown of each kind
 
 
-def _of_mask(masker: Any, seen: Seen | None, displayed: Any) -> dict[str, Any]:
+def _beneath(masker: Any, seen: Seen | None) -> Beneath:
+    """Lay the run beneath the outlines; where there is none, a template."""
+    from bidsmask.maskers.templates import Beneath, template_beneath
+
+    if seen is None:
+        return template_beneath(_named_images(masker))
+    return Beneath(
+        volume=np.nan_to_num(seen.volume, posinf=0, neginf=0),
+        grid=seen.grid,
+        words=f"Beneath the outlines: {seen.pictured}.",
+    )
+
+
+def _of_mask(
+    masker: Any, beneath: Beneath, cmap: Colormap | None, displayed: Any
+) -> dict[str, Any]:
+    from bidsmask.reports.drawing.canvas import shades
+    from bidsmask.reports.drawing.slices import GREY_LEVELS
+
     mask, grid = _array(masker.mask_img_).astype(bool), Grid.from_image(masker.mask_img_)
     share = mask.mean()
     caption = f"The mask includes {mask.sum():,} voxels ({100 * share:.1f} %) of the image."
@@ -270,25 +475,39 @@ def _of_mask(masker: Any, seen: Seen | None, displayed: Any) -> dict[str, Any]:
             Fact(label="Size of the mask", value=f"{mask.sum() * _voxel_mm3(grid):,.0f} mm³"),
             *_grid_facts(grid),
         ],
-        "reference": _reference(seen, grid),
+        "reference": beneath.on(grid),
         "affine": np.array(grid.affine),
         "views": (View(title="The mask", caption=caption, codes=mask.astype(np.int16)),),
+        "shades": None if cmap is None else shades(cmap, GREY_LEVELS),
     }
 
 
-def _of_labels(masker: Any, seen: Seen | None, displayed: Any) -> dict[str, Any]:
+def _of_labels(
+    masker: Any, beneath: Beneath, cmap: Colormap | None, displayed: Any
+) -> dict[str, Any]:
+    from bidsmask.reports.drawing.levels import colours_of_regions
+
     values, grid = _array(masker.labels_img_), Grid.from_image(masker.labels_img_)
     regions = _label_rows(masker, values, grid)
     ids = masker._regions()["index"].to_numpy()
     codes = np.searchsorted(ids, values).clip(max=len(ids) - 1)
     codes = np.where(ids[codes] == values, codes + 1, 0)
     lost = tuple(number for number, region in enumerate(regions, start=1) if region.lost)
-    caption = f"{len(regions) - len(lost)} of {len(regions)} regions have a signal."
+    have = "have a signal" if hasattr(masker, "coverage_") else "have voxels inside the mask"
+    caption = f"{len(regions) - len(lost)} of {len(regions)} regions {have}."
     return {
         "facts": [Fact(label="Regions", value=str(len(regions))), *_grid_facts(grid)],
-        "reference": _reference(seen, grid),
+        "reference": beneath.on(grid),
         "affine": np.array(grid.affine),
-        "views": (View(title="The regions", caption=caption, codes=codes, lost=lost),),
+        "views": (
+            View(
+                title="The regions",
+                caption=caption,
+                codes=codes,
+                lost=lost,
+                colours=None if cmap is None else colours_of_regions(cmap, len(regions)),
+            ),
+        ),
         "regions": regions,
     }
 
@@ -324,7 +543,11 @@ def _why_lost(n_voxels: int, n_covered: int, min_coverage: float) -> str:
     return f"coverage below {min_coverage:.0%}"
 
 
-def _of_maps(masker: Any, seen: Seen | None, displayed: Any) -> dict[str, Any]:
+def _of_maps(
+    masker: Any, beneath: Beneath, cmap: Colormap | None, displayed: Any
+) -> dict[str, Any]:
+    from bidsmask.reports.drawing.levels import colours_of_levels, levels_of
+
     maps, grid = masker._fitted_maps()
     shown = _inside(masker, grid)
     weights = np.count_nonzero(maps, axis=1)
@@ -335,39 +558,39 @@ def _of_maps(masker: Any, seen: Seen | None, displayed: Any) -> dict[str, Any]:
             size_mm3=float(weights[number] * _voxel_mm3(grid)),
             share=float(weights[number] / max(weights.sum(), 1)),
             coverage=_share(np.count_nonzero(maps[number, shown]), weights[number]),
-            lost="" if np.any(maps[number, shown]) else "no weight inside the mask",
+            lost="" if np.any(maps[number, shown]) else HIDDEN_MAP,
         )
         for number in range(len(maps))
+    )
+    some_negative = bool((maps < 0).any())
+    colours, key = (
+        (None, ()) if cmap is None else colours_of_levels(cmap, some_negative=some_negative)
     )
     views = tuple(
         View(
             title=f"Map {number}",
             caption="Contours at a quarter, a half and three quarters of the largest weight.",
-            codes=_contours(maps[number], grid),
+            codes=as_volume(levels_of(maps[number]), grid),
             mark=str(number),
+            colours=colours,
+            key=key,
         )
         for number in _chosen(displayed, len(maps), "displayed_maps")
         if maps[number].any()
     )
     return {
         "facts": [Fact(label="Maps", value=str(len(maps))), *_grid_facts(grid)],
-        "reference": _reference(seen, grid),
+        "reference": beneath.on(grid),
         "affine": np.array(grid.affine),
         "views": views,
         "regions": regions,
     }
 
 
-def _contours(weights: FloatArray, grid: Grid) -> IntArray:
-    """1 to 3 between the levels; 4 to 6 where weights are negative."""
-    strength = np.abs(weights) / np.abs(weights).max()
-    codes = np.digitize(strength, LEVELS)
-    codes[(weights < 0) & (codes > 0)] += len(LEVELS)
-    return as_volume(codes, grid)
-
-
-def _of_spheres(masker: Any, seen: Seen | None, displayed: Any) -> dict[str, Any]:
-    grid = _sphere_grid(masker, seen)
+def _of_spheres(
+    masker: Any, beneath: Beneath, cmap: Colormap | None, displayed: Any
+) -> dict[str, Any]:
+    grid = _sphere_grid(masker, beneath)
     facts = [Fact(label="Spheres", value=str(len(masker.seeds_)))]
     if grid is None:
         return {"facts": facts, "regions": _sphere_rows(masker, None)}
@@ -388,17 +611,18 @@ def _of_spheres(masker: Any, seen: Seen | None, displayed: Any) -> dict[str, Any
         views.insert(0, View(title="All spheres", caption=caption, codes=codes, mark="all"))
     return {
         "facts": [*facts, *_grid_facts(grid)],
-        "reference": _reference(seen, grid),
+        "reference": beneath.on(grid),
         "affine": np.array(grid.affine),
         "views": tuple(views),
         "regions": _sphere_rows(masker, grid),
     }
 
 
-def _sphere_grid(masker: Any, seen: Seen | None) -> Grid | None:
-    if seen is not None:
-        return seen.grid
-    return None if masker.mask_img_ is None else Grid.from_image(masker.mask_img_)
+def _sphere_grid(masker: Any, beneath: Beneath) -> Grid | None:
+    """Where spheres have voxels: in the run, else in the mask, else in the template."""
+    if masker.mask_img_ is not None and beneath.note:
+        return Grid.from_image(masker.mask_img_)
+    return beneath.grid
 
 
 def _spheres_on(masker: Any, grid: Grid, mask: BoolArray | None) -> tuple[IntArray, ...]:
@@ -424,7 +648,7 @@ def _sphere_rows(masker: Any, grid: Grid | None) -> tuple[Region, ...]:
             size_mm3=float(volumes[number]),
             share=_share(volumes[number], volumes.sum()),
             coverage=inside[number],
-            lost="no voxel inside the image and the mask" if inside[number] == 0 else "",
+            lost=EMPTY_SPHERE if inside[number] == 0 else "",
         )
         for number, name in enumerate(names)
     )
@@ -472,6 +696,17 @@ def _chosen(displayed: Any, n: int, name: str) -> list[int]:
     return numbers
 
 
+def _named_images(masker: Any) -> dict[str, str]:
+    """File names of the masker's images, those that have one."""
+    given = {name: getattr(masker, name, None) for name in ("labels_img", "maps_img", "mask_img")}
+    return {
+        name: str(
+            img if isinstance(img, str | Path) else getattr(img, "get_filename", str)() or ""
+        )
+        for name, img in given.items()
+    }
+
+
 def _array(img: Any) -> Array:
     return np.asarray(img.dataobj)
 
@@ -482,13 +717,6 @@ def _inside(masker: Any, grid: Grid) -> BoolArray:
         return np.ones(grid.n_voxels, dtype=bool)
     mask = _array(masker.mask_img_).astype(bool)
     return mask_on(mask, Grid.from_image(masker.mask_img_), grid).ravel(order="F")
-
-
-def _reference(seen: Seen | None, grid: Grid) -> FloatArray | None:
-    if seen is None:
-        return None
-    volume = np.nan_to_num(seen.volume, posinf=0, neginf=0)
-    return resample_nearest(volume, seen.grid.affine, grid.shape, grid.affine)
 
 
 def _share(part: Any, whole: Any) -> float:
@@ -539,9 +767,28 @@ def _image_parameter(name: str, img: Any) -> Parameter:
 
 
 def _spelled(value: Any) -> str:
-    if hasattr(value, "shape"):
-        return f"{type(value).__name__} of shape {tuple(value.shape)}"
+    """Write a value so that it can be read, and the same way each time.
+
+    Examples
+    --------
+    >>> _spelled([np.float64(1.5), None]), _spelled(np.zeros((2, 3)))
+    ('[1.5, None]', 'ndarray of shape (2, 3)')
+    """
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    if isinstance(value, list | tuple):
+        return _spelled_list(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={_spelled(each)}" for key, each in value.items()) or "{}"
+    if hasattr(value, "shape"):
+        return f"{type(value).__name__} of shape {tuple(value.shape)}"
+    if getattr(type(value), "__repr__", None) is object.__repr__:  # says where in memory it is
+        return " ".join([type(value).__name__, str(getattr(value, "name", ""))]).strip()
     text = repr(value)
     return text if len(text) <= 300 else f"{text[:299]}…"
+
+
+def _spelled_list(values: Sequence[Any]) -> str:
+    shown = ", ".join(_spelled(each) for each in values[:MAX_SPELLED])
+    n_more = len(values) - MAX_SPELLED
+    return f"[{shown} and {n_more} more]" if n_more > 0 else f"[{shown}]"

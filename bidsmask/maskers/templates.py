@@ -1,15 +1,39 @@
-"""Brain masks from the templates of TemplateFlow; those on this machine come first."""
+"""Brain masks and pictures from the templates of TemplateFlow.
 
-from collections.abc import Sequence
+What is on this machine comes first; for a picture, nothing is ever fetched.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bidsmask.dataset.templates import command, download, template_homes
-from bidsmask.errors import AtlasError
+import numpy as np
+
+from bidsmask._typing import FloatArray
+from bidsmask.dataset.templates import (
+    command,
+    download,
+    entities_in,
+    space_of,
+    template_homes,
+)
+from bidsmask.errors import AtlasError, BidsmaskError
+from bidsmask.images.accept import open_series
+from bidsmask.images.grid import Grid
 from bidsmask.images.masks import brain_mask_from_template
+from bidsmask.numerics.resample import resample_continuous
 
 TEMPLATE = "tpl-MNI152NLin2009cAsym"
 """Template that fMRIPrep normalises to."""
+
+_NO_SPACE = (
+    "no file name says in which space the outlines are; where they do not follow the template, "
+    "it is another one"
+)
+
+_PLAIN = {"tpl", "cohort", "res", "desc"}
+"""Entities in the name of an image of a whole head; others are of parts and other spaces."""
 
 _FILES = {
     "whole-brain": f"{TEMPLATE}_res-01_desc-brain_mask.nii.gz",
@@ -83,6 +107,116 @@ def compute_multi_brain_mask(
     if not len(target_imgs):
         raise TypeError("An empty object was passed where a list of images was expected.")
     return compute_brain_mask(target_imgs[0], threshold, connected, opening, mask_type=mask_type)
+
+
+def anatomy_of(space: str) -> Path | None:
+    """Find a T1-weighted image of a template; on this machine only.
+
+    Parameters
+    ----------
+    space : str
+        Name of the template, such as MNI152NLin2009cAsym; with a cohort, MNIInfant+1.
+
+    Returns
+    -------
+    path : Path or None
+        Of several, that of the whole head before that of the brain, and the coarsest: it is to
+        be looked at. None if there is none.
+    """
+    for home in template_homes():
+        folder = home / f"tpl-{space.partition('+')[0]}"
+        found = [path for path in folder.rglob("*_T1w.nii.gz") if _shows(path, space)]
+        if found:
+            return min(found, key=_preference)
+    return None
+
+
+def _shows(path: Path, space: str) -> bool:
+    entities = entities_in(path.name)
+    if not set(entities) <= _PLAIN or space_of(entities) != space:
+        return False
+    return path.is_file() and path.stat().st_size > 0  # TemplateFlow keeps places with empty files
+
+
+def _preference(path: Path) -> tuple[bool, int, str]:
+    entities = entities_in(path.name)
+    resolution = entities.get("res", "0")
+    coarse = -int(resolution) if resolution.isdigit() else 0
+    return "desc" in entities, coarse, path.name
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Beneath:
+    """What lies beneath the outlines in a picture.
+
+    Parameters
+    ----------
+    volume : array of shape (X, Y, Z), or None
+        Finite. None: the outlines are drawn alone.
+    grid : Grid or None
+        Of `volume`.
+    words : str
+        What it is, as a sentence.
+    note : str
+        What the reader has to beware of.
+    """
+
+    volume: FloatArray | None = None
+    grid: Grid | None = None
+    words: str = ""
+    note: str = ""
+
+    def on(self, grid: Grid) -> FloatArray | None:
+        """Interpolate linearly on a grid."""
+        if self.volume is None or self.grid is None or self.grid == grid:
+            return self.volume
+        return resample_continuous(self.volume, self.grid.affine, grid.shape, grid.affine, order=1)
+
+
+def template_beneath(file_names: Mapping[str, str]) -> Beneath:
+    """Find a template to lie beneath outlines where there is no run.
+
+    Parameters
+    ----------
+    file_names : mapping of str to str
+        Names of files by what they are called to the reader. The first that states a space says
+        of which template; if none does, it is that of fMRIPrep, and the note says so.
+
+    Returns
+    -------
+    beneath : Beneath
+    """
+    stated = _stated_space(file_names)
+    what, space = stated or ("", TEMPLATE.removeprefix("tpl-"))
+    reason = f"the space that the file name of {what} states" if stated else _NO_SPACE
+    path = anatomy_of(space)
+    if path is None:
+        return Beneath(
+            note="No image was given to fit, and the folders of TemplateFlow on this machine hold "
+            f"no T1-weighted image of {space} ({reason}): the outlines are drawn alone."
+        )
+    try:
+        series = open_series(path)
+        volume = np.nan_to_num(series.single().astype(np.float32), posinf=0, neginf=0)
+    except (BidsmaskError, OSError, ValueError) as error:
+        return Beneath(
+            note="No image was given to fit, and the template cannot be read: the outlines are "
+            f"drawn alone. {error}"
+        )
+    return Beneath(
+        volume=volume,
+        grid=series.grid,
+        words=f"Beneath the outlines: the template {space} ({path.name}), not a run.",
+        note=f"No image was given to fit: the outlines lie on the template {space} ({reason}).",
+    )
+
+
+def _stated_space(file_names: Mapping[str, str]) -> tuple[str, str] | None:
+    for what, name in file_names.items():
+        space = space_of(entities_in(name))
+        if space is not None:
+            return what, space
+    return None
 
 
 def _template(name: str) -> Path:

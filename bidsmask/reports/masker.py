@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bidsmask._typing import BoolArray, FloatArray, IntArray
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask._version import __version__
 from bidsmask.reports.summaries import Fact
 
 if TYPE_CHECKING:
     from markupsafe import Markup
+
+    from bidsmask.reports.drawing.slices import Paint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +69,13 @@ class View:
     codes : int array of shape (X, Y, Z)
         0 outside; every other number has an outline of its own.
     lost : tuple of int
-        Numbers to fill, since there is no signal of them.
+        Numbers to mark, since there is no signal of them.
     mark : str
         What the button says that leads here, where there are several views.
+    colours : uint8 array of shape (n + 1, 3), or None
+        Colour of each number. None: outlines of one colour.
+    key : tuple of (str, int)
+        What to say of the colours of which numbers.
     """
 
     title: str
@@ -76,11 +83,13 @@ class View:
     codes: IntArray
     mark: str = ""
     lost: tuple[int, ...] = ()
+    colours: Array | None = None
+    key: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Signals:
-    """What `transform` gave last.
+    """What `transform` gave of a run.
 
     Parameters
     ----------
@@ -102,6 +111,35 @@ class Signals:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Run:
+    """A run that was transformed.
+
+    Parameters
+    ----------
+    title : str
+    signals : Signals
+    lost : tuple of str
+        Columns without a signal in this run, each with the reason.
+    warnings : tuple of str
+    """
+
+    title: str
+    signals: Signals
+    lost: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def n_volumes(self) -> int:
+        """Volumes of the run."""
+        return self.signals.kept.size
+
+    @property
+    def n_kept(self) -> int:
+        """Volumes of which there are signals."""
+        return int(self.signals.kept.sum())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class MaskerSummary:
     """All that a report says of a masker; small, and nothing of it is the run itself.
 
@@ -116,12 +154,17 @@ class MaskerSummary:
     facts : tuple of Fact
     reference : array of shape (X, Y, Z), or None
         Lies below the outlines. None: they are drawn on black.
+    beneath : str
+        What `reference` is, as a sentence.
+    shades : uint8 array of shape (n, 3), or None
+        Colours of `reference` from its darkest to its brightest. None: greys.
     affine : array of shape (4, 4), or None
         Of `reference` and of the views.
     views : tuple of View
         If there are several, the reader pages through them.
     regions : tuple of Region
-    signals : Signals or None
+    runs : tuple of Run
+        Those of the last `transform`; if there are several, the reader pages through them.
     parameters : tuple of Parameter
     """
 
@@ -132,19 +175,33 @@ class MaskerSummary:
     warnings: tuple[str, ...] = ()
     facts: tuple[Fact, ...] = ()
     reference: FloatArray | None = None
+    beneath: str = ""
+    shades: Array | None = None
     affine: FloatArray | None = None
     views: tuple[View, ...] = ()
     regions: tuple[Region, ...] = ()
-    signals: Signals | None = None
+    runs: tuple[Run, ...] = ()
     parameters: tuple[Parameter, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Picture:
+    """A page of a pager. Without a source there is nothing to draw; `run` may have words."""
+
     title: str
     caption: str
-    source: Markup
+    source: Markup | None
     mark: str = ""
+    run: Run | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Order:
+    """The table of regions, in one of several orders."""
+
+    title: str
+    mark: str
+    regions: Sequence[Region]
 
 
 def masker_html(summary: MaskerSummary) -> str:
@@ -166,7 +223,8 @@ def masker_html(summary: MaskerSummary) -> str:
         styles=("report.css", "masker.css"),
         summary=summary,
         pictures=[_picture(view, summary) for view in summary.views],
-        signals=_signals_picture(summary.signals, summary.unit),
+        runs=_run_pictures(summary.runs, summary.unit),
+        orders=_orders(summary.regions),
         lost=[region for region in summary.regions if region.lost],
         version=__version__,
     )
@@ -178,14 +236,57 @@ def _picture(view: View, summary: MaskerSummary) -> _Picture:
 
     reference = np.zeros(view.codes.shape) if summary.reference is None else summary.reference
     affine = np.eye(4) if summary.affine is None else summary.affine
-    svg = atlas_outline(reference, view.codes, affine, lost_ids=view.lost)
+    svg = atlas_outline(
+        reference,
+        view.codes,
+        affine,
+        lost_ids=view.lost,
+        paint=_paint(view, summary),
+        key=view.key,
+        unit="mask" if summary.unit == "voxel" else summary.unit,
+    )
     return _Picture(
         title=view.title, caption=view.caption, source=data_uri(svg, ".svg"), mark=view.mark
     )
 
 
-def _signals_picture(signals: Signals | None, unit: str) -> _Picture | None:
-    if signals is None or not np.isfinite(signals.values).any() or len(signals.values) < 2:
+def _paint(view: View, summary: MaskerSummary) -> Paint:
+    from bidsmask.reports.drawing.slices import Paint, dimmed, greys
+
+    background = greys().background if summary.shades is None else dimmed(summary.shades)
+    return Paint(background=background, regions=view.colours)
+
+
+def _orders(regions: Sequence[Region]) -> list[_Order]:
+    """Ways to go through the table; one, if there is nothing to sort by."""
+    orders = [_Order(title="By label", mark="by label", regions=regions)]
+    if len(regions) < 2:
+        return orders
+    known = sorted(regions, key=lambda region: -1 if region.coverage is None else region.coverage)
+    if any(region.coverage is not None for region in regions):
+        title = "Lowest coverage first"
+        orders.append(_Order(title=title, mark="by coverage", regions=known))
+    large = sorted(regions, key=lambda region: -region.size_mm3)
+    return [*orders, _Order(title="Largest first", mark="by size", regions=large)]
+
+
+def _run_pictures(runs: Sequence[Run], unit: str) -> list[_Picture]:
+    """Pages for the runs; a single one that cannot be drawn has none."""
+    pictures = [
+        _Picture(
+            title=run.title,
+            caption=_signals_caption(run.signals, unit),
+            source=_signals_source(run.signals, unit),
+            mark=str(number),
+            run=run,
+        )
+        for number, run in enumerate(runs, start=1)
+    ]
+    return pictures if len(pictures) > 1 else [each for each in pictures if each.source]
+
+
+def _signals_source(signals: Signals, unit: str) -> Markup | None:
+    if not np.isfinite(signals.values).any() or len(signals.values) < 2:
         return None
     from bidsmask.reports.assemble import data_uri
     from bidsmask.reports.figures import region_signals
@@ -199,11 +300,7 @@ def _signals_picture(signals: Signals | None, unit: str) -> _Picture | None:
         sample_mask=signals.kept,
         unit=unit,
     )
-    return _Picture(
-        title="Signals of the last run",
-        caption=_signals_caption(signals, unit),
-        source=data_uri(svg, ".svg"),
-    )
+    return data_uri(svg, ".svg")
 
 
 def _signals_caption(signals: Signals, unit: str) -> str:

@@ -3,7 +3,7 @@ import pytest
 
 from bidsmask import NiftiMasker, compute_brain_mask, compute_multi_brain_mask
 from bidsmask.errors import AtlasError
-from bidsmask.maskers.templates import TEMPLATE
+from bidsmask.maskers.templates import TEMPLATE, anatomy_of
 
 AFFINE = np.diag([2.0, 2, 2, 1])
 
@@ -73,3 +73,61 @@ def test_a_template_that_cannot_be_had_says_how_to_get_it(run, tmp_path, monkeyp
     monkeypatch.setattr("bidsmask.maskers.templates.download", fail)
     with pytest.raises(AtlasError, match=r"no network.*suffix='mask'"):
         compute_brain_mask(run)
+
+
+def write_empty(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ((), None),
+        (("tpl-A/tpl-A_res-01_T1w.nii.gz",), "tpl-A_res-01_T1w.nii.gz"),
+        (
+            ("tpl-A/tpl-A_res-01_T1w.nii.gz", "tpl-A/tpl-A_res-02_T1w.nii.gz"),
+            "tpl-A_res-02_T1w.nii.gz",  # the coarsest
+        ),
+        (
+            ("tpl-A/tpl-A_res-02_desc-brain_T1w.nii.gz", "tpl-A/tpl-A_res-01_T1w.nii.gz"),
+            "tpl-A_res-01_T1w.nii.gz",  # the whole head
+        ),
+        (("tpl-A/tpl-A_space-B_T1w.nii.gz",), None),
+        (("tpl-A/tpl-B_T1w.nii.gz",), None),
+        (("tpl-A/cohort-1/tpl-A_cohort-1_T1w.nii.gz",), None),
+        (("tpl-A/tpl-A_T2w.nii.gz", "tpl-A/tpl-A_desc-brain_mask.nii.gz"), None),
+    ],
+)
+def test_the_anatomy_of_a_template_is_found_by_its_name(tmp_path, monkeypatch, names, found):
+    home = write_empty(tmp_path, *names)
+    monkeypatch.setattr("bidsmask.maskers.templates.template_homes", lambda: (home,))
+    path = anatomy_of("A")
+    assert (path and path.name) == found
+
+
+def test_a_cohort_is_part_of_the_space(tmp_path, monkeypatch):
+    home = write_empty(tmp_path, "tpl-A/cohort-2/tpl-A_cohort-2_res-1_T1w.nii.gz")
+    monkeypatch.setattr("bidsmask.maskers.templates.template_homes", lambda: (home,))
+    assert anatomy_of("A+2").name == "tpl-A_cohort-2_res-1_T1w.nii.gz"
+    assert anatomy_of("A+1") is None
+
+
+def test_a_place_that_is_kept_for_a_file_is_no_template(tmp_path, monkeypatch):
+    (tmp_path / "tpl-A").mkdir()
+    (tmp_path / "tpl-A" / "tpl-A_T1w.nii.gz").touch()
+    second = write_empty(tmp_path / "second", "tpl-A/tpl-A_res-01_T1w.nii.gz")
+    homes = (tmp_path, tmp_path / "nowhere", second)
+    monkeypatch.setattr("bidsmask.maskers.templates.template_homes", lambda: homes)
+    assert anatomy_of("A").parent.parent == second
+
+
+def test_no_anatomy_is_ever_fetched(tmp_path, monkeypatch):
+    def fail(name):
+        raise AssertionError(name)
+
+    monkeypatch.setattr("bidsmask.maskers.templates.template_homes", lambda: (tmp_path,))
+    monkeypatch.setattr("bidsmask.maskers.templates.download", fail)
+    assert anatomy_of("MNI152NLin2009cAsym") is None

@@ -134,7 +134,7 @@ def readable(text: str, max_length: int = 40) -> str:
     return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
-def colour_map(cmap: str | Colormap) -> Colormap:
+def colour_map(cmap: object) -> Colormap:
     """Find a colour map of matplotlib by its name; one that is given is taken as it is.
 
     Raises
