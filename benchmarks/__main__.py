@@ -12,7 +12,13 @@ from statistics import median
 from typing import Any
 
 from benchmarks.goals import COMMANDS, GOALS, GROWTH
-from benchmarks.measure import Measurement, child, measured, measured_command
+from benchmarks.measure import (
+    Measurement,
+    child,
+    measured,
+    peak_mb_of_command,
+    timed_command,
+)
 
 TOOLS = ("nilearn", "bidsmask")
 
@@ -113,15 +119,23 @@ def _command(
 ) -> dict[str, Any]:
     """Measure the whole command line, outputs and reports included."""
     dataset = child("dataset", folder, str(subjects), str(strategies), quick=quick)
-    out = folder / "command_output"
-    command = [sys.executable, "-m", "bidsmask", dataset["root"], str(out), "participant"]
-    command += ["--atlases", dataset["atlas"], "--strategies", *dataset["strategies"]]
+    options = ["--atlases", dataset["atlas"], "--strategies", *dataset["strategies"]]
+    many = _measure_command(Path(dataset["root"]), options, folder / "command_output", repeats)
+    return {"kind": "alone", "quick": quick, "pairs": repeats, "summary": _medians(many)}
+
+
+def _measure_command(root: Path, options: list[str], out: Path, repeats: int) -> list[Measurement]:
+    """Measure time as often as asked for, and memory, which hardly varies, once."""
+    command = [sys.executable, "-m", "bidsmask", str(root), str(out), "participant", *options]
+    shutil.rmtree(out, ignore_errors=True)
+    peak_mb = peak_mb_of_command(command)
     many = []
     for _ in range(repeats):
-        shutil.rmtree(out, ignore_errors=True)
-        many.append(measured_command(command))
+        shutil.rmtree(out)
+        wall_s, processor_s = timed_command(command)
+        many.append(Measurement(wall_s=wall_s, processor_s=processor_s, peak_mb=peak_mb))
     shutil.rmtree(out)
-    return {"kind": "alone", "quick": quick, "pairs": repeats, "summary": _medians(many)}
+    return many
 
 
 def _medians(many: list[Measurement]) -> dict[str, float]:

@@ -3,8 +3,11 @@
 The peak of a process counts that of the one it was started from, so this one stays small.
 """
 
+import contextlib
+import ctypes
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -15,6 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 SAMPLING_S = 0.05
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,44 +68,59 @@ def measured(folder: Path, name: str, tool: str, *, quick: bool) -> Measurement:
     )
 
 
-def measured_command(command: list[str]) -> Measurement:
-    """Measure a whole command, all of its processes together (Linux).
+def timed_command(command: list[str]) -> tuple[float, float]:
+    """Wall and processor time of a whole command, all of its processes together (Linux).
 
-    Memory is the proportional set size: pages that several processes share are counted once.
-    Processor time is read while they live: their parents do not always wait for them.
+    Nobody looks at it meanwhile: on two cores, looking takes time from what is looked at.
     """
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)  # orphans are ours, their time as well
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.time()
-    process = subprocess.Popen(
+    _run(command)
+    wall_s = time.time() - started
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall_s, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def peak_mb_of_command(command: list[str]) -> float:
+    """Most memory that a whole command ever has, all of its processes together (Linux).
+
+    The proportional set size: pages that several processes share are counted once.
+    """
+    watch = _Watch(os.getpid())
+    watch.start()
+    try:
+        _run(command)
+    finally:
+        watch.stop()
+    return watch.peak_mb
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    watch = _Watch(process.pid)
-    watch.start()
-    errors = process.stderr.read() if process.stderr else ""
-    status = process.wait()
-    wall = time.time() - started
-    watch.stop()
-    if status:
-        raise subprocess.CalledProcessError(status, command, stderr=errors)
-    return Measurement(
-        wall_s=wall, processor_s=sum(watch.processor_s.values()), peak_mb=watch.peak_mb
-    )
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        done.check_returncode()
 
 
 class _Watch(threading.Thread):
-    """Looks at a process and its descendants all the time."""
+    """Looks at the descendants of a process all the time."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self.pid = pid
         self.peak_mb = 0.0
-        self.processor_s: dict[int, float] = {}
         self._over = threading.Event()
 
     def run(self) -> None:
         while not self._over.wait(SAMPLING_S):
-            family = _family(self.pid)
-            self.peak_mb = max(self.peak_mb, sum(map(_shared_fairly_mb, family)))
-            self.processor_s |= {pid: used for pid in family if (used := _processor_s(pid))}
+            descendants = _family(self.pid)[1:]
+            self.peak_mb = max(self.peak_mb, sum(map(_shared_fairly_mb, descendants)))
 
     def stop(self) -> None:
         """Look no more."""
@@ -132,12 +151,3 @@ def _shared_fairly_mb(pid: int) -> float:
     except OSError:  # it has ended meanwhile
         return 0.0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
-
-
-def _processor_s(pid: int) -> float:
-    """Time of a process and of none of its children; 0 if it has ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
