@@ -8,7 +8,7 @@ import numpy as np
 from bidsmask._typing import Array, BoolArray
 from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.compression import COPY_AGAIN
-from bidsmask.images.readers import Reading, reader_of
+from bidsmask.images.readers import Reading, read_all, reader_of
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.projection import Projection
 from bidsmask.numerics.quality import VolumeStatistics
@@ -68,15 +68,16 @@ def extract(
     statistics = VolumeStatistics()
     nonfinite = np.zeros(inside.size, dtype=bool)
     readers = [reader_of(stream, _as_reading(stream, each)) for each in wanted]
-    for volumes, block in stream.blocks():
-        for reader in readers:
-            reader.read(block)
+
+    def see(volumes: slice, block: Array) -> None:
         voxels = np.take(block, inside, axis=1)
         with np.errstate(over="ignore", invalid="ignore"):  # seen to below: infinite DVARS
             statistics.update(stream.scale(voxels))
         _refuse_empty_volume(stream, statistics, inside.size)
         if statistics.n_nonfinite[volumes].any():
-            nonfinite |= ~np.isfinite(voxels).all(axis=0)
+            nonfinite[~np.isfinite(voxels).all(axis=0)] = True
+
+    read_all(stream, readers, see)
     _refuse_impossible_run(stream, statistics)
     return Extraction(
         signals=tuple(reader.signals() for reader in readers),

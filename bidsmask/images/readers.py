@@ -14,12 +14,13 @@ smoothed in single precision, relative to their first volume.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.images.grid import Grid
@@ -51,7 +52,7 @@ _MOST_THREADS = 4
 SECONDS_PER_PRODUCT = 2.5e-11
 """Of dense matrices, and the next two of folded weights: each, and to make one or a column."""
 
-SECONDS_PER_WEIGHT = 7e-10
+SECONDS_PER_WEIGHT = 3e-10
 SECONDS_TO_FOLD_WEIGHT = 1e-7
 SECONDS_TO_FOLD_COLUMN = 2e-4
 
@@ -231,8 +232,28 @@ def reader_of(series: Volumes, reading: Reading) -> Reader:
     if not moves and isinstance(projection, RegionMeans | Maps):
         (smoothing,) = operators
         if _folding_is_cheaper(series.n_volumes, projection, smoothing):
-            return WeightsReader(series, reading, projection.weights(smoothing), smooths=True)
+            weights = projection.weights(smoothing, single=is_single(series))
+            return WeightsReader(series, reading, weights, smooths=True)
     return MovedReader(series, reading, _ByAxes(series, reading, operators), at_once)
+
+
+def read_all(
+    series: Volumes, readers: Sequence[Reader], see: Callable[[slice, Array], None]
+) -> None:
+    """Go through a run once, and hand every block to all that want something of it.
+
+    Parameters
+    ----------
+    series : Volumes
+    readers : sequence of Reader
+    see : function of volumes and block
+        What else is to be done with each block, as `Volumes.blocks` gives them.
+    """
+    with threadpool_limits(limits=1, user_api="blas"):  # our own threads share the cores
+        for volumes, block in series.blocks():
+            for reader in readers:
+                reader.read(block)
+            see(volumes, block)
 
 
 def is_single(series: Volumes) -> bool:
@@ -325,6 +346,7 @@ class _ByAxes:
             target = rows.reach()
             self._steps.insert(0, _Centred(rows.to(source=target), single=is_single(series)))
         self._source: Box = target
+        self._first: Array | None = None
 
     def __call__(self, block: Array) -> Array:
         """Give the voxels (n, V) of the support of a block (n, V_all)."""
@@ -334,13 +356,24 @@ class _ByAxes:
             if self._moves:  # between missing values there is nothing to interpolate
                 return self._one_by_one(block)
             values = np.where(finite, values, 0)
+        if self._first is None:
+            self._first = self._moved(values[:1])  # before there are threads: all refer to it
+        voxels = np.empty((len(values), self._places.size), dtype=self._first.dtype)
+
+        def fill(row: int) -> None:
+            np.take(self._moved(values[row : row + 1])[0], self._places, out=voxels[row])
+
+        _on_threads(fill, len(values))
+        return voxels
+
+    def _moved(self, values: Array) -> FloatArray:
         first, *others = self._steps
         values = first(values)
         if self._clip_to is not None:
             np.clip(values, *self._clip_to, out=values)
         for step in others:
             values = step(values)
-        return np.take(values, self._places, axis=1)
+        return values
 
 
 class _Centred:
@@ -389,8 +422,7 @@ class _VolumeByVolume:
             volume = self._series.scale(block[row]).reshape(self._series.grid.shape, order="F")
             voxels[row] = self._moved(volume).ravel(order="F")[support]
 
-        with ThreadPoolExecutor(_n_threads()) as threads:
-            deque(threads.map(fill, range(len(block))), maxlen=0)
+        _on_threads(fill, len(block))
         return voxels
 
     def _moved(self, volume: Array) -> FloatArray:
@@ -405,7 +437,12 @@ class _VolumeByVolume:
         return volume
 
 
+def _on_threads(work: Callable[[int], None], n_items: int) -> None:
+    """Work on several volumes at a time: numpy and scipy let go of the interpreter meanwhile."""
+    with ThreadPoolExecutor(_n_threads()) as threads:
+        deque(threads.map(work, range(n_items)), maxlen=0)
+
+
 def _n_threads() -> int:
-    """Volumes to work on at a time: scipy lets go of the interpreter while it computes."""
     known = hasattr(os, "sched_getaffinity")
     return min(_MOST_THREADS, len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1)

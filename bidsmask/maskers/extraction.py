@@ -6,7 +6,7 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.images.accept import Series
-from bidsmask.images.readers import Reading, reader_of
+from bidsmask.images.readers import Reading, read_all, reader_of
 
 _SHOWN_VOLUMES = 16
 
@@ -44,9 +44,7 @@ def extract(series: Series, reading: Reading) -> Extraction:
     """
     reader = reader_of(series, reading)
     picture = Picture(series.n_volumes, series.grid.n_voxels)
-    for volumes, block in series.blocks():
-        reader.read(block)
-        picture.see(volumes, block)
+    read_all(series, [reader], picture.see)
     return Extraction(
         signals=reader.signals(), finite=reader.finite, picture=series.scale(picture.mean())
     )

@@ -28,8 +28,13 @@ class Maps:
         """Number of maps, P."""
         return int(self._maps.shape[0])
 
-    def weights(self, operator: AxisMatrices | None = None) -> DenseWeights:
-        """Weights of the voxels in each map; of the volumes before an operator maps them."""
+    def weights(
+        self, operator: AxisMatrices | None = None, *, single: bool = False
+    ) -> DenseWeights:
+        """Weights of the voxels in each map; of the volumes before an operator maps them.
+
+        They have the precision of the maps, `single` or not.
+        """
         if operator is None:
             return self._weights
         return fold_maps(self._maps, self.support, operator)

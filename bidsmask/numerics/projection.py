@@ -85,9 +85,9 @@ class RegionMeans(_Regions):
             columns[:, self._present] = self._means(voxels)
         return columns
 
-    def weights(self, operator: AxisMatrices) -> SparseWeights:
+    def weights(self, operator: AxisMatrices, *, single: bool = False) -> SparseWeights:
         """Weights of the means, of the volumes before an operator maps them."""
-        return fold_regions(self.regions, operator)
+        return fold_regions(self.regions, operator, single=single)
 
     def from_products(self, products: FloatArray) -> FloatArray:
         """Columns (T, P) from weighted sums (T, P): NaN where a region has no voxel."""

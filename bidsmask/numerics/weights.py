@@ -49,6 +49,8 @@ class SparseWeights:
         Flat indices of the voxels of each column, and what they weigh.
     n_voxels : int
         Of the whole lattice.
+    single : bool
+        Hold the weights in single precision, which takes half the space.
 
     Examples
     --------
@@ -59,20 +61,24 @@ class SparseWeights:
     array([[15.]])
     """
 
-    def __init__(self, columns: Iterable[tuple[IntArray, FloatArray]], n_voxels: int) -> None:
+    def __init__(
+        self, columns: Iterable[tuple[IntArray, FloatArray]], n_voxels: int, *, single: bool = False
+    ) -> None:
         from scipy.sparse import csr_matrix
 
-        pairs = list(columns)
+        dtype = np.float32 if single else np.float64
+        pairs = [(voxels.astype(np.int32), each.astype(dtype)) for voxels, each in columns]
+        ends = np.cumsum([0, *(len(voxels) for voxels, _ in pairs)])
         voxels = np.concatenate([np.zeros(0, dtype=np.int32), *(pair[0] for pair in pairs)])
-        weights = np.concatenate([np.zeros(0), *(pair[1] for pair in pairs)])
+        weights = np.concatenate([np.zeros(0, dtype=dtype), *(pair[1] for pair in pairs)])
+        n_columns = len(pairs)
+        del pairs
         used = np.zeros(n_voxels, dtype=bool)
         used[voxels] = True
         self.support: IntArray = np.flatnonzero(used)
         place = np.cumsum(used, dtype=np.int32) - 1
-        ends = np.cumsum([0, *(len(pair[0]) for pair in pairs)])
-        shape = len(pairs), self.support.size
-        self._matrix: Any = csr_matrix((weights, place[voxels], ends), shape=shape)
-        self._single: Any = None
+        matrix = (weights, place[voxels], ends.astype(np.int32))
+        self._matrix: Any = csr_matrix(matrix, shape=(n_columns, self.support.size))
 
     def products(self, voxels: Array) -> FloatArray:
         """Weighted sums (n, P) of voxels (n, V) in double precision."""
@@ -80,10 +86,8 @@ class SparseWeights:
         return sums
 
     def changes(self, voxels: FloatArray) -> FloatArray:
-        """Weighted sums (n, P) of float32 voxels (n, V) in single precision."""
-        if self._single is None:
-            self._single = self._matrix.astype(np.float32)
-        sums: FloatArray = (self._single @ _upright(voxels, np.float32)).T
+        """Weighted sums (n, P) of float32 voxels (n, V), in the precision of the weights."""
+        sums: FloatArray = (self._matrix @ _upright(voxels, self._matrix.dtype)).T
         return sums
 
 
@@ -146,12 +150,15 @@ class Products:
         if self._first is None:
             self._first = voxels[:1].astype(np.float32)
             self._columns_of_first = self._weights.products(self._first)
-        change = np.subtract(voxels, self._first, dtype=np.float32)
+        change = np.empty(voxels.shape[::-1], dtype=np.float32).T  # upright, see `SparseWeights`
+        np.subtract(voxels, self._first, out=change)
         sums: FloatArray = self._columns_of_first + self._weights.changes(change)
         return sums
 
 
-def fold_regions(regions: Iterable[IntArray], operator: AxisMatrices) -> SparseWeights:
+def fold_regions(
+    regions: Iterable[IntArray], operator: AxisMatrices, *, single: bool = False
+) -> SparseWeights:
     """Means over regions of mapped volumes, as weights on the volumes before.
 
     Parameters
@@ -160,6 +167,8 @@ def fold_regions(regions: Iterable[IntArray], operator: AxisMatrices) -> SparseW
         Flat indices of the voxels of each region, on the target of the operator.
     operator : AxisMatrices
         What is done to volumes before the means are taken.
+    single : bool
+        Hold the weights in single precision.
 
     Returns
     -------
@@ -167,7 +176,8 @@ def fold_regions(regions: Iterable[IntArray], operator: AxisMatrices) -> SparseW
         On the source of the operator. A region without voxels gives a column of 0.
     """
     n_voxels = int(np.prod(operator.source_shape))
-    return SparseWeights((_fold_region(region, operator) for region in regions), n_voxels)
+    columns = (_fold_region(region, operator) for region in regions)
+    return SparseWeights(columns, n_voxels, single=single)
 
 
 def _fold_region(region: IntArray, operator: AxisMatrices) -> tuple[IntArray, FloatArray]:
@@ -181,8 +191,7 @@ def _fold_region(region: IntArray, operator: AxisMatrices) -> tuple[IntArray, Fl
     weights = near.to(source=source).adjoint(mean)[0]
     size = np.abs(weights)
     kept = np.flatnonzero(size > NEGLIGIBLE * size.max())
-    voxels = from_box(kept, operator.source_shape, source)
-    return voxels.astype(np.int32), weights[kept]
+    return from_box(kept, operator.source_shape, source), weights[kept]
 
 
 def fold_maps(maps: FloatArray, support: IntArray, operator: AxisMatrices) -> DenseWeights:
