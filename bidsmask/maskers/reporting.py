@@ -240,8 +240,11 @@ class MaskerReport:
 
     def get_iframe(self, width: int | str = "100%", height: int | str = 800) -> str:
         """Give the page inside of an element that can be put into another page."""
+        # Links to a place on the page would lead to the page around it, were there no base.
+        page = self.html.replace("base-uri 'none'; ", "", 1)
+        page = page.replace("<title>", '<base href="about:srcdoc"><title>', 1)
         return (
-            f'<iframe srcdoc="{escape(self.html)}" title="Report of a masker" '
+            f'<iframe srcdoc="{escape(page)}" title="Report of a masker" '
             f'width="{escape(str(width))}" height="{escape(str(height))}" frameborder="0" '
             "allowfullscreen></iframe>"
         )
