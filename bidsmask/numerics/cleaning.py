@@ -61,7 +61,7 @@ COLUMNS_AT_ONCE = 512
 """Columns are cleaned in blocks of so many, which stay in the processor's cache."""
 
 OPERATOR_VOLUMES = 600
-"""Of longer runs the steps, one after the other, are cheaper than one matrix with T² entries."""
+"""In runs up to this length one matrix with T² entries filters faster than the recursion."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -373,8 +373,7 @@ class Cleaner:
         self._check_shape(signals)
         n_columns = signals.shape[1]
         take_steps = self._at_once if self._operator_pays(n_columns) else self._one_by_one
-        for start in range(0, n_columns, COLUMNS_AT_ONCE):
-            columns = slice(start, start + COLUMNS_AT_ONCE)
+        for columns in _blocks_of(n_columns):
             yield columns, self._clean(self._kept(signals[:, columns]), take_steps)
 
     def _check_shape(self, signals: Array) -> None:
@@ -418,18 +417,26 @@ class Cleaner:
         return self._operator(kept)
 
     def _operator_pays(self, n_columns: int) -> bool:
-        """Whether steps 1 to 5 are cheaper as one matrix than one after the other."""
-        n_kept = self.ledger.n_kept
-        return self._is_butterworth and n_kept < n_columns and n_kept <= OPERATOR_VOLUMES
+        """Whether steps 1 to 5 are cheaper as one matrix than one after the other.
+
+        Without a Butterworth filter they are projections on a few columns, cheaper than any
+        matrix with T² entries. The filter is too, but for short runs; splines are not.
+        """
+        n_kept, has_gaps = self.ledger.n_kept, not self.sample_mask[self._times].all()
+        is_cheap = has_gaps or n_kept <= OPERATOR_VOLUMES
+        return self._is_butterworth and is_cheap and n_kept < n_columns
 
     @cached_property
     def _operator(self) -> "_Operator":
         n_kept = self.ledger.n_kept
-        matrix, mean = self._one_by_one(np.eye(n_kept))
+        matrix, mean = np.empty((n_kept, n_kept)), np.empty(n_kept)
+        for columns in _blocks_of(n_kept):
+            single_volumes = np.eye(n_kept)[:, columns]
+            matrix[:, columns], mean[columns] = self._one_by_one(single_volumes)
         level, _ = self._one_by_one(np.ones((n_kept, 1)))
         _flatten(level, np.ones(1))
         level[np.abs(level) <= ROUNDING] = 0
-        return _Operator(matrix=np.ascontiguousarray(matrix), mean=mean, level=level)
+        return _Operator(matrix=matrix, mean=mean, level=level)
 
     @property
     def _is_butterworth(self) -> bool:
@@ -562,6 +569,11 @@ def _check_finite(design: FloatArray) -> None:
             f"The design holds values that are not finite numbers in kept volumes, in "
             f"{bad.size} of {design.shape[1]} columns; the first is column {bad[0]} (from 0)."
         )
+
+
+def _blocks_of(n_columns: int) -> Iterator[slice]:
+    for start in range(0, n_columns, COLUMNS_AT_ONCE):
+        yield slice(start, start + COLUMNS_AT_ONCE)
 
 
 def _residuals(signals: FloatArray, basis: FloatArray) -> FloatArray:

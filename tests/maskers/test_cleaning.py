@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nilearn import signal
 
 from bidsmask.errors import ConfoundsError, DegreesOfFreedomError
-from bidsmask.maskers.cleaning import clean
+from bidsmask.maskers.cleaning import clean, clean_in_place
 
 T, T_R = 100, 2.0
 SEEDS = st.integers(0, 2**32 - 1)
@@ -123,6 +123,127 @@ def test_arrays_of_the_caller_are_not_touched(seed, how):
     clean(signals, confounds=confounds, sample_mask=mask, **options)
     for array, copy in zip((signals, confounds, mask), copies, strict=True):
         np.testing.assert_array_equal(array, copy)
+
+
+# --- in place
+
+
+RUNS = {
+    "one run": None,
+    "in order": np.repeat([3, 4], T // 2),
+    "in reverse": np.repeat([1, 0], T // 2),
+    "woven": np.arange(T) % 2,
+}
+
+
+def masks_for(runs, kept):
+    """A mask for each run."""
+    return kept if runs is None else [kept[runs == label] for label in np.unique(runs)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=SEEDS,
+    how=st.sampled_from(sorted(FILTERS)),
+    kind=st.sampled_from([np.float32, np.float64]),
+    ordered=st.sampled_from(sorted(RUNS)),
+    all_kept=st.booleans(),
+    n_columns=st.sampled_from([3, 130, 600]),
+    standardize=st.sampled_from(["zscore_sample", "zscore", "psc", None]),
+)
+def test_cleaning_in_place_is_cleaning(seed, how, kind, ordered, all_kept, n_columns, standardize):
+    signals, confounds = random_signals(seed, n_columns=n_columns)
+    signals = signals.astype(kind)
+    runs, kept = RUNS[ordered], np.random.default_rng(seed).random(T) > 0.1
+    mask = None if all_kept else masks_for(runs, kept)
+    options = {"t_r": T_R, "confounds": confounds, "standardize": standardize, **FILTERS[how]}
+    options |= {"runs": runs, "sample_mask": mask}
+    expected = clean(signals, **options)
+    cleaned = clean_in_place(signals, **options)
+    assert cleaned.dtype == kind
+    np.testing.assert_array_equal(cleaned, expected)
+    np.testing.assert_array_equal(signals[: len(cleaned)], cleaned)
+    assert np.shares_memory(cleaned, signals)
+
+
+@pytest.mark.parametrize("mask", [None, [4, 5, 7]])
+def test_nothing_to_do_is_nothing_to_do_in_place_too(mask):
+    signals, _ = random_signals(0)
+    signals[5, 1] = np.nan
+    copy = signals.copy()
+    options = {"detrend": False, "standardize": None, "sample_mask": mask}
+    np.testing.assert_array_equal(clean_in_place(signals, **options), copy[mask or slice(None)])
+    finite = clean_in_place(copy.copy(), ensure_finite=True, **options)
+    np.testing.assert_array_equal(finite, np.nan_to_num(copy, nan=0)[mask or slice(None)])
+
+
+def test_missing_values_are_made_finite_in_place():
+    signals, _ = random_signals(0, n_columns=T + 1)
+    signals[5, 1], signals[6, 2] = np.nan, np.inf
+    expected = clean(signals, ensure_finite=True, **FILTERS["band-pass"])
+    cleaned = clean_in_place(signals, ensure_finite=True, **FILTERS["band-pass"])
+    np.testing.assert_array_equal(cleaned, expected)
+    assert np.isfinite(cleaned).all()
+
+
+@pytest.mark.parametrize(
+    ("signals", "message"),
+    [
+        (np.zeros((T, 2), dtype=np.int16), "Only float32 and float64"),
+        (np.zeros((T, 2), dtype=">f4"), "Only float32 and float64"),
+        ([[1.0], [2.0]], "Only float32 and float64"),
+        (np.zeros((2, T)).T, "in C order"),
+        (np.broadcast_to(np.zeros(3), (T, 3)), "writeable arrays in C order"),
+        (np.zeros(T), "must be .T, P."),
+    ],
+)
+def test_memory_that_cannot_hold_the_result_is_refused(signals, message):
+    with pytest.raises(ValueError, match=message):
+        clean_in_place(signals)
+
+
+def test_signals_are_whole_after_an_error():
+    """The confounds of the second run are looked at before the first run is overwritten."""
+    signals, confounds = random_signals(0)
+    confounds[80, 0] = np.nan
+    copy = signals.copy()
+    with pytest.raises(ConfoundsError, match="not finite"):
+        clean_in_place(signals, runs=RUNS["in order"], confounds=confounds)
+    np.testing.assert_array_equal(signals, copy)
+
+
+def test_a_misspelt_word_is_refused_in_place_too():
+    with pytest.raises(TypeError, match=r"'detrned'\. Did you mean 'detrend'"):
+        clean_in_place(np.zeros((T, 1)), detrned=1)
+
+
+# --- many columns
+
+
+@pytest.mark.parametrize("how", FILTERS)
+@pytest.mark.parametrize("detrend", [True, False])
+@pytest.mark.parametrize("kind", [np.float32, np.int16])
+def test_many_columns_of_few_bits_are_cleaned_in_double_precision(how, detrend, kind):
+    signals, confounds = random_signals(9, n_columns=2 * T)
+    signals = signals.astype(kind)
+    options = {"t_r": T_R, "confounds": confounds, "detrend": detrend, **FILTERS[how]}
+    cleaned = clean(signals, **options)
+    assert cleaned.dtype == np.float32
+    exact = clean(signals.astype(np.float64), **options)
+    np.testing.assert_allclose(cleaned, exact, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("masked", ["all kept", "edges and gaps"])
+@pytest.mark.parametrize("how", FILTERS)
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int16])
+def test_many_columns_are_cleaned_as_by_nilearn(masked, how, kind):
+    signals, confounds = random_signals(9, n_columns=2 * T, n_confounds=10)
+    options = {"t_r": T_R, "confounds": confounds, "sample_mask": MASKS[masked], **FILTERS[how]}
+    signals = signals.astype(kind)
+    tolerance = FLOAT64_TOLERANCE if kind == np.float64 else FLOAT32_TOLERANCE
+    np.testing.assert_allclose(
+        clean(signals, **options), nilearn_clean(signals, **options), rtol=0, atol=tolerance / 10
+    )
 
 
 # --- nilearn as oracle
@@ -539,8 +660,18 @@ def test_options_without_effect_are_warned_of(options, message):
     np.testing.assert_allclose(ours, nilearn_clean(signals, **options), atol=1e-3)
 
 
-def test_percent_change_of_a_mean_of_nothing_is_0_with_a_warning():
-    signals = np.tile([1.0, -1.0], T // 2)[:, np.newaxis]
-    with pytest.warns(UserWarning, match="1 columns have a mean of 0"):
-        cleaned = clean(signals, detrend=False, standardize="psc")
+@pytest.mark.parametrize("how_to_clean", [clean, clean_in_place])
+@pytest.mark.parametrize("n_columns", [1, 600])
+def test_percent_change_of_a_mean_of_nothing_is_0_with_one_warning(n_columns, how_to_clean):
+    signals = np.tile([1.0, -1.0], T // 2)[:, np.newaxis].repeat(n_columns, axis=1)
+    with pytest.warns(UserWarning, match=f"{n_columns} columns have a mean of 0") as caught:
+        cleaned = how_to_clean(signals, detrend=False, standardize="psc")
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
     np.testing.assert_array_equal(cleaned, 0)
+
+
+def test_one_volume_has_no_deviation_of_the_population_either():
+    with pytest.warns(UserWarning, match="A single volume"):
+        cleaned = clean(np.array([[3.0, 4.0]]), standardize="zscore")
+    np.testing.assert_array_equal(cleaned, [[3.0, 4.0]])

@@ -2,11 +2,12 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from nilearn.signal import clean
 
 from bidsmask.errors import ConfoundsError, DegreesOfFreedomError, RunError
+from bidsmask.numerics import cleaning
 from bidsmask.numerics.cleaning import (
     Cleaner,
     CleaningDetails,
@@ -474,6 +475,172 @@ def test_lines_may_be_fitted_as_if_nothing_was_left_out():
     theirs = clean(line, filter=False, standardize=None, sample_mask=np.flatnonzero(mask))
     np.testing.assert_allclose(cleaned, theirs, atol=1e-9)
     assert np.abs(cleaned).max() > 1
+
+
+# Many columns, which one matrix cleans: the same numbers as step by step.
+
+MANY = T + 10
+DETAILS = st.builds(
+    CleaningDetails,
+    order=st.integers(1, 5),
+    padding=st.sampled_from(["odd", "even", "constant", None]),
+    n_padding=st.sampled_from([None, 10]),
+    extrapolate=st.booleans(),
+    standardize_design=st.booleans(),
+    true_times=st.booleans(),
+)
+
+
+def mask_with_gaps(seed):
+    """Some volumes censored, but none of the edges, to which splines may run away."""
+    mask = random_mask(seed)
+    mask[[0, 1, -2, -1]] = True
+    return mask
+
+
+def step_by_step(cleaner, signals):
+    """Columns in groups that are too small for a matrix."""
+    groups = np.array_split(signals, 4, axis=1)
+    return np.hstack([cleaner(group) for group in groups])
+
+
+@settings(deadline=None, max_examples=60)
+@given(parameters=PARAMETERS, details=DETAILS, seed=SEEDS, all_kept=st.booleans())
+def test_one_matrix_does_what_the_steps_do(parameters, details, seed, all_kept):
+    signals, design = random_run(seed, n_columns=MANY)
+    mask = np.ones(T, dtype=bool) if all_kept else mask_with_gaps(seed)
+    cleaner = Cleaner(parameters, t_r=T_R, sample_mask=mask, design=design, details=details)
+    stepwise = step_by_step(cleaner, signals)
+    np.testing.assert_allclose(
+        cleaner(signals), stepwise, rtol=0, atol=1e-9 * max(1, np.abs(stepwise).max())
+    )
+
+
+@settings(deadline=None, max_examples=30)
+@given(parameters=PARAMETERS, seed=SEEDS, n_columns=st.integers(1, 150))
+def test_the_size_of_the_blocks_changes_nothing(parameters, seed, n_columns):
+    signals, design = random_run(seed, n_columns=MANY)
+    cleaner = cleaner_of(parameters, random_mask(seed), design)
+    whole = cleaner(signals)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cleaning, "COLUMNS_AT_ONCE", n_columns)
+        in_blocks = cleaner(signals)
+    np.testing.assert_allclose(in_blocks, whole, rtol=0, atol=1e-10 * max(1, np.abs(whole).max()))
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=SEEDS, how=st.sampled_from(sorted(FILTERS)))
+def test_a_matrix_of_several_blocks_is_that_of_one(seed, how):
+    signals, design = random_run(seed, n_columns=MANY)
+    parameters, mask = CleaningParameters(**FILTERS[how]), random_mask(seed)
+    whole = cleaner_of(parameters, mask, design)(signals)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cleaning, "COLUMNS_AT_ONCE", 37)
+        in_blocks = cleaner_of(parameters, mask, design)(signals)
+    np.testing.assert_allclose(in_blocks, whole, rtol=0, atol=1e-10)
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=SEEDS, all_kept=st.booleans())
+def test_long_runs_are_cleaned_step_by_step_with_the_same_result(seed, all_kept):
+    signals, design = random_run(seed, n_columns=MANY)
+    mask = np.ones(T, dtype=bool) if all_kept else random_mask(seed)
+    cleaner = cleaner_of(CleaningParameters(**FILTERS["band-pass"]), mask, design)
+    at_once = cleaner(signals)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cleaning, "OPERATOR_VOLUMES", 10)
+        np.testing.assert_allclose(cleaner(signals), at_once, rtol=0, atol=1e-10)
+
+
+@settings(deadline=None, max_examples=30)
+@given(parameters=PARAMETERS, seed=SEEDS, value=st.sampled_from([1e6, -500.0, np.nan, np.inf]))
+def test_the_content_of_a_censored_volume_matters_to_none_of_many_columns(parameters, seed, value):
+    signals, design = random_run(seed, n_columns=MANY)
+    mask = random_mask(seed)
+    spoilt_signals, spoilt_design = signals.copy(), design.copy()
+    spoilt_signals[~mask], spoilt_design[~mask] = value, value
+    np.testing.assert_array_equal(
+        cleaner_of(parameters, mask, spoilt_design)(spoilt_signals),
+        cleaner_of(parameters, mask, design)(signals),
+    )
+
+
+@settings(deadline=None, max_examples=20)
+@given(parameters=PARAMETERS, seed=SEEDS)
+def test_many_columns_are_orthogonal_to_the_filtered_design(parameters, seed):
+    signals, design = random_run(seed, n_columns=MANY)
+    cleaner = cleaner_of(parameters, random_mask(seed), design)
+    cleaned = cleaner(signals)
+    cosines = np.abs(cleaner.basis.T @ cleaned) / np.linalg.norm(cleaned, axis=0)
+    assert cosines.max() < 1e-10
+
+
+@settings(deadline=None, max_examples=20)
+@given(parameters=PARAMETERS, seed=SEEDS, value=st.sampled_from([np.nan, np.inf, -np.inf]))
+def test_missing_values_take_their_own_of_many_columns(parameters, seed, value):
+    signals, design = random_run(seed, n_columns=MANY)
+    mask = random_mask(seed)
+    cleaner = cleaner_of(parameters, mask, design)
+    spoilt = signals.copy()
+    spoilt[np.flatnonzero(mask)[3], [5, 77]] = value
+    cleaned, expected = cleaner(spoilt), cleaner(signals)
+    expected[:, [5, 77]] = np.nan
+    np.testing.assert_allclose(cleaned, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("how", FILTERS)
+@pytest.mark.parametrize("detrend", [True, False])
+@pytest.mark.parametrize("standardize", ["zscore", "psc", "none"])
+def test_a_constant_among_many_columns_gives_zeros_or_itself(how, detrend, standardize):
+    signals, design = random_run(1, n_columns=MANY)
+    signals[:, 7] = 1000.1
+    parameters = CleaningParameters(detrend=detrend, standardize=standardize, **FILTERS[how])
+    cleaned = cleaner_of(parameters, random_mask(1), design)(signals)[:, 7]
+    keeps_mean = not detrend and how in ("low-pass", "cosine", "none")
+    expected = 1000.1 if keeps_mean and standardize == "none" else 0
+    np.testing.assert_allclose(cleaned, expected, rtol=1e-12, atol=1e-11)
+
+
+@pytest.mark.parametrize("detrend", [True, False])
+@pytest.mark.parametrize("how", ["band-pass", "low-pass"])
+def test_a_high_level_costs_many_columns_no_precision(how, detrend):
+    signals, design = random_run(1, n_columns=MANY)
+    signals = np.round(signals)  # or the level would cost the signals themselves some digits
+    parameters = CleaningParameters(detrend=detrend, **FILTERS[how])
+    cleaner = cleaner_of(parameters, random_mask(1), design)
+    np.testing.assert_allclose(cleaner(signals + 1e9), cleaner(signals), rtol=0, atol=1e-6)
+
+
+def test_blocks_follow_each_other_and_may_be_overwritten():
+    signals, design = random_run(1, n_columns=1100)
+    cleaner = cleaner_of(CleaningParameters(**FILTERS["band-pass"]), random_mask(1), design)
+    expected, ends = cleaner(signals), []
+    for columns, block in cleaner.blocks(signals):
+        np.testing.assert_array_equal(block, expected[:, columns])
+        signals[:, columns], block[:] = np.nan, 0
+        ends.append(columns.stop)
+    assert ends == sorted(ends)
+    assert np.isnan(signals).all()
+
+
+@pytest.mark.parametrize("n_columns", [3, MANY])
+@pytest.mark.parametrize("how", FILTERS)
+def test_missing_values_may_count_as_nothing(how, n_columns):
+    signals, design = random_run(1, n_columns=n_columns)
+    spoilt, zeroed = signals.copy(), signals.copy()
+    spoilt[[4, 9], [0, 2]], zeroed[[4, 9], [0, 2]] = [np.nan, np.inf], 0
+    options = {"t_r": T_R, "sample_mask": np.ones(T, dtype=bool), "design": design}
+    options["details"] = CleaningDetails(ensure_finite=True)
+    cleaner = Cleaner(CleaningParameters(**FILTERS[how]), **options)
+    np.testing.assert_array_equal(cleaner(spoilt), cleaner(zeroed))
+    assert np.isnan(spoilt[4, 0])
+
+
+def test_a_missing_value_in_the_design_is_named_by_its_column_behind_cosines_too():
+    _, design = random_run(0)
+    design[5, 1] = np.inf
+    with pytest.raises(ConfoundsError, match="in 1 of 3 columns; the first is column 1"):
+        cleaner_of(CleaningParameters(**FILTERS["cosine"]), np.ones(T, dtype=bool), design)
 
 
 # nilearn 0.14.1 as oracle. Its masks must not censor a volume i together with T-1-i.
