@@ -267,8 +267,8 @@ def test_a_masker_s_report_works_in_a_notebook(embed):
     assert titles(where) == ["Map 1"]
     assert where.locator("figure:visible img").evaluate("image => image.naturalWidth") > 0
     report.locator("nav a", has_text="Parameters").click()
-    page.frames[1].wait_for_function("scrollY > 0")
-    assert report.locator("#parameters-title").is_visible()
+    expect = pytest.importorskip("playwright.sync_api").expect
+    expect(report.locator("#parameters-title")).to_be_in_viewport()
     assert page.complaints == []
     assert [url for url in page.requests if not url.startswith(("about:", "data:"))] == []
 
