@@ -14,7 +14,7 @@ from bidsmask._typing import Array, BoolArray
 from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
 from bidsmask.images.readers import Reading
-from bidsmask.maskers.cleaning import clean
+from bidsmask.maskers.cleaning import clean_in_place
 from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.estimator import Transformer
 from bidsmask.maskers.extraction import Extraction, extract
@@ -283,8 +283,8 @@ class Masker(Transformer):
         confounds = self._with_high_variance(imgs, confounds)
         if not self._has_to_clean(confounds, sample_mask):
             return signals
-        return clean(
-            signals,
+        return clean_in_place(
+            np.ascontiguousarray(signals),
             detrend=self.detrend,
             standardize=self.standardize,
             standardize_confounds=self.standardize_confounds,

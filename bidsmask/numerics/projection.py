@@ -278,7 +278,7 @@ class RegionStatistic(_Regions):
         columns = np.full((voxels.shape[0], self.n_columns), np.nan)
         ends = self._starts + self.n_voxels[self._present]
         for column, start, end in zip(self._present, self._starts, ends, strict=True):
-            columns[:, column] = compute(voxels[:, start:end].astype(np.float64))
+            columns[:, column] = compute(voxels[:, start:end])
         return columns
 
 

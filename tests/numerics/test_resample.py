@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 from nilearn.image import resample_img
 
 from bidsmask.numerics.affine import apply_affine
-from bidsmask.numerics.resample import resample_continuous, resample_nearest
+from bidsmask.numerics.resample import (
+    LinearSampler,
+    resample_continuous,
+    resample_nearest,
+    resampling_matrices,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 AXES = st.integers(0, 2)
@@ -275,3 +280,66 @@ def test_the_source_is_not_touched(seed):
     before = labels.copy()
     resample_nearest(labels, affine, (5, 5, 5), random_affine(seed + 1))
     np.testing.assert_array_equal(labels, before)
+
+
+def parallel_affine(seed):
+    """Lattice with axes along those of the world, some backwards."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.choice([1.0, 1.5, 2.0, 2.4], 3) * rng.choice([-1, 1], 3)
+    return nib.affines.from_matvec(np.diag(sizes), (-7 * sizes + rng.uniform(-3, 3, 3)).round(1))
+
+
+@given(seed=SEEDS, other=SEEDS, order=st.sampled_from([1, 3]))
+def test_parallel_lattices_are_resampled_by_a_matrix_for_each_axis(seed, other, order):
+    volume = np.random.default_rng(seed).normal(100, 10, SOURCE_SHAPE)
+    source, target = parallel_affine(seed), parallel_affine(other)
+    expected = resample_continuous(volume, source, TARGET_SHAPE, target, order=order)
+    matrices = resampling_matrices(SOURCE_SHAPE, source, TARGET_SHAPE, target, order=order)
+    resampled = matrices(volume.ravel(order="F")[None])[0].reshape(TARGET_SHAPE, order="F")
+    np.testing.assert_allclose(resampled, expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_matrix_knows_short_axes(size):
+    volume, shifted = np.arange(4.0 * size).reshape(4, size, 1), np.eye(4)
+    shifted[:3, 3] = 0.3, 0.25 * (size > 1), 0
+    expected = resample_continuous(volume, np.eye(4), (4, size, 1), shifted)
+    matrices = resampling_matrices((4, size, 1), np.eye(4), (4, size, 1), shifted)
+    resampled = matrices(volume.ravel(order="F")[None])[0].reshape((4, size, 1), order="F")
+    np.testing.assert_allclose(resampled, expected, atol=1e-12)
+
+
+def test_lattices_askew_have_no_matrices():
+    turned = np.eye(4)
+    turned[:2, :2] = [[np.cos(0.01), -np.sin(0.01)], [np.sin(0.01), np.cos(0.01)]]
+    assert resampling_matrices((4, 4, 4), np.eye(4), (4, 4, 4), turned) is None
+
+
+@given(seed=SEEDS, other=SEEDS)
+def test_the_nearest_voxels_of_parallel_lattices_are_those_of_scipy(seed, other):
+    from scipy.ndimage import affine_transform
+
+    labels = random_labels(seed, SOURCE_SHAPE)
+    source, target = parallel_affine(seed), parallel_affine(other)
+    to_source = np.linalg.inv(source) @ target
+    expected = affine_transform(
+        labels, np.diag(to_source)[:3], to_source[:3, 3], TARGET_SHAPE, order=0, cval=-1
+    )
+    resampled = resample_nearest(labels, source, TARGET_SHAPE, target, fill=-1)
+    np.testing.assert_array_equal(resampled, expected)
+
+
+@given(seed=SEEDS, other=SEEDS, turned=st.booleans())
+def test_a_sample_is_the_whole_at_chosen_voxels(seed, other, turned):
+    volume = np.random.default_rng(seed).normal(size=SOURCE_SHAPE)
+    source, target = parallel_affine(seed), parallel_affine(other)
+    if turned:
+        target[:2, :2] = [[1.1, -0.4], [0.5, 0.9]]
+    everything = resample_continuous(volume + 1000, source, TARGET_SHAPE, target, order=1)
+    inside = np.flatnonzero(everything.ravel(order="F"))
+    sample = LinearSampler(SOURCE_SHAPE, source, TARGET_SHAPE, target, inside)
+    np.testing.assert_allclose(
+        sample((volume + 1000).ravel(order="F")),
+        everything.ravel(order="F")[inside],
+        rtol=1e-12,
+    )
