@@ -1,5 +1,7 @@
 """Where nilearn 0.14.1 is wrong: what it gives, what bidsmask gives, and why that is right."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bidsmask
+from bidsmask.maskers.templates import TEMPLATE
+from bidsmask.numerics.connectivity import correlation
 
 BAND = {"low_pass": 0.1, "high_pass": 0.01, "t_r": 2.0, "detrend": True}
 
@@ -73,7 +77,45 @@ def test_volumes_at_the_ends_keep_their_places(here, with_volumes, nilearn):
     assert theirs[:, 0].argmax() == 8  # volume 0 is among the rows, and 38 is not
 
 
-# 2 concerns connectomes, not maskers.
+def test_a_sample_mask_that_leaves_out_the_first_volumes_stays_as_it_is(here, nilearn):
+    ours = np.arange(3, 40, dtype=np.int32)
+    theirs = ours.copy()
+    parameters = {"labels_img": here.labels_img, "high_pass": 0.01, "t_r": 2.0}
+    bidsmask.NiftiLabelsMasker(**parameters).fit_transform(here.img, sample_mask=ours)
+    nilearn("NiftiLabelsMasker", **parameters).fit_transform(here.img, sample_mask=theirs)
+    assert ours.tolist() == list(range(3, 40))
+    assert theirs.tolist() == list(range(37))  # the caller's own array
+
+
+# 2. Correlations have no unit. In nilearn one of two words for the same standard scores is not
+# understood, and the shrunk matrix then depends on the units of the columns.
+
+
+def test_correlations_do_not_depend_on_the_word_for_standard_scores(here):
+    signals = {
+        standardize: bidsmask.NiftiLabelsMasker(
+            here.labels_img, standardize=standardize
+        ).fit_transform(here.img)
+        for standardize in (False, True, "zscore_sample")
+    }
+    for other in (False, "zscore_sample"):
+        np.testing.assert_allclose(
+            correlation(signals[other]), correlation(signals[True]), atol=1e-12
+        )
+    unequal = signals[False] * [1, 5, 30]
+    theirs = {word: nilearn_correlation(unequal, word) for word in (True, "zscore_sample", None)}
+    np.testing.assert_array_equal(theirs["zscore_sample"], theirs[None])  # it is not understood
+    assert np.abs(theirs["zscore_sample"] - theirs[True]).max() > 1e-3
+
+
+def nilearn_correlation(signals, standardize):
+    from nilearn.connectome import ConnectivityMeasure
+
+    measure = ConnectivityMeasure(kind="correlation", standardize=standardize)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return measure.fit_transform([signals])[0]
+
 
 # 3. Spheres: means of integers are no integers, and a seed without a radius has one voxel.
 
@@ -122,6 +164,24 @@ def test_after_a_mask_has_hidden_a_label_values_go_to_the_right_regions(here, im
     np.testing.assert_array_equal(np.unique(wrong[labels == 5]), 33)  # label 3's
 
 
+def test_columns_of_nothing_go_back_to_the_regions_that_they_are_of(here, image, nilearn):
+    parameters = {
+        "labels_img": here.labels_img,
+        "mask_img": half_hidden(here, image),
+        "keep_masked_labels": True,
+    }
+    labels = np.asarray(here.labels_img.dataobj)
+    ours = bidsmask.NiftiLabelsMasker(**parameters)
+    assert ours.fit_transform(here.img).shape == (40, 3)
+    painted = ours.inverse_transform(np.array([33, 55, 88])).get_fdata()
+    np.testing.assert_array_equal(np.unique(painted[labels == 5]), 55)
+
+    theirs = nilearn("NiftiLabelsMasker", **parameters)
+    assert theirs.fit_transform(here.img).shape == (40, 3)
+    wrong = theirs.inverse_transform(np.array([33, 55, 88])).get_fdata()
+    np.testing.assert_array_equal(np.unique(wrong[labels == 5]), 33)  # label 3's
+
+
 def test_hidden_maps_can_be_undone_and_framed(here, image, nilearn):
     maps = np.array(here.maps_img.dataobj)
     maps[..., 1] = 0
@@ -137,6 +197,13 @@ def test_hidden_maps_can_be_undone_and_framed(here, image, nilearn):
     signals = theirs.fit_transform(here.img)
     with pytest.raises(ValueError, match="wrong shape"):
         theirs.inverse_transform(signals)
+    with pytest.warns(UserWarning, match="were removed"):
+        frame = ours.set_output(transform="pandas").fit_transform(here.img)
+    assert list(frame.columns) == ["niftimapsmasker0", "niftimapsmasker2"]
+    framed = nilearn("NiftiMapsMasker", **parameters)
+    framed.set_output(transform="pandas")
+    with pytest.raises(ValueError, match=r"Shape of passed values|Length mismatch"):
+        framed.fit_transform(here.img)
 
 
 # 5. Each run is cleaned with all options, and not with some of them.
@@ -159,6 +226,25 @@ def test_runs_are_cleaned_with_every_option(here, nilearn, distance):
     )
     assert distance(ours, each) < 1e-6
     assert distance(theirs, each) > 0.1  # of order 5 after all
+
+
+def test_confounds_of_runs_are_scaled_only_if_that_is_asked_for(here, nilearn, distance):
+    runs = np.repeat([1, 2], 20)
+    confounds = 5.0 + np.random.default_rng(0).normal(size=(40, 2))
+    parameters = {"mask_img": here.mask_img, "runs": runs, "standardize_confounds": False}
+    ours = bidsmask.NiftiMasker(**parameters)
+    theirs = nilearn("NiftiMasker", **parameters)
+    alone = nilearn("NiftiMasker", **parameters | {"runs": None})
+    each = np.vstack(
+        [
+            alone.fit_transform(here.img.slicer[..., part], confounds=confounds[part])
+            for part in (slice(20), slice(20, 40))
+        ]
+    )
+    with pytest.warns(UserWarning, match="detrend"):
+        signals = ours.fit_transform(here.img, confounds=confounds)
+    assert distance(signals, each) < 1e-6
+    assert distance(theirs.fit_transform(here.img, confounds=confounds), each) > 1  # it centres
 
 
 # 6. Overlap of maps is overlap whatever the sign, and looking for it changes nothing.
@@ -186,6 +272,40 @@ def test_overlap_of_opposite_signs_is_found(here, image, nilearn):
     nilearn("NiftiMapsMasker", **parameters).fit_transform(here.img)  # finds none
     with pytest.raises(ValueError, match="Overlap detected"):
         bidsmask.NiftiMapsMasker(**parameters).fit_transform(here.img)
+
+
+# 7. Tissues are thin: what opening by two voxels leaves of them is no mask of theirs.
+
+
+@pytest.fixture
+def tissue(tmp_path, image, monkeypatch):
+    """Probabilities of a tissue, for both: sheets in two hemispheres, and a lump in the left."""
+    probabilities = np.zeros((30, 30, 30), np.float32)
+    for sheet in (4, 10, 17, 23):
+        probabilities[sheet : sheet + 3, 3:27, 3:27] = 0.9
+    probabilities[4:13, 10:20, 10:20] = 0.8
+    template = image(probabilities, np.diag([2.0, 2, 2, 1]))
+    (tmp_path / TEMPLATE).mkdir()
+    for kind in ("GM", "WM"):
+        name = f"{TEMPLATE}_res-01_label-{kind}_probseg.nii.gz"
+        image(probabilities, template.affine).to_filename(tmp_path / TEMPLATE / name)
+        monkeypatch.setattr(
+            f"nilearn.masking.load_mni152_{kind.lower()}_template", lambda resolution: template
+        )
+    monkeypatch.setattr("bidsmask.maskers.templates.template_homes", lambda: (tmp_path,))
+    return probabilities, template
+
+
+@pytest.mark.parametrize("kind", ["gm", "wm"])
+def test_thin_tissue_and_both_hemispheres_are_in_the_mask_of_a_template(kind, tissue, nilearn):
+    probabilities, template = tissue
+    parameters = {"mask_strategy": f"{kind}-template"}
+    ours = bidsmask.NiftiMasker(**parameters).fit(template).mask_img_.get_fdata() > 0
+    theirs = nilearn("NiftiMasker", **parameters).fit(template).mask_img_.get_fdata() > 0
+    np.testing.assert_array_equal(ours, probabilities >= 0.5)
+    assert theirs.any()
+    assert theirs.sum() < 0.2 * ours.sum()  # most of it is lost,
+    assert not theirs[15:].any()  # and a whole hemisphere
 
 
 # 8. One tolerance for grids.
@@ -230,10 +350,15 @@ def test_any_background_label_can_be_masked(here, image, nilearn):
         nilearn("NiftiLabelsMasker", **parameters).fit_transform(here.img)
 
 
-def test_a_sample_mask_that_keeps_nothing_says_so(here):
-    masker = bidsmask.NiftiLabelsMasker(here.labels_img, detrend=True).fit()
+@pytest.mark.parametrize("nothing", [np.zeros(40, dtype=bool), np.zeros(0, dtype=int)])
+def test_a_sample_mask_that_keeps_nothing_says_so(here, nilearn, nothing):
+    parameters = {"labels_img": here.labels_img, "detrend": True}
+    masker = bidsmask.NiftiLabelsMasker(**parameters).fit()
     with pytest.raises(ValueError, match="leaves no volume"):
-        masker.transform(here.img, sample_mask=np.zeros(40, dtype=bool))
+        masker.transform(here.img, sample_mask=nothing)
+    theirs = nilearn("NiftiLabelsMasker", **parameters).fit()
+    with pytest.raises(ValueError, match="zero-size array to reduction"):
+        theirs.transform(here.img, sample_mask=nothing)
 
 
 # 10. Nothing of the caller's is changed.

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter1d
+from scipy.signal import butter, sosfiltfilt
 
 import bidsmask
 
@@ -35,15 +36,19 @@ def test_voxels_go_to_the_grid_of_the_mask_and_atlases_to_the_grid_of_the_run(fa
     assert regions.labels_img_.shape == far.img.shape[:3]
 
 
-def test_an_image_on_another_grid_is_smoothed_in_the_box_around_the_mask(far, nilearn, distance):
-    parameters = {"mask_img": far.mask_img, "smoothing_fwhm": 6.0}
+def test_an_image_on_another_grid_is_smoothed_in_the_box_around_the_mask(
+    far, image, nilearn, distance
+):
+    middle = np.zeros(far.mask_img.shape, np.uint8)
+    middle[3:5, 2:4, 3:5] = 1
+    parameters = {"mask_img": image(middle, far.mask_img.affine), "smoothing_fwhm": 6.0}
     with pytest.warns(UserWarning, match="resampled"):
         ours = bidsmask.NiftiMasker(**parameters).fit_transform(far.img)
     resampled = bidsmask.resample_to_img(far.img, far.mask_img, clip=True)
     whole = bidsmask.smooth_img(resampled, 6.0)
-    outside = bidsmask.apply_mask(whole, far.mask_img)
+    outside = bidsmask.apply_mask(whole, parameters["mask_img"])
     assert distance(ours, nilearn("NiftiMasker", **parameters).fit_transform(far.img)) < 1e-6
-    assert ours.shape == outside.shape
+    assert distance(ours, outside) > 0.1  # the reflection at the edge of the box counts
 
 
 def test_on_its_own_grid_voxels_outside_of_the_mask_take_part_in_smoothing(here):
@@ -154,6 +159,68 @@ def test_what_lies_beyond_the_outermost_voxel_centres_is_zero(image):
     np.testing.assert_allclose(first, [0, 1, 1, 1, 1, 1, 1, 1, 0, 0], atol=1e-12)
 
 
+def test_the_range_is_that_of_the_whole_run_and_not_of_each_volume(far, image):
+    steps = np.zeros((*far.img.shape[:3], 2))
+    steps[4:, ..., 0], steps[4, 4, 3, 1] = 10, 100
+    with pytest.warns(UserWarning, match="resampled"):
+        signals = bidsmask.NiftiMasker(far.mask_img).fit_transform(image(steps, far.affine))
+    assert signals[0].max() > 10.01  # overshoot, which 100 in another volume allows
+
+
+def test_signals_and_confounds_are_filtered_alike_and_confounds_scaled_afterwards(here, nilearn):
+    kept = np.r_[0:10, 13:38]
+    parameters = {"labels_img": here.labels_img, "high_pass": 0.02, "t_r": 2.0}
+    masker = bidsmask.NiftiLabelsMasker(**parameters)
+    raw = bidsmask.NiftiLabelsMasker(here.labels_img).fit_transform(here.img)
+    sos = butter(5, 0.02, "highpass", output="sos", fs=0.5)
+    signals, confounds = (
+        sosfiltfilt(sos, each, axis=0) for each in (raw, here.confounds)
+    )  # forth and back: of order 10; odd padding
+    basis, _ = np.linalg.qr(confounds - confounds.mean(axis=0))
+    np.testing.assert_allclose(
+        masker.fit_transform(here.img, confounds=here.confounds),
+        signals - basis @ (basis.T @ signals),
+        atol=1e-6,
+    )
+    ours = masker.transform(here.img, confounds=here.confounds, sample_mask=kept)
+    theirs = nilearn("NiftiLabelsMasker", **parameters).fit()
+    expected = theirs.transform(here.img, confounds=here.confounds, sample_mask=kept)
+    np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
+def test_infinite_voxels_are_infinite_signals_in_nilearn_and_left_out_here(here, image, nilearn):
+    array = np.array(values(here.img))
+    array[2, 2, 4, 7] = np.inf
+    img, own = image(array, here.affine), {"seeds": here.seeds[:1], "radius": 5.0}
+    ours = bidsmask.NiftiSpheresMasker(**own).fit_transform(img)
+    theirs = nilearn("NiftiSpheresMasker", **own).fit_transform(image(array.copy(), here.affine))
+    assert np.isfinite(ours).all()
+    assert np.flatnonzero(~np.isfinite(theirs)).tolist() == [7]
+
+
+def test_a_mask_is_what_is_not_zero_in_any_of_its_volumes(here, image, nilearn):
+    mask = np.zeros((*here.img.shape[:3], 2), np.int16)
+    mask[2:6, 2:6, 2:5], mask[2, 2, 2, 1] = [3, -1], 0
+    parameters = {"mask_img": image(mask, here.affine)}
+    ours = bidsmask.NiftiMasker(**parameters).fit_transform(here.img)
+    assert ours.shape == (40, 4 * 4 * 3 - 1)
+    np.testing.assert_array_equal(
+        ours, nilearn("NiftiMasker", **parameters).fit_transform(here.img)
+    )
+
+
+def test_masks_of_several_runs_are_opened_and_those_of_one_are_not(image, nilearn):
+    places = np.indices((12, 12, 12)) - 5.5
+    ball = ((places**2).sum(axis=0) < 16).astype(float)
+    ball[0:11, 5, 5] = 1  # a thread, which opening cuts off
+    img = image(np.repeat(ball[..., None], 3, axis=3))
+    one = bidsmask.NiftiMasker().fit(img)
+    several = bidsmask.MultiNiftiMasker().fit([img])
+    assert several.n_elements_ < one.n_elements_ == np.count_nonzero(ball)
+    assert one.n_elements_ == nilearn("NiftiMasker").fit(img).n_elements_
+    assert several.n_elements_ == nilearn("MultiNiftiMasker").fit([img]).n_elements_
+
+
 def test_names_go_by_the_order_of_labels_and_not_by_their_value(here):
     masker = bidsmask.NiftiLabelsMasker(here.labels_img, labels=["three", "five", "eight"]).fit()
     assert masker.region_names_ == {0: "three", 1: "five", 2: "eight"}
@@ -189,6 +256,16 @@ def test_the_radius_is_inclusive(image):
     masker = bidsmask.NiftiSpheresMasker([(2.0, 2.0, 2.0)], radius=2.0)
     masker.fit_transform(image(numbered))
     assert masker.n_voxels_.tolist() == [33]
+
+
+@pytest.mark.parametrize(("at", "voxel"), [(0.5, 0), (1.5, 2), (2.5, 2), (3.5, 4)])
+def test_a_seed_between_two_voxels_lies_in_the_even_one(image, at, voxel):
+    numbered = np.arange(6.0)[:, None, None, None] * np.ones((6, 3, 3, 2))
+    affine = np.eye(4)
+    affine[:3, 3] = 0.25  # no voxel centre is a whole number of mm
+    seed = [(at + 0.25, 1.25, 1.25)]
+    ours = bidsmask.NiftiSpheresMasker(seed).fit_transform(image(numbered, affine))
+    np.testing.assert_array_equal(ours, voxel)
 
 
 def test_maps_are_fitted_jointly(here):
