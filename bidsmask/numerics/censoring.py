@@ -172,9 +172,77 @@ def interpolate_censored(
 
 def _spline(x: IntArray, y: FloatArray, at: IntArray) -> FloatArray:
     """Values (n, P) at `at` of the splines through the columns that are finite; else NaN."""
-    from scipy.interpolate import CubicSpline  # slow to import, and not needed without gaps
-
     values = np.full((at.size, y.shape[1]), np.nan)
     finite = np.isfinite(y).all(axis=0)
-    values[:, finite] = CubicSpline(x, y[:, finite], axis=0, bc_type="not-a-knot")(at)
+    values[:, finite] = _hermite(x, y[:, finite], _slopes(x, y[:, finite]), at)
     return values
+
+
+def _hermite(x: IntArray, y: FloatArray, slopes: FloatArray, at: IntArray) -> FloatArray:
+    """Values at `at` of the cubics that have these values and slopes at both ends of a step.
+
+    The first and the last step of `x` go on beyond its ends.
+    """
+    left = np.clip(np.searchsorted(x, at) - 1, 0, x.size - 2)
+    step = (x[left + 1] - x[left])[:, np.newaxis]
+    share = (at - x[left])[:, np.newaxis] / step
+    rest = 1 - share
+    values: FloatArray = (1 + 2 * share) * rest**2 * y[left]
+    values += (1 + 2 * rest) * share**2 * y[left + 1]
+    values += step * share * rest * (rest * slopes[left] - share * slopes[left + 1])
+    return values
+
+
+def _slopes(x: IntArray, y: FloatArray) -> FloatArray:
+    """Slopes (K, P) at `x` (K,) of the not-a-knot splines through `y` (K, P).
+
+    References
+    ----------
+    de Boor (1978), A Practical Guide to Splines, chapter IV: the curvature is the same from both
+    sides of a knot, and the second and the last knot but one are none
+    """
+    steps = np.diff(x)[:, np.newaxis].astype(np.float64)
+    secants = np.diff(y, axis=0) / steps
+    if len(steps) == 1:
+        return np.repeat(secants, 2, axis=0)
+    if len(steps) == 2:
+        bend = (secants[1] - secants[0]) / steps.sum()
+        ends = secants[0] - steps[0] * bend, secants[1] + steps[1] * bend
+        return np.array([ends[0], secants[0] + steps[0] * bend, ends[1]])
+    right = np.empty(y.shape)
+    right[1:-1] = 3 * (steps[1:] * secants[:-1] + steps[:-1] * secants[1:])
+    right[0] = _at_the_edge(*steps[:2], *secants[:2])
+    right[-1] = _at_the_edge(*steps[:-3:-1], *secants[:-3:-1])
+    first, last = steps[:2].sum(), steps[-2:].sum()
+    before, after = steps[1:, 0], steps[:-1, 0]
+    return _solve_tridiagonal(
+        lower=[*before, last],
+        middle=[steps[1, 0], *2 * (before + after), steps[-2, 0]],
+        upper=[first, *after],
+        right=right,
+    )
+
+
+def _at_the_edge(
+    step: FloatArray, next_step: FloatArray, secant: FloatArray, next_secant: FloatArray
+) -> FloatArray:
+    both = step + next_step
+    return ((step + 2 * both) * next_step * secant + step**2 * next_secant) / both
+
+
+def _solve_tridiagonal(
+    *, lower: list[float], middle: list[float], upper: list[float], right: FloatArray
+) -> FloatArray:
+    """Solve for all columns of `right` (K, P), in its memory, by elimination without pivoting.
+
+    Lower and upper diagonal have K - 1 entries.
+    """
+    for row in range(1, len(right)):
+        factor = lower[row - 1] / middle[row - 1]
+        middle[row] -= factor * upper[row - 1]
+        right[row] -= factor * right[row - 1]
+    right[-1] /= middle[-1]
+    for row in range(len(right) - 2, -1, -1):
+        right[row] -= upper[row] * right[row + 1]
+        right[row] /= middle[row]
+    return right

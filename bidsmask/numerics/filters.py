@@ -185,9 +185,9 @@ def _sections(
 
     References
     ----------
-    Oppenheim & Schafer, Discrete-Time Signal Processing, section 7.2 (the bilinear transform
-    s = (z - 1) / (z + 1), under which a frequency f becomes tan(pi f t_r)) and 7.4 (from low-pass
-    to high-pass and band-pass)
+    Oppenheim & Schafer, Discrete-Time Signal Processing, chapter 7: the bilinear transform
+    s = (z - 1) / (z + 1), under which a frequency f becomes tan(pi f t_r), and the way from a
+    low-pass to a high-pass and a band-pass
     """
     if order != int(order) or order < 1:
         raise ValueError(f"The order of a filter must be a whole number above 0, not {order}.")
@@ -270,7 +270,7 @@ def _stretch_matrix(sections: FloatArray) -> FloatArray:
 
     References
     ----------
-    Oppenheim & Schafer, Discrete-Time Signal Processing, section 6.3 (transposed direct form II)
+    Oppenheim & Schafer, Discrete-Time Signal Processing, chapter 6 (transposed direct form II)
     """
     matrix = np.eye(STRETCH + 2 * len(sections))
     states = matrix[STRETCH:].reshape(len(sections), 2, -1)

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -62,13 +65,33 @@ def test_interpolation_is_linear(mask, seed, a):
     np.testing.assert_allclose(both, apart, rtol=1e-7, atol=1e-6 * np.nanmax(np.abs(apart)))
 
 
-def test_interpolation_is_that_of_scipy_on_seconds():
-    rng = np.random.default_rng(1)
-    signals, mask = rng.normal(size=(40, 3)), np.ones(40, dtype=bool)
-    mask[[5, 6, 20]] = False
-    times = np.arange(40) * 2.5
+@given(mask=MASKS, seed=SEEDS)
+def test_interpolation_and_extrapolation_are_those_of_scipy(mask, seed):
+    signals = np.random.default_rng(seed).normal(size=(mask.size, 3))
+    times = np.arange(mask.size)
     expected = CubicSpline(times[mask], signals[mask])(times)
+    filled = interpolate_censored(signals, mask, extrapolate=True)
+    scale = np.maximum(1, np.abs(expected).max())  # a spline may run away
+    np.testing.assert_allclose(filled, expected, rtol=1e-9, atol=1e-9 * scale)
+
+
+@pytest.mark.parametrize("n_volumes", [40, 2400])
+def test_interpolation_does_not_depend_on_the_unit_of_time(n_volumes):
+    rng = np.random.default_rng(1)
+    signals, mask = rng.normal(size=(n_volumes, 3)), np.ones(n_volumes, dtype=bool)
+    mask[[5, 6, 20]] = False
+    seconds = np.arange(n_volumes) * 2.5
+    expected = CubicSpline(seconds[mask], signals[mask])(seconds)
     np.testing.assert_allclose(interpolate_censored(signals, mask), expected, atol=1e-12)
+
+
+def test_interpolation_does_without_the_slow_import_of_scipy_interpolate():
+    code = (
+        "import sys, numpy as np; from bidsmask.numerics.censoring import interpolate_censored\n"
+        "interpolate_censored(np.zeros((9, 1)), np.arange(9) != 4)\n"
+        "sys.exit('scipy.interpolate' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("n_kept", [0, 1])
