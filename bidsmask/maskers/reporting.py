@@ -188,13 +188,15 @@ def seen_of_run(masker: Any) -> Seen | None:
     """Say all that a report will say of the run that a masker has transformed last.
 
     To be called before the next run is transformed, for the names of columns and what is lost
-    may differ between runs. None, if nothing is kept for reports.
+    may differ between runs. Without the picture: that of one run is shown. None, if nothing is
+    kept for reports.
     """
     seen: Seen | None = getattr(masker, "_seen_", None)
     if seen is None:
         return None
     return replace(
         seen,
+        volume=np.zeros((0, 0, 0), dtype=np.float32),
         names=_names_of_columns(masker, seen),
         lost=_lost_in_run(masker, seen),
         said=tuple(getattr(masker, "_said_of_run_", ())),
@@ -373,7 +375,7 @@ def _facts(masker: Any, seen: Seen | None, runs: tuple[Run, ...]) -> list[Fact]:
 def _runs(masker: Any, seen: Seen | None) -> tuple[Run, ...]:
     """Runs of the last `transform`."""
     several: tuple[Seen, ...] = getattr(masker, "_seen_runs_", ())
-    if several:
+    if len(several) > 1:
         return tuple(
             _run(masker, each, f"Run {number}: {_short(each.name)}")
             for number, each in enumerate(several, start=1)

@@ -389,6 +389,13 @@ def test_spheres_without_a_voxel_are_lost_in_a_run(world):
     assert "Sphere 3: no voxel inside the image and the mask" in page
 
 
+def test_of_several_runs_one_picture_is_kept(world):
+    masker = MultiNiftiLabelsMasker(world().labels_img)
+    several(masker, [world().img] * 2)
+    assert [seen.volume.size for seen in masker._seen_runs_] == [0, 0]
+    assert masker._seen_.volume.shape == world().img.shape[:3]
+
+
 def test_a_masker_that_keeps_nothing_has_no_runs_to_show(world):
     masker = MultiNiftiLabelsMasker(world().labels_img, reports=False).fit()
     masker.transform([world().img])
@@ -400,10 +407,17 @@ def test_an_unknown_engine_is_an_error(world):
         NiftiMasker(mask_img=world().mask_img).generate_report(engine="povray")
 
 
-def test_a_masker_of_several_runs_reports_the_last(world):
+def test_a_masker_of_several_runs_has_a_report(world):
     masker = MultiNiftiLabelsMasker(world().labels_img, n_jobs=1)
     masker.fit_transform([world().img, world().img])
-    assert "Signals of the last run" in masker.generate_report("A title").html
+    page = masker.generate_report("A title").html
+    assert "<h1>A title</h1>" in page
+    assert 'id="signals"' in page
+
+
+def test_one_run_in_a_list_is_one_run(world):
+    page = several(MultiNiftiLabelsMasker(world().labels_img), [world().img])
+    assert "Signals of the last run" in page
 
 
 def test_a_report_is_saved_and_shown(world, tmp_path, monkeypatch):
