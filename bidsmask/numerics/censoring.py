@@ -174,7 +174,8 @@ def _spline(x: IntArray, y: FloatArray, at: IntArray) -> FloatArray:
     """Values (n, P) at `at` of the splines through the columns that are finite; else NaN."""
     values = np.full((at.size, y.shape[1]), np.nan)
     finite = np.isfinite(y).all(axis=0)
-    values[:, finite] = _hermite(x, y[:, finite], _slopes(x, y[:, finite]), at)
+    columns = np.compress(finite, y, axis=1)
+    values[:, finite] = _hermite(x, columns, _slopes(x, columns), at)
     return values
 
 
@@ -207,8 +208,8 @@ def _slopes(x: IntArray, y: FloatArray) -> FloatArray:
         return np.repeat(secants, 2, axis=0)
     if len(steps) == 2:
         bend = (secants[1] - secants[0]) / steps.sum()
-        ends = secants[0] - steps[0] * bend, secants[1] + steps[1] * bend
-        return np.array([ends[0], secants[0] + steps[0] * bend, ends[1]])
+        parabola: FloatArray = secants[0] + bend * [-steps[0], steps[0], steps[0] + 2 * steps[1]]
+        return parabola
     right = np.empty(y.shape)
     right[1:-1] = 3 * (steps[1:] * secants[:-1] + steps[:-1] * secants[1:])
     right[0] = _at_the_edge(*steps[:2], *secants[:2])
