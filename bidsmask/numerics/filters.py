@@ -1,5 +1,6 @@
 """Temporal filters: operators on the T samples (axis 0) of any number of columns."""
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -151,8 +152,8 @@ def butterworth(
     0.0
     """
     _check_cutoffs(high_pass_hz, low_pass_hz, t_r)
-    sections = _sections(order, t_r, high_pass_hz, low_pass_hz)
-    n_padding = 3 * (_n_poles(sections) + 1) if n_padding is None else n_padding
+    n_poles, stretch = _recursion(order, t_r, high_pass_hz, low_pass_hz)
+    n_padding = 3 * (n_poles + 1) if n_padding is None else n_padding
     n_padding = n_padding if padding else 0
     if len(signals) <= n_padding:
         raise DegreesOfFreedomError(
@@ -160,11 +161,21 @@ def butterworth(
             f"and here are {len(signals)} (from the first kept to the last). "
             'Choose the filter "cosine" or "none" for such short runs.'
         )
-    stretch = _stretch_matrix(sections)
     level = 0.0 if high_pass_hz is not None else 1.0  # what becomes of a constant of 1
     forwards = _one_pass(_padded(signals, padding, n_padding), stretch, level)
     backwards = _one_pass(forwards[::-1], stretch, level)
     return backwards[::-1][n_padding : n_padding + len(signals)]
+
+
+@lru_cache(maxsize=8)
+def _recursion(
+    order: int, t_r: float, high_pass_hz: float | None, low_pass_hz: float | None
+) -> tuple[int, FloatArray]:
+    """Number of poles and matrix of a stretch, once for all blocks of columns of a run."""
+    sections = _sections(order, t_r, high_pass_hz, low_pass_hz)
+    stretch = _stretch_matrix(sections)
+    stretch.flags.writeable = False
+    return _n_poles(sections), stretch
 
 
 def _sections(
