@@ -161,6 +161,16 @@ def test_a_summary_of_nothing_has_its_notes_and_parameters_only(summary):
     assert "<figure>" not in page
 
 
+def test_few_rows_of_signals_have_their_names_and_many_have_none(summary):
+    assert svg_texts(masker_html(summary)).count(">V1<") == 2  # beside its row, above its line
+    many = dataclasses.replace(
+        _run().signals, values=np.random.default_rng(0).normal(size=(18, 20)), names=("V1",) * 20
+    )
+    run = Run(title="A run", signals=many)
+    page = masker_html(dataclasses.replace(summary, runs=(run,)))
+    assert svg_texts(page).count(">V1<") == 3  # above lines
+
+
 def test_signals_of_a_single_volume_are_not_drawn(summary):
     one = dataclasses.replace(summary, runs=(_run(n_kept=1),))
     assert "<figure>\n      <h4>Signals" in masker_html(summary)

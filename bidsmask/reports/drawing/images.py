@@ -45,6 +45,9 @@ MAX_CARPET_PIXELS = 144_000
 
 MAX_REGION_ROWS = 400
 
+MAX_NAMED_ROWS = 12
+"""Up to this many, each row of signals has its name."""
+
 
 @style()
 def carpet(
@@ -182,17 +185,26 @@ def _draw_signals(
     heights_in = [image_in] + [0.42] * len(examples)
     figure = new_figure(sum(heights_in) + 0.22 * len(heights_in) + 0.5)
     grid = figure.add_gridspec(len(heights_in), 1, height_ratios=heights_in)
-    fill(grid, left=0.125 if blocks else 0.055, right=0.985, top=0.28, bottom=0.45)
+    named = not blocks and len(names) <= MAX_NAMED_ROWS
+    fill(grid, left=0.125 if blocks or named else 0.055, right=0.985, top=0.28, bottom=0.45)
     grid.update(hspace=0.22 / float(np.mean(heights_in)))
     axes = [figure.add_subplot(grid[row]) for row in range(len(heights_in))]
     rows = order[thinned(order.size, MAX_REGION_ROWS)]
     _draw_image(axes[0], scores[:, rows], shades("RdBu_r", 25), t_r)
     label_blocks(axes[0], blocks, order.size)
+    if named:
+        _name_rows(axes[0], names)
     _keys(axes[0], bool((~sample_mask).any()), len(present) < len(names))
     for panel, region in zip(axes[1:], examples, strict=True):
         _draw_example(panel, scores[:, region], readable(names[region]), sample_mask, t_r)
     _share_time_axis(axes, sample_mask.size * t_r)
     return figure
+
+
+def _name_rows(axes: Axes, names: Sequence[str]) -> None:
+    middles = (np.arange(len(names)) + 0.5) / len(names)
+    axes.set_yticks(middles, [readable(name, 17) for name in names], size=8)
+    axes.tick_params(axis="y", length=0)
 
 
 def _draw_example(
