@@ -286,9 +286,7 @@ def _opened_path(path: Path, grid: Grid | None = None) -> Series:
     n_axes = _n_axes(header.get_data_shape())
     is_3d = n_axes == 3
     _check_axes(str(path), n_axes)
-    source: _Source = (
-        _Volume(path, header) if is_3d else _File(BoldStream(path, grid=grid))
-    )
+    source: _Source = _Volume(path, header) if is_3d else _File(BoldStream(path, grid=grid))
     return Series(str(path), grid, source, is_3d=is_3d, header=_as_nifti(header))
 
 

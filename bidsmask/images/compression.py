@@ -15,6 +15,9 @@ COPY_AGAIN = "Copy the file again from where it came from."
 _WRITE_LEVEL = 1  # of isal and of zlib alike: nearly as small as the higher ones, and far faster
 
 
+_N_COMPRESSORS = 2  # as a rule, as fast as a disk takes it
+
+
 def _fastest_gzip() -> Any:
     try:  # several times as fast; there are machines for which it is not built
         from isal import igzip
@@ -31,7 +34,16 @@ def _inflate_errors() -> tuple[Any, ...]:
     return EOFError, zlib.error, gzip.BadGzipFile, IsalError
 
 
+def _fastest_crc32() -> Any:
+    try:
+        from isal.isal_zlib import crc32
+    except ModuleNotFoundError:
+        return zlib.crc32
+    return crc32
+
+
 _GZIP = _fastest_gzip()
+_CRC32 = _fastest_crc32()
 _INFLATE_ERRORS = _inflate_errors()
 
 
@@ -56,6 +68,23 @@ def compress(content: bytes) -> bytes:
     """
     compressed: bytes = _GZIP.compress(content, _WRITE_LEVEL, mtime=0)
     return compressed
+
+
+def create_bytes(path: Path) -> Any:
+    """Open a file to write bytes that are compressed, on threads of their own, by its name."""
+    if not is_gzip(path):
+        return path.open("wb")
+    try:
+        from isal import igzip_threaded
+    except ModuleNotFoundError:
+        return gzip.GzipFile(path, "wb", _WRITE_LEVEL, mtime=0)
+    threaded: Any = igzip_threaded
+    return threaded.open(path, "wb", _WRITE_LEVEL, threads=_N_COMPRESSORS)
+
+
+def checksum(values: Any) -> int:
+    """CRC-32 of the bytes of a C-contiguous buffer."""
+    return int(_CRC32(values))
 
 
 def first_bytes(path: Path, count: int) -> bytes:

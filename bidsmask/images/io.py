@@ -11,6 +11,7 @@ from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.compression import COPY_AGAIN, compress
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header
+from bidsmask.images.painted import PaintedNifti1, PaintedNifti2, PaintedVolumes
 from bidsmask.images.payload import Payload
 
 _ALIGNED = 2  # xform code: "coordinates aligned to another file, or to anatomical truth"
@@ -173,12 +174,12 @@ def slope_and_intercept(header: Any) -> tuple[float, float]:
     return (1.0, 0.0) if slope is None else (float(slope), float(intercept))
 
 
-def new_image(values: Array, affine: FloatArray, header: Any = None) -> Any:
+def new_image(values: Array | PaintedVolumes, affine: FloatArray, header: Any = None) -> Any:
     """Put values into an image.
 
     Parameters
     ----------
-    values : array of shape (X, Y, Z) or (X, Y, Z, T)
+    values : array of shape (X, Y, Z) or (X, Y, Z, T), or PaintedVolumes
         Kept in their own type; bool as uint8, and 64-bit integers as int32 where they fit, for
         other tools cannot read them.
     affine : array of shape (4, 4)
@@ -189,10 +190,12 @@ def new_image(values: Array, affine: FloatArray, header: Any = None) -> Any:
     -------
     image : nibabel.Nifti1Image, or Nifti2Image if that is what the header is of
     """
-    values = _storable(values)
-    kind = _nibabel.Nifti1Image
-    if isinstance(header, _nibabel.Nifti2Header):
-        kind = _nibabel.Nifti2Image
+    kinds: Any = (_nibabel.Nifti1Image, _nibabel.Nifti2Image)
+    if isinstance(values, PaintedVolumes):
+        kinds = (PaintedNifti1, PaintedNifti2)
+    else:
+        values = _storable(values)
+    kind = kinds[isinstance(header, _nibabel.Nifti2Header)]
     if not isinstance(header, _nibabel.Nifti1Header | _nibabel.Nifti2Header):
         return kind(values, affine, dtype=values.dtype)
     fields = header.copy()

@@ -61,19 +61,27 @@ class Volumes(Protocol):
     """A run, as `bidsmask.images.stream.BoldStream` and `bidsmask.images.accept.Series` are."""
 
     @property
-    def grid(self) -> Grid: ...
+    def grid(self) -> Grid:
+        """Where the volumes lie."""
+        ...
 
     @property
-    def n_volumes(self) -> int: ...
+    def n_volumes(self) -> int:
+        """Number of volumes, T."""
+        ...
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the values once they are scaled."""
         ...
 
-    def blocks(self) -> Iterator[tuple[slice, Array]]: ...
+    def blocks(self) -> Iterator[tuple[slice, Array]]:
+        """Go through the volumes, some at a time, as they are stored."""
+        ...
 
-    def scale(self, values: Array) -> Array: ...
+    def scale(self, values: Array) -> Array:
+        """Apply the scaling in the header."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,7 +103,7 @@ class Reading:
     projection: Projection
     grid: Grid
     smoothing_fwhm: Any = None
-    dtype: np.dtype[Any] = np.dtype(np.float64)
+    dtype: Any = np.float64
 
     @property
     def smooths(self) -> bool:
@@ -121,7 +129,8 @@ class Reader:
         self.finite: BoolArray = np.ones(reading.projection.support.size, dtype=bool)
         shape, dtype = (series.n_volumes, reading.projection.n_columns), reading.dtype
         if self._needs_all_volumes:
-            shape, dtype = (series.n_volumes, reading.projection.support.size), series.dtype
+            shape = series.n_volumes, reading.projection.support.size
+            dtype = self._dtype_of_voxels
         self._kept = np.empty(shape, dtype=dtype)
         self._n_kept = 0
         self._waiting: list[Array] = []
@@ -157,6 +166,11 @@ class Reader:
         self._waiting = []
 
     @property
+    def _dtype_of_voxels(self) -> np.dtype[Any]:
+        """Type in which voxels reach the projection."""
+        return self._series.dtype
+
+    @property
     def _needs_all_volumes(self) -> bool:
         return isinstance(self._projection, RegionStatistic) and self._projection.needs_all_volumes
 
@@ -184,15 +198,20 @@ class MovedReader(Reader):
     def _voxels(self, block: Array) -> Array:
         return self._move(block)
 
+    @property
+    def _dtype_of_voxels(self) -> np.dtype[Any]:
+        return np.result_type(self._series.dtype, np.float32)
+
 
 class WeightsReader(Reader):
     """Reads weighted sums, of volumes as they are or with smoothing in the weights."""
 
     def __init__(
-        self, series: Volumes, reading: Reading, weights: Weights, *, smooths: bool
+        self, series: Volumes, reading: Reading, projection: RegionMeans | Maps, weights: Weights
     ) -> None:
         super().__init__(series, reading, VOLUMES_AT_ONCE)
-        self._smooths = smooths
+        self._linear = projection
+        self._smooths = reading.smooths
         self._support = weights.support
         self._products = Products(weights, single=is_single(series))
 
@@ -204,7 +223,7 @@ class WeightsReader(Reader):
             if not self._smooths:
                 return super()._columns(voxels)
             voxels = np.where(finite, voxels, 0)
-        return self._projection.from_products(self._products(voxels))  # type: ignore[attr-defined]
+        return self._linear.from_products(self._products(voxels))
 
 
 def reader_of(series: Volumes, reading: Reading) -> Reader:
@@ -224,7 +243,7 @@ def reader_of(series: Volumes, reading: Reading) -> Reader:
     moves = series.grid != reading.grid
     if not moves and not reading.smooths:
         if isinstance(projection, Maps):
-            return WeightsReader(series, reading, projection.weights(), smooths=False)
+            return WeightsReader(series, reading, projection, projection.weights())
         return PlainReader(series, reading, at_once)
     operators = _operators(series, reading)
     if operators is None:
@@ -233,7 +252,7 @@ def reader_of(series: Volumes, reading: Reading) -> Reader:
         (smoothing,) = operators
         if _folding_is_cheaper(series.n_volumes, projection, smoothing):
             weights = projection.weights(smoothing, single=is_single(series))
-            return WeightsReader(series, reading, weights, smooths=True)
+            return WeightsReader(series, reading, projection, weights)
     return MovedReader(series, reading, _ByAxes(series, reading, operators), at_once)
 
 
@@ -329,9 +348,7 @@ def _n_reached(region: IntArray, operator: AxisMatrices) -> int:
 class _ByAxes:
     """Moves and smooths blocks by a matrix for each axis; gives the voxels of the support."""
 
-    def __init__(
-        self, series: Volumes, reading: Reading, operators: list[AxisMatrices]
-    ) -> None:
+    def __init__(self, series: Volumes, reading: Reading, operators: list[AxisMatrices]) -> None:
         support = reading.projection.support
         self._series = series
         self._shape = series.grid.shape
@@ -383,8 +400,8 @@ class _Centred:
         self._operator = operator.astype(np.float32) if single else operator
         self._double = operator
         self._single = single
-        self._first: Array | None = None
-        self._first_mapped: Array | None = None
+        self._first: FloatArray | None = None
+        self._first_mapped: FloatArray = np.empty((1, 0))
 
     def __call__(self, volumes: Array) -> FloatArray:
         if not self._single:

@@ -13,6 +13,7 @@ import numpy as np
 from bidsmask._typing import Array, BoolArray
 from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
+from bidsmask.images.painted import PaintedVolumes
 from bidsmask.images.readers import Reading
 from bidsmask.maskers.cleaning import clean_in_place
 from bidsmask.maskers.confounds import high_variance_confounds
@@ -72,6 +73,7 @@ class Masker(Transformer):
     memory: Any
     memory_level: int
     clean_args: Any
+    n_elements_: Any
 
     def fit(self, imgs: Any = None, y: Any = None) -> Self:
         """Learn the columns.
@@ -267,7 +269,7 @@ class Masker(Transformer):
 
     @property
     def memory_(self) -> Any:
-        """joblib's memory, where extraction is remembered; without a location it forgets."""
+        """Memory of joblib, where extraction is remembered; without a location it forgets."""
         import joblib
 
         self._refuse_unfitted()
@@ -324,6 +326,10 @@ class Masker(Transformer):
         self._refuse_unfitted()
         columns = self._inverse()
         values = _rows(signals, columns.projection.n_columns, self.dtype)
+        target = output_dtype(self.dtype) or values.dtype
+        if values.ndim == 2 and values.dtype.kind == target.kind == "f":
+            volumes = PaintedVolumes(values, columns.projection, columns.grid, target)
+            return make_image(volumes, columns.grid, self._header_, self.t_r)
         painted = columns.projection.expand(np.atleast_2d(values))
         dtype = output_dtype(self.dtype) or _painted_dtype(values, painted)
         flat = np.zeros((len(painted), columns.grid.n_voxels), dtype=dtype)

@@ -172,6 +172,8 @@ class NiftiLabelsMasker(Masker):
     it as 0, which pulls the mean of a region at the edge of the field of view towards 0.)
     """
 
+    _covered_: CoveredRegions
+
     def __init__(
         self,
         labels_img: Any = None,
@@ -259,7 +261,7 @@ class NiftiLabelsMasker(Masker):
         """Labels of the columns; first the background's, if there is any in the image."""
         self._refuse_unfitted()
         background = self._table_.index == self.background_label
-        return self._table_.index[background].tolist() + list(self._column_ids())
+        return [*self._table_.index[background].tolist(), *self._column_ids()]
 
     @property
     def region_ids_(self) -> dict[Any, Any]:

@@ -37,7 +37,8 @@ class RegionTable:
     @property
     def regions(self) -> Array:
         """Labels without the background's."""
-        return self.index[self.index != self.background]
+        regions: Array = self.index[self.index != self.background]
+        return regions
 
     @property
     def region_names(self) -> list[str]:

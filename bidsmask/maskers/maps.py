@@ -260,7 +260,7 @@ class NiftiMapsMasker(Masker):
     def _columns_on(self, maps: PlacedMaps) -> MapColumns:
         """Maps inside the mask, on the grid on which the maps are."""
         weights, support = self._inside(maps)
-        hidden: BoolArray = ~weights.any(axis=1)
+        hidden: BoolArray = np.logical_not(weights.any(axis=1))
         if hidden.all():
             raise SpaceError(NONE_LEFT.format("applying mask to the maps image"))
         if not self.allow_overlap:

@@ -80,9 +80,7 @@ def read_maps(series: Series, target: Grid) -> PlacedMaps:
     return _placed(rows, series.grid, target, series.n_volumes, dtype)
 
 
-def _placed(
-    rows: Rows, grid: Grid, target: Grid, n_maps: int, dtype: np.dtype[Any]
-) -> PlacedMaps:
+def _placed(rows: Rows, grid: Grid, target: Grid, n_maps: int, dtype: np.dtype[Any]) -> PlacedMaps:
     shown = np.zeros(grid.n_voxels, dtype=bool)
     for row in rows():
         shown |= row != 0

@@ -9,6 +9,7 @@ from bidsmask.errors import SpaceError
 from bidsmask.images.accept import open_series
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import new_image
+from bidsmask.images.painted import PaintedVolumes
 from bidsmask.numerics.resample import resample_nearest
 
 EMPTY_MASK = "The mask is invalid as it is empty: it masks all data."
@@ -116,12 +117,14 @@ def cropped(mask: BoolArray, grid: Grid) -> tuple[BoolArray, Grid]:
     return mask[box], Grid(shape=tuple((stop - start).tolist()), affine=affine)
 
 
-def make_image(array: Array, grid: Grid, header: Any = None, t_r: float | None = None) -> Any:
+def make_image(
+    array: Array | PaintedVolumes, grid: Grid, header: Any = None, t_r: float | None = None
+) -> Any:
     """Make a NIfTI image in memory.
 
     Parameters
     ----------
-    array : array of shape (X, Y, Z) or (X, Y, Z, T)
+    array : array of shape (X, Y, Z) or (X, Y, Z, T), or PaintedVolumes
         Not copied. bool becomes uint8.
     grid : Grid
     header : nibabel header, optional

@@ -39,6 +39,18 @@ class Maps:
             return self._weights
         return fold_maps(self._maps, self.support, operator)
 
+    def from_products(self, products: FloatArray) -> FloatArray:
+        """Columns (T, P) from the products of maps and finite volumes (T, P)."""
+        raise NotImplementedError
+
+    def project(self, voxels: Array) -> FloatArray:
+        """Columns (T, P), float64, of the supporting voxels (T, V)."""
+        raise NotImplementedError
+
+    def expand(self, columns: FloatArray) -> FloatArray:
+        """Voxels (T, V) that columns (T, P) stand for."""
+        raise NotImplementedError
+
 
 class WeightedMeans(Maps):
     """The mean over all voxels, weighted by each map in turn.
@@ -177,7 +189,8 @@ class MapFit(Maps):
         if _is_collinear(gram):
             return np.full((len(voxels), len(gram)), np.nan)
         products = self._weights.products(voxels)[:, self._present]
-        return np.linalg.solve(gram, products.T).T
+        coefficients: FloatArray = np.linalg.solve(gram, products.T).T
+        return coefficients
 
     def _gram_of(self, known: BoolArray) -> FloatArray:
         """Products of the maps (P, P) within the known voxels."""
@@ -199,7 +212,7 @@ def _quotients(sums: FloatArray, weights: FloatArray) -> FloatArray:
 def _finite_maps(maps: FloatArray) -> FloatArray:
     """Maps as floating-point numbers; those of single precision stay, and take half the space."""
     single = maps.dtype == np.float32
-    numbers = np.asarray(maps, dtype=np.float32 if single else np.float64)
+    numbers: FloatArray = np.asarray(maps, dtype=np.float32 if single else np.float64)
     if not np.isfinite(numbers).all():
         raise ValueError("Maps have to be finite; make missing values 0.")
     return numbers

@@ -57,6 +57,10 @@ class _Regions:
         """Flat indices of the voxels of each region."""
         return np.split(self.support, np.cumsum(self.n_voxels)[:-1])
 
+    def expand(self, columns: FloatArray) -> FloatArray:
+        """Give each supporting voxel the value of its region: (T, P) -> (T, V)."""
+        return np.take(columns, self._column_of_support, axis=1)
+
 
 class RegionMeans(_Regions):
     """The mean over the voxels of each region.
@@ -93,10 +97,6 @@ class RegionMeans(_Regions):
         """Columns (T, P) from weighted sums (T, P): NaN where a region has no voxel."""
         products[:, self.n_voxels == 0] = np.nan
         return products
-
-    def expand(self, columns: FloatArray) -> FloatArray:
-        """Give each supporting voxel the value of its region: (T, P) -> (T, V)."""
-        return np.take(columns, self._column_of_support, axis=1)
 
     def _means(self, voxels: Array) -> FloatArray:
         with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, seen to below

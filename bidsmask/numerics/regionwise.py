@@ -66,7 +66,9 @@ def _middle(finite: Array) -> Array:
     """Median of the last axis: integers are sorted as integers, which is far faster."""
     n_voxels = finite.shape[-1]
     middle = [(n_voxels - 1) // 2, n_voxels // 2]
-    return np.partition(finite, middle, axis=-1)[..., middle].mean(axis=-1, dtype=np.float64)
+    two: Array = np.partition(finite, middle, axis=-1)[..., middle]
+    mean: Array = two.mean(axis=-1, dtype=np.float64)
+    return mean
 
 
 def _per_volume(voxels: Array, compute: Callable[[Array], Array]) -> FloatArray:

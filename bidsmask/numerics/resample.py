@@ -85,7 +85,9 @@ def _nearest_along_axes(
     for axis, (n_source, n_target, scale, offset) in enumerate(along):
         places = _places(n_target, scale, offset)
         indices.append(np.floor(places + 0.5).astype(np.int64).clip(0, n_source - 1))
-        outside |= np.expand_dims(_is_outside(places, n_source), [a for a in range(3) if a != axis])
+        outside |= np.expand_dims(
+            _is_outside(places, n_source), [a for a in range(3) if a != axis]
+        )
     resampled: Array = values.T[np.ix_(*indices[::-1])].T  # turned round, x runs fastest
     resampled[outside] = fill
     return resampled
@@ -219,7 +221,7 @@ def _resampling_matrix(
     places = _places(n_target, scale, offset)
     matrix = _basis(places, n_source, order)
     if order == 3 and n_source > 1:
-        matrix = matrix @ np.linalg.inv(_basis(np.arange(n_source), n_source, order))
+        matrix = matrix @ np.linalg.inv(_basis(np.arange(float(n_source)), n_source, order))
     matrix[_is_outside(places, n_source)] = 0
     return matrix
 
@@ -349,10 +351,12 @@ def _to_source(
 def _inverse(affine: FloatArray) -> FloatArray:
     """Inverse, to the bit that of scipy: it decides which of two voxels is nearer."""
     if (np.diag(np.diag(affine)) == affine)[:3, :3].all():
-        return np.linalg.inv(affine)  # the same for these, and there at no cost
+        of_numpy: FloatArray = np.linalg.inv(affine)  # the same for these, and there at no cost
+        return of_numpy
     from scipy.linalg import inv
 
-    return np.asarray(inv(affine))
+    of_scipy: FloatArray = inv(affine)
+    return of_scipy
 
 
 def _computable(values: Array) -> Array:

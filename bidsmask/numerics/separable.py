@@ -59,7 +59,7 @@ class AxisMatrices:
 
     @property
     def adjoint(self) -> Self:
-        """The map with ``adjoint(w) · v == w · self(v)``: from weights on the target to the source.
+        """The map from weights on the target to the source: ``adjoint(w) · v == w · self(v)``.
 
         Weights that read columns off the mapped volumes become weights that read the same columns
         off the volumes as they are.
@@ -72,7 +72,7 @@ class AxisMatrices:
         (x_out, x_in), (y_out, y_in), (z_out, z_in) = self.x.shape, self.y.shape, self.z.shape
         first = x_out * x_in * y_in * z_in
         second = y_out * y_in * x_out * z_in
-        return first + second + z_out * z_in * x_out * y_out
+        return int(first + second + z_out * z_in * x_out * y_out)
 
     def to(self, target: Box | None = None, source: Box | None = None) -> Self:
         """Keep a part of the target (rows) and of the source (columns)."""

@@ -62,7 +62,11 @@ class SparseWeights:
     """
 
     def __init__(
-        self, columns: Iterable[tuple[IntArray, FloatArray]], n_voxels: int, *, single: bool = False
+        self,
+        columns: Iterable[tuple[IntArray, FloatArray]],
+        n_voxels: int,
+        *,
+        single: bool = False,
     ) -> None:
         from scipy.sparse import csr_matrix
 
@@ -140,8 +144,8 @@ class Products:
     def __init__(self, weights: Weights, *, single: bool) -> None:
         self._weights = weights
         self._single = single
-        self._first: Array | None = None
-        self._columns_of_first: FloatArray | None = None
+        self._first: FloatArray | None = None
+        self._columns_of_first: FloatArray = np.empty((1, 0))
 
     def __call__(self, voxels: Array) -> FloatArray:
         """Weighted sums (n, P), float64, of finite voxels (n, V)."""

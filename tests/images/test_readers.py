@@ -1,0 +1,158 @@
+"""All ways to columns give the same columns."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bidsmask.images import readers
+from bidsmask.images.accept import open_series
+from bidsmask.images.grid import Grid
+from bidsmask.images.readers import Reading, read_all, reader_of
+from bidsmask.numerics.maps import MapFit, WeightedMeans
+from bidsmask.numerics.projection import (
+    LabelMeans,
+    RegionStatistic,
+    SphereMeans,
+    VoxelSelection,
+    voxels_of_labels,
+)
+from bidsmask.numerics.smooth import smoothing_matrices
+
+SHAPE = (9, 10, 8)
+GRID = Grid(shape=SHAPE, affine=np.diag([2.0, 2, 2.5, 1]))
+N_VOXELS, N_VOLUMES = 720, 21
+SINGLE, DOUBLE = 1e-4, 1e-6
+"""Of a column's standard deviation: what the way may change."""
+
+
+def _elsewhere(turned):
+    affine = np.diag([-2.2, 1.9, 2.4, 1.0])
+    affine[:3, 3] = [17.0, 0.6, -0.4]
+    if turned:
+        affine[:2, :2] = [[-2.1, 0.3], [0.25, 1.9]]
+    return Grid(shape=(9, 9, 8), affine=affine)
+
+
+GRIDS = {"own": GRID, "parallel": _elsewhere(turned=False), "askew": _elsewhere(turned=True)}
+
+
+def projections(grid):
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 4, grid.n_voxels)
+    regions = voxels_of_labels(labels, np.array([1, 2, 3]))
+    support = np.sort(rng.choice(grid.n_voxels, 300, replace=False))
+    weights = rng.random((3, 300))
+    return {
+        "labels": LabelMeans(labels, np.array([1, 3, 7])),
+        "spheres": SphereMeans([region[:9] for region in regions]),
+        "medians": RegionStatistic(regions, "median"),
+        "eigenvariates": RegionStatistic(regions, "first_eigenvariate"),
+        "maps": MapFit(weights, support),
+        "single maps": MapFit(weights.astype(np.float32), support),
+        "weighted maps": WeightedMeans(weights, support),
+        "voxels": VoxelSelection(support),
+    }
+
+
+@pytest.fixture(scope="module")
+def make_series(request):
+    import nibabel as nib
+
+    def make(dtype, missing=False, n_volumes=N_VOLUMES):
+        rng = np.random.default_rng(3)
+        values = 1000 + 30 * rng.normal(size=(*SHAPE, n_volumes))
+        values[:2] = 0  # an edge, at which splines overshoot
+        if missing:
+            values[4, 4, 4], values[6, 2, 3, 5], values[3, 3, 1, 0] = np.nan, np.inf, -np.inf
+        return open_series(nib.Nifti1Image(values.astype(dtype), GRID.affine, dtype=dtype))
+
+    return make
+
+
+def read(series, reading, way=None):
+    reader = way or reader_of(series, reading)
+    read_all(series, [reader], lambda volumes, block: None)
+    return reader.signals(), reader.finite
+
+
+def volume_by_volume(series, reading):
+    return readers.MovedReader(series, reading, readers._VolumeByVolume(series, reading))
+
+
+def distance(ours, theirs):
+    np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
+    known = ~np.isnan(theirs).all(axis=0)
+    ours, theirs = ours[:, known], theirs[:, known]
+    spread = np.nanstd(theirs, axis=0)
+    return float(np.nanmax(np.abs(ours - theirs)[:, spread > 0] / spread[spread > 0], initial=0))
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["whole", "missing"])
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i2"])
+@pytest.mark.parametrize("fwhm", [None, 5.0, (3.0, 0, 6.0), "fast"], ids=str)
+@pytest.mark.parametrize("place", GRIDS)
+@pytest.mark.parametrize("kind", projections(GRID))
+def test_the_chosen_way_gives_what_volume_by_volume_gives(
+    make_series, kind, place, fwhm, dtype, missing
+):
+    if missing and dtype == "i2":
+        pytest.skip("integers are never missing")
+    series, grid = make_series(dtype, missing), GRIDS[place]
+    reading = Reading(projection=projections(grid)[kind], grid=grid, smoothing_fwhm=fwhm)
+    ours, finite = read(series, reading)
+    theirs, their_finite = read(series, reading, volume_by_volume(series, reading))
+    assert distance(ours, theirs) < (DOUBLE if dtype == "f8" and kind != "single maps" else SINGLE)
+    np.testing.assert_array_equal(finite, their_finite)
+
+
+@pytest.mark.parametrize(("n_volumes", "folds"), [(1, False), (2000, True)])
+@pytest.mark.parametrize("kind", ["labels", "maps"])
+def test_folding_pays_for_long_runs(kind, n_volumes, folds):
+    cubes = np.zeros((40, 40, 40), dtype=int)
+    for number, corner in enumerate(np.ndindex(4, 4, 4), start=1):
+        x, y, z = 10 * np.array(corner) + 2
+        cubes[x : x + 4, y : y + 4, z : z + 4] = number
+    regions = cubes.ravel(order="F")
+    projection = LabelMeans(regions, np.arange(1, 65))
+    if kind == "maps":
+        support = np.flatnonzero(regions)
+        projection = MapFit(np.eye(5)[regions[support] % 5].T, support)
+    smoothing = smoothing_matrices((40, 40, 40), np.diag([3.0, 3, 3, 1]), 5.0)
+    assert readers._folding_is_cheaper(n_volumes, projection, smoothing) is folds
+
+
+@pytest.mark.parametrize("kind", ["labels", "maps", "weighted maps", "spheres"])
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i2"])
+@pytest.mark.parametrize("folds", [True, False])
+def test_folded_or_not_columns_are_the_same(make_series, monkeypatch, kind, dtype, folds):
+    monkeypatch.setattr(readers, "_folding_is_cheaper", lambda *_: folds)
+    series = make_series(dtype, missing=dtype != "i2")
+    reading = Reading(projection=projections(GRID)[kind], grid=GRID, smoothing_fwhm=5.0)
+    ours, _ = read(series, reading)
+    theirs, _ = read(series, reading, volume_by_volume(series, reading))
+    assert distance(ours, theirs) < (DOUBLE if dtype == "f8" else SINGLE)
+
+
+@settings(deadline=None, max_examples=25)
+@given(cuts=st.sets(st.integers(1, N_VOLUMES - 1)), kind=st.sampled_from(list(projections(GRID))))
+def test_how_a_run_is_cut_into_blocks_changes_nothing(make_series, cuts, kind):
+    series = make_series("f8")
+    reading = Reading(projection=projections(GRID)[kind], grid=GRID, smoothing_fwhm=4.0)
+    reader = reader_of(series, reading)
+    whole = np.vstack([block for _, block in series.blocks()])
+    for block in np.split(whole, sorted(cuts)):
+        reader.read(block)
+    assert distance(reader.signals(), read(series, reading)[0]) < 1e-9
+
+
+def test_scaled_volumes_are_read_scaled(write_image, run):
+    path = write_image(run.bold * 0.5 + 7, dtype="i2", slope=0.5, inter=7.0)
+    scaled, plain = open_series(path), open_series(write_image(run.bold * 0.5 + 7, dtype="f8"))
+    projection = LabelMeans(run.labels.ravel(order="F"), run.ids)
+    for fwhm in None, 3.0:
+        reading = Reading(projection=projection, grid=plain.grid, smoothing_fwhm=fwhm)
+        with warnings.catch_warnings():
+            assert distance(read(scaled, reading)[0], read(plain, reading)[0]) < DOUBLE
