@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -11,16 +13,23 @@ from bidsmask.dataset.names import output_name
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import RunError
 from bidsmask.numerics.cleaning import Cleaner, DegreesOfFreedom
+from bidsmask.workflows.cost import Cost, measure_pace, request_cost
 from bidsmask.workflows.plan import Plan, RunPlan
 
 _WIDE = 200
 
 
-def show_plan(plan: Plan) -> int:
+def show_plan(plan: Plan, *, n_procs: int) -> int:
     """Print what would be done; exit code 1 if some runs cannot be done.
 
-    For each run the files found, its time series and memory; for each strategy how many volumes,
-    confounds and temporal degrees of freedom there would be.
+    For each run the files found, its time series, seconds and memory; for each strategy how many
+    volumes, confounds and temporal degrees of freedom there would be.
+
+    Parameters
+    ----------
+    plan : Plan
+    n_procs : int
+        Processes at once.
     """
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
@@ -38,8 +47,8 @@ def show_plan(plan: Plan) -> int:
     for name, reason in problems:
         console.print(f"[red]problem:[/] {escape(name)}: {escape(reason)}")
     console.print(table)
-    for run in plan.runs:
-        _show_files(console, run)
+    if plan.runs:
+        _show_costs(console, plan.runs, n_procs)
     return 1 if problems else 0
 
 
@@ -55,7 +64,23 @@ def _row(plan: RunPlan, strategy: Strategy, ledger: DegreesOfFreedom) -> tuple[s
     )
 
 
-def _show_files(console: Console, plan: RunPlan) -> None:
+def _show_costs(console: Console, plans: Sequence[RunPlan], n_procs: int) -> None:
+    """Each run with its files and its cost alone, then the cost of all."""
+    pace = measure_pace(plans[0].run.bold)
+    for plan in plans:
+        _show_files(console, plan, request_cost([plan], n_procs, pace))
+    total = request_cost(plans, n_procs, pace)
+    console.print(
+        f"\n[bold]All together[/] with --nprocs {n_procs}: {_words(total)}. Seconds are an "
+        "estimate for this machine, as fast as it is now."
+    )
+
+
+def _words(cost: Cost) -> str:
+    return f"about {cost.seconds:.3g} s and {cost.memory_mb:.0f} MB of memory"
+
+
+def _show_files(console: Console, plan: RunPlan, cost: Cost) -> None:
     run = plan.run
     found = {
         "BOLD": run.bold,
@@ -65,7 +90,7 @@ def _show_files(console: Console, plan: RunPlan) -> None:
         "sidecar": run.confounds_json,
         **{atlas.name: atlas.image for atlas in plan.atlases},
     }
-    console.print(f"\n[bold]{escape(run.name)}[/] (about {plan.memory_gb:.2f} GB)")
+    console.print(f"\n[bold]{escape(run.name)}[/] (alone: {_words(cost)})")
     for role, path in found.items():
         console.print(f"  {escape(role)}: {escape(str(path)) if path else 'not found'}")
     for atlas in plan.atlases:

@@ -107,7 +107,7 @@ def _needs_workers(options: argparse.Namespace) -> bool:
 def _participant(settings: Settings, console: Console, options: argparse.Namespace) -> int:
     with _garbage_kept():
         from bidsmask.cli.console import progress, say_plan, say_summary
-        from bidsmask.workflows.participant import run_participants
+        from bidsmask.workflows.participant import n_procs, run_participants
         from bidsmask.workflows.plan import make_plan
         from bidsmask.workflows.subject_report import write_reports
         from bidsmask.workflows.worker import quiet_nipype
@@ -118,7 +118,7 @@ def _participant(settings: Settings, console: Console, options: argparse.Namespa
     if options.dry_run:
         from bidsmask.cli.dry_run import show_plan
 
-        return show_plan(plan)
+        return show_plan(plan, n_procs=n_procs(settings))
     if options.reports_only:
         for report in write_reports(settings, plan):
             console.print(f"  {report}", markup=False)

@@ -22,6 +22,7 @@ from bidsmask.dataset.writing import remove_leftovers
 from bidsmask.errors import LockError, OutputError, SettingsError
 from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows import resources
+from bidsmask.workflows.cost import shared_memory_gb
 from bidsmask.workflows.execute import NodeFailure, Outcome, execute
 from bidsmask.workflows.plan import Plan, RunFailure, RunPlan
 from bidsmask.workflows.reportlets import reportlets_exist
@@ -122,6 +123,11 @@ def run_participants(
     )
 
 
+def n_procs(settings: Settings) -> int:
+    """Processes at once: what was asked for, or the cores that this job may use."""
+    return settings.execution.nprocs or resources.available_cores()
+
+
 def dataset_links(settings: Settings) -> dict[str, str]:
     """Names of datasets that BIDS URIs may refer to, and where they are."""
     return {
@@ -176,8 +182,8 @@ def _execute(
         workflow.write_graph(graph2use="colored", format="svg", simple_form=True)
     return execute(
         workflow,
-        n_procs=execution.nprocs or resources.available_cores(),
-        memory_gb=execution.mem_gb or resources.available_memory_gb(),
+        n_procs=n_procs(settings),
+        memory_gb=(execution.mem_gb or resources.available_memory_gb()) - shared_memory_gb(),
         crash_dir=settings.output_dir / "logs",
         stop_on_first_crash=execution.stop_on_first_crash,
         plugin=_read_plugin(execution.plugin_file),

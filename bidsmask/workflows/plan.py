@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
-
 from bidsmask._version import __version__
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
 from bidsmask.dataset.index import find_runs
@@ -19,9 +17,6 @@ from bidsmask.errors import AtlasError, RunError, SettingsError
 from bidsmask.images.stream import BoldStream
 from bidsmask.settings import CensorOutput, Settings
 
-_BASE_MEMORY_GB = 0.25
-"""What a worker needs before it has read anything: the interpreter and its libraries."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
@@ -31,6 +26,8 @@ class RunPlan:
     ----------
     shape, affine : tuples
         The run's grid, as plain values so that nipype can hash them.
+    voxel_bytes : int
+        Of one voxel as it is computed with; not part of what is compared.
     outputs_are_missing, reportlets_are_missing : bool
         Whether files in the output have to be written again although the work folder says that
         they were; not part of what is compared.
@@ -41,6 +38,7 @@ class RunPlan:
     n_volumes: int
     shape: tuple[int, ...]
     affine: tuple[tuple[float, ...], ...]
+    voxel_bytes: int = field(repr=False, compare=False)
     atlases: tuple[Atlas, ...]
     strategies: tuple[Strategy, ...]
     measures: tuple[str, ...]
@@ -65,13 +63,6 @@ class RunPlan:
             (self.measures, self.min_coverage, self.censor_output),
         )
         return hashlib.sha256(repr(decisive).encode()).hexdigest()
-
-    @property
-    def memory_gb(self) -> float:
-        """What extraction will need: a few blocks of volumes and the signals, never the run."""
-        voxels = float(np.prod(self.shape))
-        columns = sum(len(atlas.lut.ids) for atlas in self.atlases)
-        return _BASE_MEMORY_GB + (voxels * 60 + self.n_volumes * columns * 24) / 1e9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +178,7 @@ def _plan_run(
         n_volumes=stream.n_volumes,
         shape=tuple(int(n) for n in stream.grid.shape),
         affine=tuple(tuple(float(x) for x in row) for row in stream.grid.affine),
+        voxel_bytes=stream.dtype.itemsize,
         atlases=atlases,
         strategies=strategies,
         measures=settings.connectivity.connectivity,

@@ -13,9 +13,7 @@ _MODULES = (
     "bidsmask.workflows.reportlets",
     "bidsmask.workflows.worker",
     "matplotlib.backends.backend_svg",
-    "scipy.interpolate",
     "scipy.linalg",
-    "scipy.ndimage",
 )
 
 gc.disable()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nipype.pipeline import engine as pe
 
+from bidsmask.workflows.cost import step_costs
 from bidsmask.workflows.nodes import (
     CleanSignals,
     ComputeConnectivity,
@@ -39,11 +40,13 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         ``derive`` and ``report``.
     """
     run = plan.run
+    mem_gb = {name: cost.memory_mb / 1e3 for name, cost in step_costs(plan).items()}
     load_confounds = pe.Node(
         LoadConfounds(
             table=str(run.confounds), strategies=plan.strategies, n_volumes=plan.n_volumes
         ),
         name="load_confounds",
+        mem_gb=mem_gb["load_confounds"],
     )
     resample_atlas = pe.Node(
         ResampleAtlas(
@@ -54,8 +57,9 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
             affine=plan.affine,
         ),
         name="resample_atlas",
+        mem_gb=mem_gb["resample_atlas"],
     )
-    extract = pe.Node(ExtractSignals(bold=str(run.bold)), name="extract", mem_gb=plan.memory_gb)
+    extract = pe.Node(ExtractSignals(bold=str(run.bold)), name="extract", mem_gb=mem_gb["extract"])
     clean = pe.Node(
         CleanSignals(
             atlases=plan.atlases,
@@ -64,16 +68,23 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
             min_coverage=plan.min_coverage,
         ),
         name="clean",
+        mem_gb=mem_gb["clean"],
     )
-    connectivity = pe.Node(ComputeConnectivity(measures=plan.measures), name="connectivity")
+    connectivity = pe.Node(
+        ComputeConnectivity(measures=plan.measures),
+        name="connectivity",
+        mem_gb=mem_gb["connectivity"],
+    )
     derive = pe.Node(
         WriteDerivatives(plan=plan, output_dir=str(output_dir), links=tuple(links.items())),
         name="derive",
+        mem_gb=mem_gb["derive"],
         overwrite=True if plan.outputs_are_missing else None,
     )
     report = pe.Node(
         DrawReportlets(plan=plan, output_dir=str(output_dir)),
         name="report",
+        mem_gb=mem_gb["report"],
         overwrite=True if plan.reportlets_are_missing else None,
     )
     if run.confounds_json is not None:
