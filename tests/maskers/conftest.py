@@ -56,13 +56,17 @@ def _series(rng, n_volumes=N_VOLUMES):
     return 1000 + 30 * noise + 10 * drift
 
 
-def make_world(orientation, dtype, *, far=False):
-    """All that goes into a masker. With `far` the atlas, maps and mask lie on another lattice."""
+def make_world(orientation, dtype, *, far=False, turned=True):
+    """All that goes into a masker.
+
+    With `far` the atlas, maps and mask lie on another lattice, `turned` or with parallel axes.
+    """
     rng = np.random.default_rng(11)
     axes = AXES[orientation]
     affine = centred_affine(axes, (2.0, 2.0, 2.5), SHAPE)
     shape = (7, 6, 8) if far else SHAPE
-    own = centred_affine(axes @ _rotation(0.05, 0.1, 0), (2.5, 2.9, 2.2), shape) if far else affine
+    turn = _rotation(0.05, 0.1, 0) if turned else np.eye(3)
+    own = centred_affine(axes @ turn, (2.5, 2.9, 2.2), shape) if far else affine
     series = _series(rng)
     mask = np.zeros(shape, dtype=np.uint8)
     mask[1:-1, 1:-1, 1:-1] = 1
@@ -88,10 +92,10 @@ def world():
     """Make the parts of a world: ``world("LAS", "int16", far=True)``; made once, do not touch."""
     made = {}
 
-    def get(orientation="RAS", dtype="float64", *, far=False):
-        key = orientation, dtype, far
+    def get(orientation="RAS", dtype="float64", *, far=False, turned=True):
+        key = orientation, dtype, far, turned
         if key not in made:
-            made[key] = make_world(orientation, dtype, far=far)
+            made[key] = make_world(orientation, dtype, far=far, turned=turned)
         return made[key]
 
     return get

@@ -50,9 +50,15 @@ CLEANING = {
 }
 
 PLACES = {
-    "NiftiMasker": ["own", "own, masked", "far, masked", "target_affine"],
-    "NiftiLabelsMasker": ["own, masked", "far, masked, data", "far, masked, labels", "far, data"],
-    "NiftiMapsMasker": ["own", "far, masked, data", "far, masked, maps", "far, masked, mask"],
+    "NiftiMasker": ["own", "own, masked", "far, masked", "far, parallel, masked", "target_affine"],
+    "NiftiLabelsMasker": [
+        *("own, masked", "far, masked, data", "far, masked, labels", "far, data"),
+        *("far, parallel, masked, data", "far, parallel, labels"),
+    ],
+    "NiftiMapsMasker": [
+        *("own", "far, masked, data", "far, masked, maps", "far, masked, mask"),
+        *("far, parallel, data", "far, parallel, masked, maps"),
+    ],
     "NiftiSpheresMasker": ["own", "own, masked", "far, masked"],
 }
 
@@ -123,7 +129,7 @@ def test_signals_are_those_of_nilearn(
     place, orientation, smoothing, cleaning, dtype, world, nilearn, distance
 ):
     name, where = place
-    here = world(orientation, dtype, far="far" in where)
+    here = world(orientation, dtype, far="far" in where, turned="parallel" not in where)
     words = CLEANING[cleaning]
     parameters = parameters_of(name, where, here) | {
         "smoothing_fwhm": smoothing,
