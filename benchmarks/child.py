@@ -7,11 +7,15 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
+from benchmarks.goals import Size
 from benchmarks.inputs import Inputs
 from benchmarks.workloads import (
     EXACT,
@@ -27,6 +31,16 @@ from benchmarks.workloads import (
 )
 
 CHUNK = 1 << 20
+REPEATS = 7
+STEPS = (
+    "load_confounds",
+    "resample_atlas",
+    "extract",
+    "clean",
+    "connectivity",
+    "derive",
+    "report",
+)
 
 
 def main(role: str, folder: str, name: str, tool: str, quick: str) -> None:
@@ -75,12 +89,50 @@ def work(inputs: Inputs, name: str, tool: str, run: Run) -> dict[str, Any]:
 
 
 def dataset(inputs: Inputs, subjects: str, strategies: str, run: Run) -> dict[str, Any]:
-    """Make what the command line needs."""
-    return {
-        "root": str(inputs.dataset(run.lattice, run.n_volumes, int(subjects))),
-        "atlas": str(inputs.labels(run.lattice)),
-        "strategies": inputs.strategies(int(strategies)),
-    }
+    """Make what the command line needs, and give its arguments."""
+    root = inputs.dataset(run.lattice, run.n_volumes, int(subjects))
+    return _arguments(
+        inputs, root, [inputs.labels(run.lattice)], inputs.strategies(int(strategies))
+    )
+
+
+def request(inputs: Inputs, size: str, tool: str, run: Run) -> dict[str, Any]:
+    """Make what the command line needs for one run of that `benchmarks.goals.Size`."""
+    wanted = Size(**json.loads(size))
+    root = inputs.dataset(wanted.lattice, wanted.n_volumes, 1)
+    atlases = [inputs.labels(wanted.lattice, number=each) for each in range(wanted.n_atlases)]
+    return _arguments(inputs, root, atlases, inputs.strategies(wanted.n_strategies))
+
+
+def _arguments(
+    inputs: Inputs, root: Path, atlases: list[Path], strategies: list[str]
+) -> dict[str, Any]:
+    where = [str(root), str(inputs.folder / "command_output"), "participant"]
+    what = ["--atlases", *map(str, atlases), "--strategies", *strategies]
+    return {"arguments": [*where, *what]}
+
+
+def predict(inputs: Inputs, request: str, tool: str, run: Run) -> dict[str, Any]:
+    """Predict the cost of a command, and the seconds of each of its steps."""
+    from bidsmask.cli.parser import parse
+    from bidsmask.workflows.cost import measure_pace, request_cost, step_costs
+    from bidsmask.workflows.participant import n_procs
+    from bidsmask.workflows.plan import make_plan
+
+    settings = parse(json.loads(request)).settings
+    (plan,) = make_plan(settings).runs
+    pace = measure_pace(plan.run.bold)
+    steps = {name: cost.seconds for name, cost in step_costs(plan, pace).items()}
+    return {"all": asdict(request_cost([plan], n_procs(settings), pace)), "steps": steps}
+
+
+def steps(inputs: Inputs, work_dir: str, tool: str, run: Run) -> dict[str, Any]:
+    """Seconds that each step of a run has taken, as nipype noted them."""
+    from nipype.utils.filemanip import loadpkl
+
+    found = Path(work_dir).glob("*/*/*/*/result_*.pklz")
+    took = {path.parent.name: loadpkl(path).runtime.duration for path in found}
+    return {name: took[name] for name in STEPS}
 
 
 def compare(inputs: Inputs, name: str, tool: str, run: Run) -> dict[str, Any]:
@@ -98,22 +150,28 @@ def compare(inputs: Inputs, name: str, tool: str, run: Run) -> dict[str, Any]:
 
 
 def limit(inputs: Inputs, name: str, tool: str, run: Run) -> dict[str, Any]:
-    """Time that it takes to do nothing but decompress, and to stream 400 labels."""
-    from bidsmask.images.stream import BoldStream
+    """Time that it takes to do nothing but decompress, and to stream 400 labels, in turn."""
     from bidsmask.numerics.projection import LabelMeans
 
     bold = inputs.bold(**vars(run))
     labels = _labels_flat(inputs.labels(run.lattice))
     means = LabelMeans(labels, np.unique(labels[labels != 0]))
+    took = [(_seconds(_decompress, bold), _seconds(_stream, bold, means)) for _ in range(REPEATS)]
+    decompression_s, stream_s = (median(each) for each in zip(*took, strict=True))
+    return {"decompression_s": decompression_s, "stream_s": stream_s}
+
+
+def _seconds(function: Callable[..., None], *arguments: Any) -> float:
     started = time.perf_counter()
-    _decompress(bold)
-    decompressed = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - started
+
+
+def _stream(bold: Path, means: Any) -> None:
+    from bidsmask.images.stream import BoldStream
+
     for _, block in BoldStream(bold).blocks():
         means.project(np.take(block, means.support, axis=1))
-    return {
-        "decompression_s": decompressed - started,
-        "stream_s": time.perf_counter() - decompressed,
-    }
 
 
 def _decompress(path: Path) -> None:
@@ -155,7 +213,10 @@ def _written(inputs: Inputs, tool: str) -> Path:
     return inputs.folder / f"result_{tool}.nii.gz"
 
 
-ROLES = {"prepare": prepare, "dataset": dataset, "work": work, "compare": compare, "limit": limit}
+ROLES = {
+    role.__name__: role
+    for role in (prepare, dataset, request, predict, steps, work, compare, limit)
+}
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -1,0 +1,131 @@
+"""Results as Markdown: what was measured, and whether the goals are reached."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from benchmarks.goals import COMMANDS, GOALS, STREAM_GOAL, WITHIN, Command
+
+Results = dict[str, Any]
+
+
+def markdown(results: Results) -> str:
+    """One table for each kind of measurement that there is."""
+    return "\n".join(
+        _table(header, [row(key, results[key]) for key in found])
+        for kind, (header, row) in TABLES.items()
+        if (found := [key for key, result in results.items() if result["kind"] == kind])
+    )
+
+
+def _compared_row(name: str, result: Results) -> list[str]:
+    summary, medians, goal = result["summary"], result["medians"], GOALS[name]
+    verdict = "" if summary["agree"] else " **differs**"
+    faster, smaller = summary["ratio_wall_s"], summary["ratio_peak_mb"]
+    memory = f"{smaller}×{_at_least(goal.smaller)}"
+    reached = {"time": _is_reached(faster, goal.faster)}
+    reached["memory"] = _is_reached(smaller, goal.smaller)
+    if goal.times_one is not None:
+        memory += f"; {summary['times_one']} of one atlas (≤ {goal.times_one})"
+        reached["memory"] = summary["times_one"] <= goal.times_one
+    return [
+        f"{goal.title} (`{name}`{_quick(result)})",
+        _took(medians["nilearn"]),
+        _took(medians["bidsmask"]),
+        f"{faster}×{_at_least(goal.faster)}",
+        f"{summary['ratio_processor_s']}×",
+        memory,
+        _verdict(reached),
+        f"{summary['difference_sd']:.0e}{verdict}",
+    ]
+
+
+def _stream_row(name: str, result: Results) -> list[str]:
+    summary = result["summary"]
+    share = summary["stream_s"] / summary["decompression_s"]
+    return [
+        f"stream time over bare decompression, 400 labels (`{name}`{_quick(result)})",
+        f"{summary['decompression_s']:.2f}",
+        f"{summary['stream_s']:.2f}",
+        f"{share:.2f} (≤ {STREAM_GOAL})",
+        "yes" if share <= STREAM_GOAL else "no",
+    ]
+
+
+def _alone_row(name: str, result: Results) -> list[str]:
+    took, goal = result["summary"], COMMANDS.get(name, Command())
+    reached = {
+        "time": _is_reached(-took["wall_s"], goal.seconds and -goal.seconds),
+        "memory": _is_reached(-took["peak_mb"], goal.memory_mb and -goal.memory_mb),
+    }
+    return [
+        f"`{name}`{_quick(result)}",
+        f"{took['wall_s']:.2f}{_at_most(goal.seconds)}",
+        f"{took['processor_s']:.2f}",
+        f"{took['peak_mb']:.0f}{_at_most(goal.memory_mb)}",
+        _verdict(reached),
+    ]
+
+
+def _predicted_row(name: str, result: Results) -> list[str]:
+    summary, steps = result["summary"], result["steps"]
+    off_s = summary["seconds"] / summary["wall_s"] - 1
+    off_mb = summary["memory_mb"] / summary["peak_mb"] - 1
+    return [
+        f"`{name.removeprefix('predicted-')}`",
+        f"{summary['seconds']:.1f} / {summary['wall_s']:.1f} ({off_s:+.0%})",
+        f"{summary['memory_mb']:.0f} / {summary['peak_mb']:.0f} ({off_mb:+.0%})",
+        _verdict({"time": abs(off_s) <= WITHIN, "memory": abs(off_mb) <= WITHIN}),
+        *(f"{steps[name]:.2f} / {took:.2f}" for name, took in result["took"].items()),
+    ]
+
+
+TABLES: dict[str, tuple[str, Callable[[str, Results], list[str]]]] = {
+    "compared": (
+        "workload | nilearn: s, MB | bidsmask: s, MB | wall (goal) | processor | memory (goal) | "
+        "goals reached | largest difference, SD",
+        _compared_row,
+    ),
+    "stream": ("workload | decompression, s | stream, s | ratio (goal) | reached", _stream_row),
+    "alone": (
+        "bidsmask alone | wall, s (goal) | processor, s | peak, MB (goal) | goals reached",
+        _alone_row,
+    ),
+    "predicted": (
+        "lattice-volumes-atlases-strategies | s, predicted / measured | MB, predicted / measured "
+        "| within 25 % | load_confounds, s | resample_atlas, s | extract, s | clean, s | "
+        "connectivity, s | derive, s | report, s",
+        _predicted_row,
+    ),
+}
+
+
+def _table(header: str, rows: Iterable[list[str]]) -> str:
+    n_columns = header.count("|") + 1
+    lines = [header, " | ".join(["---"] * n_columns), *map(" | ".join, rows)]
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def _is_reached(value: float, goal: float | None) -> bool | None:
+    return None if goal is None else value >= goal
+
+
+def _verdict(reached: dict[str, bool | None]) -> str:
+    """Say which goals are reached; nothing of those that there are not."""
+    words = {True: "yes", False: "**no**"}
+    return ", ".join(f"{what} {words[is_]}" for what, is_ in reached.items() if is_ is not None)
+
+
+def _at_least(goal: float | None) -> str:
+    return "" if goal is None else f" (≥ {goal:g})"
+
+
+def _at_most(goal: float | None) -> str:
+    return "" if goal is None else f" (≤ {goal:g})"
+
+
+def _quick(result: Results) -> str:
+    return ", quick" if result["quick"] else ""
+
+
+def _took(medians: dict[str, float]) -> str:
+    return f"{medians['wall_s']:.2f}, {medians['peak_mb']:.0f}"
