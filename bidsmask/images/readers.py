@@ -16,6 +16,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -268,11 +269,17 @@ def read_all(
     see : function of volumes and block
         What else is to be done with each block, as `Volumes.blocks` gives them.
     """
-    with threadpool_limits(limits=1, user_api="blas"):  # our own threads share the cores
+    with one_thread_of_blas():
         for volumes, block in series.blocks():
             for reader in readers:
                 reader.read(block)
             see(volumes, block)
+
+
+def one_thread_of_blas() -> AbstractContextManager[Any]:
+    """Leave the cores to threads of our own: BLAS's would wait for each other, busily."""
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
+    return limits
 
 
 def is_single(series: Volumes) -> bool:

@@ -14,7 +14,7 @@ from bidsmask._typing import Array, BoolArray
 from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
 from bidsmask.images.painted import PaintedVolumes
-from bidsmask.images.readers import Reading
+from bidsmask.images.readers import Reading, one_thread_of_blas
 from bidsmask.maskers.cleaning import clean_in_place
 from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.estimator import Transformer
@@ -218,7 +218,7 @@ class Masker(Transformer):
         _check_memory(self.memory, self.memory_level)
         self.mask_img_ = self._read_mask()
         self._header_ = None if series is None else series.header
-        with heard() as messages:
+        with heard() as messages, one_thread_of_blas():
             self._fit(series, imgs)
         self._said_at_fit_ = tuple(messages)
         if look and series is not None:
@@ -242,7 +242,8 @@ class Masker(Transformer):
     def _read(self, imgs: Any, confounds: Any, sample_mask: Any) -> tuple[Array, dict[str, Any]]:
         """Signals of a run, and what is to be remembered of it. The masker is not changed."""
         series = open_series(imgs)
-        columns = self._columns(series)
+        with one_thread_of_blas():
+            columns = self._columns(series)
         extraction = self._extracted(imgs, series, columns)
         signals, learned = self._finish(extraction, columns)
         cleaned = self._cleaned(imgs, signals, confounds, sample_mask)

@@ -134,8 +134,8 @@ class NiftiLabelsMasker(Masker):
     keep_masked_labels : bool
         Keep regions that the mask hides entirely, as columns of 0.
     reports : bool
-    cmap : str or None
-        For the report.
+    cmap : name of a colour map, colour map or None
+        Colours that regions are filled with in the report; None: outlines only.
     clean_args : dict, optional
         Further arguments of `bidsmask.clean`.
     keep_empty : bool

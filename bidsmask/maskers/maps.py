@@ -76,8 +76,8 @@ class NiftiMapsMasker(Masker):
     memory_level, verbose : int
         There so that scripts written for nilearn run; any level remembers the same.
     reports : bool
-    cmap : str
-        For the report.
+    cmap : name of a colour map, or colour map
+        Colours that maps are filled with in the report.
     clean_args : dict, optional
         Further arguments of `bidsmask.clean`.
     strategy : {"least_squares", "weighted_mean"}

@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import joblib
-
 from bidsmask.images import masks
 from bidsmask.images.accept import Series, open_series
 from bidsmask.maskers.labels import NiftiLabelsMasker
 from bidsmask.maskers.maps import NiftiMapsMasker
 from bidsmask.maskers.nifti import NiftiMasker
+from bidsmask.maskers.reporting import Seen, seen_of_run
 from bidsmask.maskers.spheres import NiftiSpheresMasker
 from bidsmask.maskers.templates import compute_multi_brain_mask
 
@@ -51,6 +50,7 @@ class _Several:
         _check_list("sample_mask", sample_mask)
         if not is_several(imgs):
             single = [given[0] if given else None for given in (confounds, sample_mask)]
+            self._remember({"_seen_runs_": ()})
             return super().transform(imgs, *single)  # type: ignore[misc]
         return self.transform_imgs(imgs, confounds, sample_mask=sample_mask, n_jobs=self.n_jobs)
 
@@ -63,15 +63,19 @@ class _Several:
             _one_for_each("confounds", confounds, len(imgs)),
             _one_for_each("sample_mask", sample_mask, len(imgs)),
         ]
-        run = super().transform  # type: ignore[misc]
+        runs = zip(imgs, *given, strict=True)
         if n_jobs == 1:
-            return [run(*each) for each in zip(imgs, *given, strict=True)]
-        done = joblib.Parallel(n_jobs=n_jobs)(
-            joblib.delayed(_transformed)(self, *each) for each in zip(imgs, *given, strict=True)
-        )
-        for _, learned in done:
+            done = [_transformed(self, *each) for each in runs]
+        else:
+            import joblib
+
+            done = joblib.Parallel(n_jobs=n_jobs)(
+                joblib.delayed(_transformed)(self, *each) for each in runs
+            )
+        for _, learned, _ in done:
             self._remember(learned)
-        return [signals for signals, _ in done]
+        self._remember({"_seen_runs_": tuple(seen for _, _, seen in done if seen is not None)})
+        return [signals for signals, _, _ in done]
 
     def _open_first(self, imgs: Any) -> Series:
         return open_series(next(iter(imgs)) if is_several(imgs) else imgs)
@@ -102,13 +106,12 @@ def _one_for_each(name: str, given: Any, n_images: int) -> Sequence[Any]:
 
 def _transformed(
     masker: Any, img: Any, confounds: Any, sample_mask: Any
-) -> tuple[Any, dict[str, Any]]:
-    """Signals of a run, and what a masker in another process has learned from it."""
+) -> tuple[Any, dict[str, Any], Seen | None]:
+    """Signals of a run, what a masker (in another process) has learned from it, and saw of it."""
     before = dict(vars(masker))
     signals = super(_Several, masker).transform(img, confounds, sample_mask)
-    return signals, {
-        name: now for name, now in vars(masker).items() if now is not before.get(name)
-    }
+    learned = {name: now for name, now in vars(masker).items() if now is not before.get(name)}
+    return signals, learned, seen_of_run(masker)
 
 
 class MultiNiftiMasker(_Several, NiftiMasker):

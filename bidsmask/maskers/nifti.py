@@ -55,8 +55,8 @@ class NiftiMasker(Masker):
     memory_level, verbose : int
         There so that scripts written for nilearn run; any level remembers the same.
     reports : bool
-    cmap : str
-        For the report.
+    cmap : name of a colour map, or colour map
+        Colours of the image beneath the mask's outline in the report.
     clean_args : dict, optional
         Further arguments of `bidsmask.clean`.
     sessions : array of shape (T,), optional

@@ -295,20 +295,25 @@ class LinearSampler:
         target = np.column_stack(np.unravel_index(voxels, target_shape, order="F"))
         places = apply_affine(to_source, target).clip(0, np.array(shape) - 1)
         below = np.minimum(places.astype(np.int64), np.maximum(np.array(shape) - 2, 0))
-        self._share = (places - below).T  # (3, V): how far on towards the next voxel
+        self._shares = (places - below).T  # (3, V): how far on towards the next voxel
         steps = np.array([1, shape[0], shape[0] * shape[1]])
-        self._first = (below @ steps).astype(np.int64)
-        self._steps = np.where(np.array(shape) > 1, steps, 0)
+        self._first = below @ steps
+        self._steps = np.where(np.array(shape) > 1, steps, 0).tolist()
 
     def __call__(self, values: Array) -> FloatArray:
         """Interpolate between values (V_source,), flat with x running fastest: (V,), float64."""
-        total = np.zeros(self._first.size)
-        for corner in np.ndindex(2, 2, 2):
-            weight = np.ones(self._first.size)
-            for share, upper in zip(self._share, corner, strict=True):
-                weight *= share if upper else 1 - share
-            total += weight * values[self._first + int(np.dot(corner, self._steps))]
-        return total
+        return self._along(2, values.astype(np.float64, copy=False), 0)
+
+    def _along(self, axis: int, values: FloatArray, offset: int) -> FloatArray:
+        """Interpolate along an axis and those before it, so many voxels on from the first one."""
+        if axis < 0:
+            return np.take(values[offset:], self._first)
+        below = self._along(axis - 1, values, offset)
+        above = self._along(axis - 1, values, offset + self._steps[axis])
+        above -= below
+        above *= self._shares[axis]
+        above += below
+        return above
 
 
 def _interpolated(
