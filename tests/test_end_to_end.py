@@ -365,6 +365,9 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(demo_dataset, tmp_
     assert exit_code == 0
     assert "5 runs of 3 subjects to do" in said
     assert "150" in said
+    assert len(re.findall(r"alone: about [\d.]+ s and \d+ MB of memory", said)) == 5
+    assert re.search(r"All together with --nprocs \d+: about [\d.]+ s and \d+ MB", said)
+    assert "estimate for this machine" in said
     assert [*tmp_path.iterdir()] == []
 
 
