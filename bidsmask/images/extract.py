@@ -8,7 +8,7 @@ import numpy as np
 from bidsmask._typing import Array, BoolArray
 from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.compression import COPY_AGAIN
-from bidsmask.images.readers import Reading, read_all, reader_of
+from bidsmask.images.readers import Reading, read_all, readers_of
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.projection import Projection
 from bidsmask.numerics.quality import VolumeStatistics
@@ -67,7 +67,7 @@ def extract(
     inside = np.flatnonzero(mask.ravel(order="F"))
     statistics = VolumeStatistics()
     nonfinite = np.zeros(inside.size, dtype=bool)
-    readers = [reader_of(stream, _as_reading(stream, each)) for each in wanted]
+    readers = readers_of(stream, [_as_reading(stream, each) for each in wanted])
 
     def see(volumes: slice, block: Array) -> None:
         voxels = np.take(block, inside, axis=1)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,6 +57,10 @@ SECONDS_PER_PRODUCT = 2.5e-11
 SECONDS_PER_WEIGHT = 3e-10
 SECONDS_TO_FOLD_WEIGHT = 1e-7
 SECONDS_TO_FOLD_COLUMN = 2e-4
+
+
+Range = Callable[[], tuple[float, float]]
+"""Gives the smallest and the largest value of a run, see `value_range`."""
 
 
 class Volumes(Protocol):
@@ -227,18 +232,24 @@ class WeightsReader(Reader):
         return self._linear.from_products(self._products(voxels))
 
 
-def reader_of(series: Volumes, reading: Reading) -> Reader:
-    """Choose the cheapest way to columns.
+def readers_of(series: Volumes, readings: Sequence[Reading]) -> list[Reader]:
+    """Choose the cheapest way to the columns of each reading.
 
     Parameters
     ----------
     series : Volumes
-    reading : Reading
+        Gone through once if volumes have to be moved: values are clipped to the run's range.
+    readings : sequence of Reading
 
     Returns
     -------
-    reader : Reader
+    readers : list of Reader
     """
+    range_of_run = cache(partial(value_range, series))
+    return [_reader_of(series, reading, range_of_run) for reading in readings]
+
+
+def _reader_of(series: Volumes, reading: Reading, range_of_run: Range) -> Reader:
     projection = reading.projection
     at_once = VOLUMES_AT_ONCE if isinstance(projection, RegionStatistic) else 1
     moves = series.grid != reading.grid
@@ -248,13 +259,15 @@ def reader_of(series: Volumes, reading: Reading) -> Reader:
         return PlainReader(series, reading, at_once)
     operators = _operators(series, reading)
     if operators is None:
-        return MovedReader(series, reading, _VolumeByVolume(series, reading), at_once)
+        return MovedReader(
+            series, reading, _VolumeByVolume(series, reading, range_of_run), at_once
+        )
     if not moves and isinstance(projection, RegionMeans | Maps):
         (smoothing,) = operators
         if _folding_is_cheaper(series.n_volumes, projection, smoothing):
             weights = projection.weights(smoothing, single=is_single(series))
             return WeightsReader(series, reading, projection, weights)
-    return MovedReader(series, reading, _ByAxes(series, reading, operators), at_once)
+    return MovedReader(series, reading, _ByAxes(series, reading, operators, range_of_run), at_once)
 
 
 def read_all(
@@ -355,13 +368,19 @@ def _n_reached(region: IntArray, operator: AxisMatrices) -> int:
 class _ByAxes:
     """Moves and smooths blocks by a matrix for each axis; gives the voxels of the support."""
 
-    def __init__(self, series: Volumes, reading: Reading, operators: list[AxisMatrices]) -> None:
+    def __init__(
+        self,
+        series: Volumes,
+        reading: Reading,
+        operators: list[AxisMatrices],
+        range_of_run: Range,
+    ) -> None:
         support = reading.projection.support
         self._series = series
         self._shape = series.grid.shape
         self._moves = series.grid != reading.grid
-        self._clip_to = value_range(series) if self._moves else None
-        self._one_by_one = _VolumeByVolume(series, reading, self._clip_to)
+        self._clip_to = range_of_run() if self._moves else None
+        self._one_by_one = _VolumeByVolume(series, reading, range_of_run)
         target = box_around(support, reading.grid.shape)
         self._places = within_box(support, reading.grid.shape, target)
         self._steps: list[_Centred] = []
@@ -428,14 +447,10 @@ class _VolumeByVolume:
     For operators that do not work along each axis by itself, and for missing values.
     """
 
-    def __init__(
-        self, series: Volumes, reading: Reading, clip_to: tuple[float, float] | None = None
-    ) -> None:
+    def __init__(self, series: Volumes, reading: Reading, range_of_run: Range) -> None:
         self._series = series
         self._reading = reading
-        self._clip_to = clip_to
-        if series.grid != reading.grid and clip_to is None:
-            self._clip_to = value_range(series)
+        self._clip_to = range_of_run() if series.grid != reading.grid else None
 
     def __call__(self, block: Array) -> FloatArray:
         """Give the voxels (n, V) of the support of a block (n, V_all)."""

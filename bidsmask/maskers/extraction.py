@@ -6,7 +6,7 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.images.accept import Series
-from bidsmask.images.readers import Reading, read_all, reader_of
+from bidsmask.images.readers import Reading, read_all, readers_of
 
 _SHOWN_VOLUMES = 16
 
@@ -42,7 +42,7 @@ def extract(series: Series, reading: Reading) -> Extraction:
     -------
     extraction : Extraction
     """
-    reader = reader_of(series, reading)
+    (reader,) = readers_of(series, [reading])
     picture = Picture(series.n_volumes, series.grid.n_voxels)
     read_all(series, [reader], picture.see)
     return Extraction(

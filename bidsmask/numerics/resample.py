@@ -307,7 +307,8 @@ class LinearSampler:
     def _along(self, axis: int, values: FloatArray, offset: int) -> FloatArray:
         """Interpolate along an axis and those before it, so many voxels on from the first one."""
         if axis < 0:
-            return np.take(values[offset:], self._first)
+            taken: FloatArray = np.take(values[offset:], self._first)
+            return taken
         below = self._along(axis - 1, values, offset)
         above = self._along(axis - 1, values, offset + self._steps[axis])
         above -= below

@@ -21,6 +21,7 @@ only what differs from the first volume (see `Products`).
 """
 
 _VOXELS_AT_ONCE = 1 << 14
+_TURNED_AT_ONCE = 1 << 12  # stay in the cache until all volumes have been written side by side
 
 
 class Weights(Protocol):
@@ -155,7 +156,9 @@ class Products:
             self._first = voxels[:1].astype(np.float32)
             self._columns_of_first = self._weights.products(self._first)
         change = np.empty(voxels.shape[::-1], dtype=np.float32).T  # upright, see `SparseWeights`
-        np.subtract(voxels, self._first, out=change)
+        for start in range(0, voxels.shape[1], _TURNED_AT_ONCE):
+            some = slice(start, start + _TURNED_AT_ONCE)
+            np.subtract(voxels[:, some], self._first[:, some], out=change[:, some])
         sums: FloatArray = self._columns_of_first + self._weights.changes(change)
         return sums
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bidsmask.images import readers
 from bidsmask.images.accept import open_series
 from bidsmask.images.grid import Grid
-from bidsmask.images.readers import Reading, read_all, reader_of
+from bidsmask.images.readers import Reading, read_all, readers_of, value_range
 from bidsmask.numerics.maps import MapFit, WeightedMeans
 from bidsmask.numerics.projection import (
     LabelMeans,
@@ -73,13 +73,14 @@ def make_series(request):
 
 
 def read(series, reading, way=None):
-    reader = way or reader_of(series, reading)
+    reader = way or readers_of(series, [reading])[0]
     read_all(series, [reader], lambda volumes, block: None)
     return reader.signals(), reader.finite
 
 
 def volume_by_volume(series, reading):
-    return readers.MovedReader(series, reading, readers._VolumeByVolume(series, reading))
+    move = readers._VolumeByVolume(series, reading, lambda: value_range(series))
+    return readers.MovedReader(series, reading, move)
 
 
 def distance(ours, theirs):
@@ -90,16 +91,16 @@ def distance(ours, theirs):
     return float(np.nanmax(np.abs(ours - theirs)[:, spread > 0] / spread[spread > 0], initial=0))
 
 
-@pytest.mark.parametrize("missing", [False, True], ids=["whole", "missing"])
-@pytest.mark.parametrize("dtype", ["f8", "f4", "i2"])
+@pytest.mark.parametrize(
+    ("dtype", "missing"),
+    [("f8", False), ("f8", True), ("f4", False), ("f4", True), ("i2", False)],
+)
 @pytest.mark.parametrize("fwhm", [None, 5.0, (3.0, 0, 6.0), "fast"], ids=str)
 @pytest.mark.parametrize("place", GRIDS)
 @pytest.mark.parametrize("kind", projections(GRID))
 def test_the_chosen_way_gives_what_volume_by_volume_gives(
     make_series, kind, place, fwhm, dtype, missing
 ):
-    if missing and dtype == "i2":
-        pytest.skip("integers are never missing")
     series, grid = make_series(dtype, missing), GRIDS[place]
     reading = Reading(projection=projections(grid)[kind], grid=grid, smoothing_fwhm=fwhm)
     ours, finite = read(series, reading)
@@ -141,7 +142,7 @@ def test_folded_or_not_columns_are_the_same(make_series, monkeypatch, kind, dtyp
 def test_how_a_run_is_cut_into_blocks_changes_nothing(make_series, cuts, kind):
     series = make_series("f8")
     reading = Reading(projection=projections(GRID)[kind], grid=GRID, smoothing_fwhm=4.0)
-    reader = reader_of(series, reading)
+    (reader,) = readers_of(series, [reading])
     whole = np.vstack([block for _, block in series.blocks()])
     for block in np.split(whole, sorted(cuts)):
         reader.read(block)
@@ -156,3 +157,26 @@ def test_scaled_volumes_are_read_scaled(write_image, run):
         reading = Reading(projection=projection, grid=plain.grid, smoothing_fwhm=fwhm)
         with warnings.catch_warnings():
             assert distance(read(scaled, reading)[0], read(plain, reading)[0]) < DOUBLE
+
+
+def test_all_that_is_wanted_of_a_run_takes_one_pass(make_series):
+    series = make_series("f8")
+    readings = [
+        Reading(projection=projections(GRIDS[place])[kind], grid=GRIDS[place], smoothing_fwhm=fwhm)
+        for kind, place, fwhm in [
+            ("labels", "own", None),
+            ("labels", "own", 5.0),
+            ("maps", "own", 3.0),
+            ("spheres", "own", "fast"),
+            ("voxels", "parallel", 4.0),
+            ("medians", "askew", None),
+        ]
+    ]
+    passes, blocks = [], series.blocks
+    series.blocks = lambda: passes.append(1) or blocks()
+    together = readers_of(series, readings)
+    assert len(passes) == 1, "for the range of values that moved volumes are clipped to"
+    read_all(series, together, lambda volumes, block: None)
+    assert len(passes) == 2
+    for reader, reading in zip(together, readings, strict=True):
+        np.testing.assert_array_equal(reader.signals(), read(series, reading)[0])
