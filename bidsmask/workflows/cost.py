@@ -21,7 +21,6 @@ from bidsmask.images.stream import BoldStream
 from bidsmask.workflows.plan import RunPlan
 
 _BYTES_PER_MB = 1e6
-_BYTES_PER_FLOAT = 8
 _BLOCK_BYTES = 1 << 23
 _CARPET_ROWS = 900
 
@@ -94,10 +93,13 @@ class Coefficients:
     shared_bytes: float = 230e6
     """The command itself and the server that holds all libraries: once."""
 
-    worker_bytes: float = 25e6
+    worker_bytes: float = 32e6
     bytes_per_seen_voxel: float = 16.0
     bytes_per_placed_voxel: float = 8.0
     """For each atlas."""
+
+    bytes_per_value: float = 11.0
+    """Of signals and matrices, copies included."""
 
     writing_bytes: float = 20e6
     drawing_bytes: float = 23e6
@@ -162,9 +164,12 @@ def request_cost(plans: Sequence[RunPlan], n_procs: int, pace: Pace | None = Non
     )
 
 
-def shared_memory_gb() -> float:
-    """What a request needs whatever the steps do, in GB."""
-    return COEFFICIENTS.shared_bytes / 1e9
+def memory_for_steps_gb(memory_gb: float) -> float:
+    """What is left of the memory of a command for its steps to claim.
+
+    Never nothing: then they are done one by one, and those that need more are done all the same.
+    """
+    return max(memory_gb - COEFFICIENTS.shared_bytes / 1e9, 1e-3)
 
 
 def measure_pace(bold: Path) -> Pace:
@@ -225,9 +230,9 @@ class _Size:
 def _step_bytes(size: _Size) -> dict[str, float]:
     one = COEFFICIENTS
     placed = one.worker_bytes + one.bytes_per_placed_voxel * size.placed_voxels
-    signals = _BYTES_PER_FLOAT * size.extracted_values
+    signals = one.bytes_per_value * size.extracted_values
     cleaned = signals * (1 + size.n_strategies)
-    results = placed + cleaned + _BYTES_PER_FLOAT * size.matrix_values
+    results = placed + cleaned + one.bytes_per_value * size.matrix_values
     blocks = 2 * max(_BLOCK_BYTES, size.n_voxels * size.voxel_bytes)
     return {
         "load_confounds": one.worker_bytes,
@@ -235,7 +240,7 @@ def _step_bytes(size: _Size) -> dict[str, float]:
         + (one.bytes_per_seen_voxel + one.bytes_per_placed_voxel) * size.n_voxels,
         "extract": placed + signals + blocks + one.bytes_per_seen_voxel * size.n_voxels,
         "clean": placed + cleaned,
-        "connectivity": one.worker_bytes + cleaned + _BYTES_PER_FLOAT * size.matrix_values,
+        "connectivity": one.worker_bytes + cleaned + one.bytes_per_value * size.matrix_values,
         "derive": results + one.writing_bytes,
         "report": results + one.drawing_bytes + one.bytes_per_drawn_voxel * size.n_voxels,
     }

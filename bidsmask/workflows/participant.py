@@ -22,7 +22,7 @@ from bidsmask.dataset.writing import remove_leftovers
 from bidsmask.errors import LockError, OutputError, SettingsError
 from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows import resources
-from bidsmask.workflows.cost import shared_memory_gb
+from bidsmask.workflows.cost import memory_for_steps_gb
 from bidsmask.workflows.execute import NodeFailure, Outcome, execute
 from bidsmask.workflows.plan import Plan, RunFailure, RunPlan
 from bidsmask.workflows.reportlets import reportlets_exist
@@ -183,7 +183,7 @@ def _execute(
     return execute(
         workflow,
         n_procs=n_procs(settings),
-        memory_gb=(execution.mem_gb or resources.available_memory_gb()) - shared_memory_gb(),
+        memory_gb=memory_for_steps_gb(execution.mem_gb or resources.available_memory_gb()),
         crash_dir=settings.output_dir / "logs",
         stop_on_first_crash=execution.stop_on_first_crash,
         plugin=_read_plugin(execution.plugin_file),

@@ -6,7 +6,13 @@ import pytest
 
 from bidsmask.cli.parser import parse
 from bidsmask.images.labels import LookUpTable
-from bidsmask.workflows.cost import Pace, measure_pace, request_cost, step_costs
+from bidsmask.workflows.cost import (
+    Pace,
+    measure_pace,
+    memory_for_steps_gb,
+    request_cost,
+    step_costs,
+)
 from bidsmask.workflows.plan import make_plan
 from bidsmask.workflows.run import init_run_wf
 
@@ -106,3 +112,8 @@ def test_what_is_no_part_of_the_numbers_is_no_part_of_the_plan(plan):
     wider = replace(plan, voxel_bytes=8)
     assert wider == plan
     assert repr(wider) == repr(plan)
+
+
+def test_steps_may_claim_what_the_command_itself_leaves_over():
+    assert memory_for_steps_gb(4) == pytest.approx(memory_for_steps_gb(8) - 4)
+    assert 0 < memory_for_steps_gb(0.1) < 0.01
