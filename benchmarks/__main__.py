@@ -142,7 +142,7 @@ def _predicted(folder: Path, size: Size) -> dict[str, Any]:
     return {
         "kind": "predicted",
         "summary": summary,
-        "predicted": predicted["steps"],
+        "steps": predicted["steps"],
         "took": steps,
     }
 

@@ -84,10 +84,11 @@ class Coefficients:
 
     s_per_cleaned_value: float = 7e-8
     s_per_matrix_value: float = 6e-8
-    s_per_written_value: float = 6.7e-7
-    run_figures_s: float = 0.34
-    atlas_figures_s: float = 0.18
-    cleaned_figures_s: float = 0.19
+    s_per_written_value: float = 7.4e-7
+    run_written_s: float = 0.04
+    run_figures_s: float = 0.26
+    atlas_figures_s: float = 0.2
+    cleaned_figures_s: float = 0.21
     """For each atlas and strategy."""
 
     shared_bytes: float = 230e6
@@ -126,7 +127,7 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
         + one.s_per_projected_voxel * size.n_volumes * size.placed_voxels,
         "clean": one.s_per_cleaned_value * size.n_strategies * size.extracted_values,
         "connectivity": one.s_per_matrix_value * size.matrix_values,
-        "derive": one.s_per_written_value * size.written_values,
+        "derive": one.run_written_s + one.s_per_written_value * size.written_values,
         "report": one.run_figures_s
         + size.n_atlases * (one.atlas_figures_s + size.n_strategies * one.cleaned_figures_s),
     }
