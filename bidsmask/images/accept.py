@@ -6,7 +6,7 @@ is ever changed.
 
 import glob
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header, t_r_of
 from bidsmask.images.io import read_voxels, scaled, slope_and_intercept
 from bidsmask.images.stream import BoldStream, volumes_per_block
+from bidsmask.images.threads import on_threads, one_thread_of_blas
 
 _NIFTI = (".nii", ".nii.gz")
 
@@ -125,6 +126,23 @@ class Series:
         for _, block in self.blocks():
             for row in block:
                 yield self.scale(row).reshape(self.grid.shape, order="F")
+
+    def for_each_volume(self, work: Callable[[int, Array], None]) -> None:
+        """Do some work for each volume, several of them at a time.
+
+        Parameters
+        ----------
+        work : function of a number and a volume
+            The volume (X, Y, Z) is as in `volumes`.
+        """
+        for volumes, block in self.blocks():
+
+            def work_on(row: int, block: Array = block, first: int = volumes.start) -> None:
+                volume = self.scale(block[row]).reshape(self.grid.shape, order="F")
+                work(first + row, volume)
+
+            with one_thread_of_blas():
+                on_threads(work_on, len(block))
 
     def single(self) -> Array:
         """Copy the only volume, (X, Y, Z), in native byte order.

@@ -12,20 +12,16 @@ whose values have no more than single precision (float32, integers of 16 bits) a
 smoothed in single precision, relative to their first volume.
 """
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Protocol
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.images.grid import Grid
+from bidsmask.images.threads import on_threads, one_thread_of_blas
 from bidsmask.numerics.maps import Maps
 from bidsmask.numerics.projection import (
     Projection,
@@ -47,9 +43,6 @@ from bidsmask.numerics.weights import Products, Weights
 
 VOLUMES_AT_ONCE = 16
 """Products, and statistics of regions, are far faster on some volumes than on one."""
-
-_MOST_THREADS = 4
-"""More are not faster by much, and each holds some copies of a volume."""
 
 SECONDS_PER_PRODUCT = 2.5e-11
 """Of dense matrices, and the next two of folded weights: each, and to make one or a column."""
@@ -289,12 +282,6 @@ def read_all(
             see(volumes, block)
 
 
-def one_thread_of_blas() -> AbstractContextManager[Any]:
-    """Leave the cores to threads of our own: BLAS's would wait for each other, busily."""
-    limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
-    return limits
-
-
 def is_single(series: Volumes) -> bool:
     """Whether the values of a run have no more than single precision."""
     return bool(np.result_type(series.dtype, np.float32) == np.float32)
@@ -406,7 +393,7 @@ class _ByAxes:
         def fill(row: int) -> None:
             np.take(self._moved(values[row : row + 1])[0], self._places, out=voxels[row])
 
-        _on_threads(fill, len(values))
+        on_threads(fill, len(values))
         return voxels
 
     def _moved(self, values: Array) -> FloatArray:
@@ -461,7 +448,7 @@ class _VolumeByVolume:
             volume = self._series.scale(block[row]).reshape(self._series.grid.shape, order="F")
             voxels[row] = self._moved(volume).ravel(order="F")[support]
 
-        _on_threads(fill, len(block))
+        on_threads(fill, len(block))
         return voxels
 
     def _moved(self, volume: Array) -> FloatArray:
@@ -474,14 +461,3 @@ class _VolumeByVolume:
             fwhm = self._reading.smoothing_fwhm
             volume = smooth_volume(volume.astype(np.float64), target.affine, fwhm)
         return volume
-
-
-def _on_threads(work: Callable[[int], None], n_items: int) -> None:
-    """Work on several volumes at a time: numpy and scipy let go of the interpreter meanwhile."""
-    with ThreadPoolExecutor(_n_threads()) as threads:
-        deque(threads.map(work, range(n_items)), maxlen=0)
-
-
-def _n_threads() -> int:
-    known = hasattr(os, "sched_getaffinity")
-    return min(_MOST_THREADS, len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1)

@@ -1,6 +1,7 @@
 """Images on another lattice."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,7 +12,11 @@ from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import float_type, new_image
 from bidsmask.numerics.affine import grid_corners
-from bidsmask.numerics.resample import resample_continuous, resample_nearest
+from bidsmask.numerics.resample import (
+    resample_continuous,
+    resample_nearest,
+    resampling_matrices,
+)
 
 Interpolation = Literal["continuous", "linear", "nearest"]
 """Cubic splines, straight lines, or the value of the nearest voxel."""
@@ -232,25 +237,48 @@ def _resampled(
 ) -> Array:
     dtype = series.dtype if interpolation == "nearest" else float_type(series.dtype)
     values = np.empty((*target.shape, series.n_volumes), dtype=dtype, order=order)
-    lowest: Any = 0
-    highest: Any = 0
-    has_missing = False
-    for number, volume in enumerate(series.volumes()):
-        resampled = resample_volume(volume, series.grid, target, interpolation, fill=fill)
-        values[..., number] = resampled
-        lowest = np.fmin(lowest, np.fmin.reduce(volume, axis=None))
-        highest = np.fmax(highest, np.fmax.reduce(volume, axis=None))
-        has_missing = has_missing or not np.isfinite(volume).all()
-    if has_missing and interpolation != "nearest":
+    extremes = np.zeros((series.n_volumes, 2), dtype=np.result_type(series.dtype, dtype))
+    is_whole = np.ones(series.n_volumes, dtype=bool)
+    resample = _resampling(series.grid, target, interpolation, fill)
+
+    def keep(number: int, volume: Array) -> None:
+        values[..., number] = resample(volume)
+        if interpolation != "nearest":
+            extremes[number] = np.fmin.reduce(volume, axis=None), np.fmax.reduce(volume, axis=None)
+            is_whole[number] = np.isfinite(volume).all()
+
+    series.for_each_volume(keep)
+    if not is_whole.all():
         warnings.warn(
             f"{series.name} holds NaN or infinite values. Values next to them are interpolated "
             "between guesses.",
             RuntimeWarning,
             stacklevel=3,
         )
-    if clip:
-        np.clip(values, lowest, highest, out=values)
+    if clip and interpolation != "nearest":  # which makes no new values
+        lowest, highest = np.fmin.reduce(extremes[:, 0]), np.fmax.reduce(extremes[:, 1])
+        np.clip(values, np.fmin(lowest, 0), np.fmax(highest, 0), out=values)
     return values[..., 0] if series.is_3d else values
+
+
+def _resampling(
+    grid: Grid, target: Grid, interpolation: str, fill: float
+) -> Callable[[Array], Array]:
+    """Find the fastest way for volumes: parallel lattices have a matrix for each axis."""
+    matrices = None
+    if interpolation != "nearest" and fill == 0:
+        matrices = resampling_matrices(
+            grid.shape, grid.affine, target.shape, target.affine, order=_ORDERS[interpolation]
+        )
+
+    def resample(volume: Array) -> Array:
+        if matrices is None or not np.isfinite(volume).all():
+            return resample_volume(volume, grid, target, interpolation, fill=fill)
+        flat = volume.ravel(order="F").astype(np.float64, copy=False)
+        resampled: Array = matrices(flat[np.newaxis])[0].reshape(target.shape, order="F")
+        return resampled
+
+    return resample
 
 
 def _with_origin(affine: FloatArray) -> FloatArray:

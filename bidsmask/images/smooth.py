@@ -1,15 +1,17 @@
 """Smoothed images."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bidsmask._typing import Array
 from bidsmask.images.accept import open_series
+from bidsmask.images.grid import Grid
 from bidsmask.images.io import float_type, new_image
-from bidsmask.numerics.smooth import smooth_volume
+from bidsmask.numerics.smooth import smooth_volume, smoothing_matrices
 
 
 def smooth_img(imgs: Any, fwhm: Any) -> Any:
@@ -48,7 +50,24 @@ def _smoothed(img: Any, fwhm: Any) -> Any:
     series = open_series(img)
     shape = (*series.grid.shape, series.n_volumes)
     values = np.empty(shape, dtype=float_type(series.dtype), order="F")
-    width = 0.0 if fwhm is None else fwhm  # 0 sees to missing values, too
-    for number, volume in enumerate(series.volumes()):
-        values[..., number] = smooth_volume(volume, series.grid.affine, width)
+    smooth = _smoothing(series.grid, 0.0 if fwhm is None else fwhm)
+
+    def keep(number: int, volume: Array) -> None:
+        values[..., number] = smooth(np.where(np.isfinite(volume), volume, 0))
+
+    series.for_each_volume(keep)
     return new_image(values[..., 0] if series.is_3d else values, series.grid.affine, series.header)
+
+
+def _smoothing(grid: Grid, fwhm: Any) -> Callable[[Array], Array]:
+    """Find the fastest way: a Gaussian is a matrix for each axis."""
+    if isinstance(fwhm, str):
+        return lambda volume: smooth_volume(volume, grid.affine, fwhm)  # type: ignore[arg-type]
+    matrices = smoothing_matrices(grid.shape, grid.affine, fwhm)
+
+    def smooth(volume: Array) -> Array:
+        flat = volume.ravel(order="F").astype(np.float64, copy=False)
+        smoothed: Array = matrices(flat[np.newaxis])[0].reshape(grid.shape, order="F")
+        return smoothed
+
+    return smooth

@@ -14,20 +14,15 @@ from bidsmask._typing import Array, BoolArray
 from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
 from bidsmask.images.painted import PaintedVolumes
-from bidsmask.images.readers import Reading, one_thread_of_blas
+from bidsmask.images.readers import Reading
+from bidsmask.images.threads import one_thread_of_blas
 from bidsmask.maskers.cleaning import clean_in_place
 from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.estimator import Transformer
 from bidsmask.maskers.extraction import Extraction, extract
 from bidsmask.maskers.notices import heard, warn
-from bidsmask.maskers.parameters import as_type, check_choice, check_parameters, output_dtype
-from bidsmask.maskers.reporting import (
-    ENGINES,
-    make_report,
-    seen_at_fit,
-    seen_at_transform,
-    volumes_kept,
-)
+from bidsmask.maskers.parameters import as_type, check_parameters, output_dtype
+from bidsmask.maskers.seen import seen_at_fit, seen_at_transform, volumes_kept
 from bidsmask.maskers.volumes import as_volume, make_image, read_mask
 from bidsmask.numerics.projection import Projection
 
@@ -159,8 +154,9 @@ class Masker(Transformer):
         report : bidsmask.maskers.reporting.MaskerReport
             Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
         """
-        check_choice("engine", engine, ENGINES)
-        return make_report(self, title, None)
+        from bidsmask.maskers.reporting import make_report  # jinja2 and matplotlib
+
+        return make_report(self, title, engine)
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """Names of the columns.
