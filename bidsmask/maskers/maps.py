@@ -14,7 +14,6 @@ from bidsmask.maskers.extraction import Extraction
 from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, warn
 from bidsmask.maskers.parameters import check_choice
 from bidsmask.maskers.placed_maps import PlacedMaps, read_maps
-from bidsmask.maskers.reporting import ENGINES, make_report
 from bidsmask.maskers.volumes import make_image, mask_on, refuse_other_grids
 from bidsmask.numerics.maps import MapFit, WeightedMeans
 from bidsmask.numerics.projection import Projection
@@ -192,8 +191,9 @@ class NiftiMapsMasker(Masker):
         report : bidsmask.maskers.reporting.MaskerReport
             Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
         """
-        check_choice("engine", engine, ENGINES)
-        return make_report(self, title, displayed_maps)
+        from bidsmask.maskers.reporting import make_report  # jinja2 and matplotlib
+
+        return make_report(self, title, engine, displayed_maps)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "map_numbers_")
@@ -248,9 +248,6 @@ class NiftiMapsMasker(Masker):
         refuse_other_grids(grids)
 
     # Placing
-
-    def _fitted_maps(self) -> tuple[FloatArray, Grid]:
-        return np.stack(list(self._maps_.rows())), self._maps_.grid
 
     @property
     def maps_img_(self) -> Any:

@@ -10,7 +10,7 @@ from bidsmask.images.accept import Series, open_series
 from bidsmask.maskers.labels import NiftiLabelsMasker
 from bidsmask.maskers.maps import NiftiMapsMasker
 from bidsmask.maskers.nifti import NiftiMasker
-from bidsmask.maskers.reporting import Seen, seen_of_run
+from bidsmask.maskers.seen import Seen, seen_of_run
 from bidsmask.maskers.spheres import NiftiSpheresMasker
 from bidsmask.maskers.templates import compute_multi_brain_mask
 

@@ -11,7 +11,6 @@ from bidsmask.images.accept import Series
 from bidsmask.images.grid import Grid
 from bidsmask.maskers.base import Columns, Masker, mask_of
 from bidsmask.maskers.parameters import check_choice, is_number
-from bidsmask.maskers.reporting import ENGINES, make_report
 from bidsmask.maskers.volumes import mask_on
 from bidsmask.numerics.projection import Projection, RegionStatistic, SphereMeans, Statistic
 from bidsmask.numerics.spheres import voxels_in_spheres
@@ -173,8 +172,9 @@ class NiftiSpheresMasker(Masker):
         report : bidsmask.maskers.reporting.MaskerReport
             Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
         """
-        check_choice("engine", engine, ENGINES)
-        return make_report(self, title, displayed_spheres)
+        from bidsmask.maskers.reporting import make_report  # jinja2 and matplotlib
+
+        return make_report(self, title, engine, displayed_spheres)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_elements_")

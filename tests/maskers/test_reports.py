@@ -3,6 +3,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tracemalloc
 
 import nibabel as nib
 import numpy as np
@@ -19,7 +20,8 @@ from bidsmask import (
     NiftiMasker,
     NiftiSpheresMasker,
 )
-from bidsmask.maskers.reporting import seen_of_run
+from bidsmask.maskers.reporting import summarize
+from bidsmask.maskers.seen import seen_of_run
 
 MAKERS = {
     "mask": lambda w, **more: NiftiMasker(mask_img=w.mask_img, **more),
@@ -188,6 +190,20 @@ def test_the_caller_chooses_maps(world, displayed, n_pages):
     masker = NiftiMapsMasker(world().maps_img).fit()
     page = masker.generate_report(displayed_maps=displayed, engine="brainsprite").html
     assert page.count('name="page"') == n_pages
+
+
+def test_a_report_never_holds_all_weights_of_all_voxels(image):
+    maps = np.zeros((30, 30, 30, 100), dtype=np.float32)
+    maps[10:15, 10:15, 10:15] = np.random.default_rng(0).uniform(size=(5, 5, 5, 100))
+    masker = NiftiMapsMasker(image(maps)).fit()
+    tracemalloc.start()
+    try:
+        summary = summarize(masker, displayed="all")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(summary.views) == 100
+    assert most < maps.nbytes / 2
 
 
 @pytest.mark.parametrize("displayed", ["some", 1.5, True])
@@ -436,7 +452,36 @@ def test_the_mask_of_an_image_that_cannot_be_read_is_a_line_of_the_report():
     assert "Cannot be read" in page
 
 
-def test_matplotlib_is_imported_only_for_a_report():
-    code = "import sys, bidsmask; bidsmask.NiftiMasker; print('matplotlib' in sys.modules)"
+# What is imported
+
+
+def modules_after(code):
+    """Names of all modules that a fresh interpreter has loaded."""
+    code = f"{code}\nimport sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    return set(done.stdout.split())
+
+
+def test_importing_maskers_imports_nothing_of_reports():
+    loaded = modules_after("import bidsmask.maskers.multi")
+    assert "bidsmask.maskers.seen" in loaded
+    assert loaded.isdisjoint({"bidsmask.reports", "bidsmask.maskers.reporting", "matplotlib"})
+
+
+TRANSFORM = """
+import nibabel as nib
+import numpy as np
+from bidsmask import NiftiLabelsMasker
+
+rng = np.random.default_rng(0)
+labels_img = nib.Nifti1Image(rng.integers(0, 3, (4, 4, 4)).astype(np.int32), np.eye(4))
+img = nib.Nifti1Image(rng.normal(size=(4, 4, 4, 20)), np.eye(4))
+masker = NiftiLabelsMasker(labels_img, detrend=True, standardize="zscore_sample")
+masker.fit().transform(img)
+"""
+
+
+def test_signals_are_read_without_what_only_other_tasks_need():
+    # Each of these takes longer to import than a run takes to read.
+    heavy = {"sklearn", "pandas", "matplotlib", "jinja2", "joblib", "bids", "nipype"}
+    assert modules_after(TRANSFORM).isdisjoint(heavy | {"scipy.signal", "bidsmask.reports"})
