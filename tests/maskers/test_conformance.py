@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -157,6 +158,36 @@ def test_frames_have_the_names_as_columns(masker, here):
     np.testing.assert_array_equal(
         frame, masker.set_output(transform="default").transform(here.img)
     )
+
+
+def test_frames_may_be_of_polars(masker, here):
+    polars = pytest.importorskip("polars")
+    frame = masker.set_output(transform="polars").fit_transform(here.img)
+    assert isinstance(frame, polars.DataFrame)
+    assert frame.columns == list(masker.get_feature_names_out())
+
+
+def test_scikit_learn_s_own_setting_counts(masker, here):
+    with config_context(transform_output="pandas"):
+        assert isinstance(masker.fit_transform(here.img), pd.DataFrame)
+    assert isinstance(masker.transform(here.img), np.ndarray)
+
+
+def test_a_frame_of_something_else_is_refused(masker):
+    with pytest.raises(ValueError, match="not 'xarray'"):
+        masker.set_output(transform="xarray")
+
+
+def test_it_shows_the_parameters_that_were_changed(name, here):
+    masker = make(name, here, t_r=2.0)
+    assert "t_r=2.0" in repr(masker)
+    assert "low_pass" not in repr(masker)
+
+
+def test_parameters_of_parameters_are_found(name, here):
+    pipeline = make_pipeline(make(name, here), StandardScaler())
+    pipeline.set_params(**{f"{name.lower()}__t_r": 3.0})
+    assert pipeline.get_params()[f"{name.lower()}__t_r"] == 3.0
 
 
 def test_frames_go_back_into_images(masker, here):
