@@ -25,7 +25,7 @@ from typing import Literal
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
-from bidsmask.errors import ConfoundsError, DegreesOfFreedomError
+from bidsmask.errors import DegreesOfFreedomError
 from bidsmask.numerics.censoring import interpolate_censored
 from bidsmask.numerics.filters import (
     BUTTERWORTH_ORDER,
@@ -34,22 +34,14 @@ from bidsmask.numerics.filters import (
     cosine_basis,
     detrend,
 )
+from bidsmask.numerics.regression import check_finite, orthonormal_basis, residuals, sizes_of
 from bidsmask.numerics.standardization import (
     ROUNDING,
     Standardization,
-    standardize,
     standardize_in_place,
 )
 
 Filter = Literal["butterworth", "cosine", "none"]
-
-RANK_TOLERANCE = 1e-9
-"""A direction of a design counts if it is larger than this share of the largest one.
-
-Columns that repeat each other leave rounding errors of up to 1e-11 behind a Butterworth filter.
-A direction made of them is arbitrary: taking it out would cost signal and explain nothing.
-nilearn's threshold is an absolute 2e-14, which lets such directions pass.
-"""
 
 MIN_KEPT_VOLUMES = 3
 """A mean, a line and one volume to spare."""
@@ -197,73 +189,6 @@ class DegreesOfFreedom:
     n_filter: float
     n_confounds: int
     remaining: float
-
-
-def orthonormal_basis(design: FloatArray, *, standardized: bool = True) -> FloatArray:
-    """Orthonormal columns that span the columns of a design.
-
-    Parameters
-    ----------
-    design : array of shape (T, C)
-        Columns are z-scored first (sample standard deviation), so that their units do not
-        decide their rank. A constant column therefore spans nothing: the mean of the signals is
-        for detrending and standardisation to remove.
-    standardized : bool
-        False: columns are divided by their largest absolute value, and constants count.
-
-    Returns
-    -------
-    basis : float64 array of shape (T, rank)
-
-    Raises
-    ------
-    ConfoundsError
-        If a value is NaN or infinite.
-
-    References
-    ----------
-    Golub & Van Loan, Matrix Computations, section 5.4 (QR with column pivoting)
-
-    Examples
-    --------
-    >>> ramp = np.arange(4.0)
-    >>> orthonormal_basis(np.column_stack([ramp, 2 * ramp, np.ones(4)])).shape
-    (4, 1)
-    """
-    from scipy.linalg import qr
-
-    _check_finite(design)
-    if not design.size:
-        return np.empty((design.shape[0], 0))
-    if standardized:
-        columns = standardize(design, "zscore")
-    else:
-        columns = design / (_size(design) + (_size(design) == 0))
-    q, r, _ = qr(columns, mode="economic", pivoting=True)
-    sizes = np.abs(np.diag(r))
-    basis: FloatArray = q[:, sizes > RANK_TOLERANCE * sizes[0]]
-    return basis
-
-
-def remove_confounds(signals: FloatArray, design: FloatArray) -> FloatArray:
-    """Residuals of the signals (T, P) after least-squares regression on a design (T, C).
-
-    Parameters
-    ----------
-    signals : array of shape (T, P)
-    design : array of shape (T, C)
-        Standardised first, see `orthonormal_basis`: the mean of the signals survives.
-
-    Returns
-    -------
-    residuals : float64 array of shape (T, P)
-
-    Raises
-    ------
-    ConfoundsError
-        If the design holds NaN or infinite values.
-    """
-    return _residuals(signals, orthonormal_basis(design))
 
 
 class Cleaner:
@@ -414,7 +339,7 @@ class Cleaner:
     def _one_by_one(self, kept: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Residuals after steps 1 to 5, and the mean of each column after step 1."""
         series = self._series(kept)
-        return _residuals(self._filtered(series), self.basis), series.mean(axis=0)
+        return residuals(self._filtered(series), self.basis), series.mean(axis=0)
 
     def _at_once(self, kept: FloatArray) -> tuple[FloatArray, FloatArray]:
         return self._operator(kept)
@@ -503,16 +428,16 @@ class Cleaner:
 
     def _bases(self, design: FloatArray) -> tuple[int, FloatArray]:
         """Rank of the cosines (0 without), and the basis of the whole design."""
-        _check_finite(design[self.sample_mask])
+        check_finite(design[self.sample_mask])
         cosines: FloatArray = np.empty((len(design), 0))
         if self.parameters.filter == "cosine" and self.parameters.high_pass_hz is not None:
             cosines = cosine_basis(len(design), self._t_r, self.parameters.high_pass_hz)
         kept = np.hstack([cosines, design])[self.sample_mask]
         whole = np.array(self._filtered(self._series(kept)))
-        _flatten(whole, _size(kept))
+        _flatten(whole, sizes_of(kept))
         standardized = self.details.standardize_design
         if not standardized:  # or what is left of a constant would be scaled up to one
-            whole = np.where(_size(whole) <= ROUNDING * _size(kept), 0, whole)
+            whole = np.where(sizes_of(whole) <= ROUNDING * sizes_of(kept), 0, whole)
         rank_of_cosines = orthonormal_basis(
             whole[:, : cosines.shape[1]], standardized=standardized
         ).shape[1]
@@ -563,24 +488,10 @@ def _check_rows(sample_mask: BoolArray, design: FloatArray) -> None:
         )
 
 
-def _check_finite(design: FloatArray) -> None:
-    finite = np.isfinite(design).all(axis=0)
-    if not finite.all():
-        bad = np.flatnonzero(~finite)
-        raise ConfoundsError(
-            f"The design holds values that are not finite numbers in kept volumes, in "
-            f"{bad.size} of {design.shape[1]} columns; the first is column {bad[0]} (from 0)."
-        )
-
-
 def _blocks_of(n_columns: int, *, n_volumes: int) -> Iterator[slice]:
     width = max(1, VALUES_AT_ONCE // n_volumes)
     for start in range(0, n_columns, width):
         yield slice(start, start + width)
-
-
-def _residuals(signals: FloatArray, basis: FloatArray) -> FloatArray:
-    return signals - basis @ (basis.T @ signals) if basis.shape[1] else signals
 
 
 def _flatten(left: FloatArray, size: FloatArray) -> None:
@@ -590,11 +501,6 @@ def _flatten(left: FloatArray, size: FloatArray) -> None:
     if flat.any():
         flat[flat] = np.ptp(np.compress(flat, left, axis=1), axis=0) <= tolerance[flat]
         left[:, flat] = left[:, flat].mean(axis=0)
-
-
-def _size(columns: FloatArray) -> FloatArray:
-    size: FloatArray = np.maximum(columns.max(axis=0, initial=0), -columns.min(axis=0, initial=0))
-    return size
 
 
 @dataclass(frozen=True, kw_only=True)

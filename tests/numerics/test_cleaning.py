@@ -12,9 +12,8 @@ from bidsmask.numerics.cleaning import (
     Cleaner,
     CleaningDetails,
     CleaningParameters,
-    orthonormal_basis,
-    remove_confounds,
 )
+from bidsmask.numerics.regression import orthonormal_basis, remove_confounds
 from bidsmask.numerics.standardization import standardize
 
 SEEDS = st.integers(0, 2**32 - 1)

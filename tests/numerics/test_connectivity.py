@@ -6,7 +6,6 @@ from nilearn.connectome import ConnectivityMeasure
 from sklearn.covariance import EmpiricalCovariance
 
 from bidsmask.errors import DegreesOfFreedomError
-from bidsmask.numerics.cleaning import remove_confounds
 from bidsmask.numerics.connectivity import (
     MEASURES,
     correlation,
@@ -15,6 +14,7 @@ from bidsmask.numerics.connectivity import (
     partial_correlation,
     precision,
 )
+from bidsmask.numerics.regression import remove_confounds
 
 SEEDS = st.integers(0, 2**32 - 1)
 ALL = pytest.mark.parametrize("measure", MEASURES.values(), ids=list(MEASURES))

@@ -1,0 +1,110 @@
+"""Least-squares regression of columns on a design, whose rank is decided first."""
+
+import numpy as np
+
+from bidsmask._typing import FloatArray
+from bidsmask.errors import ConfoundsError
+from bidsmask.numerics.standardization import standardize
+
+RANK_TOLERANCE = 1e-9
+"""A direction of a design counts if it is larger than this share of the largest one.
+
+Columns that repeat each other leave rounding errors of up to 1e-11 behind a Butterworth filter.
+A direction made of them is arbitrary: taking it out would cost signal and explain nothing.
+nilearn's threshold is an absolute 2e-14, which lets such directions pass.
+"""
+
+
+def orthonormal_basis(design: FloatArray, *, standardized: bool = True) -> FloatArray:
+    """Orthonormal columns that span the columns of a design.
+
+    Parameters
+    ----------
+    design : array of shape (T, C)
+        Columns are z-scored first (sample standard deviation), so that their units do not
+        decide their rank. A constant column therefore spans nothing: the mean of the signals is
+        for detrending and standardisation to remove.
+    standardized : bool
+        False: columns are divided by their largest absolute value, and constants count.
+
+    Returns
+    -------
+    basis : float64 array of shape (T, rank)
+
+    Raises
+    ------
+    ConfoundsError
+        If a value is NaN or infinite.
+
+    References
+    ----------
+    Golub & Van Loan, Matrix Computations, section 5.4 (QR with column pivoting)
+
+    Examples
+    --------
+    >>> ramp = np.arange(4.0)
+    >>> orthonormal_basis(np.column_stack([ramp, 2 * ramp, np.ones(4)])).shape
+    (4, 1)
+    """
+    from scipy.linalg import qr
+
+    check_finite(design)
+    if not design.size:
+        return np.empty((design.shape[0], 0))
+    if standardized:
+        columns = standardize(design, "zscore")
+    else:
+        columns = design / (sizes_of(design) + (sizes_of(design) == 0))
+    q, r, _ = qr(columns, mode="economic", pivoting=True)
+    sizes = np.abs(np.diag(r))
+    basis: FloatArray = q[:, sizes > RANK_TOLERANCE * sizes[0]]
+    return basis
+
+
+def remove_confounds(signals: FloatArray, design: FloatArray) -> FloatArray:
+    """Residuals of the signals (T, P) after least-squares regression on a design (T, C).
+
+    Parameters
+    ----------
+    signals : array of shape (T, P)
+    design : array of shape (T, C)
+        Standardised first, see `orthonormal_basis`: the mean of the signals survives.
+
+    Returns
+    -------
+    residuals : float64 array of shape (T, P)
+
+    Raises
+    ------
+    ConfoundsError
+        If the design holds NaN or infinite values.
+    """
+    return residuals(signals, orthonormal_basis(design))
+
+
+def residuals(signals: FloatArray, basis: FloatArray) -> FloatArray:
+    """What is left of the signals (T, P) outside of an orthonormal basis (T, rank)."""
+    return signals - basis @ (basis.T @ signals) if basis.shape[1] else signals
+
+
+def sizes_of(columns: FloatArray) -> FloatArray:
+    """Largest absolute value of each column: (T, C) -> (C,)."""
+    size: FloatArray = np.maximum(columns.max(axis=0, initial=0), -columns.min(axis=0, initial=0))
+    return size
+
+
+def check_finite(design: FloatArray) -> None:
+    """Refuse a design (T, C) with NaN or infinite values.
+
+    Raises
+    ------
+    ConfoundsError
+        Saying how many columns hold some, and which is the first.
+    """
+    finite = np.isfinite(design).all(axis=0)
+    if not finite.all():
+        bad = np.flatnonzero(~finite)
+        raise ConfoundsError(
+            f"The design holds values that are not finite numbers in kept volumes, in "
+            f"{bad.size} of {design.shape[1]} columns; the first is column {bad[0]} (from 0)."
+        )
