@@ -19,7 +19,7 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header, t_r_of
 from bidsmask.images.io import read_voxels, scaled, slope_and_intercept
 from bidsmask.images.stream import BoldStream, volumes_per_block
-from bidsmask.images.threads import on_threads, one_thread_of_blas
+from bidsmask.numerics.threads import on_threads, one_thread_of_blas
 
 _NIFTI = (".nii", ".nii.gz")
 

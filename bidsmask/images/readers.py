@@ -21,7 +21,6 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.images.grid import Grid
-from bidsmask.images.threads import on_threads, one_thread_of_blas
 from bidsmask.numerics.maps import Maps
 from bidsmask.numerics.projection import (
     Projection,
@@ -39,6 +38,7 @@ from bidsmask.numerics.separable import (
     within_box,
 )
 from bidsmask.numerics.smooth import smooth_volume, smoothing_matrices
+from bidsmask.numerics.threads import on_threads, one_thread_of_blas
 from bidsmask.numerics.weights import Products, Weights
 
 VOLUMES_AT_ONCE = 16

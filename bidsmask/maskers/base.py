@@ -15,7 +15,6 @@ from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
 from bidsmask.images.painted import PaintedVolumes
 from bidsmask.images.readers import Reading
-from bidsmask.images.threads import one_thread_of_blas
 from bidsmask.maskers.cleaning import clean_in_place
 from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.estimator import Transformer
@@ -25,6 +24,7 @@ from bidsmask.maskers.parameters import as_type, check_parameters, output_dtype
 from bidsmask.maskers.seen import seen_at_fit, seen_at_transform, volumes_kept
 from bidsmask.maskers.volumes import as_volume, make_image, read_mask
 from bidsmask.numerics.projection import Projection
+from bidsmask.numerics.threads import one_thread_of_blas
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

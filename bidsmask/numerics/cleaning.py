@@ -40,6 +40,7 @@ from bidsmask.numerics.standardization import (
     Standardization,
     standardize_in_place,
 )
+from bidsmask.numerics.threads import in_order
 
 Filter = Literal["butterworth", "cosine", "none"]
 
@@ -300,9 +301,13 @@ class Cleaner:
         """
         self._check_shape(signals)
         n_columns = signals.shape[1]
-        take_steps = self._at_once if self._operator_pays(n_columns) else self._one_by_one
-        for columns in _blocks_of(n_columns, n_volumes=len(signals)):
-            yield columns, self._clean(self._kept(signals[:, columns]), take_steps)
+        take_steps: Steps = self._operator if self._operator_pays(n_columns) else self._one_by_one
+        blocks = list(_blocks_of(n_columns, n_volumes=len(signals)))
+
+        def clean(columns: slice) -> FloatArray:
+            return self._clean(self._kept(signals[:, columns]), take_steps)
+
+        yield from zip(blocks, in_order(clean, blocks), strict=True)
 
     def _check_shape(self, signals: Array) -> None:
         if signals.ndim != 2 or len(signals) != self.sample_mask.size:
@@ -340,9 +345,6 @@ class Cleaner:
         """Residuals after steps 1 to 5, and the mean of each column after step 1."""
         series = self._series(kept)
         return residuals(self._filtered(series), self.basis), series.mean(axis=0)
-
-    def _at_once(self, kept: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return self._operator(kept)
 
     def _operator_pays(self, n_columns: int) -> bool:
         """Whether steps 1 to 5 are cheaper as one matrix than one after the other.

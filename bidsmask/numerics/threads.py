@@ -1,0 +1,54 @@
+"""Several volumes, or blocks of columns, at a time: on threads of our own."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+_MOST_THREADS = 4
+"""More are not faster by much, and each holds some copies of a volume."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def one_thread_of_blas() -> AbstractContextManager[Any]:
+    """Leave the cores to threads of our own: BLAS's would wait for each other, busily."""
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
+    return limits
+
+
+def on_threads(work: Callable[[int], None], n_items: int) -> None:
+    """Do some work for each of the items 0, 1, ...: numpy and scipy free the interpreter in it."""
+    with ThreadPoolExecutor(_n_threads()) as threads:
+        deque(threads.map(work, range(n_items)), maxlen=0)
+
+
+def in_order(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Give the result for each item, in their order; no more are made than threads can take.
+
+    Examples
+    --------
+    >>> list(in_order(abs, [-3, 1, -2]))
+    [3, 1, 2]
+    """
+    if len(items) < 2:
+        yield from map(work, items)
+        return
+    with one_thread_of_blas(), ThreadPoolExecutor(_n_threads()) as threads:
+        coming: deque[Future[Result]] = deque()
+        for item in items:
+            coming.append(threads.submit(work, item))
+            if len(coming) > _n_threads():
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+
+
+def _n_threads() -> int:
+    known = hasattr(os, "sched_getaffinity")
+    return min(_MOST_THREADS, len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1)
