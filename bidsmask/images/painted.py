@@ -16,8 +16,6 @@ from bidsmask.images.compression import checksum, create_bytes
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.projection import Projection
 
-_VOLUMES_AT_ONCE = 4
-
 _nibabel: Any = nib  # its types are half of a story
 
 
@@ -71,25 +69,23 @@ class PaintedVolumes:
         """Four: x, y, z and time."""
         return 4
 
-    def blocks(self) -> Iterator[Array]:
-        """Go through the volumes, some at a time: (n, V_all), flat with x running fastest."""
-        for start in range(0, len(self._columns), _VOLUMES_AT_ONCE):
-            yield self._painted(np.arange(len(self._columns))[start : start + _VOLUMES_AT_ONCE])
+    def volumes(self) -> Iterator[Array]:
+        """Go through the volumes, each of shape (V_all,), flat with x running fastest."""
+        for number in range(len(self._columns)):
+            yield self._painted(np.array([number]))[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False:
             raise ValueError("There is no array yet that could be looked at without a copy.")
         whole = np.empty(self.shape, dtype=self.dtype if dtype is None else dtype, order="F")
-        start = 0
-        for block in self.blocks():
-            whole[..., start : start + len(block)] = self._in_place(block)
-            start += len(block)
+        for number, volume in enumerate(self.volumes()):
+            whole[..., number] = volume.reshape(self._grid.shape, order="F")
         return whole
 
     def __getitem__(self, key: Any) -> Any:
         chosen, rest = _volumes_of(key)
         numbers = np.atleast_1d(np.arange(len(self._columns))[chosen])
-        volumes = self._in_place(self._painted(numbers))
+        volumes = self._painted(numbers).reshape(-1, *self._grid.shape[::-1]).T  # (X, Y, Z, n)
         of_time: Any = 0 if isinstance(chosen, (int, np.integer)) else slice(None)
         return volumes[(*rest, of_time)]
 
@@ -106,10 +102,6 @@ class PaintedVolumes:
         flat[:, self._projection.support] = self._projection.expand(rows)
         return flat
 
-    def _in_place(self, flat: Array) -> Array:
-        """View (X, Y, Z, n) of flat volumes (n, V_all)."""
-        return flat.reshape(-1, *self._grid.shape[::-1]).T
-
 
 class _Streamed:
     """What writes an image of painted volumes without holding it; goes before nibabel's class."""
@@ -119,7 +111,7 @@ class _Streamed:
     update_header: Any
 
     def to_filename(self, filename: Any, **options: Any) -> None:
-        """Write the image, block by block if nothing else is asked for."""
+        """Write the image, volume by volume if nothing else is asked for."""
         path = Path(filename)
         if options or not path.name.endswith((".nii", ".nii.gz")):
             super().to_filename(filename, **options)  # type: ignore[misc]
@@ -131,8 +123,8 @@ class _Streamed:
         header.set_slope_inter(1.0, 0.0)
         with create_bytes(path) as file:
             file.write(header.binaryblock + bytes(4))
-            for block in self.dataobj.blocks():
-                file.write(np.ascontiguousarray(block, dtype=header.get_data_dtype()).data)
+            for volume in self.dataobj.volumes():
+                file.write(volume.astype(header.get_data_dtype(), copy=False).data)
 
 
 class PaintedNifti1(_Streamed, _nibabel.Nifti1Image):  # type: ignore[misc]
