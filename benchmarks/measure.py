@@ -73,14 +73,11 @@ def timed_command(command: list[str]) -> tuple[float, float]:
 
     Nobody looks at it meanwhile: on two cores, looking takes time from what is looked at.
     """
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)  # orphans are ours, their time as well
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.time()
     _run(command)
     wall_s = time.time() - started
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            os.wait()
+    _wait_for_orphans()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall_s, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -96,16 +93,24 @@ def peak_mb_of_command(command: list[str]) -> float:
         _run(command)
     finally:
         watch.stop()
+    _wait_for_orphans()
     return watch.peak_mb
 
 
 def _run(command: list[str]) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)  # its orphans are ours, their time too
     done = subprocess.run(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     if done.returncode:
         sys.stderr.write(done.stderr)
         done.check_returncode()
+
+
+def _wait_for_orphans() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
 
 
 class _Watch(threading.Thread):
