@@ -376,24 +376,27 @@ class _ByAxes:
             target = rows.reach()
             self._steps.insert(0, _Centred(rows.to(source=target), single=is_single(series)))
         self._source: Box = target
-        self._first: Array | None = None
+        self._dtype: np.dtype[Any] | None = None
 
     def __call__(self, block: Array) -> Array:
         """Give the voxels (n, V) of the support of a block (n, V_all)."""
-        box = np.ascontiguousarray(cut(block, self._shape, self._source))
-        values = self._series.scale(box.reshape(len(block), -1))
-        if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
-            if self._moves:  # between missing values there is nothing to interpolate
-                return self._one_by_one(block)
-            values = np.where(finite, values, 0)
-        if self._first is None:
-            self._first = self._moved(values[:1])  # before there are threads: all refer to it
-        voxels = np.empty((len(values), self._places.size), dtype=self._first.dtype)
+        boxes = cut(block, self._shape, self._source)
+        is_whole = boxes.dtype.kind != "f" or bool(np.isfinite(boxes).all())
+        if self._moves and not is_whole:  # between missing values there is nothing to interpolate
+            return self._one_by_one(block)
+
+        def moved(row: int) -> FloatArray:
+            values = self._series.scale(boxes[row].reshape(1, -1))
+            return self._moved(values if is_whole else np.where(np.isfinite(values), values, 0))
+
+        if self._dtype is None:
+            self._dtype = moved(0).dtype  # the first volume, which all threads refer to
+        voxels = np.empty((len(block), self._places.size), dtype=self._dtype)
 
         def fill(row: int) -> None:
-            np.take(self._moved(values[row : row + 1])[0], self._places, out=voxels[row])
+            np.take(moved(row)[0], self._places, out=voxels[row])
 
-        on_threads(fill, len(values))
+        on_threads(fill, len(block))
         return voxels
 
     def _moved(self, values: Array) -> FloatArray:

@@ -20,7 +20,7 @@ class Extraction:
     signals : array of shape (T, P)
     finite : bool array of shape (V,)
         Which voxels of the projection's support are finite numbers in all volumes.
-    picture : float64 array of shape (V_all,)
+    picture : float array of shape (V_all,)
         Mean of up to 16 volumes, evenly spaced over the run, as they are in the image: for
         reports.
     """
@@ -63,19 +63,20 @@ class Picture:
     >>> picture = Picture(n_volumes=2, n_voxels=1)
     >>> picture.see(slice(0, 2), np.array([[1], [4]], dtype=np.int16))
     >>> picture.mean()
-    array([2.5])
+    array([2.5], dtype=float32)
     """
 
     def __init__(self, n_volumes: int, n_voxels: int) -> None:
         n_shown = min(n_volumes, _SHOWN_VOLUMES)
         self._chosen = np.linspace(0, n_volumes - 1, n_shown).astype(np.intp)
-        self._sum = np.zeros(n_voxels)
+        self._sum = np.zeros(n_voxels, dtype=np.float32)  # enough for a picture
 
     def see(self, volumes: slice, block: Array) -> None:
         """Take what is wanted of a block (n, V_all)."""
         for volume in self._chosen:
             if volumes.start <= volume < volumes.stop:
-                self._sum += block[volume - volumes.start]
+                with np.errstate(over="ignore"):
+                    self._sum += block[volume - volumes.start]
 
     def mean(self) -> FloatArray:
         """Give the mean (V_all,) of the volumes, once all have been seen; not scaled."""

@@ -41,9 +41,9 @@ class AxisMatrices:
         """Map volumes (n, X·Y·Z), flat with x running fastest, to (n, X'·Y'·Z')."""
         n_volumes = len(volumes)
         (x_out, x_in), (y_out, y_in), (z_out, z_in) = self.x.shape, self.y.shape, self.z.shape
-        rows = volumes.reshape(-1, x_in) @ self.x.T
-        planes = np.matmul(self.y, rows.reshape(n_volumes * z_in, y_in, x_out))
-        mapped = np.matmul(self.z, planes.reshape(n_volumes, z_in, y_out * x_out))
+        mapped = volumes.reshape(-1, x_in) @ self.x.T  # one name: what is used up is let go
+        mapped = np.matmul(self.y, mapped.reshape(n_volumes * z_in, y_in, x_out))
+        mapped = np.matmul(self.z, mapped.reshape(n_volumes, z_in, y_out * x_out))
         flat: FloatArray = mapped.reshape(n_volumes, z_out * y_out * x_out)
         return flat
 
