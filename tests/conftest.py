@@ -1,6 +1,7 @@
 """Datasets for the end-to-end tests, drawn by `bidsmask.demo`; nothing is downloaded."""
 
 import os
+from unittest.mock import patch
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +12,14 @@ from hypothesis import settings
 # the same examples each time; whoever works on the code tries others.
 settings.register_profile("bidsmask", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("bidsmask")
+
+
+@pytest.fixture(autouse=True)
+def the_environment_stays():
+    """Take back what the command line sets: processes of other tests would compute with it."""
+    with patch.dict(os.environ):
+        yield
+
 
 ORIENTATIONS = {
     "RAS": np.diag([2.0, 2.0, 2.0]),

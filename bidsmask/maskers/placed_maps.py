@@ -39,12 +39,6 @@ class PlacedMaps:
             whole[self.support] = weights
             yield whole
 
-    def volume(self, number: int) -> FloatArray:
-        """One map, (X, Y, Z)."""
-        whole = np.zeros(self.grid.n_voxels, dtype=self.weights.dtype)
-        whole[self.support] = self.weights[number]
-        return as_volume(whole, self.grid)
-
     def array(self) -> FloatArray:
         """All maps, (X, Y, Z, P)."""
         return as_volume(np.stack(list(self.rows())), self.grid)

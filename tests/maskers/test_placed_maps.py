@@ -36,7 +36,6 @@ def test_only_voxels_with_a_weight_are_held(series):
     maps = read_maps(series, GRID)
     values = np.asarray([volume for volume in series.volumes()])
     np.testing.assert_array_equal(maps.support, np.flatnonzero(values.any(0).ravel(order="F")))
-    np.testing.assert_array_equal(maps.volume(1), values[1])
     np.testing.assert_array_equal(maps.array(), np.moveaxis(values, 0, -1))
     assert maps.on(GRID) is maps
 
@@ -59,5 +58,5 @@ def test_missing_weights_are_0(image):
     series = open_series(image(values))
     maps = read_maps(series, series.grid)
     assert 0 not in maps.support
-    assert maps.volume(0)[1, 1, 1] == 0
-    assert maps.volume(1)[1, 1, 1] == 1
+    assert maps.array()[1, 1, 1, 0] == 0
+    assert maps.array()[1, 1, 1, 1] == 1
