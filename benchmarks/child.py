@@ -97,9 +97,9 @@ def dataset(inputs: Inputs, subjects: str, strategies: str, run: Run) -> dict[st
 
 
 def request(inputs: Inputs, size: str, tool: str, run: Run) -> dict[str, Any]:
-    """Make what the command line needs for one run of that `benchmarks.goals.Size`."""
+    """Make what the command line needs for runs of that `benchmarks.goals.Size`."""
     wanted = Size(**json.loads(size))
-    root = inputs.dataset(wanted.lattice, wanted.n_volumes, 1)
+    root = inputs.dataset(wanted.lattice, wanted.n_volumes, wanted.n_subjects)
     atlases = [inputs.labels(wanted.lattice, number=each) for each in range(wanted.n_atlases)]
     return _arguments(inputs, root, atlases, inputs.strategies(wanted.n_strategies))
 
@@ -113,24 +113,25 @@ def _arguments(
 
 
 def predict(inputs: Inputs, request: str, tool: str, run: Run) -> dict[str, Any]:
-    """Predict the cost of a command, and the seconds of each of its steps."""
+    """Predict the cost of a command, and the seconds of each step of its first run."""
     from bidsmask.cli.parser import parse
     from bidsmask.workflows.cost import measure_pace, request_cost, step_costs
     from bidsmask.workflows.participant import n_procs
     from bidsmask.workflows.plan import make_plan
 
     settings = parse(json.loads(request)).settings
-    (plan,) = make_plan(settings).runs
-    pace = measure_pace(plan.run.bold)
-    steps = {name: cost.seconds for name, cost in step_costs(plan, pace).items()}
-    return {"all": asdict(request_cost([plan], n_procs(settings), pace)), "steps": steps}
+    plans = make_plan(settings).runs
+    pace = measure_pace(plans[0].run.bold)
+    steps = {name: cost.seconds for name, cost in step_costs(plans[0], pace).items()}
+    return {"all": asdict(request_cost(plans, n_procs(settings), pace)), "steps": steps}
 
 
 def steps(inputs: Inputs, work_dir: str, tool: str, run: Run) -> dict[str, Any]:
-    """Seconds that each step of a run has taken, as nipype noted them."""
+    """Seconds that each step of the first run has taken, as nipype noted them."""
     from nipype.utils.filemanip import loadpkl
 
-    found = Path(work_dir).glob("*/*/*/*/result_*.pklz")
+    first = min(Path(work_dir).glob("*/*/*"))
+    found = first.glob("*/result_*.pklz")
     took = {path.parent.name: loadpkl(path).runtime.duration for path in found}
     return {name: took[name] for name in STEPS}
 

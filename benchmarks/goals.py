@@ -80,12 +80,13 @@ GROWTH: dict[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """What the cost of a run is predicted from."""
+    """What the cost of a command is predicted from."""
 
     lattice: str
     n_volumes: int
     n_atlases: int = 1
     n_strategies: int = 1
+    n_subjects: int = 1
 
 
 PREDICTIONS = (
@@ -97,6 +98,7 @@ PREDICTIONS = (
     Size(lattice="a", n_volumes=300, n_atlases=5, n_strategies=4),
     Size(lattice="b", n_volumes=1200),
     Size(lattice="b", n_volumes=1200, n_atlases=5, n_strategies=4),
+    Size(lattice="a", n_volumes=300, n_subjects=8),
 )
 WITHIN = 0.25
 """A prediction may be that far from what is measured."""

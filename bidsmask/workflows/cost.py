@@ -67,6 +67,9 @@ class Coefficients:
     start_s: float = 1.6
     """Imports, index and end of the command: once, however many runs there are."""
 
+    crowding: float = 1.3
+    """How much longer steps take side by side than alone: they share caches and memory."""
+
     node_s: float = 0.03
     """Process and bookkeeping of each step."""
 
@@ -157,10 +160,11 @@ def request_cost(plans: Sequence[RunPlan], n_procs: int, pace: Pace | None = Non
     steps = [step_costs(plan, pace) for plan in plans]
     at_once = sorted((mb for each in steps for mb in _at_once_mb(each)), reverse=True)
     work_s = sum(cost.seconds for each in steps for cost in each.values())
+    crowding = COEFFICIENTS.crowding if n_procs > 1 else 1.0
     longest_s = max((_longest_way_s(each) for each in steps), default=0.0)
     start_s = (pace or Pace()).relative * COEFFICIENTS.start_s
     return Cost(
-        seconds=start_s + max(work_s / n_procs, longest_s),
+        seconds=start_s + max(crowding * work_s / n_procs, longest_s),
         memory_mb=COEFFICIENTS.shared_bytes / _BYTES_PER_MB + sum(at_once[:n_procs]),
     )
 
