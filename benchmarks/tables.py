@@ -95,8 +95,8 @@ TABLES: dict[str, tuple[str, Callable[[str, Results], list[str]]]] = {
         _alone_row,
     ),
     "predicted": (
-        "lattice-volumes-atlases-strategies-subjects | s, predicted / measured | MB, predicted / measured "
-        "| within 25 % | load_confounds, s | resample_atlas, s | extract, s | clean, s | "
+        "lattice-volumes-atlases-strategies-subjects | s, predicted / measured | "
+        "MB, predicted / measured | within 25 % | load_confounds, s | resample_atlas, s | extract, s | clean, s | "
         "connectivity, s | derive, s | report, s",
         _predicted_row,
     ),
