@@ -96,8 +96,8 @@ TABLES: dict[str, tuple[str, Callable[[str, Results], list[str]]]] = {
     ),
     "predicted": (
         "lattice-volumes-atlases-strategies-subjects | s, predicted / measured | "
-        "MB, predicted / measured | within 25 % | load_confounds, s | resample_atlas, s | extract, s | clean, s | "
-        "connectivity, s | derive, s | report, s",
+        "MB, predicted / measured | within 25 % | load_confounds, s | resample_atlas, s | "
+        "extract, s | clean, s | connectivity, s | derive, s | report, s",
         _predicted_row,
     ),
 }
