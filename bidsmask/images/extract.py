@@ -8,7 +8,8 @@ import numpy as np
 from bidsmask._typing import Array, BoolArray
 from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.compression import COPY_AGAIN
-from bidsmask.images.readers import Reading, read_all, readers_of
+from bidsmask.images.readers import read_all, readers_of
+from bidsmask.images.reading import Reading
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.projection import Projection
 from bidsmask.numerics.quality import VolumeStatistics

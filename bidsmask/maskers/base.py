@@ -14,7 +14,7 @@ from bidsmask._typing import Array, BoolArray
 from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
 from bidsmask.images.painted import PaintedVolumes
-from bidsmask.images.readers import Reading
+from bidsmask.images.reading import Reading
 from bidsmask.maskers.cleaning import clean_in_place
 from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.estimator import Transformer

@@ -6,7 +6,8 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.images.accept import Series
-from bidsmask.images.readers import Reading, read_all, readers_of
+from bidsmask.images.readers import read_all, readers_of
+from bidsmask.images.reading import Reading
 
 _SHOWN_VOLUMES = 16
 

@@ -93,6 +93,14 @@ class AxisMatrices:
             z=self.z.astype(dtype, copy=False),
         )
 
+    def without(self, negligible: float) -> Self:
+        """Leave out entries below that share of the largest one of their matrix."""
+        x, y, z = (
+            np.where(np.abs(each) < negligible * np.abs(each).max(), 0, each)
+            for each in (self.x, self.y, self.z)
+        )
+        return type(self)(x=x, y=y, z=z)
+
     def sizes(self) -> Self:
         """The map whose entries are the absolute values of this one's."""
         return type(self)(x=np.abs(self.x), y=np.abs(self.y), z=np.abs(self.z))

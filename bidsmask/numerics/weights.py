@@ -1,11 +1,11 @@
 """Columns as weighted sums of voxels, and weights that smooth the volumes they are applied to.
 
-A masker that smooths T volumes and then reads P columns off them computes W S v for each volume v.
-Both are linear, so the product of W and S can be computed once: that is smoothing the P rows of
-weights (S is its own adjoint) instead of T volumes. To *fold* is to do so.
+A masker that smooths (or resamples) T volumes and then reads P columns off them computes W S v
+for each volume v. Both are linear, so the product of W and S can be computed once: that is to
+apply the adjoint of S to P rows of weights instead of S to T volumes. To *fold* is to do so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,12 +13,14 @@ import numpy as np
 from bidsmask._typing import Array, FloatArray, IntArray
 from bidsmask.numerics.separable import AxisMatrices, box_around, box_shape, from_box, within_box
 
-NEGLIGIBLE = 1e-9
-"""Weights below this share of their column's largest are left out.
+NEGLIGIBLE = {True: 1e-7, False: 1e-12}
+"""Weights below this share of their column's largest are left out, in single precision or not.
 
-There are some thousands of voxels to a column, so that less than 1e-6 of it is lost, and of that
-only what differs from the first volume (see `Products`).
+Splines never end: a weight falls to a quarter from voxel to voxel. Signs alternate, and in single
+precision only what differs from the first volume is multiplied (see `Products`).
 """
+
+_REGIONS_TRIED = 8
 
 _VOXELS_AT_ONCE = 1 << 14
 _TURNED_AT_ONCE = 1 << 12  # stay in the cache until all volumes have been written side by side
@@ -183,11 +185,22 @@ def fold_regions(
         On the source of the operator. A region without voxels gives a column of 0.
     """
     n_voxels = int(np.prod(operator.source_shape))
-    columns = (_fold_region(region, operator) for region in regions)
+    near = operator.without(NEGLIGIBLE[single])
+    columns = (_fold_region(region, near, NEGLIGIBLE[single]) for region in regions)
     return SparseWeights(columns, n_voxels, single=single)
 
 
-def _fold_region(region: IntArray, operator: AxisMatrices) -> tuple[IntArray, FloatArray]:
+def n_folded(regions: Sequence[IntArray], operator: AxisMatrices, *, single: bool) -> int:
+    """Estimate how many weights `fold_regions` would find, from some of the regions."""
+    some = regions[:: max(1, len(regions) // _REGIONS_TRIED)]
+    near, least = operator.without(NEGLIGIBLE[single]), NEGLIGIBLE[single]
+    n_weights = sum(_fold_region(region, near, least)[0].size for region in some)
+    return round(n_weights * len(regions) / max(len(some), 1))
+
+
+def _fold_region(
+    region: IntArray, operator: AxisMatrices, negligible: float
+) -> tuple[IntArray, FloatArray]:
     if not region.size:
         return np.zeros(0, dtype=np.int32), np.zeros(0)
     target = box_around(region, operator.target_shape)
@@ -197,7 +210,7 @@ def _fold_region(region: IntArray, operator: AxisMatrices) -> tuple[IntArray, Fl
     mean[0, within_box(region, operator.target_shape, target)] = 1 / region.size
     weights = near.to(source=source).adjoint(mean)[0]
     size = np.abs(weights)
-    kept = np.flatnonzero(size > NEGLIGIBLE * size.max())
+    kept = np.flatnonzero(size > negligible * size.max())
     return from_box(kept, operator.source_shape, source), weights[kept]
 
 
@@ -219,7 +232,7 @@ def fold_maps(maps: FloatArray, support: IntArray, operator: AxisMatrices) -> De
         On the source of the operator, of the type of the maps.
     """
     target = box_around(support, operator.target_shape)
-    near = operator.to(target=target)
+    near = operator.without(NEGLIGIBLE[maps.dtype == np.float32]).to(target=target)
     source = near.reach()
     adjoint = near.to(source=source).adjoint
     places = within_box(support, operator.target_shape, target)

@@ -2,6 +2,7 @@
 
 import warnings
 
+import nibabel as nib
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 from bidsmask.images import readers
 from bidsmask.images.accept import open_series
 from bidsmask.images.grid import Grid
-from bidsmask.images.readers import Reading, read_all, readers_of, value_range
+from bidsmask.images.moving import VolumeByVolume
+from bidsmask.images.readers import read_all, readers_of
+from bidsmask.images.reading import Reading
+from bidsmask.images.value_range import value_range
 from bidsmask.numerics.maps import MapFit, WeightedMeans
 from bidsmask.numerics.projection import (
     LabelMeans,
@@ -19,6 +23,7 @@ from bidsmask.numerics.projection import (
     VoxelSelection,
     voxels_of_labels,
 )
+from bidsmask.numerics.resample import resampling_matrices
 from bidsmask.numerics.smooth import smoothing_matrices
 
 SHAPE = (9, 10, 8)
@@ -36,15 +41,26 @@ def _elsewhere(turned):
     return Grid(shape=(9, 9, 8), affine=affine)
 
 
-GRIDS = {"own": GRID, "parallel": _elsewhere(turned=False), "askew": _elsewhere(turned=True)}
+def _inside():
+    affine = np.diag([1.5, 1.4, 1.6, 1.0])
+    affine[:3, 3] = [5.2, 5.1, 6.3]
+    return Grid(shape=(5, 6, 6), affine=affine)
+
+
+GRIDS = {
+    "own": GRID,
+    "parallel": _elsewhere(turned=False),
+    "askew": _elsewhere(turned=True),
+    "inside": _inside(),
+}
 
 
 def projections(grid):
     rng = np.random.default_rng(5)
     labels = rng.integers(0, 4, grid.n_voxels)
     regions = voxels_of_labels(labels, np.array([1, 2, 3]))
-    support = np.sort(rng.choice(grid.n_voxels, 300, replace=False))
-    weights = rng.random((3, 300))
+    support = np.sort(rng.choice(grid.n_voxels, 150, replace=False))
+    weights = rng.random((3, 150))
     return {
         "labels": LabelMeans(labels, np.array([1, 3, 7])),
         "spheres": SphereMeans([region[:9] for region in regions]),
@@ -59,12 +75,11 @@ def projections(grid):
 
 @pytest.fixture(scope="module")
 def make_series(request):
-    import nibabel as nib
-
-    def make(dtype, missing=False, n_volumes=N_VOLUMES):
+    def make(dtype, missing=False, n_volumes=N_VOLUMES, edge=True):
         rng = np.random.default_rng(3)
         values = 1000 + 30 * rng.normal(size=(*SHAPE, n_volumes))
-        values[:2] = 0  # an edge, at which splines overshoot
+        if edge:  # at which splines overshoot
+            values[:2] = 0
         if missing:
             values[4, 4, 4], values[6, 2, 3, 5], values[3, 3, 1, 0] = np.nan, np.inf, -np.inf
         return open_series(nib.Nifti1Image(values.astype(dtype), GRID.affine, dtype=dtype))
@@ -79,7 +94,7 @@ def read(series, reading, way=None):
 
 
 def volume_by_volume(series, reading):
-    move = readers._VolumeByVolume(series, reading, lambda: value_range(series))
+    move = VolumeByVolume(series, reading, lambda: value_range(series))
     return readers.MovedReader(series, reading, move)
 
 
@@ -122,19 +137,62 @@ def test_folding_pays_for_long_runs(kind, n_volumes, folds):
         support = np.flatnonzero(regions)
         projection = MapFit(np.eye(5)[regions[support] % 5].T, support)
     smoothing = smoothing_matrices((40, 40, 40), np.diag([3.0, 3, 3, 1]), 5.0)
-    assert readers._folding_is_cheaper(n_volumes, projection, smoothing) is folds
+    assert readers._folding_is_cheaper(n_volumes, projection, smoothing, single=True) is folds
 
 
 @pytest.mark.parametrize("kind", ["labels", "maps", "weighted maps", "spheres"])
 @pytest.mark.parametrize("dtype", ["f8", "f4", "i2"])
 @pytest.mark.parametrize("folds", [True, False])
 def test_folded_or_not_columns_are_the_same(make_series, monkeypatch, kind, dtype, folds):
-    monkeypatch.setattr(readers, "_folding_is_cheaper", lambda *_: folds)
+    monkeypatch.setattr(readers, "_folding_is_cheaper", lambda *_, **__: folds)
     series = make_series(dtype, missing=dtype != "i2")
     reading = Reading(projection=projections(GRID)[kind], grid=GRID, smoothing_fwhm=5.0)
     ours, _ = read(series, reading)
     theirs, _ = read(series, reading, volume_by_volume(series, reading))
     assert distance(ours, theirs) < (DOUBLE if dtype == "f8" else SINGLE)
+
+
+@pytest.mark.parametrize("kind", ["labels", "maps", "single maps", "weighted maps", "spheres"])
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i2"])
+def test_resampling_is_folded_where_nothing_overshoots(make_series, monkeypatch, kind, dtype):
+    monkeypatch.setattr(readers, "_folding_is_cheaper", lambda *_, **__: True)
+    series, grid = make_series(dtype, edge=False), GRIDS["inside"]
+    values = np.asarray(series._source._values)
+    values[0, 0, 0, :2] = 3000, -1000  # the range of the run: no voxel nearby is looked at
+    reading = Reading(projection=projections(grid)[kind], grid=grid)
+    (reader,) = readers_of(series, [reading])
+    assert type(reader).__name__ == "WeightsReader"
+    ours, _ = read(series, reading)
+    theirs, _ = read(series, reading, volume_by_volume(series, reading))
+    assert distance(ours, theirs) < (DOUBLE if dtype == "f8" and kind != "single maps" else SINGLE)
+
+
+@pytest.mark.parametrize(
+    ("missing", "edge"), [(True, False), (False, True)], ids=["missing", "edge"]
+)
+def test_what_is_missing_or_overshoots_is_not_folded(make_series, monkeypatch, missing, edge):
+    monkeypatch.setattr(readers, "_folding_is_cheaper", lambda *_, **__: True)
+    series, grid = make_series("f8", missing, edge=edge), GRIDS["parallel"]
+    reading = Reading(projection=projections(grid)["labels"], grid=grid)
+    (reader,) = readers_of(series, [reading])
+    assert type(reader).__name__ == "MovedReader"
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_range_that_holds_is_never_left(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(*SHAPE, 5)) * rng.choice([0.1, 1, 3]) + rng.choice([0, 2, 50])
+    values[-1, -1, -1, :2] = rng.choice([0, 60, 200]), -rng.choice([0, 10])
+    grid = GRIDS["inside"]
+    moving = resampling_matrices(GRID.shape, GRID.affine, grid.shape, grid.affine)
+    run_range = value_range(open_series(nib.Nifti1Image(values, GRID.affine)))
+    voxels = np.sort(rng.choice(grid.n_voxels, 20, replace=False))
+    moved = moving(values.reshape(-1, 5, order="F").T)[:, voxels]
+    if run_range.holds(moving, voxels):
+        assert moved.min() >= run_range.lowest - 1e-6
+        assert moved.max() <= run_range.highest + 1e-6
+    assert run_range.ends == (min(values.min(), 0), max(values.max(), 0))
 
 
 @settings(deadline=None, max_examples=25)
