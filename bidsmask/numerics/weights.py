@@ -6,12 +6,14 @@ apply the adjoint of S to P rows of weights instead of S to T volumes. To *fold*
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
 
 from bidsmask._typing import Array, FloatArray, IntArray
 from bidsmask.numerics.separable import AxisMatrices, box_around, box_shape, from_box, within_box
+from bidsmask.numerics.threads import in_order
 
 NEGLIGIBLE = {True: 1e-7, False: 1e-12}
 """Weights below this share of their column's largest are left out, in single precision or not.
@@ -21,6 +23,9 @@ precision only what differs from the first volume is multiplied (see `Products`)
 """
 
 _REGIONS_TRIED = 8
+
+_PARTS = 4
+"""Columns are multiplied in so many parts, on threads of their own."""
 
 _VOXELS_AT_ONCE = 1 << 14
 _TURNED_AT_ONCE = 1 << 12  # stay in the cache until all volumes have been written side by side
@@ -84,18 +89,31 @@ class SparseWeights:
         used[voxels] = True
         self.support: IntArray = np.flatnonzero(used)
         place = np.cumsum(used, dtype=np.int32) - 1
-        matrix = (weights, place[voxels], ends.astype(np.int32))
-        self._matrix: Any = csr_matrix(matrix, shape=(n_columns, self.support.size))
+        parts = np.linspace(0, n_columns, min(_PARTS, max(n_columns, 1)) + 1).astype(int)
+        self._parts: list[Any] = [
+            csr_matrix(
+                (
+                    weights[ends[first] : ends[last]],
+                    place[voxels[ends[first] : ends[last]]],
+                    (ends[first : last + 1] - ends[first]).astype(np.int32),
+                ),
+                shape=(last - first, self.support.size),
+            )
+            for first, last in pairwise(parts.tolist())
+        ]
 
     def products(self, voxels: Array) -> FloatArray:
         """Weighted sums (n, P) of voxels (n, V) in double precision."""
-        sums: FloatArray = (self._matrix @ _upright(voxels, np.float64)).T
-        return sums
+        return self._multiplied(_upright(voxels, np.float64))
 
     def changes(self, voxels: FloatArray) -> FloatArray:
         """Weighted sums (n, P) of float32 voxels (n, V), in the precision of the weights."""
-        sums: FloatArray = (self._matrix @ _upright(voxels, self._matrix.dtype)).T
-        return sums
+        return self._multiplied(_upright(voxels, self._parts[0].dtype))
+
+    def _multiplied(self, upright: FloatArray) -> FloatArray:
+        """Weighted sums (n, P) of voxels (V, n)."""
+        sums = in_order(lambda part: part @ upright, self._parts)
+        return np.vstack(list(sums)).T
 
 
 class DenseWeights:
