@@ -1,13 +1,16 @@
 """Volumes on another grid, smoothed, or both: of each, the voxels that somebody wants."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bidsmask._typing import Array, FloatArray
+from bidsmask._typing import Array, FloatArray, IntArray
 from bidsmask.images.reading import Reading, Volumes, is_single
-from bidsmask.images.value_range import ValueRange
+from bidsmask.images.value_range import ValueRange, ends_of
 from bidsmask.numerics.resample import resample_continuous, resampling_matrices
 from bidsmask.numerics.separable import AxisMatrices, Box, box_around, cut, within_box
 from bidsmask.numerics.smooth import smooth_volume, smoothing_matrices
@@ -36,7 +39,12 @@ def operators_of(series: Volumes, reading: Reading) -> list[AxisMatrices] | None
 
 
 class ByAxes:
-    """Moves and smooths blocks by a matrix for each axis; gives the voxels of the support."""
+    """Moves and smooths blocks by a matrix for each axis; gives the voxels of the support.
+
+    Moved volumes are clipped to the range of the run, of which only a part is known while the run
+    is read: the range of the volumes so far. Where a volume overshoots that, and the range has
+    grown since, the volume is to be moved again.
+    """
 
     def __init__(
         self,
@@ -49,7 +57,6 @@ class ByAxes:
         self._series = series
         self._shape = series.grid.shape
         self._moves = series.grid != reading.grid
-        self._clip_to = range_of_run().ends if self._moves else None
         self._one_by_one = VolumeByVolume(series, reading, range_of_run)
         target = box_around(support, reading.grid.shape)
         self._places = within_box(support, reading.grid.shape, target)
@@ -60,9 +67,32 @@ class ByAxes:
             self._steps.insert(0, _Centred(rows.to(source=target), single=is_single(series)))
         self._source: Box = target
         self._dtype: np.dtype[Any] | None = None
+        self._lowest = self._highest = 0.0
+        self._clips: list[_Clip] = []
 
     def __call__(self, block: Array) -> Array:
-        """Give the voxels (n, V) of the support of a block (n, V_all)."""
+        """Give the voxels (n, V) of the support of the next block (n, V_all)."""
+        if self._moves:
+            lowest, highest = ends_of(self._series.scale(block))
+            self._lowest = min(self._lowest, lowest)
+            self._highest = max(self._highest, highest)
+        clips = [_Clip(lowest=self._lowest, highest=self._highest) for _ in block]
+        voxels = self._voxels(block, clips)
+        self._clips += clips
+        return voxels
+
+    def unsettled(self) -> IntArray:
+        """Volumes, counted from 0, that were clipped to a range that has grown since."""
+        changed = [clip.would_change(self._lowest, self._highest) for clip in self._clips]
+        return np.flatnonzero(changed)
+
+    def again(self, block: Array) -> Array:
+        """Give the voxels (n, V) of volumes (n, V_all) that were unsettled."""
+        return self._voxels(
+            block, [_Clip(lowest=self._lowest, highest=self._highest) for _ in block]
+        )
+
+    def _voxels(self, block: Array, clips: list[_Clip]) -> Array:
         boxes = cut(block, self._shape, self._source)
         is_whole = boxes.dtype.kind != "f" or bool(np.isfinite(boxes).all())
         if self._moves and not is_whole:  # between missing values there is nothing to interpolate
@@ -70,26 +100,53 @@ class ByAxes:
 
         def moved(row: int) -> FloatArray:
             values = self._series.scale(boxes[row].reshape(1, -1))
-            return self._moved(values if is_whole else np.where(np.isfinite(values), values, 0))
+            values = values if is_whole else np.where(np.isfinite(values), values, 0)
+            return self._moved(values, clips[row])
 
         if self._dtype is None:
             self._dtype = moved(0).dtype  # the first volume, which all threads refer to
         voxels = np.empty((len(block), self._places.size), dtype=self._dtype)
 
         def fill(row: int) -> None:
-            np.take(moved(row)[0], self._places, out=voxels[row])
+            voxels[row] = moved(row)
 
         on_threads(fill, len(block))
         return voxels
 
-    def _moved(self, values: Array) -> FloatArray:
+    def _moved(self, values: Array, clip: _Clip) -> FloatArray:
+        """Take the voxels (V,) of the support out of one volume (1, V_box)."""
         first, *others = self._steps
         values = first(values)
-        if self._clip_to is not None:
-            np.clip(values, *self._clip_to, out=values)
+        if self._moves and others:
+            clip(values)
         for step in others:
             values = step(values)
-        return values
+        voxels = np.take(values[0], self._places)
+        if self._moves and not others:  # the fewer are clipped, the fewer overshoot
+            clip(voxels)
+        return voxels
+
+
+@dataclass(kw_only=True)
+class _Clip:
+    """Holds a moved volume between two values, and remembers whether it overshot them."""
+
+    lowest: float
+    highest: float
+    undershot: bool = False
+    overshot: bool = False
+
+    def __call__(self, values: FloatArray) -> None:
+        self.undershot = bool(values.min() < self.lowest)
+        self.overshot = bool(values.max() > self.highest)
+        if self.undershot or self.overshot:
+            np.clip(values, self.lowest, self.highest, out=values)
+
+    def would_change(self, lowest: float, highest: float) -> bool:
+        """Whether a wider range would give other values."""
+        return (self.undershot and lowest < self.lowest) or (
+            self.overshot and highest > self.highest
+        )
 
 
 class _Centred:
@@ -123,10 +180,12 @@ class VolumeByVolume:
     def __init__(self, series: Volumes, reading: Reading, range_of_run: RangeOfRun) -> None:
         self._series = series
         self._reading = reading
-        self._clip_to = range_of_run().ends if series.grid != reading.grid else None
+        self._range_of_run = range_of_run
 
     def __call__(self, block: Array) -> FloatArray:
         """Give the voxels (n, V) of the support of a block (n, V_all)."""
+        if self._series.grid != self._reading.grid:
+            self._range_of_run()  # once, before there are threads
         support = self._reading.projection.support
         voxels = np.empty((len(block), support.size))
 
@@ -137,11 +196,23 @@ class VolumeByVolume:
         on_threads(fill, len(block))
         return voxels
 
+    def unsettled(self) -> IntArray:
+        """None: the range of the run is known beforehand."""
+        return np.zeros(0, dtype=np.intp)
+
+    def again(self, block: Array) -> FloatArray:
+        """As a call: there is nothing to settle."""
+        return self(block)
+
     def _moved(self, volume: Array) -> FloatArray:
         source, target = self._series.grid, self._reading.grid
         if source != target:
             volume = resample_continuous(
-                volume, source.affine, target.shape, target.affine, clip_to=self._clip_to
+                volume,
+                source.affine,
+                target.shape,
+                target.affine,
+                clip_to=self._range_of_run().ends,
             )
         if self._reading.smooths:  # in double precision whatever the type: it costs no more
             fwhm = self._reading.smoothing_fwhm

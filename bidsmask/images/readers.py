@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray
+from bidsmask._typing import Array, BoolArray, IntArray
 from bidsmask.images.moving import ByAxes, RangeOfRun, VolumeByVolume, operators_of
 from bidsmask.images.reading import Reading, Volumes, is_single
 from bidsmask.images.value_range import value_range
@@ -66,12 +66,20 @@ class Reader:
     def read(self, block: Array) -> None:
         """Take the next block (n, V_all), as it is stored."""
         self._waiting.append(self._voxels(block))
-        if sum(map(len, self._waiting)) >= self._at_once:
+        while sum(map(len, self._waiting)) >= self._at_once:
             self._keep()
+
+    def unsettled(self) -> IntArray:
+        """Volumes, counted from 0, that have to be read again, once all have been."""
+        return np.zeros(0, dtype=np.intp)
+
+    def read_again(self, volumes: slice, block: Array) -> None:
+        """Take those volumes of a block that were unsettled."""
+        raise NotImplementedError
 
     def signals(self) -> Array:
         """Columns (T, P), once all blocks have been read."""
-        if self._waiting:
+        while self._waiting:
             self._keep()
         return self._projection.project(self._kept) if self._needs_all_volumes else self._kept
 
@@ -87,11 +95,13 @@ class Reader:
         return voxels if as_they_are else self._projection.project(voxels)
 
     def _keep(self) -> None:
+        """Keep the columns of so many volumes, or of what is left, however a run is cut."""
         alone = len(self._waiting) == 1
-        columns = self._columns(self._waiting[0] if alone else np.concatenate(self._waiting))
-        self._kept[self._n_kept : self._n_kept + len(columns)] = columns
-        self._n_kept += len(columns)
-        self._waiting = []
+        voxels = self._waiting[0] if alone else np.concatenate(self._waiting)
+        n_volumes = min(self._at_once, len(voxels))
+        self._kept[self._n_kept : self._n_kept + n_volumes] = self._columns(voxels[:n_volumes])
+        self._n_kept += n_volumes
+        self._waiting = [voxels[n_volumes:]] if n_volumes < len(voxels) else []
 
     @property
     def _dtype_of_voxels(self) -> np.dtype[Any]:
@@ -117,11 +127,25 @@ class MovedReader(Reader):
         self,
         series: Volumes,
         reading: Reading,
-        move: Callable[[Array], Array],
+        move: ByAxes | VolumeByVolume,
         volumes_at_once: int = 1,
     ) -> None:
         super().__init__(series, reading, volumes_at_once)
         self._move = move
+
+    def unsettled(self) -> IntArray:
+        """Volumes, counted from 0, that have to be read again, once all have been."""
+        return self._move.unsettled()
+
+    def read_again(self, volumes: slice, block: Array) -> None:
+        """Take those volumes of a block that were unsettled."""
+        while self._waiting:
+            self._keep()
+        numbers = self.unsettled()
+        numbers = numbers[(numbers >= volumes.start) & (numbers < volumes.stop)]
+        if numbers.size:
+            voxels = self._move.again(block[numbers - volumes.start])
+            self._kept[numbers] = self._columns(voxels)
 
     def _voxels(self, block: Array) -> Array:
         return self._move(block)
@@ -160,7 +184,7 @@ def readers_of(series: Volumes, readings: Sequence[Reading]) -> list[Reader]:
     Parameters
     ----------
     series : Volumes
-        Gone through once if volumes have to be moved: values are clipped to the run's range.
+        Gone through once where the range of its values has to be known beforehand.
     readings : sequence of Reading
 
     Returns
@@ -229,7 +253,10 @@ def _folding_is_cheaper(
 def read_all(
     series: Volumes, readers: Sequence[Reader], see: Callable[[slice, Array], None]
 ) -> None:
-    """Go through a run once, and hand every block to all that want something of it.
+    """Go through a run, and hand every block to all that want something of it.
+
+    Once as a rule; a second time if volumes were moved and overshot what was known of the range
+    of the run by then.
 
     Parameters
     ----------
@@ -243,3 +270,8 @@ def read_all(
             for reader in readers:
                 reader.read(block)
             see(volumes, block)
+        unsettled = [reader for reader in readers if reader.unsettled().size]
+        if unsettled:
+            for volumes, block in series.blocks():
+                for reader in unsettled:
+                    reader.read_again(volumes, block)

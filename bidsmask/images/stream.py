@@ -13,8 +13,9 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header, t_r_of
 from bidsmask.images.io import scaled
 from bidsmask.images.payload import Payload
+from bidsmask.numerics.threads import n_threads
 
-_BLOCK_BYTES = 1 << 23  # more is no faster; there are two blocks at any time
+_BLOCK_BYTES = 5 << 20  # more is no faster; there are two blocks at any time
 _BLOCK_VOLUMES = 32
 
 
@@ -128,5 +129,8 @@ class BoldStream:
 
 
 def volumes_per_block(n_voxels: int, dtype: np.dtype[Any]) -> int:
-    """Volumes that are worth reading at once: at most 32, and at most as many as take 8 MB."""
-    return max(1, min(_BLOCK_VOLUMES, _BLOCK_BYTES // (n_voxels * dtype.itemsize)))
+    """Volumes that are worth reading at once: as many as take 5 MB, but at most 32.
+
+    And at least one for each thread that may work on them.
+    """
+    return max(n_threads(), min(_BLOCK_VOLUMES, _BLOCK_BYTES // (n_voxels * dtype.itemsize)))

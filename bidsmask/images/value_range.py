@@ -75,7 +75,7 @@ def value_range(series: Volumes) -> ValueRange:
         block_low, block_high = block.min(axis=0), block.max(axis=0)
         low = np.minimum(low, block_low) if volumes.start else block_low
         high = np.maximum(high, block_high) if volumes.start else block_high
-        bottom, top = _ends(series.scale(block))
+        bottom, top = ends_of(series.scale(block))
         lowest, highest = min(lowest, bottom), max(highest, top)
     low, high = series.scale(low), series.scale(high)
     return ValueRange(
@@ -83,7 +83,8 @@ def value_range(series: Volumes) -> ValueRange:
     )
 
 
-def _ends(block: Array) -> tuple[float, float]:
+def ends_of(block: Array) -> tuple[float, float]:
+    """Smallest and largest finite value of some volumes."""
     low, high = float(block.min()), float(block.max())
     if np.isfinite(low) and np.isfinite(high):
         return low, high

@@ -6,6 +6,7 @@ have to be computed that someone wants to see.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +15,19 @@ from bidsmask._typing import Array, FloatArray
 
 Box = tuple[slice, slice, slice]
 """Part of a lattice: a range of indices along x, y and z."""
+
+
+_ROWS_OF_BAND = 18
+"""Bands of fewer rows hold fewer entries that do not count, but are slower to multiply."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Band:
+    """Some rows of a matrix, and the columns in which they have entries that count."""
+
+    rows: slice
+    columns: slice
+    entries: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,11 +55,26 @@ class AxisMatrices:
         """Map volumes (n, X·Y·Z), flat with x running fastest, to (n, X'·Y'·Z')."""
         n_volumes = len(volumes)
         (x_out, x_in), (y_out, y_in), (z_out, z_in) = self.x.shape, self.y.shape, self.z.shape
-        mapped = volumes.reshape(-1, x_in) @ self.x.T  # one name: what is used up is let go
-        mapped = np.matmul(self.y, mapped.reshape(n_volumes * z_in, y_in, x_out))
-        mapped = np.matmul(self.z, mapped.reshape(n_volumes, z_in, y_out * x_out))
-        flat: FloatArray = mapped.reshape(n_volumes, z_out * y_out * x_out)
-        return flat
+        of_x, of_y, of_z = self._bands
+        dtype = np.result_type(volumes, self.x)
+        lines = volumes.reshape(-1, x_in)
+        mapped = np.empty((len(lines), x_out), dtype=dtype)
+        for band in of_x:
+            np.matmul(lines[:, band.columns], band.entries.T, out=mapped[:, band.rows])
+        for bands, n_in, n_out, n_planes, n_along in (
+            (of_y, y_in, y_out, n_volumes * z_in, x_out),
+            (of_z, z_in, z_out, n_volumes, y_out * x_out),
+        ):
+            planes = mapped.reshape(n_planes, n_in, n_along)
+            mapped = np.empty((n_planes, n_out, n_along), dtype=dtype)
+            for band in bands:
+                np.matmul(band.entries, planes[:, band.columns], out=mapped[:, band.rows])
+        return mapped.reshape(n_volumes, z_out * y_out * x_out)
+
+    @cached_property
+    def _bands(self) -> tuple[list["_Band"], ...]:
+        """Entries that count, of each matrix: neighbours depend on neighbours."""
+        return tuple(_bands_of(each) for each in (self.x, self.y, self.z))
 
     @property
     def source_shape(self) -> tuple[int, int, int]:
@@ -69,10 +98,9 @@ class AxisMatrices:
     @property
     def n_products(self) -> int:
         """Multiplications for one volume."""
-        (x_out, x_in), (y_out, y_in), (z_out, z_in) = self.x.shape, self.y.shape, self.z.shape
-        first = x_out * x_in * y_in * z_in
-        second = y_out * y_in * x_out * z_in
-        return int(first + second + z_out * z_in * x_out * y_out)
+        x, y, z = (sum(band.entries.size for band in bands) for bands in self._bands)
+        (x_out, _), (y_out, y_in), (_, z_in) = self.x.shape, self.y.shape, self.z.shape
+        return int(x * y_in * z_in + y * x_out * z_in + z * x_out * y_out)
 
     def to(self, target: Box | None = None, source: Box | None = None) -> Self:
         """Keep a part of the target (rows) and of the source (columns)."""
@@ -165,10 +193,22 @@ def cut(volumes: Array, shape: tuple[int, int, int], box: Box) -> Array:
     return volumes.reshape(len(volumes), *shape[::-1])[:, z, y, x]
 
 
+def _bands_of(matrix: FloatArray) -> list[_Band]:
+    """Cut a matrix into bands; entries below its precision, against the largest, do not count."""
+    counts = np.abs(matrix) > np.finfo(matrix.dtype).eps * np.abs(matrix).max(initial=0)
+    bands = []
+    for first in range(0, len(matrix), _ROWS_OF_BAND):
+        rows = slice(first, min(first + _ROWS_OF_BAND, len(matrix)))
+        columns = _reached(counts[rows])
+        entries = np.ascontiguousarray(matrix[rows, columns])
+        bands.append(_Band(rows=rows, columns=columns, entries=entries))
+    return bands
+
+
 def _range(axis: Array) -> slice:
     return slice(int(axis.min()), int(axis.max()) + 1)
 
 
-def _reached(matrix: FloatArray) -> slice:
+def _reached(matrix: Array) -> slice:
     columns = np.flatnonzero(matrix.any(axis=0))
     return _range(columns) if columns.size else slice(0, 1)

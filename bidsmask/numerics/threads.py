@@ -24,7 +24,7 @@ def one_thread_of_blas() -> AbstractContextManager[Any]:
 
 def on_threads(work: Callable[[int], None], n_items: int) -> None:
     """Do some work for each of the items 0, 1, ...: numpy and scipy free the interpreter in it."""
-    with ThreadPoolExecutor(_n_threads()) as threads:
+    with ThreadPoolExecutor(n_threads()) as threads:
         deque(threads.map(work, range(n_items)), maxlen=0)
 
 
@@ -39,16 +39,17 @@ def in_order(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[
     if len(items) < 2:
         yield from map(work, items)
         return
-    with one_thread_of_blas(), ThreadPoolExecutor(_n_threads()) as threads:
+    with one_thread_of_blas(), ThreadPoolExecutor(n_threads()) as threads:
         coming: deque[Future[Result]] = deque()
         for item in items:
             coming.append(threads.submit(work, item))
-            if len(coming) > _n_threads():
+            if len(coming) > n_threads():
                 yield coming.popleft().result()
         while coming:
             yield coming.popleft().result()
 
 
-def _n_threads() -> int:
+def n_threads() -> int:
+    """Threads of our own: as many as there are cores for this process, up to four."""
     known = hasattr(os, "sched_getaffinity")
     return min(_MOST_THREADS, len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1)

@@ -27,7 +27,7 @@ _REGIONS_TRIED = 8
 _PARTS = 4
 """Columns are multiplied in so many parts, on threads of their own."""
 
-_VOXELS_AT_ONCE = 1 << 14
+_VOXELS_AT_ONCE, _STRETCH = 1 << 14, 1 << 11
 _TURNED_AT_ONCE = 1 << 12  # stay in the cache until all volumes have been written side by side
 
 
@@ -144,8 +144,15 @@ class DenseWeights:
         return sums
 
     def changes(self, voxels: FloatArray) -> FloatArray:
-        """Weighted sums (n, P) of float32 voxels (n, V) in single precision."""
-        sums: FloatArray = voxels @ self._matrix.astype(np.float32, copy=False).T
+        """Weighted sums (n, P) of float32 voxels (n, V); stretches of voxels in single precision.
+
+        Stretches are added up in double precision: maps that resemble each other amplify what is
+        lost.
+        """
+        sums = np.zeros((len(voxels), len(self._matrix)))
+        for start in range(0, self.support.size, _STRETCH):
+            some = slice(start, start + _STRETCH)
+            sums += voxels[:, some] @ self._matrix[:, some].T.astype(np.float32, copy=False)
         return sums
 
 
