@@ -31,6 +31,9 @@ from bidsmask.numerics.weights import Products, Weights, n_folded
 VOLUMES_AT_ONCE = 16
 """Products, and statistics of regions, are far faster on some volumes than on one."""
 
+VOLUMES_OF_MAPS = 32
+"""Maps with a weight for each voxel are so large that reading them takes longer than products."""
+
 SECONDS_PER_PRODUCT = 2.5e-11
 """Of dense matrices, in single precision."""
 
@@ -161,7 +164,8 @@ class WeightsReader(Reader):
     def __init__(
         self, series: Volumes, reading: Reading, projection: RegionMeans | Maps, weights: Weights
     ) -> None:
-        super().__init__(series, reading, VOLUMES_AT_ONCE)
+        dense = isinstance(projection, Maps)
+        super().__init__(series, reading, VOLUMES_OF_MAPS if dense else VOLUMES_AT_ONCE)
         self._linear = projection
         self._smooths = reading.smooths
         self._support = weights.support

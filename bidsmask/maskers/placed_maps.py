@@ -10,7 +10,11 @@ from bidsmask._typing import Array, FloatArray, IntArray
 from bidsmask.images.accept import Series
 from bidsmask.images.grid import Grid
 from bidsmask.maskers.volumes import as_volume
-from bidsmask.numerics.resample import LinearSampler, resample_continuous
+from bidsmask.numerics.resample import (
+    LinearSampler,
+    resample_continuous,
+    resampling_matrices,
+)
 
 Rows = Callable[[], Iterator[Array]]
 """Goes through maps, each of shape (V_all,) and flat with x running fastest, from the start."""
@@ -90,14 +94,12 @@ def _support(shown: Array, grid: Grid, target: Grid) -> IntArray:
     """Voxels of the target that are interpolated from one that is shown, at least."""
     if grid == target:
         return np.flatnonzero(shown)
-    touched = resample_continuous(
-        as_volume(shown.astype(np.float64), grid),
-        grid.affine,
-        target.shape,
-        target.affine,
-        order=1,
-    )
-    return np.flatnonzero(touched.ravel(order="F"))
+    lattices = grid.shape, grid.affine, target.shape, target.affine
+    matrices = resampling_matrices(*lattices, order=1)
+    if matrices is not None:
+        return np.flatnonzero(matrices(shown[np.newaxis].astype(np.float64)))
+    volume = as_volume(shown.astype(np.float64), grid)
+    return np.flatnonzero(resample_continuous(volume, *lattices[1:], order=1).ravel(order="F"))
 
 
 def _sampler(grid: Grid, target: Grid, support: IntArray) -> Callable[[Array], Array]:

@@ -147,7 +147,7 @@ class MapFit(Maps):
     def __init__(self, maps: FloatArray, support: IntArray) -> None:
         super().__init__(maps, support)
         self._present = self._maps.any(axis=1)
-        self._gram = self._weights.products(self._maps)
+        self._gram = self._weights.gram()
         _refuse_collinear(self._gram_of_present(), np.flatnonzero(self._present))
         self._inverse = np.linalg.inv(self._gram_of_present())
 

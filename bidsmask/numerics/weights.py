@@ -27,7 +27,7 @@ _REGIONS_TRIED = 8
 _PARTS = 4
 """Columns are multiplied in so many parts, on threads of their own."""
 
-_VOXELS_AT_ONCE, _STRETCH = 1 << 14, 1 << 11
+_VOXELS_AT_ONCE, _STRETCH = 1 << 14, 1 << 12
 _TURNED_AT_ONCE = 1 << 12  # stay in the cache until all volumes have been written side by side
 
 
@@ -43,8 +43,11 @@ class Weights(Protocol):
         """Weighted sums (n, P) of voxels (n, V) in double precision."""
         ...
 
-    def changes(self, voxels: FloatArray) -> FloatArray:
-        """Weighted sums (n, P) of float32 voxels (n, V) in single precision."""
+    def changes(self, voxels: Array, first: FloatArray) -> FloatArray:
+        """Weighted sums (n, P) of what voxels (n, V) differ by from others (1, V).
+
+        In single precision.
+        """
         ...
 
 
@@ -106,9 +109,13 @@ class SparseWeights:
         """Weighted sums (n, P) of voxels (n, V) in double precision."""
         return self._multiplied(_upright(voxels, np.float64))
 
-    def changes(self, voxels: FloatArray) -> FloatArray:
-        """Weighted sums (n, P) of float32 voxels (n, V), in the precision of the weights."""
-        return self._multiplied(_upright(voxels, self._parts[0].dtype))
+    def changes(self, voxels: Array, first: FloatArray) -> FloatArray:
+        """Weighted sums (n, P) of what voxels (n, V) differ by from others (1, V)."""
+        upright = np.empty(voxels.shape[::-1], dtype=self._parts[0].dtype)
+        for start in range(0, voxels.shape[1], _TURNED_AT_ONCE):
+            some = slice(start, start + _TURNED_AT_ONCE)
+            np.subtract(voxels[:, some], first[:, some], out=upright[some].T)
+        return self._multiplied(upright)
 
     def _multiplied(self, upright: FloatArray) -> FloatArray:
         """Weighted sums (n, P) of voxels (V, n)."""
@@ -143,16 +150,25 @@ class DenseWeights:
             sums += voxels[:, some].astype(np.float64) @ self._matrix[:, some].T.astype(np.float64)
         return sums
 
-    def changes(self, voxels: FloatArray) -> FloatArray:
-        """Weighted sums (n, P) of float32 voxels (n, V); stretches of voxels in single precision.
+    def gram(self) -> FloatArray:
+        """Products (P, P) of the weights of each two columns, in double precision."""
+        gram = np.zeros((len(self._matrix), len(self._matrix)))
+        for start in range(0, self.support.size, _VOXELS_AT_ONCE):
+            some = self._matrix[:, start : start + _VOXELS_AT_ONCE].astype(np.float64)
+            gram += some @ some.T  # symmetric, which halves the work
+        return gram
 
-        Stretches are added up in double precision: maps that resemble each other amplify what is
-        lost.
+    def changes(self, voxels: Array, first: FloatArray) -> FloatArray:
+        """Weighted sums (n, P) of what voxels (n, V) differ by from others (1, V).
+
+        Stretches of voxels in single precision, which are then added up in double precision: maps
+        that resemble each other amplify what is lost.
         """
         sums = np.zeros((len(voxels), len(self._matrix)))
         for start in range(0, self.support.size, _STRETCH):
             some = slice(start, start + _STRETCH)
-            sums += voxels[:, some] @ self._matrix[:, some].T.astype(np.float32, copy=False)
+            change = np.subtract(voxels[:, some], first[:, some], dtype=np.float32)
+            sums += change @ self._matrix[:, some].T.astype(np.float32, copy=False)
         return sums
 
 
@@ -182,11 +198,7 @@ class Products:
         if self._first is None:
             self._first = voxels[:1].astype(np.float32)
             self._columns_of_first = self._weights.products(self._first)
-        change = np.empty(voxels.shape[::-1], dtype=np.float32).T  # upright, see `SparseWeights`
-        for start in range(0, voxels.shape[1], _TURNED_AT_ONCE):
-            some = slice(start, start + _TURNED_AT_ONCE)
-            np.subtract(voxels[:, some], self._first[:, some], out=change[:, some])
-        sums: FloatArray = self._columns_of_first + self._weights.changes(change)
+        sums: FloatArray = self._columns_of_first + self._weights.changes(voxels, self._first)
         return sums
 
 
