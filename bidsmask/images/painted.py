@@ -138,9 +138,9 @@ class PaintedNifti2(_Streamed, _nibabel.Nifti2Image):  # type: ignore[misc]
 def _volumes_of(key: Any) -> tuple[Any, tuple[Any, ...]]:
     """Take an index apart: what it says of the volumes, and of the three other axes."""
     items = list(key) if isinstance(key, tuple) else [key]
-    if Ellipsis in [item if item is Ellipsis else None for item in items]:
-        place = next(number for number, item in enumerate(items) if item is Ellipsis)
-        items[place : place + 1] = [slice(None)] * (4 - len(items) + 1)
+    places = [number for number, item in enumerate(items) if item is Ellipsis]
+    if places:
+        items[places[0] : places[0] + 1] = [slice(None)] * (4 - len(items) + 1)
     items += [slice(None)] * (4 - len(items))
     if len(items) > 4 or any(item is None for item in items):
         raise IndexError(f"An image of four axes cannot be looked at by {key!r}.")

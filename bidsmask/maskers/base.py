@@ -334,10 +334,6 @@ class Masker(Transformer):
         array = as_volume(flat if values.ndim == 2 else flat[0], columns.grid)
         return make_image(array, columns.grid, self._header_, self.t_r)
 
-    def _mask(self) -> tuple[BoolArray, Grid] | None:
-        """Return the fitted mask as an array, if there is one."""
-        return None if self.mask_img_ is None else mask_of(self.mask_img_)
-
 
 def mask_of(img: Any) -> tuple[BoolArray, Grid]:
     """Array (X, Y, Z) and grid of a mask that `read_mask` has read."""
