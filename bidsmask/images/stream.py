@@ -134,3 +134,8 @@ def volumes_per_block(n_voxels: int, dtype: np.dtype[Any]) -> int:
     And at least one for each thread that may work on them.
     """
     return max(n_threads(), min(_BLOCK_VOLUMES, _BLOCK_BYTES // (n_voxels * dtype.itemsize)))
+
+
+def most_bytes_of_blocks(n_voxels: int, voxel_bytes: int) -> int:
+    """Memory that the two blocks of a stream take at the most."""
+    return 2 * max(_BLOCK_BYTES, n_threads() * n_voxels * voxel_bytes)

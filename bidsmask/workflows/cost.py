@@ -17,11 +17,10 @@ from typing import Self
 
 import numpy as np
 
-from bidsmask.images.stream import BoldStream
+from bidsmask.images.stream import BoldStream, most_bytes_of_blocks
 from bidsmask.workflows.plan import RunPlan
 
 _BYTES_PER_MB = 1e6
-_BLOCK_BYTES = 1 << 23
 _CARPET_ROWS = 900
 
 _YARDSTICK_NUMBERS = 20_000
@@ -238,7 +237,7 @@ def _step_bytes(size: _Size) -> dict[str, float]:
     signals = one.bytes_per_value * size.extracted_values
     cleaned = signals * (1 + size.n_strategies)
     results = placed + cleaned + one.bytes_per_value * size.matrix_values
-    blocks = 2 * max(_BLOCK_BYTES, size.n_voxels * size.voxel_bytes)
+    blocks = most_bytes_of_blocks(size.n_voxels, size.voxel_bytes)
     return {
         "load_confounds": one.worker_bytes,
         "resample_atlas": one.worker_bytes
