@@ -55,10 +55,8 @@ class ValueRange:
         if not self.is_whole:
             return False
         target = box_around(voxels, operator.target_shape)
-        rows, places = (
-            operator.to(target=target),
-            within_box(voxels, operator.target_shape, target),
-        )
+        places = within_box(voxels, operator.target_shape, target)
+        rows = operator.to(target=target)
         low, high = self.low.astype(np.float64), self.high.astype(np.float64)
         middle: FloatArray = rows((low + high)[np.newaxis] / 2)[0, places]
         reach: FloatArray = rows.sizes()((high - low)[np.newaxis] / 2)[0, places]

@@ -8,8 +8,7 @@ from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.images.accept import Series
 from bidsmask.images.readers import read_all, readers_of
 from bidsmask.images.reading import Reading
-
-_SHOWN_VOLUMES = 16
+from bidsmask.maskers.seen import MOST_PICTURED
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,7 +67,7 @@ class Picture:
     """
 
     def __init__(self, n_volumes: int, n_voxels: int) -> None:
-        n_shown = min(n_volumes, _SHOWN_VOLUMES)
+        n_shown = min(n_volumes, MOST_PICTURED)
         self._chosen = np.linspace(0, n_volumes - 1, n_shown).astype(np.intp)
         self._sum = np.zeros(n_voxels, dtype=np.float32)  # enough for a picture
 
