@@ -17,7 +17,7 @@ from bidsmask._typing import Array, FloatArray
 from bidsmask.errors import DimensionError, ImageError, SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header, t_r_of
-from bidsmask.images.io import read_voxels, scaled, slope_and_intercept
+from bidsmask.images.io import read_voxels, slope_and_intercept, type_once_scaled
 from bidsmask.images.stream import BoldStream, volumes_per_block
 from bidsmask.numerics.threads import on_threads, one_thread_of_blas
 
@@ -230,7 +230,7 @@ class _Volume:
     def __init__(self, path: Path, header: Any) -> None:
         self._path = path
         self._header = header
-        self.dtype = _type_once_scaled(header)
+        self.dtype = type_once_scaled(header)
 
     def blocks(self) -> Iterator[tuple[slice, Array]]:
         values = read_voxels(self._path, self._header)
@@ -409,11 +409,6 @@ def _grid_of_file(path: Path, header: Any) -> Grid:
         stacklevel=2,
     )
     return Grid(shape=header.get_data_shape()[:3], affine=header.get_base_affine())
-
-
-def _type_once_scaled(header: Any) -> np.dtype[Any]:
-    one = np.zeros(1, dtype=data_dtype(header).newbyteorder("="))
-    return scaled(one, header).dtype
 
 
 def _as_nifti(header: Any) -> Any:

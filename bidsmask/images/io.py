@@ -168,6 +168,12 @@ def scaled(values: Array, header: Any) -> Array:
     return np.multiply(values, slope, dtype=np.float64) + intercept
 
 
+def type_once_scaled(header: Any) -> np.dtype[Any]:
+    """Type of the values of an image once they are scaled, in native byte order."""
+    one = np.zeros(1, dtype=data_dtype(header).newbyteorder("="))
+    return scaled(one, header).dtype
+
+
 def slope_and_intercept(header: Any) -> tuple[float, float]:
     """Scaling of a header; a slope of 0 or NaN means that there is none, as NIfTI has it."""
     slope, intercept = header.get_slope_inter()

@@ -11,7 +11,7 @@ from bidsmask._typing import Array
 from bidsmask.errors import ImageError
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header, t_r_of
-from bidsmask.images.io import scaled
+from bidsmask.images.io import scaled, type_once_scaled
 from bidsmask.images.payload import Payload
 from bidsmask.numerics.threads import n_threads
 
@@ -64,8 +64,7 @@ class BoldStream:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the values once they are scaled, in native byte order."""
-        one = np.zeros(1, dtype=data_dtype(self._header).newbyteorder("="))
-        return self.scale(one).dtype
+        return type_once_scaled(self._header)
 
     def blocks(self) -> Iterator[tuple[slice, Array]]:
         """Read the run from its first volume to its last byte.
