@@ -442,3 +442,22 @@ def test_a_table_without_an_index_says_which_columns_it_has(here, nilearn):
         bidsmask.NiftiLabelsMasker(here.labels_img, lut=lut).fit()
     with pytest.raises(KeyError):
         nilearn("NiftiLabelsMasker", labels_img=here.labels_img, lut=lut).fit()
+
+
+def test_maps_that_resemble_each_other_are_fitted_in_double_precision(image, nilearn):
+    """Nilearn fits float32 maps to images of few bits in single precision, and loses digits."""
+    rng = np.random.default_rng(0)
+    voxels = np.indices((12, 12, 12)).reshape(3, -1).T
+    centres = rng.uniform(2, 9, (24, 3))
+    squares = ((voxels[:, None] - centres) ** 2).sum(axis=-1)
+    maps = np.exp(-squares / (2 * 3.0**2)).astype(np.float32)
+    volumes = np.rint(1000 + 10 * rng.normal(size=(len(voxels), 30))).astype(np.int16)
+    exact = np.linalg.lstsq(maps.astype(np.float64), volumes.astype(np.float64), rcond=None)[0].T
+    shape = 12, 12, 12
+    maps_img = image(maps.reshape(*shape, -1))
+    func = image(volumes.reshape(*shape, -1))
+    ours = bidsmask.NiftiMapsMasker(maps_img, standardize=None).fit_transform(func)
+    theirs = nilearn("NiftiMapsMasker", maps_img=maps_img, standardize=None).fit_transform(func)
+    off = [np.abs(each - exact).max() / exact.std() for each in (ours, theirs)]
+    assert off[0] < 1e-4
+    assert off[1] > 5 * off[0]
