@@ -243,8 +243,10 @@ def _folding_is_cheaper(
     rows = operator.to(target=box_around(projection.support, operator.target_shape))
     moved = rows.to(source=rows.reach())
     if isinstance(projection, Maps):
-        to_fold = projection.n_columns * moved.n_products * SECONDS_PER_PRODUCT
-        each = projection.n_columns * int(np.prod(moved.source_shape)) * SECONDS_PER_PRODUCT
+        n_weights = projection.n_folded(operator)
+        share = n_weights / int(np.prod(moved.source_shape))
+        to_fold = share * moved.n_products * SECONDS_PER_PRODUCT
+        each = n_weights * SECONDS_PER_PRODUCT
     else:
         n_weights = n_folded(projection.regions, operator, single=single)
         to_fold = (

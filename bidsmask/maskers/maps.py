@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask._typing import Array, BoolArray, IntArray
 from bidsmask.errors import SpaceError
 from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
@@ -15,6 +15,7 @@ from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, warn
 from bidsmask.maskers.parameters import check_choice
 from bidsmask.maskers.placed_maps import PlacedMaps, read_maps
 from bidsmask.maskers.volumes import make_image, mask_on, refuse_other_grids
+from bidsmask.numerics.map_weights import MapWeights
 from bidsmask.numerics.maps import MapFit, WeightedMeans
 from bidsmask.numerics.projection import Projection
 
@@ -216,7 +217,7 @@ class NiftiMapsMasker(Masker):
         read = open_series(self.maps_img)
         target = self._fit_grid(read.grid, series)
         self._maps_ = read_maps(read, target)
-        if not self._maps_.weights.any():
+        if not self._maps_.weights.support.size:
             self._refuse_nothing(read, target)
         if self.mask_img_ is not None and (series is not None or self.resampling_target != "data"):
             self.mask_img_ = make_image(mask_on(*mask_of(self.mask_img_), target), target)
@@ -225,7 +226,7 @@ class NiftiMapsMasker(Masker):
 
     def _refuse_nothing(self, read: Series, target: Grid) -> None:
         """Say why there is no map on the grid that was wanted."""
-        if target != read.grid and read_maps(read, read.grid).weights.any():
+        if target != read.grid and read_maps(read, read.grid).weights.support.size:
             raise SpaceError(NONE_LEFT.format("resampling maps_img"))
         raise ValueError("maps_img contains no map: all its weights are 0.")
 
@@ -256,31 +257,29 @@ class NiftiMapsMasker(Masker):
 
     def _columns_on(self, maps: PlacedMaps) -> MapColumns:
         """Maps inside the mask, on the grid on which the maps are."""
-        weights, support = self._inside(maps)
-        hidden: BoolArray = np.logical_not(weights.any(axis=1))
+        weights = self._inside(maps)
+        hidden: BoolArray = weights.sizes() == 0
         if hidden.all():
             raise SpaceError(NONE_LEFT.format("applying mask to the maps image"))
         if not self.allow_overlap:
             _refuse_overlap(weights)
         kept = np.ones(hidden.size, bool) if self.keep_masked_maps or self.keep_empty else ~hidden
         return MapColumns(
-            projection=self._projection(weights if kept.all() else weights[kept], support),
+            projection=self._projection(weights.chosen(np.flatnonzero(kept))),
             grid=maps.grid,
             numbers=np.flatnonzero(kept),
             hidden=hidden[kept],
         )
 
-    def _inside(self, maps: PlacedMaps) -> tuple[FloatArray, IntArray]:
-        """Weights (P, V) inside the mask, and the flat indices of their voxels."""
+    def _inside(self, maps: PlacedMaps) -> MapWeights:
+        """Weights inside the mask."""
         if self.mask_img_ is None:
-            return maps.weights, maps.support
-        mask = mask_on(*mask_of(self.mask_img_), maps.grid).ravel(order="F")
-        inside = mask[maps.support]
-        return maps.weights[:, inside], maps.support[inside]
+            return maps.weights
+        return maps.weights.within(mask_on(*mask_of(self.mask_img_), maps.grid).ravel(order="F"))
 
-    def _projection(self, weights: FloatArray, support: IntArray) -> Projection:
+    def _projection(self, weights: MapWeights) -> Projection:
         kind = MapFit if self.strategy == "least_squares" else WeightedMeans
-        return kind(weights, support)
+        return kind(weights)
 
     # Transforming
 
@@ -291,12 +290,12 @@ class NiftiMapsMasker(Masker):
         elif self.resampling_target == "data" and maps.grid != series.grid:
             warn(RESAMPLING_ATLAS.format("maps"))
             maps = maps.on(series.grid)
-            if not maps.weights.any():
+            if not maps.weights.support.size:
                 raise SpaceError(NONE_LEFT.format("resampling maps_img"))
             columns = self._columns_on(maps)
         elif self.resampling_target == "maps" and maps.grid != series.grid:
             warn(RESAMPLING_IMAGES.format("maps"))
-        self._warn_of_masked(columns.numbers, len(maps.weights))
+        self._warn_of_masked(columns.numbers, maps.weights.n_maps)
         return columns
 
     def _warn_of_masked(self, kept: IntArray, n_maps: int) -> None:
@@ -319,15 +318,14 @@ class NiftiMapsMasker(Masker):
     # Painting back
 
     def _inverse(self) -> Columns:
-        weights, support = self._inside(self._maps_)
-        projection = self._projection(weights[self.map_numbers_], support)
+        projection = self._projection(self._inside(self._maps_).chosen(self.map_numbers_))
         return Columns(projection=projection, grid=self._maps_.grid)
 
 
-def _refuse_overlap(weights: FloatArray) -> None:
-    """Refuse voxels with a weight of either sign in several maps (P, V)."""
-    shown = np.abs(weights) > np.finfo(weights.dtype).eps
-    n_shared = int(np.count_nonzero(shown.sum(axis=0) > 1))
+def _refuse_overlap(weights: MapWeights) -> None:
+    """Refuse voxels with a weight of either sign in several maps."""
+    n_maps = weights.n_maps_of_voxels(least=np.finfo(weights.dtype).eps)
+    n_shared = int(np.count_nonzero(n_maps > 1))
     if n_shared:
         raise ValueError(
             f"Overlap detected in the maps: {n_shared} voxels have a weight in several. The "

@@ -1,23 +1,18 @@
 """Maps of weights on a grid, of which only the voxels are held that have a weight."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bidsmask._typing import Array, FloatArray, IntArray
+from bidsmask._typing import Array, FloatArray
 from bidsmask.images.accept import Series
 from bidsmask.images.grid import Grid
 from bidsmask.maskers.volumes import as_volume
-from bidsmask.numerics.resample import (
-    LinearSampler,
-    resample_continuous,
-    resampling_matrices,
-)
-
-Rows = Callable[[], Iterator[Array]]
-"""Goes through maps, each of shape (V_all,) and flat with x running fastest, from the start."""
+from bidsmask.numerics.map_weights import MapWeights, mapped_box, shown_box
+from bidsmask.numerics.resample import resample_continuous, resampling_matrices
+from bidsmask.numerics.separable import Box
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,32 +21,24 @@ class PlacedMaps:
 
     Parameters
     ----------
-    weights : float array of shape (P, V)
-    support : int array of shape (V,)
-        Flat indices (x runs fastest) of the voxels that have a weight in any map.
+    weights : MapWeights
     grid : Grid
     """
 
-    weights: FloatArray
-    support: IntArray
+    weights: MapWeights
     grid: Grid
-
-    def rows(self) -> Iterator[FloatArray]:
-        """Go through the maps, each of shape (V_all,)."""
-        for weights in self.weights:
-            whole = np.zeros(self.grid.n_voxels, dtype=weights.dtype)
-            whole[self.support] = weights
-            yield whole
 
     def array(self) -> FloatArray:
         """All maps, (X, Y, Z, P)."""
-        return as_volume(np.stack(list(self.rows())), self.grid)
+        return as_volume(np.stack(list(self.weights.volumes(self.grid.shape))), self.grid)
 
     def on(self, target: Grid) -> "PlacedMaps":
         """Put the maps on another grid, by linear interpolation."""
         if target == self.grid:
             return self
-        return _placed(self.rows, self.grid, target, self.weights.shape[0], self.weights.dtype)
+        return _placed(
+            self.weights.volumes(self.grid.shape), self.grid, target, self.weights.dtype
+        )
 
 
 def read_maps(series: Series, target: Grid) -> PlacedMaps:
@@ -60,7 +47,7 @@ def read_maps(series: Series, target: Grid) -> PlacedMaps:
     Parameters
     ----------
     series : Series
-        Gone through twice, and never held. NaN and infinite weights are 0.
+        Gone through once, and never held. NaN and infinite weights are 0.
     target : Grid
 
     Returns
@@ -69,46 +56,29 @@ def read_maps(series: Series, target: Grid) -> PlacedMaps:
         float64 unless the image is of a smaller type, then float32.
     """
     dtype = np.dtype(np.float64 if series.dtype.itemsize > 4 else np.float32)
-
-    def rows() -> Iterator[Array]:
-        for _, block in series.blocks():
-            for row in block:
-                yield _finite(series.scale(row))
-
-    return _placed(rows, series.grid, target, series.n_volumes, dtype)
+    volumes = (series.scale(volume) for _, block in series.blocks() for volume in block)
+    return _placed(volumes, series.grid, target, dtype)
 
 
-def _placed(rows: Rows, grid: Grid, target: Grid, n_maps: int, dtype: np.dtype[Any]) -> PlacedMaps:
-    shown = np.zeros(grid.n_voxels, dtype=bool)
-    for row in rows():
-        shown |= row != 0
-    support = _support(shown, grid, target)
-    weights = np.empty((n_maps, support.size), dtype=dtype)
-    sample = _sampler(grid, target, support)
-    for kept, row in zip(weights, rows(), strict=True):
-        kept[:] = sample(row)
-    return PlacedMaps(weights=weights, support=support, grid=target)
+def _placed(volumes: Iterable[Array], grid: Grid, target: Grid, dtype: Any) -> PlacedMaps:
+    place = _placing(grid, target)
+    weights = MapWeights.of_boxes(map(place, volumes), target.shape, dtype)
+    return PlacedMaps(weights=weights, grid=target)
 
 
-def _support(shown: Array, grid: Grid, target: Grid) -> IntArray:
-    """Voxels of the target that are interpolated from one that is shown, at least."""
+def _placing(grid: Grid, target: Grid) -> Callable[[Array], tuple[Box, Array]]:
+    """Give what puts one map, flat with x running fastest, on another grid."""
     if grid == target:
-        return np.flatnonzero(shown)
-    lattices = grid.shape, grid.affine, target.shape, target.affine
-    matrices = resampling_matrices(*lattices, order=1)
+        return lambda volume: shown_box(volume, grid.shape)
+    matrices = resampling_matrices(grid.shape, grid.affine, target.shape, target.affine, order=1)
     if matrices is not None:
-        return np.flatnonzero(matrices(shown[np.newaxis].astype(np.float64)))
-    volume = as_volume(shown.astype(np.float64), grid)
-    return np.flatnonzero(resample_continuous(volume, *lattices[1:], order=1).ravel(order="F"))
+        return lambda volume: mapped_box(matrices, volume)
 
+    def resampled(volume: Array) -> tuple[Box, Array]:
+        known = np.where(np.isfinite(volume), volume, 0)
+        moved = resample_continuous(
+            as_volume(known, grid), grid.affine, target.shape, target.affine, order=1
+        )
+        return shown_box(moved.ravel(order="F"), target.shape)
 
-def _sampler(grid: Grid, target: Grid, support: IntArray) -> Callable[[Array], Array]:
-    if grid == target:
-        return lambda row: row[support]
-    return LinearSampler(grid.shape, grid.affine, target.shape, target.affine, support)
-
-
-def _finite(row: Array) -> Array:
-    if row.dtype.kind == "f" and not (finite := np.isfinite(row)).all():
-        return np.where(finite, row, 0)
-    return row
+    return resampled

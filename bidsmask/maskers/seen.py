@@ -207,7 +207,7 @@ def _lost_in_run(masker: Any, seen: Seen) -> tuple[str, ...]:
         return _lost_regions(masker, masker._covered_)
     if unit == "map" and seen.signals is not None:
         shown = seen.columns[~np.isnan(seen.signals).all(axis=0)]
-        without = np.setdiff1d(np.arange(len(masker._maps_.weights)), masker.map_numbers_[shown])
+        without = np.setdiff1d(np.arange(masker._maps_.weights.n_maps), masker.map_numbers_[shown])
         return tuple(f"Map {number}: {HIDDEN_MAP}" for number in without)
     if unit == "sphere" and hasattr(masker, "n_voxels_"):
         empty = np.flatnonzero(masker.n_voxels_ == 0)

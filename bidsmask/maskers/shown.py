@@ -132,8 +132,8 @@ def _label_rows(masker: Any, values: Array, grid: Grid) -> tuple[Region, ...]:
 
 def _of_maps(masker: Any, cmap: Colormap | None, displayed: Any) -> Shown:
     maps: PlacedMaps = masker._maps_
-    n_maps = len(maps.weights)
-    some_negative = bool((maps.weights < 0).any())
+    n_maps, sizes = maps.weights.n_maps, maps.weights.sizes()
+    some_negative = bool(maps.weights.is_negative().any())
     colours, key = (
         (None, ()) if cmap is None else colours_of_levels(cmap, some_negative=some_negative)
     )
@@ -147,16 +147,15 @@ def _of_maps(masker: Any, cmap: Colormap | None, displayed: Any) -> Shown:
             key=key,
         )
         for number in _chosen(displayed, n_maps, "displayed_maps")
-        if maps.weights[number].any()
+        if sizes[number]
     )
     facts = (Fact(label="Maps", value=str(n_maps)),)
     return Shown(facts=facts, grid=maps.grid, views=views, regions=_map_rows(masker, maps))
 
 
 def _map_rows(masker: Any, maps: PlacedMaps) -> tuple[Region, ...]:
-    inside = _inside(masker, maps.grid)[maps.support]
-    sizes = np.count_nonzero(maps.weights, axis=1)
-    n_inside = [np.count_nonzero(weights[inside]) for weights in maps.weights]
+    sizes = maps.weights.sizes()
+    n_inside = maps.weights.within(_inside(masker, maps.grid)).sizes()
     return tuple(
         Region(
             label=str(number),
@@ -173,7 +172,7 @@ def _map_rows(masker: Any, maps: PlacedMaps) -> tuple[Region, ...]:
 def _levels(maps: PlacedMaps, number: int) -> IntArray:
     """Levels of a map, (X, Y, Z), in as little as holds them: there may be hundreds of maps."""
     levels = np.zeros(maps.grid.n_voxels, dtype=np.int8)
-    levels[maps.support] = levels_of(maps.weights[number])
+    levels[maps.weights.support] = levels_of(maps.weights.row(number))
     return as_volume(levels, maps.grid)
 
 

@@ -6,38 +6,47 @@ Both ways to get at them are projections, in the sense of `bidsmask.numerics.pro
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.numerics.map_weights import MapWeights
 from bidsmask.numerics.separable import AxisMatrices
-from bidsmask.numerics.weights import DenseWeights, fold_maps
 
 COLLINEAR = 1e-12
 """Maps are collinear if the smallest eigenvalue of their products is this share of the largest."""
 
 _MOST_IS_LOST = 1e-3
 
+_MAPS_TRIED = 4
+
 
 class Maps:
     """Maps on the voxels that have a weight in any of them."""
 
-    def __init__(self, maps: FloatArray, support: IntArray) -> None:
-        self._maps = _finite_maps(maps)
-        self.support: IntArray = np.array(support, dtype=np.intp)
-        self._weights = DenseWeights(self._maps, self.support)
+    def __init__(self, weights: MapWeights) -> None:
+        if not weights.are_finite():
+            raise ValueError("Maps have to be finite; make missing values 0.")
+        self._weights = weights
+
+    @property
+    def support(self) -> IntArray:
+        """Flat indices (x runs fastest) of the voxels that have a weight."""
+        return self._weights.support
 
     @property
     def n_columns(self) -> int:
         """Number of maps, P."""
-        return int(self._maps.shape[0])
+        return self._weights.n_maps
 
-    def weights(
-        self, operator: AxisMatrices | None = None, *, single: bool = False
-    ) -> DenseWeights:
+    def weights(self, operator: AxisMatrices | None = None, *, single: bool = False) -> MapWeights:
         """Weights of the voxels in each map; of the volumes before an operator maps them.
 
         They have the precision of the maps, `single` or not.
         """
-        if operator is None:
-            return self._weights
-        return fold_maps(self._maps, self.support, operator)
+        return self._weights if operator is None else self._weights.folded(operator)
+
+    def n_folded(self, operator: AxisMatrices) -> int:
+        """Estimate how many weights an operator would be folded into, from some of the maps."""
+        some = np.arange(0, self.n_columns, max(1, self.n_columns // _MAPS_TRIED))
+        n_weights = self._weights.chosen(some).folded(operator).n_weights
+        return round(n_weights * self.n_columns / max(some.size, 1))
 
     def from_products(self, products: FloatArray) -> FloatArray:
         """Columns (T, P) from the products of maps and finite volumes (T, P)."""
@@ -57,11 +66,8 @@ class WeightedMeans(Maps):
 
     Parameters
     ----------
-    maps : array of shape (P, V)
-        Weights of the supporting voxels; finite, not negative. A map without weight gives a
-        column of NaN.
-    support : int array of shape (V,)
-        Flat indices of the voxels, x running fastest.
+    weights : MapWeights
+        Finite, not negative. A map without weight gives a column of NaN.
 
     Raises
     ------
@@ -76,21 +82,22 @@ class WeightedMeans(Maps):
 
     Examples
     --------
-    >>> means = WeightedMeans(np.array([[1.0, 3.0]]), np.array([0, 1]))
+    >>> weights = MapWeights.of_matrix(np.array([[1.0, 3.0]]), np.array([0, 1]))
+    >>> means = WeightedMeans(weights)
     >>> means.project(np.array([[10.0, 20.0], [np.nan, 20.0]]))
     array([[17.5],
            [20. ]])
     """
 
-    def __init__(self, maps: FloatArray, support: IntArray) -> None:
-        super().__init__(maps, support)
-        negative = np.flatnonzero((self._maps < 0).any(axis=1))
+    def __init__(self, weights: MapWeights) -> None:
+        super().__init__(weights)
+        negative = np.flatnonzero(weights.is_negative())
         if negative.size:
             raise ValueError(
                 f"Map {negative[0]} (counted from 0) has negative weights: there is no weighted "
                 "mean. Fit the maps by least squares instead."
             )
-        self._totals = self._maps.sum(axis=1, dtype=np.float64)
+        self._totals = weights.totals()
 
     def project(self, voxels: Array) -> FloatArray:
         """Weighted mean of the finite voxels for each map: (T, V) -> (T, P), float64."""
@@ -106,9 +113,8 @@ class WeightedMeans(Maps):
 
     def expand(self, columns: FloatArray) -> FloatArray:
         """Give each voxel the mean of the maps' values, weighted by them: (T, P) -> (T, V)."""
-        weighted = self._maps.any(axis=1)
-        sums: FloatArray = columns[:, weighted] @ self._maps[weighted]
-        weights = np.broadcast_to(self._maps.sum(axis=0), sums.shape)
+        sums = self._weights.expanded(np.where(self._totals == 0, 0, columns))
+        weights = np.broadcast_to(self._weights.totals_of_voxels(), sums.shape)
         means: FloatArray = np.zeros_like(sums)
         np.divide(sums, weights, out=means, where=weights > 0)
         return means
@@ -119,11 +125,9 @@ class MapFit(Maps):
 
     Parameters
     ----------
-    maps : array of shape (P, V)
-        Values of the supporting voxels; finite, of any sign. Voxels outside of all maps need not
-        be there, they change nothing. A map of zeros gives a column of NaN.
-    support : int array of shape (V,)
-        Flat indices of the voxels, x running fastest.
+    weights : MapWeights
+        Finite, of any sign. Voxels outside of all maps need not be there, they change nothing. A
+        map of zeros gives a column of NaN.
 
     Raises
     ------
@@ -139,15 +143,16 @@ class MapFit(Maps):
 
     Examples
     --------
-    >>> fit = MapFit(np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]), np.array([0, 1, 2]))
+    >>> matrix = np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    >>> fit = MapFit(MapWeights.of_matrix(matrix, np.array([0, 1, 2])))
     >>> fit.project(np.array([[3.0, 8.0, 5.0]]))
     array([[3., 5.]])
     """
 
-    def __init__(self, maps: FloatArray, support: IntArray) -> None:
-        super().__init__(maps, support)
-        self._present = self._maps.any(axis=1)
-        self._gram = self._weights.gram()
+    def __init__(self, weights: MapWeights) -> None:
+        super().__init__(weights)
+        self._present = weights.sizes() > 0
+        self._gram = weights.gram()
         _refuse_collinear(self._gram_of_present(), np.flatnonzero(self._present))
         self._inverse = np.linalg.inv(self._gram_of_present())
 
@@ -177,8 +182,7 @@ class MapFit(Maps):
 
     def expand(self, columns: FloatArray) -> FloatArray:
         """Add the maps up: (T, P) -> (T, V)."""
-        expanded: FloatArray = columns[:, self._present] @ self._maps[self._present]
-        return expanded
+        return self._weights.expanded(np.where(self._present, columns, 0))
 
     def _gram_of_present(self) -> FloatArray:
         return self._gram[np.ix_(self._present, self._present)]
@@ -195,27 +199,17 @@ class MapFit(Maps):
     def _gram_of(self, known: BoolArray) -> FloatArray:
         """Products of the maps (P, P) within the known voxels."""
         whole = self._gram_of_present()
-        missing = self._maps[np.ix_(self._present, ~known)].astype(np.float64)
-        gram: FloatArray = whole - missing @ missing.T
+        present = np.ix_(self._present, self._present)
+        gram: FloatArray = whole - self._weights.gram(~known)[present]
         if (np.diag(gram) > _MOST_IS_LOST * np.diag(whole)).all():
             return gram
-        maps = self._maps[np.ix_(self._present, known)].astype(np.float64)
-        return np.asarray(maps @ maps.T)  # slower, but nothing cancels
+        return self._weights.gram(known)[present]  # slower, but nothing cancels
 
 
 def _quotients(sums: FloatArray, weights: FloatArray) -> FloatArray:
     means: FloatArray = np.full_like(sums, np.nan)
     np.divide(sums, weights, out=means, where=weights > 0)
     return means
-
-
-def _finite_maps(maps: FloatArray) -> FloatArray:
-    """Maps as floating-point numbers; those of single precision stay, and take half the space."""
-    single = maps.dtype == np.float32
-    numbers: FloatArray = np.asarray(maps, dtype=np.float32 if single else np.float64)
-    if not np.isfinite(numbers).all():
-        raise ValueError("Maps have to be finite; make missing values 0.")
-    return numbers
 
 
 def _is_collinear(gram: FloatArray) -> bool:

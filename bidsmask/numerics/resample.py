@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
-from bidsmask.numerics.affine import apply_affine, same_grid
+from bidsmask._typing import Array, BoolArray, FloatArray
+from bidsmask.numerics.affine import same_grid
 from bidsmask.numerics.morphology import add_neighbours
 from bidsmask.numerics.separable import AxisMatrices
 
@@ -254,67 +254,6 @@ def _places(n_target: int, scale: float, offset: float) -> FloatArray:
 
 def _is_outside(places: FloatArray, n_source: int) -> BoolArray:
     return (places < 0) | (places > n_source - 1)
-
-
-class LinearSampler:
-    """Linear interpolation at chosen voxels of another lattice.
-
-    What `resample_continuous` does with order 1 to all voxels, for those that are wanted.
-
-    Parameters
-    ----------
-    shape : three ints
-        Of the source.
-    affine : array of shape (4, 4)
-        From voxels of the source to mm. Not singular.
-    target_shape, target_affine
-        As in `resample_continuous`.
-    voxels : int array of shape (V,)
-        Flat indices on the target lattice, x running fastest. They lie inside of the source;
-        what rounding puts just outside is put back.
-
-    Examples
-    --------
-    >>> shifted = np.eye(4)
-    >>> shifted[0, 3] = 0.25
-    >>> LinearSampler((3, 1, 1), np.eye(4), (3, 1, 1), shifted, np.array([0, 1]))(
-    ...     np.array([0.0, 10.0, 20.0])
-    ... )
-    array([ 2.5, 12.5])
-    """
-
-    def __init__(
-        self,
-        shape: tuple[int, int, int],
-        affine: FloatArray,
-        target_shape: tuple[int, int, int],
-        target_affine: FloatArray,
-        voxels: IntArray,
-    ) -> None:
-        to_source = _to_source(affine, target_shape, target_affine)
-        target = np.column_stack(np.unravel_index(voxels, target_shape, order="F"))
-        places = apply_affine(to_source, target).clip(0, np.array(shape) - 1)
-        below = np.minimum(places.astype(np.int64), np.maximum(np.array(shape) - 2, 0))
-        self._shares = (places - below).T  # (3, V): how far on towards the next voxel
-        steps = np.array([1, shape[0], shape[0] * shape[1]])
-        self._first = below @ steps
-        self._steps = np.where(np.array(shape) > 1, steps, 0).tolist()
-
-    def __call__(self, values: Array) -> FloatArray:
-        """Interpolate between values (V_source,), flat with x running fastest: (V,), float64."""
-        return self._along(2, values.astype(np.float64, copy=False), 0)
-
-    def _along(self, axis: int, values: FloatArray, offset: int) -> FloatArray:
-        """Interpolate along an axis and those before it, so many voxels on from the first one."""
-        if axis < 0:
-            taken: FloatArray = np.take(values[offset:], self._first)
-            return taken
-        below = self._along(axis - 1, values, offset)
-        above = self._along(axis - 1, values, offset + self._steps[axis])
-        above -= below
-        above *= self._shares[axis]
-        above += below
-        return above
 
 
 def _interpolated(

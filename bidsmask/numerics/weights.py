@@ -27,7 +27,6 @@ _REGIONS_TRIED = 8
 _PARTS = 4
 """Columns are multiplied in so many parts, on threads of their own."""
 
-_VOXELS_AT_ONCE, _STRETCH = 1 << 14, 1 << 12
 _TURNED_AT_ONCE = 1 << 12  # stay in the cache until all volumes have been written side by side
 
 
@@ -123,55 +122,6 @@ class SparseWeights:
         return np.vstack(list(sums)).T
 
 
-class DenseWeights:
-    """A weight for each voxel in each column.
-
-    Parameters
-    ----------
-    matrix : float array of shape (P, V)
-    support : int array of shape (V,)
-        Flat indices of the voxels, x running fastest.
-
-    Examples
-    --------
-    >>> DenseWeights(np.array([[1.0, 3.0]]), np.array([0, 1])).products(np.array([[10, 20]]))
-    array([[70.]])
-    """
-
-    def __init__(self, matrix: FloatArray, support: IntArray) -> None:
-        self._matrix = matrix
-        self.support = support
-
-    def products(self, voxels: Array) -> FloatArray:
-        """Weighted sums (n, P) of voxels (n, V) in double precision."""
-        sums = np.zeros((len(voxels), len(self._matrix)))
-        for start in range(0, self.support.size, _VOXELS_AT_ONCE):
-            some = slice(start, start + _VOXELS_AT_ONCE)
-            sums += voxels[:, some].astype(np.float64) @ self._matrix[:, some].T.astype(np.float64)
-        return sums
-
-    def gram(self) -> FloatArray:
-        """Products (P, P) of the weights of each two columns, in double precision."""
-        gram = np.zeros((len(self._matrix), len(self._matrix)))
-        for start in range(0, self.support.size, _VOXELS_AT_ONCE):
-            some = self._matrix[:, start : start + _VOXELS_AT_ONCE].astype(np.float64)
-            gram += some @ some.T  # symmetric, which halves the work
-        return gram
-
-    def changes(self, voxels: Array, first: FloatArray) -> FloatArray:
-        """Weighted sums (n, P) of what voxels (n, V) differ by from others (1, V).
-
-        Stretches of voxels in single precision, which are then added up in double precision: maps
-        that resemble each other amplify what is lost.
-        """
-        sums = np.zeros((len(voxels), len(self._matrix)))
-        for start in range(0, self.support.size, _STRETCH):
-            some = slice(start, start + _STRETCH)
-            change = np.subtract(voxels[:, some], first[:, some], dtype=np.float32)
-            sums += change @ self._matrix[:, some].T.astype(np.float32, copy=False)
-        return sums
-
-
 class Products:
     """Weighted sums of the volumes of one run, block by block.
 
@@ -249,38 +199,6 @@ def _fold_region(
     size = np.abs(weights)
     kept = np.flatnonzero(size > negligible * size.max())
     return from_box(kept, operator.source_shape, source), weights[kept]
-
-
-def fold_maps(maps: FloatArray, support: IntArray, operator: AxisMatrices) -> DenseWeights:
-    """Products of maps with mapped volumes, as weights on the volumes before.
-
-    Parameters
-    ----------
-    maps : array of shape (P, V)
-        Weights on the target of the operator.
-    support : int array of shape (V,)
-        Flat indices of the voxels that they are of.
-    operator : AxisMatrices
-        What is done to volumes before they are multiplied.
-
-    Returns
-    -------
-    weights : DenseWeights
-        On the source of the operator, of the type of the maps.
-    """
-    target = box_around(support, operator.target_shape)
-    near = operator.without(NEGLIGIBLE[maps.dtype == np.float32]).to(target=target)
-    source = near.reach()
-    adjoint = near.to(source=source).adjoint
-    places = within_box(support, operator.target_shape, target)
-    box = np.zeros((1, int(np.prod(box_shape(target)))))
-    box[0, places] = 1
-    shown = np.flatnonzero(adjoint.sizes()(box))
-    matrix = np.empty((len(maps), shown.size), dtype=maps.dtype)
-    for row, weights in zip(matrix, maps, strict=True):
-        box[0, places] = weights
-        row[:] = adjoint(box)[0, shown]
-    return DenseWeights(matrix, from_box(shown, operator.source_shape, source))
 
 
 def _upright(voxels: Array, dtype: Any) -> Array:

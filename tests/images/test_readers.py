@@ -16,6 +16,7 @@ from bidsmask.images.moving import VolumeByVolume
 from bidsmask.images.readers import read_all, readers_of
 from bidsmask.images.reading import Reading
 from bidsmask.images.value_range import value_range
+from bidsmask.numerics.map_weights import MapWeights
 from bidsmask.numerics.maps import MapFit, WeightedMeans
 from bidsmask.numerics.projection import (
     LabelMeans,
@@ -67,9 +68,9 @@ def projections(grid):
         "spheres": SphereMeans([region[:9] for region in regions]),
         "medians": RegionStatistic(regions, "median"),
         "eigenvariates": RegionStatistic(regions, "first_eigenvariate"),
-        "maps": MapFit(weights, support),
-        "single maps": MapFit(weights.astype(np.float32), support),
-        "weighted maps": WeightedMeans(weights, support),
+        "maps": MapFit(MapWeights.of_matrix(weights, support)),
+        "single maps": MapFit(MapWeights.of_matrix(weights.astype(np.float32), support)),
+        "weighted maps": WeightedMeans(MapWeights.of_matrix(weights, support)),
         "voxels": VoxelSelection(support),
     }
 
@@ -136,7 +137,7 @@ def test_folding_pays_for_long_runs(kind, n_volumes, folds):
     projection = LabelMeans(regions, np.arange(1, 65))
     if kind == "maps":
         support = np.flatnonzero(regions)
-        projection = MapFit(np.eye(5)[regions[support] % 5].T, support)
+        projection = MapFit(MapWeights.of_matrix(np.eye(5)[regions[support] % 5].T, support))
     smoothing = smoothing_matrices((40, 40, 40), np.diag([3.0, 3, 3, 1]), 5.0)
     assert readers._folding_is_cheaper(n_volumes, projection, smoothing, single=True) is folds
 

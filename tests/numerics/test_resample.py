@@ -7,7 +7,6 @@ from nilearn.image import resample_img
 
 from bidsmask.numerics.affine import apply_affine
 from bidsmask.numerics.resample import (
-    LinearSampler,
     resample_continuous,
     resample_nearest,
     resampling_matrices,
@@ -327,19 +326,3 @@ def test_the_nearest_voxels_of_parallel_lattices_are_those_of_scipy(seed, other)
     )
     resampled = resample_nearest(labels, source, TARGET_SHAPE, target, fill=-1)
     np.testing.assert_array_equal(resampled, expected)
-
-
-@given(seed=SEEDS, other=SEEDS, turned=st.booleans())
-def test_a_sample_is_the_whole_at_chosen_voxels(seed, other, turned):
-    volume = np.random.default_rng(seed).normal(size=SOURCE_SHAPE)
-    source, target = parallel_affine(seed), parallel_affine(other)
-    if turned:
-        target[:2, :2] = [[1.1, -0.4], [0.5, 0.9]]
-    everything = resample_continuous(volume + 1000, source, TARGET_SHAPE, target, order=1)
-    inside = np.flatnonzero(everything.ravel(order="F"))
-    sample = LinearSampler(SOURCE_SHAPE, source, TARGET_SHAPE, target, inside)
-    np.testing.assert_allclose(
-        sample((volume + 1000).ravel(order="F")),
-        everything.ravel(order="F")[inside],
-        rtol=1e-12,
-    )

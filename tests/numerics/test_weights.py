@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bidsmask.numerics.map_weights import MapWeights
 from bidsmask.numerics.maps import MapFit, WeightedMeans
 from bidsmask.numerics.projection import LabelMeans, SphereMeans
 from bidsmask.numerics.smooth import smoothing_matrices
-from bidsmask.numerics.weights import DenseWeights, Products, SparseWeights
+from bidsmask.numerics.weights import Products, SparseWeights
 
 SHAPE, AFFINE = (9, 8, 7), np.diag([-2.0, 2.0, 2.5, 1.0])
 N_VOXELS = 9 * 8 * 7
@@ -26,7 +27,7 @@ def sphere_means(rng):
 def maps(kind):
     def make(rng):
         support = np.sort(rng.choice(N_VOXELS, 200, replace=False))
-        return kind(rng.random((4, 200)), support)
+        return kind(MapWeights.of_matrix(rng.random((4, 200)), support))
 
     return make
 
@@ -62,7 +63,9 @@ def test_single_precision_is_spent_on_what_changes(dtype, seed):
     voxels = (10_000 + 20 * rng.normal(size=(12, 50))).astype(dtype)
     matrix = rng.random((3, 50))
     exact = voxels.astype(np.float64) @ matrix.astype(np.float32).T.astype(np.float64)
-    products = Products(DenseWeights(matrix.astype(np.float32), np.arange(50)), single=True)
+    products = Products(
+        MapWeights.of_matrix(matrix.astype(np.float32), np.arange(50)), single=True
+    )
     blocks = np.vstack([products(voxels[:5]), products(voxels[5:])])
     assert np.max(np.abs(blocks - exact) / exact.std(axis=0)) < 1e-5
 
