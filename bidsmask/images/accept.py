@@ -19,7 +19,7 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header, t_r_of
 from bidsmask.images.io import read_voxels, slope_and_intercept, type_once_scaled
 from bidsmask.images.stream import BoldStream, volumes_per_block
-from bidsmask.numerics.threads import on_threads, one_thread_of_blas
+from bidsmask.numerics.threads import Crew, one_thread_of_blas
 
 _NIFTI = (".nii", ".nii.gz")
 
@@ -135,6 +135,7 @@ class Series:
         work : function of a number and a volume
             The volume (X, Y, Z) is as in `volumes`.
         """
+        crew = Crew()
         for volumes, block in self.blocks():
 
             def work_on(row: int, block: Array = block, first: int = volumes.start) -> None:
@@ -142,7 +143,7 @@ class Series:
                 work(first + row, volume)
 
             with one_thread_of_blas():
-                on_threads(work_on, len(block))
+                crew.do(work_on, len(block))
 
     def single(self) -> Array:
         """Copy the only volume, (X, Y, Z), in native byte order.

@@ -14,7 +14,7 @@ from bidsmask.images.value_range import ValueRange, ends_of
 from bidsmask.numerics.resample import resample_continuous, resampling_matrices
 from bidsmask.numerics.separable import AxisMatrices, Box, box_around, cut, within_box
 from bidsmask.numerics.smooth import smooth_volume, smoothing_matrices
-from bidsmask.numerics.threads import on_threads
+from bidsmask.numerics.threads import Crew
 
 RangeOfRun = Callable[[], ValueRange]
 """Gives the range of the run; that takes a pass over it, the first time."""
@@ -58,6 +58,7 @@ class ByAxes:
         self._shape = series.grid.shape
         self._moves = series.grid != reading.grid
         self._one_by_one = VolumeByVolume(series, reading, range_of_run)
+        self._crew = Crew()
         target = box_around(support, reading.grid.shape)
         self._places = within_box(support, reading.grid.shape, target)
         self._steps: list[_Centred] = []
@@ -110,7 +111,7 @@ class ByAxes:
         def fill(row: int) -> None:
             voxels[row] = moved(row)
 
-        on_threads(fill, len(block))
+        self._crew.do(fill, len(block))
         return voxels
 
     def _moved(self, values: Array, clip: _Clip) -> FloatArray:
@@ -181,6 +182,7 @@ class VolumeByVolume:
         self._series = series
         self._reading = reading
         self._range_of_run = range_of_run
+        self._crew = Crew()
 
     def __call__(self, block: Array) -> FloatArray:
         """Give the voxels (n, V) of the support of a block (n, V_all)."""
@@ -193,7 +195,7 @@ class VolumeByVolume:
             volume = self._series.scale(block[row]).reshape(self._series.grid.shape, order="F")
             voxels[row] = self._moved(volume).ravel(order="F")[support]
 
-        on_threads(fill, len(block))
+        self._crew.do(fill, len(block))
         return voxels
 
     def unsettled(self) -> IntArray:

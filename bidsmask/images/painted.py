@@ -70,9 +70,14 @@ class PaintedVolumes:
         return 4
 
     def volumes(self) -> Iterator[Array]:
-        """Go through the volumes, each of shape (V_all,), flat with x running fastest."""
+        """Go through the volumes, each of shape (V_all,), flat with x running fastest.
+
+        Overwritten once the next one is asked for: copy what has to stay.
+        """
+        flat = np.zeros((1, self._grid.n_voxels), dtype=self.dtype)
         for number in range(len(self._columns)):
-            yield self._painted(np.array([number]))[0]
+            self._paint(np.array([number]), flat)
+            yield flat[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False:
@@ -85,11 +90,14 @@ class PaintedVolumes:
     def __getitem__(self, key: Any) -> Any:
         chosen, rest = _volumes_of(key)
         numbers = np.atleast_1d(np.arange(len(self._columns))[chosen])
-        volumes = self._painted(numbers).reshape(-1, *self._grid.shape[::-1]).T  # (X, Y, Z, n)
+        flat = np.zeros((numbers.size, self._grid.n_voxels), dtype=self.dtype)
+        self._paint(numbers, flat)
+        volumes = flat.reshape(-1, *self._grid.shape[::-1]).T  # (X, Y, Z, n)
         of_time: Any = 0 if isinstance(chosen, (int, np.integer)) else slice(None)
         return volumes[(*rest, of_time)]
 
-    def _painted(self, numbers: Array) -> Array:
+    def _paint(self, numbers: Array, flat: Array) -> None:
+        """Paint some volumes onto others (n, V_all) that are 0 or have been painted before."""
         rows = self._columns[numbers]
         for number, row in zip(numbers, rows, strict=True):
             if checksum(row) != self._checksums[number]:
@@ -98,9 +106,7 @@ class PaintedVolumes:
                     "this image was made of them. Write or copy the image first, or give it a "
                     "copy of the signals."
                 )
-        flat = np.zeros((len(rows), self._grid.n_voxels), dtype=self.dtype)
         flat[:, self._projection.support] = self._projection.expand(rows)
-        return flat
 
 
 class _Streamed:

@@ -22,10 +22,18 @@ def one_thread_of_blas() -> AbstractContextManager[Any]:
     return limits
 
 
-def on_threads(work: Callable[[int], None], n_items: int) -> None:
-    """Do some work for each of the items 0, 1, ...: numpy and scipy free the interpreter in it."""
-    with ThreadPoolExecutor(n_threads()) as threads:
-        deque(threads.map(work, range(n_items)), maxlen=0)
+class Crew:
+    """Threads that work again and again; they end when nobody holds the crew any more."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(n_threads())
+
+    def do(self, work: Callable[[int], None], n_items: int) -> None:
+        """Do some work for each of the items 0, 1, ..., and wait until all is done.
+
+        numpy and scipy free the interpreter meanwhile.
+        """
+        deque(self._threads.map(work, range(n_items)), maxlen=0)
 
 
 def in_order(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
