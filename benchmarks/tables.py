@@ -38,8 +38,16 @@ def _compared_row(name: str, result: Results) -> list[str]:
         f"{summary['ratio_processor_s']}×",
         memory,
         _verdict(reached, result),
-        f"{summary['difference_sd']:.0e}{verdict}",
+        f"{summary['difference_sd']:.0e}{_off(summary)}{verdict}",
     ]
+
+
+def _off(summary: Results) -> str:
+    """Say how far each is off double precision, where that was looked at."""
+    off = summary.get("off_sd")
+    if off is None:
+        return ""
+    return f" (off double precision: bidsmask {off['bidsmask']:.0e}, nilearn {off['nilearn']:.0e})"
 
 
 def _stream_row(name: str, result: Results) -> list[str]:

@@ -57,6 +57,9 @@ class Workload:
         See `EXACT`.
     integers : bool
         Whether nilearn cuts the fraction off its result, so that ours has to lose it, too.
+    volume_alone : bool
+        Whether the signals of a volume depend on that volume alone, and nilearn computes them in
+        single precision: some volumes in double precision then tell which tool is nearer.
     run : Run or None
         Where it is not the run that all are measured on.
     """
@@ -68,6 +71,7 @@ class Workload:
     writes: bool = False
     limit: float = EXACT
     integers: bool = False
+    volume_alone: bool = False
     run: Run | None = None
 
 
@@ -105,7 +109,7 @@ WORKLOADS = {
         limit=CLOSE,
     ),
     "labels-median": _labels(parameters={"strategy": "median"}),
-    "labels-smoothed": _labels(parameters={"smoothing_fwhm": 6}, limit=CLOSE),
+    "labels-smoothed": _labels(parameters={"smoothing_fwhm": 6}, limit=CLOSE, volume_alone=True),
     "labels-grid": _labels(
         parameters={"resampling_target": "labels"},
         limit=CLOSE,
@@ -116,11 +120,13 @@ WORKLOADS = {
         masker="NiftiMapsMasker",
         files=_maps(64),
         limit=CLOSE,
+        volume_alone=True,
     ),
     "maps256": Workload(
         masker="NiftiMapsMasker",
         files=_maps(256),
         limit=CLOSE,
+        volume_alone=True,
     ),
     "spheres": Workload(
         masker="NiftiSpheresMasker",
@@ -177,6 +183,25 @@ def perform(workload: Workload, tool: str, inputs: Inputs, run: Run, written: Pa
         return signals
     masker.inverse_transform(signals).to_filename(written)
     return None
+
+
+def in_double_precision(
+    workload: Workload, inputs: Inputs, run: Run, volumes: slice
+) -> np.ndarray:
+    """Signals (n, P) of some volumes by nilearn, given everything in double precision."""
+    import nibabel as nib
+
+    def double(path: Path, volumes: slice = slice(None)) -> Any:
+        image = nib.load(path)
+        return nib.Nifti1Image(np.asarray(image.dataobj[..., volumes], float), image.affine)
+
+    given = arguments(workload, inputs, run)
+    files = given["files"]
+    if "maps_img" in files:
+        files = {"maps_img": double(files["maps_img"])}
+    masker_class = getattr(import_module(MODULES["nilearn"]), workload.masker)
+    masker = masker_class(**_as_text(files), **workload.parameters, dtype="float64")
+    return masker.fit_transform(double(given["bold"], volumes))
 
 
 def perform_atlases(tool: str, inputs: Inputs, run: Run, n_atlases: int) -> np.ndarray:
