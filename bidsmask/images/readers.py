@@ -46,6 +46,14 @@ SECONDS_TO_FOLD_WEIGHT, SECONDS_TO_FOLD_COLUMN = 1e-7, 2e-4
 class Reader:
     """Takes the blocks of a run, one after the other, and keeps columns.
 
+    Parameters
+    ----------
+    series : Volumes
+    reading : Reading
+    volumes_at_once : int, optional
+        Columns are made of so many volumes at once, however the run is cut into blocks; by
+        default of those of a block, where it makes no difference.
+
     Attributes
     ----------
     finite : bool array of shape (V,)
@@ -53,7 +61,9 @@ class Reader:
         the projection.
     """
 
-    def __init__(self, series: Volumes, reading: Reading, volumes_at_once: int = 1) -> None:
+    def __init__(
+        self, series: Volumes, reading: Reading, volumes_at_once: int | None = None
+    ) -> None:
         self._series = series
         self._projection = reading.projection
         self._at_once = volumes_at_once
@@ -69,7 +79,7 @@ class Reader:
     def read(self, block: Array) -> None:
         """Take the next block (n, V_all), as it is stored."""
         self._waiting.append(self._voxels(block))
-        while sum(map(len, self._waiting)) >= self._at_once:
+        while sum(map(len, self._waiting)) >= (self._at_once or 1):
             self._keep()
 
     def unsettled(self) -> IntArray:
@@ -98,10 +108,10 @@ class Reader:
         return voxels if as_they_are else self._projection.project(voxels)
 
     def _keep(self) -> None:
-        """Keep the columns of so many volumes, or of what is left, however a run is cut."""
+        """Keep the columns of as many volumes as are wanted at once, or of what is left."""
         alone = len(self._waiting) == 1
         voxels = self._waiting[0] if alone else np.concatenate(self._waiting)
-        n_volumes = min(self._at_once, len(voxels))
+        n_volumes = min(self._at_once or len(voxels), len(voxels))
         self._kept[self._n_kept : self._n_kept + n_volumes] = self._columns(voxels[:n_volumes])
         self._n_kept += n_volumes
         self._waiting = [voxels[n_volumes:]] if n_volumes < len(voxels) else []
@@ -131,7 +141,7 @@ class MovedReader(Reader):
         series: Volumes,
         reading: Reading,
         move: ByAxes | VolumeByVolume,
-        volumes_at_once: int = 1,
+        volumes_at_once: int | None = None,
     ) -> None:
         super().__init__(series, reading, volumes_at_once)
         self._move = move
@@ -201,7 +211,7 @@ def readers_of(series: Volumes, readings: Sequence[Reading]) -> list[Reader]:
 
 def _reader_of(series: Volumes, reading: Reading, range_of_run: RangeOfRun) -> Reader:
     projection = reading.projection
-    at_once = VOLUMES_AT_ONCE if isinstance(projection, RegionStatistic) else 1
+    at_once = VOLUMES_AT_ONCE if isinstance(projection, RegionStatistic) else None
     if series.grid == reading.grid and not reading.smooths:
         if isinstance(projection, Maps):
             return WeightsReader(series, reading, projection, projection.weights())

@@ -350,12 +350,14 @@ def voxels_of_labels(labels_flat: IntArray, ids: IntArray) -> tuple[IntArray, ..
     >>> voxels_of_labels(np.array([0, 7, 7, 5]), np.array([5, 7]))
     (array([3]), array([1, 2]))
     """
-    ids = np.asarray(ids)
-    column_of_voxel = _columns(np.asarray(labels_flat), ids)
-    labelled = np.flatnonzero(column_of_voxel >= 0)
-    order = np.argsort(column_of_voxel[labelled], kind="stable")
-    n_voxels = np.bincount(column_of_voxel[labelled], minlength=ids.size)
-    return tuple(np.split(labelled[order], np.cumsum(n_voxels)[:-1])[: ids.size])
+    ids, labels = np.asarray(ids), np.asarray(labels_flat)
+    voxels = np.arange(labels.size) if 0 in ids else np.flatnonzero(labels)
+    columns = _columns(labels[voxels], ids)
+    asked_for = columns >= 0
+    voxels, columns = voxels[asked_for], columns[asked_for]
+    order = np.argsort(columns, kind="stable")
+    n_voxels = np.bincount(columns, minlength=ids.size)
+    return tuple(np.split(voxels[order], np.cumsum(n_voxels)[:-1])[: ids.size])
 
 
 def _columns(labels: IntArray, ids: IntArray) -> IntArray:
