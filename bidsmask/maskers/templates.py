@@ -47,7 +47,8 @@ def compute_brain_mask(
     threshold: float = 0.5,
     connected: bool | None = None,
     opening: int | bool | None = None,
-    *,
+    memory: Any = None,
+    verbose: int = 0,
     mask_type: Literal["whole-brain", "gm", "wm"] = "whole-brain",
 ) -> Any:
     """Mask the brain, or one of its tissues, in an image that lies in MNI space.
@@ -63,6 +64,8 @@ def compute_brain_mask(
     opening : int or bool, optional
         Voxels by which the mask is opened and closed. By default 2 for the whole brain and 0 for
         tissues.
+    memory, verbose : optional
+        For scripts written for nilearn. There is nothing to keep, and nothing to say.
     mask_type : {"whole-brain", "gm", "wm"}
 
     Returns
@@ -100,7 +103,8 @@ def compute_multi_brain_mask(
     threshold: float = 0.5,
     connected: bool | None = None,
     opening: int | bool | None = None,
-    *,
+    memory: Any = None,
+    verbose: int = 0,
     mask_type: Literal["whole-brain", "gm", "wm"] = "whole-brain",
 ) -> Any:
     """Mask the brain in images on one grid, that of the first; see `compute_brain_mask`."""

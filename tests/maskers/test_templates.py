@@ -1,6 +1,9 @@
+import inspect
+
 import numpy as np
 import pytest
 
+import bidsmask
 from bidsmask import NiftiMasker, compute_brain_mask, compute_multi_brain_mask
 from bidsmask.errors import AtlasError
 from bidsmask.maskers.templates import TEMPLATE, anatomy_of
@@ -51,6 +54,13 @@ def test_a_masker_takes_the_template_that_it_is_told(home, run, strategy, tissue
     masker = NiftiMasker(mask_strategy=strategy).fit(run)
     expected = compute_brain_mask(run, mask_type=tissue)
     np.testing.assert_array_equal(masker.mask_img_.dataobj, expected.dataobj)
+
+
+@pytest.mark.parametrize("name", ["compute_brain_mask", "compute_multi_brain_mask"])
+def test_parameters_are_those_of_nilearn(name):
+    masking = pytest.importorskip("nilearn.masking")
+    ours, theirs = (inspect.signature(getattr(each, name)) for each in (bidsmask, masking))
+    assert list(ours.parameters) == list(theirs.parameters)
 
 
 def test_several_images_have_one_brain(home, run):
