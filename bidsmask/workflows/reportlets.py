@@ -116,7 +116,7 @@ def _facts(plan: RunPlan, quality: dict[str, float]) -> tuple[Fact, ...]:
     sizes = np.sqrt((np.array(plan.affine)[:3, :3] ** 2).sum(axis=0))
     facts = {
         "Space": plan.run.space or "that of the acquisition",
-        "Grid": f"{' × '.join(map(str, plan.shape))} voxels of {_product(sizes)}\N{NO-BREAK SPACE}mm",
+        "Grid": f"{_product(plan.shape)} voxels of {_product(sizes)}\N{NO-BREAK SPACE}mm",
         "Volumes": f"{plan.n_volumes} ({plan.n_volumes * plan.t_r / 60:.1f} min)",
         "Repetition time": f"{plan.t_r:g} s",
         "Mean framewise displacement": _measure(quality["mean_fd"], "mm"),
@@ -129,7 +129,7 @@ def _facts(plan: RunPlan, quality: dict[str, float]) -> tuple[Fact, ...]:
 
 def _product(sizes: Iterable[float]) -> str:
     """Sizes along the axes, in one piece whatever the width of the page."""
-    return "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}".join(f"{size:.3g}" for size in sizes)
+    return "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}".join(f"{size:.4g}" for size in sizes)
 
 
 def _files(plan: RunPlan) -> tuple[InputFile, ...]:
