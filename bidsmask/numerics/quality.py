@@ -116,6 +116,7 @@ class VolumeStatistics:
 
     def _allocate(self, n_voxels: int) -> None:
         self._shift = np.full(n_voxels, np.nan)
+        self._total_of_shift = np.nan
         self._previous = np.full(n_voxels, np.nan)  # change at the volume before, NaN if missing
         self._spare = np.empty(n_voxels)  # new memory for each volume would cost more than sums
         self._squared = np.empty(n_voxels)
@@ -131,7 +132,7 @@ class VolumeStatistics:
         if np.isfinite(total):
             self._accumulate(change)
             self._n_nonfinite.append(0)
-            self._global_mean.append((float(self._shift.sum()) + total) / change.size)
+            self._global_mean.append((self._total_of_shift + total) / change.size)
         else:
             self._add_finite(volume, change)
         np.subtract(change, self._previous, out=step)
@@ -147,6 +148,7 @@ class VolumeStatistics:
         finite = np.isfinite(volume)
         first = finite & np.isnan(self._shift)
         self._shift[first] = volume[first]
+        self._total_of_shift = float(self._shift.sum())
         change[first] = 0
         self._accumulate(np.where(finite, change, 0))
         change[~finite] = np.nan
