@@ -38,7 +38,7 @@ def orthonormal_basis(design: FloatArray, *, standardized: bool = True) -> Float
 
     References
     ----------
-    Golub & Van Loan, Matrix Computations, section 5.4 (QR with column pivoting)
+    Golub & Van Loan, Matrix Computations, section 5.4 (numerical rank and the singular values)
 
     Examples
     --------
@@ -46,8 +46,6 @@ def orthonormal_basis(design: FloatArray, *, standardized: bool = True) -> Float
     >>> orthonormal_basis(np.column_stack([ramp, 2 * ramp, np.ones(4)])).shape
     (4, 1)
     """
-    from scipy.linalg import qr
-
     check_finite(design)
     if not design.size:
         return np.empty((design.shape[0], 0))
@@ -55,9 +53,8 @@ def orthonormal_basis(design: FloatArray, *, standardized: bool = True) -> Float
         columns = standardize(design, "zscore")
     else:
         columns = design / (sizes_of(design) + (sizes_of(design) == 0))
-    q, r, _ = qr(columns, mode="economic", pivoting=True)
-    sizes = np.abs(np.diag(r))
-    basis: FloatArray = q[:, sizes > RANK_TOLERANCE * sizes[0]]
+    directions, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+    basis: FloatArray = directions[:, sizes > RANK_TOLERANCE * sizes[0]]
     return basis
 
 

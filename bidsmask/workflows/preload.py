@@ -13,7 +13,6 @@ _MODULES = (
     "bidsmask.workflows.reportlets",
     "bidsmask.workflows.worker",
     "matplotlib.backends.backend_svg",
-    "scipy.linalg",
 )
 
 gc.disable()
