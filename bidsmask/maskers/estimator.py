@@ -92,6 +92,46 @@ class Transformer:
         self._sklearn_output_config = {"transform": transform}  # the name that clone looks for
         return self
 
+    def set_transform_request(
+        self,
+        *,
+        confounds: bool | str | None = "$UNCHANGED$",
+        sample_mask: bool | str | None = "$UNCHANGED$",
+    ) -> Self:
+        """Have scikit-learn hand arguments through to `transform`, where it routes metadata.
+
+        Parameters
+        ----------
+        confounds, sample_mask : bool, str or None
+            True: handed through. A name: what a pipeline is given under that name. False: not
+            handed through. None: an error if a pipeline is given it.
+
+        Returns
+        -------
+        transformer : self
+
+        References
+        ----------
+        https://scikit-learn.org/stable/metadata_routing.html
+        """
+        routing = self.get_metadata_routing()
+        for name, alias in {"confounds": confounds, "sample_mask": sample_mask}.items():
+            if alias != "$UNCHANGED$":  # scikit-learn's word for it
+                routing.transform.add_request(param=name, alias=alias)
+        self._metadata_request = routing  # the name that clone looks for
+        return self
+
+    def get_metadata_routing(self) -> Any:
+        """Say which arguments of `transform` scikit-learn may hand through, and which it does."""
+        from sklearn.utils.metadata_routing import MetadataRequest
+
+        if hasattr(self, "_metadata_request"):
+            return self._metadata_request
+        routing = MetadataRequest(owner=self)
+        for name in ("confounds", "sample_mask"):
+            routing.transform.add_request(param=name, alias=None)
+        return routing
+
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self)).parameters
         changed = [

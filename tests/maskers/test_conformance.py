@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 
 import bidsmask
@@ -141,6 +141,25 @@ def test_it_works_in_a_pipeline(masker, here):
     np.testing.assert_allclose(scores.std(axis=0), 1)
     image = pipeline.inverse_transform(scores)
     assert image.shape[3] == here.n_volumes
+
+
+def test_a_pipeline_hands_confounds_through_where_it_routes_them(name, here):
+    confounds = np.random.default_rng(0).normal(size=(here.n_volumes, 2))
+    kept = np.arange(2, here.n_volumes)
+    imgs, wanted = here.img, {"confounds": confounds, "sample_mask": kept}
+    if name.startswith("Multi"):  # a list of images has a list of each
+        imgs, wanted = [imgs], {key: [value] for key, value in wanted.items()}
+    expected = make(name, here).fit_transform(imgs, **wanted)
+    with config_context(enable_metadata_routing=True):
+        asking = make(name, here).set_transform_request(confounds=True, sample_mask="kept")
+        pipeline = make_pipeline(clone(asking), FunctionTransformer())
+        signals = pipeline.fit_transform(
+            imgs, confounds=wanted["confounds"], kept=wanted["sample_mask"]
+        )
+        np.testing.assert_array_equal(signals, expected)
+        silent = make_pipeline(make(name, here), FunctionTransformer())
+        with pytest.raises(UnsetMetadataPassedError, match="confounds"):
+            silent.fit_transform(imgs, confounds=wanted["confounds"])
 
 
 def test_there_is_a_name_for_each_column(masker, here):
