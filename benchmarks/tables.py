@@ -38,7 +38,7 @@ def _compared_row(name: str, result: Results) -> list[str]:
         f"{summary['ratio_processor_s']}×",
         memory,
         _verdict(reached, result),
-        f"{summary['difference_sd']:.0e}{_off(summary)}{verdict}",
+        f"{summary['difference_sd']:.1e}{_off(summary)}{verdict}",
     ]
 
 
@@ -47,7 +47,7 @@ def _off(summary: Results) -> str:
     off = summary.get("off_sd")
     if off is None:
         return ""
-    return f" (off double precision: bidsmask {off['bidsmask']:.0e}, nilearn {off['nilearn']:.0e})"
+    return f" (off double precision: bidsmask {off['bidsmask']:.1e}, nilearn {off['nilearn']:.1e})"
 
 
 def _stream_row(name: str, result: Results) -> list[str]:

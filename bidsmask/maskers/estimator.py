@@ -13,6 +13,8 @@ from bidsmask._typing import Array
 
 _OUTPUTS = ("default", "pandas", "polars")
 
+_UNCHANGED = "$UNCHANGED$"  # scikit-learn's word for it
+
 
 class Transformer:
     """A transformer whose parameters are those of its constructor."""
@@ -95,8 +97,8 @@ class Transformer:
     def set_transform_request(
         self,
         *,
-        confounds: bool | str | None = "$UNCHANGED$",
-        sample_mask: bool | str | None = "$UNCHANGED$",
+        confounds: bool | str | None = _UNCHANGED,
+        sample_mask: bool | str | None = _UNCHANGED,
     ) -> Self:
         """Have scikit-learn hand arguments through to `transform`, where it routes metadata.
 
@@ -116,7 +118,7 @@ class Transformer:
         """
         routing = self.get_metadata_routing()
         for name, alias in {"confounds": confounds, "sample_mask": sample_mask}.items():
-            if alias != "$UNCHANGED$":  # scikit-learn's word for it
+            if alias != _UNCHANGED:
                 routing.transform.add_request(param=name, alias=alias)
         self._metadata_request = routing  # the name that clone looks for
         return self

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
-from bidsmask.numerics.separable import AxisMatrices, Box, box_shape
+from bidsmask.numerics.separable import AxisMatrices, Box, box_shape, range_of
 from bidsmask.numerics.weights import NEGLIGIBLE
 
 _EDGE = 12
@@ -162,9 +162,9 @@ class MapWeights:
         """Whether a map has a negative weight: (P,)."""
         return self._of_maps(lambda weights: (weights < 0).any(axis=1)) > 0
 
-    def sizes(self, least: float = 0) -> IntArray:
-        """Voxels of each map, (P,), whose weight is further from 0 than that."""
-        sizes = self._of_maps(lambda weights: np.count_nonzero(np.abs(weights) > least, axis=1))
+    def sizes(self) -> IntArray:
+        """Voxels in which each map, (P,), has a weight."""
+        sizes = self._of_maps(lambda weights: np.count_nonzero(weights, axis=1))
         return sizes.astype(np.intp)
 
     def n_maps_of_voxels(self, least: float) -> IntArray:
@@ -234,8 +234,8 @@ class MapWeights:
         weights : MapWeights
             On the source of the operator, of the same type.
         """
-        near = operator.without(NEGLIGIBLE[self.dtype == np.float32])
-        maps = (mapped_box(near.adjoint, row) for row in self.volumes(operator.target_shape))
+        adjoint = operator.without(NEGLIGIBLE[self.dtype == np.float32]).adjoint
+        maps = (mapped_box(adjoint, row) for row in self.volumes(operator.target_shape))
         return self.of_boxes(maps, operator.source_shape, self.dtype)
 
     def volumes(self, shape: tuple[int, int, int]) -> Iterator[FloatArray]:
@@ -295,19 +295,13 @@ def shown_box(volume: Array, shape: tuple[int, int, int]) -> tuple[Box, Array]:
         In that box; NaN and infinite values are 0.
     """
     planes = volume.reshape(shape[::-1])
-    z = _between((planes != 0).any(axis=(1, 2)))
-    y = _between((planes[z] != 0).any(axis=(0, 2)))
-    x = _between((planes[z, y] != 0).any(axis=(0, 1)))
+    z = range_of((planes != 0).any(axis=(1, 2)))
+    y = range_of((planes[z] != 0).any(axis=(0, 2)))
+    x = range_of((planes[z, y] != 0).any(axis=(0, 1)))
     values = planes[z, y, x]
     if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
         values = np.where(finite, values, 0)
     return (x, y, z), values
-
-
-def _between(shown: BoolArray) -> slice:
-    """From the first to the last that is shown; the first of all, if none is."""
-    places = np.flatnonzero(shown)
-    return slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 1)
 
 
 def _cut_into_cubes(

@@ -135,7 +135,7 @@ class AxisMatrices:
 
     def reach(self) -> Box:
         """The part of the source that the target depends on."""
-        x, y, z = (_reached(matrix) for matrix in (self.x, self.y, self.z))
+        x, y, z = (range_of(np.any(matrix, axis=0)) for matrix in (self.x, self.y, self.z))
         return x, y, z
 
 
@@ -199,7 +199,7 @@ def _bands_of(matrix: FloatArray) -> list[_Band]:
     bands = []
     for first in range(0, len(matrix), _ROWS_OF_BAND):
         rows = slice(first, min(first + _ROWS_OF_BAND, len(matrix)))
-        columns = _reached(counts[rows])
+        columns = range_of(counts[rows].any(axis=0))
         entries = np.ascontiguousarray(matrix[rows, columns])
         bands.append(_Band(rows=rows, columns=columns, entries=entries))
     return bands
@@ -209,6 +209,13 @@ def _range(axis: Array) -> slice:
     return slice(int(axis.min()), int(axis.max()) + 1)
 
 
-def _reached(matrix: Array) -> slice:
-    columns = np.flatnonzero(matrix.any(axis=0))
-    return _range(columns) if columns.size else slice(0, 1)
+def range_of(shown: Array) -> slice:
+    """From the first to the last place of an axis that is shown; the first of all, if none is.
+
+    Examples
+    --------
+    >>> range_of(np.array([False, True, False, True, False]))
+    slice(1, 4, None)
+    """
+    places = np.flatnonzero(shown)
+    return _range(places) if places.size else slice(0, 1)
