@@ -14,7 +14,6 @@ COPY_AGAIN = "Copy the file again from where it came from."
 
 _WRITE_LEVEL = 1  # of isal and of zlib alike: nearly as small as the higher ones, and far faster
 
-
 _N_COMPRESSORS = 2  # as a rule, as fast as a disk takes it
 
 
@@ -58,7 +57,10 @@ def open_bytes(path: Path) -> Any:
 
 
 def compress(content: bytes) -> bytes:
-    """Compress bytes; the same bytes give the same result whenever it is done.
+    """Compress bytes; the same bytes give the same result whenever and wherever it is done.
+
+    The standard library does it and not isal: what isal writes depends on the processor, and now
+    and then differs on the same one.
 
     Examples
     --------
@@ -66,12 +68,14 @@ def compress(content: bytes) -> bytes:
     >>> gzip.decompress(compress(b"brain"))
     b'brain'
     """
-    compressed: bytes = _GZIP.compress(content, _WRITE_LEVEL, mtime=0)
-    return compressed
+    return gzip.compress(content, _WRITE_LEVEL, mtime=0)
 
 
 def create_bytes(path: Path) -> Any:
-    """Open a file to write bytes that are compressed, on threads of their own, by its name."""
+    """Open a file to write bytes that are compressed, on threads of their own, by its name.
+
+    For what is large: the compressed bytes, and only they, can differ from one writing to another.
+    """
     if not is_gzip(path):
         return path.open("wb")
     try:

@@ -1,5 +1,6 @@
 import gzip
 import io
+import subprocess
 import sys
 import time
 import zlib
@@ -15,6 +16,21 @@ def test_the_same_bytes_are_compressed_to_the_same_bytes_at_any_time(monkeypatch
     monkeypatch.setattr(time, "time", lambda: 0.0)
     assert compression.compress(b"brain" * 1000) == first
     assert gzip.decompress(first) == b"brain" * 1000
+
+
+def test_the_bytes_are_those_of_a_machine_without_isal():
+    """isal writes other bytes on a processor without SSE4.2, and sometimes on the same one."""
+    program = """if True:
+        import sys
+        sys.modules["isal"] = None
+        from bidsmask.images.compression import compress
+        sys.stdout.buffer.write(compress(sys.stdin.buffer.read()))
+    """
+    content = bytes(i * i // 97 % 11 for i in range(200_000))
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=content, capture_output=True, check=True
+    )
+    assert done.stdout == compression.compress(content)
 
 
 def test_without_isal_the_standard_library_does_the_same(monkeypatch):
