@@ -190,10 +190,11 @@ def _seconds(function: Callable[..., None], *arguments: Any) -> float:
 
 
 def _stream(bold: Path, means: Any) -> None:
+    from bidsmask.images.blocks import taken
     from bidsmask.images.stream import BoldStream
 
     for _, block in BoldStream(bold).blocks():
-        means.project(np.take(block, means.support, axis=1))
+        means.project(taken(block, means.support))
 
 
 def _decompress(path: Path) -> None:

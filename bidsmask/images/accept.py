@@ -15,6 +15,7 @@ import numpy as np
 
 from bidsmask._typing import Array, FloatArray
 from bidsmask.errors import DimensionError, ImageError, SpaceError
+from bidsmask.images.blocks import add_volumes, in_one_piece
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header, t_r_of
 from bidsmask.images.io import read_voxels, slope_and_intercept, type_once_scaled
@@ -22,6 +23,9 @@ from bidsmask.images.stream import BoldStream, volumes_per_block
 from bidsmask.numerics.threads import Crew, one_thread_of_blas
 
 _NIFTI = (".nii", ".nii.gz")
+
+_BYTES_AT_ONCE = 128
+"""Of the values of a voxel, where they lie side by side: a processor fetches no less."""
 
 _nibabel: Any = nib  # its types are half of a story
 
@@ -35,6 +39,11 @@ class _Source(Protocol):
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the values once they are scaled, in native byte order."""
+        ...
+
+    @property
+    def whole(self) -> Array | None:
+        """All volumes (T, Z, Y, X), if they are in memory already."""
         ...
 
     def blocks(self) -> Iterator[tuple[slice, Array]]: ...
@@ -95,9 +104,9 @@ class Series:
         ------
         volumes : slice
             Which volumes these are.
-        block : array of shape (n, V)
-            All voxels of n volumes, flat with x running fastest; in the type and byte order in
-            which they are stored and **not scaled** (see `scale`). Read-only, and perhaps
+        block : array of shape (n, Z, Y, X)
+            Volumes in any order of memory (see `bidsmask.images.blocks`), in the type and byte
+            order in which they are stored and **not scaled** (see `scale`). Read-only, and perhaps
             overwritten once the next one is asked for: copy what has to stay.
 
         Raises
@@ -125,7 +134,7 @@ class Series:
         """
         for _, block in self.blocks():
             for row in block:
-                yield self.scale(row).reshape(self.grid.shape, order="F")
+                yield self.scale(row).T
 
     def for_each_volume(self, work: Callable[[int, Array], None]) -> None:
         """Do some work for each volume, several of them at a time.
@@ -136,13 +145,13 @@ class Series:
             The volume (X, Y, Z) is as in `volumes`.
         """
         crew = Crew()
-        for volumes, block in self.blocks():
+        with one_thread_of_blas():
+            for volumes, stored in self.blocks():
+                block = in_one_piece(stored)
 
-            def work_on(row: int, block: Array = block, first: int = volumes.start) -> None:
-                volume = self.scale(block[row]).reshape(self.grid.shape, order="F")
-                work(first + row, volume)
+                def work_on(row: int, block: Array = block, first: int = volumes.start) -> None:
+                    work(first + row, self.scale(block[row]).T)
 
-            with one_thread_of_blas():
                 crew.do(work_on, len(block))
 
     def single(self) -> Array:
@@ -163,13 +172,16 @@ class Series:
         Returns
         -------
         mean : float64 array of shape (X, Y, Z)
-            New memory. NaN where a voxel is NaN in any volume; infinite likewise.
+            New memory. NaN where a voxel is NaN in any volume; infinite likewise. Of float32, as
+            exact as float32 is.
         """
-        total = np.zeros(self.grid.shape, order="F")
-        with np.errstate(invalid="ignore"):  # inf - inf
-            for volume in self.volumes():
-                total += volume
-            return total / self.n_volumes
+        total = np.zeros(self.grid.shape[::-1])
+        crew = Crew()
+        whole = self._source.whole
+        for block in (block for _, block in self.blocks()) if whole is None else [whole]:
+            add_volumes(total, self.scale(block), crew)
+        total /= self.n_volumes
+        return total.T
 
 
 def open_series(imgs: Any) -> Series:
@@ -216,6 +228,8 @@ def open_series(imgs: Any) -> Series:
 class _File:
     """Volumes of a NIfTI file of four dimensions."""
 
+    whole = None
+
     def __init__(self, stream: BoldStream) -> None:
         self.n_volumes = stream.n_volumes
         self.dtype = stream.dtype
@@ -227,6 +241,7 @@ class _Volume:
     """The only volume of a NIfTI file."""
 
     n_volumes = 1
+    whole = None
 
     def __init__(self, path: Path, header: Any) -> None:
         self._path = path
@@ -235,7 +250,7 @@ class _Volume:
 
     def blocks(self) -> Iterator[tuple[slice, Array]]:
         values = read_voxels(self._path, self._header)
-        yield slice(0, 1), values.reshape(1, -1, order="F")
+        yield slice(0, 1), values.T[np.newaxis]
 
     def scale(self, values: Array) -> Array:
         return values
@@ -245,19 +260,18 @@ class _Memory:
     """Volumes in memory, (X, Y, Z, T)."""
 
     def __init__(self, values: Array) -> None:
-        self._values = values
+        self.whole = values.T.view()
+        self.whole.flags.writeable = False
         self.n_volumes = values.shape[3]
         self.dtype = values.dtype.newbyteorder("=")
 
     def blocks(self) -> Iterator[tuple[slice, Array]]:
-        n_voxels = int(np.prod(self._values.shape[:3]))
-        step = volumes_per_block(n_voxels, self.dtype)
+        step = volumes_per_block(self.whole[0].size, self.dtype)
+        if not self.whole.flags.c_contiguous:
+            step = max(step, _BYTES_AT_ONCE // self.dtype.itemsize)
         for start in range(0, self.n_volumes, step):
             volumes = slice(start, min(start + step, self.n_volumes))
-            # (X, Y, Z, n) -> (n, V); nothing is copied if x runs fastest in memory already
-            block = self._values[..., volumes].reshape(n_voxels, -1, order="F").T
-            block.flags.writeable = False
-            yield volumes, block
+            yield volumes, self.whole[volumes]
 
     def scale(self, values: Array) -> Array:
         return values
@@ -265,6 +279,8 @@ class _Memory:
 
 class _Stack:
     """Images of one volume each, one after the other."""
+
+    whole = None
 
     def __init__(self, images: Sequence[Series]) -> None:
         self._images = images

@@ -7,6 +7,7 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray
 from bidsmask.errors import ImageError, SpaceError
+from bidsmask.images.blocks import taken
 from bidsmask.images.compression import COPY_AGAIN
 from bidsmask.images.readers import read_all, readers_of
 from bidsmask.images.reading import Reading
@@ -71,7 +72,7 @@ def extract(
     readers = readers_of(stream, [_as_reading(stream, each) for each in wanted])
 
     def see(volumes: slice, block: Array) -> None:
-        voxels = np.take(block, inside, axis=1)
+        voxels = taken(block, inside)
         with np.errstate(over="ignore", invalid="ignore"):  # seen to below: infinite DVARS
             statistics.update(stream.scale(voxels))
         _refuse_empty_volume(stream, statistics, inside.size)

@@ -11,6 +11,7 @@ import numpy as np
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.accept import Series, open_series
+from bidsmask.images.blocks import taken
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import float_type, new_image
 from bidsmask.images.resample import resample_volume, target_grid
@@ -452,7 +453,7 @@ def _taken(series: Series, mask: BoolArray, dtype: Any) -> Array:
     voxels = voxels_of_mask(mask)
     signals = np.empty((series.n_volumes, voxels.size), dtype=dtype)
     for volumes, block in series.blocks():
-        signals[volumes] = series.scale(np.take(block, voxels, axis=1))
+        signals[volumes] = series.scale(taken(block, voxels))
     return signals
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bidsmask._typing import Array, FloatArray, IntArray
+from bidsmask.images.blocks import in_one_piece
 from bidsmask.images.reading import Reading, Volumes, is_single
 from bidsmask.images.value_range import ValueRange, ends_of
 from bidsmask.numerics.resample import resample_continuous, resampling_matrices
@@ -55,7 +56,6 @@ class ByAxes:
     ) -> None:
         support = reading.projection.support
         self._series = series
-        self._shape = series.grid.shape
         self._moves = series.grid != reading.grid
         self._one_by_one = VolumeByVolume(series, reading, range_of_run)
         self._crew = Crew()
@@ -72,7 +72,7 @@ class ByAxes:
         self._clips: list[_Clip] = []
 
     def __call__(self, block: Array) -> Array:
-        """Give the voxels (n, V) of the support of the next block (n, V_all)."""
+        """Give the voxels (n, V) of the support of the next block (n, Z, Y, X)."""
         if self._moves:
             lowest, highest = ends_of(self._series.scale(block))
             self._lowest = min(self._lowest, lowest)
@@ -88,13 +88,13 @@ class ByAxes:
         return np.flatnonzero(changed)
 
     def again(self, block: Array) -> Array:
-        """Give the voxels (n, V) of volumes (n, V_all) that were unsettled."""
+        """Give the voxels (n, V) of volumes (n, Z, Y, X) that were unsettled."""
         return self._voxels(
             block, [_Clip(lowest=self._lowest, highest=self._highest) for _ in block]
         )
 
     def _voxels(self, block: Array, clips: list[_Clip]) -> Array:
-        boxes = cut(block, self._shape, self._source)
+        boxes = in_one_piece(cut(block, self._source))
         is_whole = boxes.dtype.kind != "f" or bool(np.isfinite(boxes).all())
         if self._moves and not is_whole:  # between missing values there is nothing to interpolate
             return self._one_by_one(block)
@@ -185,14 +185,14 @@ class VolumeByVolume:
         self._crew = Crew()
 
     def __call__(self, block: Array) -> FloatArray:
-        """Give the voxels (n, V) of the support of a block (n, V_all)."""
+        """Give the voxels (n, V) of the support of a block (n, Z, Y, X)."""
         if self._series.grid != self._reading.grid:
             self._range_of_run()  # once, before there are threads
         support = self._reading.projection.support
         voxels = np.empty((len(block), support.size))
 
         def fill(row: int) -> None:
-            volume = self._series.scale(block[row]).reshape(self._series.grid.shape, order="F")
+            volume = self._series.scale(block[row]).T
             voxels[row] = self._moved(volume).ravel(order="F")[support]
 
         self._crew.do(fill, len(block))

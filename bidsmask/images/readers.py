@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, IntArray
+from bidsmask.images.blocks import taken
 from bidsmask.images.moving import ByAxes, RangeOfRun, VolumeByVolume, operators_of
 from bidsmask.images.reading import Reading, Volumes, is_single
 from bidsmask.images.value_range import value_range
@@ -77,7 +78,7 @@ class Reader:
         self._waiting: list[Array] = []
 
     def read(self, block: Array) -> None:
-        """Take the next block (n, V_all), as it is stored."""
+        """Take the next block (n, Z, Y, X), as it is stored."""
         self._waiting.append(self._voxels(block))
         while sum(map(len, self._waiting)) >= (self._at_once or 1):
             self._keep()
@@ -130,7 +131,7 @@ class PlainReader(Reader):
     """Reads volumes as they are."""
 
     def _voxels(self, block: Array) -> Array:
-        return self._series.scale(np.take(block, self._projection.support, axis=1))
+        return self._series.scale(taken(block, self._projection.support))
 
 
 class MovedReader(Reader):
@@ -182,7 +183,7 @@ class WeightsReader(Reader):
         self._products = Products(weights, single=is_single(series))
 
     def _voxels(self, block: Array) -> Array:
-        return self._series.scale(np.take(block, self._support, axis=1))
+        return self._series.scale(taken(block, self._support))
 
     def _columns(self, voxels: Array) -> Array:
         if voxels.dtype.kind == "f" and not (finite := np.isfinite(voxels)).all():

@@ -30,7 +30,14 @@ class Volumes(Protocol):
         ...
 
     def blocks(self) -> Iterator[tuple[slice, Array]]:
-        """Go through the volumes, some at a time, as they are stored."""
+        """Go through the volumes, some at a time, as they are stored.
+
+        Yields
+        ------
+        volumes : slice
+        block : array of shape (n, Z, Y, X)
+            See `bidsmask.images.blocks`.
+        """
         ...
 
     def scale(self, values: Array) -> Array:

@@ -53,7 +53,8 @@ def _smoothed(img: Any, fwhm: Any) -> Any:
     smooth = _smoothing(series.grid, 0.0 if fwhm is None else fwhm)
 
     def keep(number: int, volume: Array) -> None:
-        values[..., number] = smooth(np.where(np.isfinite(volume), volume, 0))
+        whole = volume.dtype.kind != "f" or np.isfinite(volume).all()
+        values[..., number] = smooth(volume if whole else np.where(np.isfinite(volume), volume, 0))
 
     series.for_each_volume(keep)
     return new_image(values[..., 0] if series.is_3d else values, series.grid.affine, series.header)

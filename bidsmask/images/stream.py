@@ -73,10 +73,9 @@ class BoldStream:
         ------
         volumes : slice
             Which volumes these are.
-        block : array of shape (n, V)
-            All voxels of n volumes, flat with x running fastest; of the type in the file and
-            **not scaled** (see `scale`). Read-only, and overwritten once the next one is asked
-            for: copy what has to stay.
+        block : array of shape (n, Z, Y, X)
+            Volumes in C order, of the type in the file and **not scaled** (see `scale`).
+            Read-only, and overwritten once the next one is asked for: copy what has to stay.
 
         Raises
         ------
@@ -106,7 +105,7 @@ class BoldStream:
         return slice(start, min(start + self._block_volumes, self.n_volumes))
 
     def _buffer(self) -> Array:
-        shape = self._block_volumes, self.grid.n_voxels
+        shape = self._block_volumes, *self.grid.shape[::-1]
         return np.empty(shape, dtype=data_dtype(self._header))
 
     def _read(self, payload: Payload, buffer: Array, volumes: slice) -> Array:

@@ -75,7 +75,7 @@ def value_range(series: Volumes) -> ValueRange:
         high = np.maximum(high, block_high) if volumes.start else block_high
         bottom, top = ends_of(series.scale(block))
         lowest, highest = min(lowest, bottom), max(highest, top)
-    low, high = series.scale(low), series.scale(high)
+    low, high = series.scale(low.ravel()), series.scale(high.ravel())
     return ValueRange(
         lowest=lowest, highest=highest, low=np.minimum(low, high), high=np.maximum(low, high)
     )

@@ -15,6 +15,7 @@ import numpy as np
 from bidsmask._typing import FloatArray, IntArray
 from bidsmask.errors import ConfoundsError, DimensionError, SpaceError
 from bidsmask.images.accept import Series, open_series
+from bidsmask.images.blocks import taken
 from bidsmask.maskers.volumes import read_mask
 from bidsmask.numerics.components import (
     DetrendedPower,
@@ -115,9 +116,9 @@ def high_variance_confounds(
     voxels = _voxels(series, mask_img)
     power = DetrendedPower(voxels.size, detrend=detrend)
     for _, block in series.blocks():
-        power.update(series.scale(block[:, voxels]))
+        power.update(series.scale(taken(block, voxels)))
     chosen = voxels[varies_most(power.mean_squares(), percentile)]
-    signals = np.vstack([series.scale(block[:, chosen]) for _, block in series.blocks()])
+    signals = np.vstack([series.scale(taken(block, chosen)) for _, block in series.blocks()])
     return components_of_chosen(signals, n_components=n_confounds, detrend=detrend)
 
 

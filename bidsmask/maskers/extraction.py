@@ -9,6 +9,7 @@ from bidsmask.images.accept import Series
 from bidsmask.images.readers import read_all, readers_of
 from bidsmask.images.reading import Reading
 from bidsmask.maskers.seen import MOST_PICTURED
+from bidsmask.numerics.threads import Crew, n_threads
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,7 +44,7 @@ def extract(series: Series, reading: Reading) -> Extraction:
     extraction : Extraction
     """
     (reader,) = readers_of(series, [reading])
-    picture = Picture(series.n_volumes, series.grid.n_voxels)
+    picture = Picture(series.n_volumes, series.grid.shape)
     read_all(series, [reader], picture.see)
     return Extraction(
         signals=reader.signals(), finite=reader.finite, picture=series.scale(picture.mean())
@@ -55,29 +56,37 @@ class Picture:
 
     Parameters
     ----------
-    n_volumes, n_voxels : int
-        Of the run.
+    n_volumes : int
+    shape : three ints
+        Shape (X, Y, Z) of the volumes.
 
     Examples
     --------
-    >>> picture = Picture(n_volumes=2, n_voxels=1)
-    >>> picture.see(slice(0, 2), np.array([[1], [4]], dtype=np.int16))
+    >>> picture = Picture(n_volumes=2, shape=(1, 1, 1))
+    >>> picture.see(slice(0, 2), np.array([1, 4], dtype=np.int16).reshape(2, 1, 1, 1))
     >>> picture.mean()
     array([2.5], dtype=float32)
     """
 
-    def __init__(self, n_volumes: int, n_voxels: int) -> None:
+    def __init__(self, n_volumes: int, shape: tuple[int, int, int]) -> None:
         n_shown = min(n_volumes, MOST_PICTURED)
         self._chosen = np.linspace(0, n_volumes - 1, n_shown).astype(np.intp)
-        self._sum = np.zeros(n_voxels, dtype=np.float32)  # enough for a picture
+        self._crew = Crew()
+        self._sum = np.zeros(shape[::-1], dtype=np.float32)  # enough for a picture
 
     def see(self, volumes: slice, block: Array) -> None:
-        """Take what is wanted of a block (n, V_all)."""
-        for volume in self._chosen:
-            if volumes.start <= volume < volumes.stop:
-                with np.errstate(over="ignore"):
-                    self._sum += block[volume - volumes.start]
+        """Take what is wanted of a block (n, Z, Y, X), of which the cache holds a plane."""
+        here = (self._chosen >= volumes.start) & (self._chosen < volumes.stop)
+        rows = self._chosen[here] - volumes.start
+
+        def add(first: int) -> None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                for y in range(first, self._sum.shape[1], n_threads()):
+                    for row in rows:
+                        self._sum[:, y] += block[row, :, y]
+
+        self._crew.do(add, n_threads())
 
     def mean(self) -> FloatArray:
         """Give the mean (V_all,) of the volumes, once all have been seen; not scaled."""
-        return self._sum / self._chosen.size
+        return self._sum.ravel() / self._chosen.size

@@ -8,6 +8,7 @@ import numpy as np
 
 from bidsmask._typing import Array, FloatArray
 from bidsmask.images.accept import Series
+from bidsmask.images.blocks import in_one_piece
 from bidsmask.images.grid import Grid
 from bidsmask.maskers.volumes import as_volume
 from bidsmask.numerics.map_weights import MapWeights, mapped_box, shown_box
@@ -56,7 +57,8 @@ def read_maps(series: Series, target: Grid) -> PlacedMaps:
         float64 unless the image is of a smaller type, then float32.
     """
     dtype = np.dtype(np.float64 if series.dtype.itemsize > 4 else np.float32)
-    volumes = (series.scale(volume) for _, block in series.blocks() for volume in block)
+    blocks = (in_one_piece(block) for _, block in series.blocks())
+    volumes = (series.scale(volume.ravel()) for block in blocks for volume in block)
     return _placed(volumes, series.grid, target, dtype)
 
 

@@ -76,9 +76,9 @@ def seen_at_fit(series: Series) -> Seen:
     _, block = next(iter(series.blocks()))
     first = series.scale(block[:MOST_PICTURED])
     with np.errstate(invalid="ignore", over="ignore"):  # missing values are drawn as 0
-        mean = first.mean(axis=0, dtype=np.float64).astype(np.float32)
+        mean = first.mean(axis=0, dtype=np.float64).astype(np.float32).T
     return Seen(
-        volume=as_volume(mean, series.grid),
+        volume=mean,
         pictured=_pictured_at_fit(len(first), series.n_volumes),
         grid=series.grid,
         t_r=series.t_r,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
+from bidsmask.numerics.separable import range_of
 
 
 def add_neighbours(total: FloatArray, values: Array) -> None:
@@ -80,11 +81,21 @@ def tidy(mask: BoolArray, *, opening: int, connected: bool) -> BoolArray:
     """
     from scipy.ndimage import binary_dilation, binary_erosion
 
+    box = _box_around(mask, margin=opening)  # as far as it ever reaches
+    shape = mask[box]
     if opening:
-        mask = binary_erosion(mask, iterations=opening)
+        shape = binary_erosion(shape, iterations=opening)
     if connected:
-        mask = largest_component(mask)
+        shape = largest_component(shape)
     if opening:
-        mask = binary_dilation(mask, iterations=2 * opening)
-        mask = binary_erosion(mask, iterations=opening)
-    return mask
+        shape = binary_dilation(shape, iterations=2 * opening)
+        shape = binary_erosion(shape, iterations=opening)
+    tidied = np.zeros(mask.shape, dtype=bool)
+    tidied[box] = shape
+    return tidied
+
+
+def _box_around(mask: BoolArray, *, margin: int) -> tuple[slice, ...]:
+    """Box of all voxels that are no more than `margin` away from the mask along an axis."""
+    found = [range_of(np.asarray(mask.any(axis=others))) for others in ((1, 2), (0, 2), (0, 1))]
+    return tuple(slice(max(0, part.start - margin), part.stop + margin) for part in found)

@@ -187,10 +187,10 @@ def box_shape(box: Box) -> tuple[int, int, int]:
     return x, y, z
 
 
-def cut(volumes: Array, shape: tuple[int, int, int], box: Box) -> Array:
-    """View of a box of volumes (n, V), flat with x running fastest: (n, Z', Y', X')."""
+def cut(volumes: Array, box: Box) -> Array:
+    """View of a box of volumes (n, Z, Y, X)."""
     x, y, z = box
-    return volumes.reshape(len(volumes), *shape[::-1])[:, z, y, x]
+    return volumes[:, z, y, x]
 
 
 def _bands_of(matrix: FloatArray) -> list[_Band]:

@@ -66,7 +66,8 @@ def smooth_volume(
     smoothed: FloatArray = volume.astype(np.float32 if single else np.float64)
     if fwhm is None:
         return smoothed
-    smoothed[~np.isfinite(smoothed)] = 0
+    if volume.dtype.kind == "f" and not (finite := np.isfinite(smoothed)).all():
+        smoothed[~finite] = 0
     if isinstance(fwhm, str):
         return _averaged_with_neighbours(smoothed, fwhm)
     from scipy.ndimage import gaussian_filter1d
@@ -125,12 +126,13 @@ def _smoothing_matrix(n_voxels: int, sigma: float) -> FloatArray:
 
 
 def _averaged_with_neighbours(volume: FloatArray, fwhm: str) -> FloatArray:
+    """Average in place."""
     if fwhm != "fast":
         raise ValueError(f"The width of a Gaussian is a number, three numbers or 'fast': {fwhm!r}")
-    averaged = volume.copy()
-    add_neighbours(averaged, _NEIGHBOUR_WEIGHT * volume)
-    averaged /= 1 + 6 * _NEIGHBOUR_WEIGHT
-    return averaged
+    neighbours = _NEIGHBOUR_WEIGHT * volume
+    add_neighbours(volume, neighbours)
+    volume /= 1 + 6 * _NEIGHBOUR_WEIGHT
+    return volume
 
 
 def _widths(fwhm: float | Sequence[float]) -> FloatArray:

@@ -1,13 +1,15 @@
 """Several volumes, or blocks of columns, at a time: on threads of our own."""
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 _MOST_THREADS = 4
 """More are not faster by much, and each holds some copies of a volume."""
@@ -18,8 +20,14 @@ Result = TypeVar("Result")
 
 def one_thread_of_blas() -> AbstractContextManager[Any]:
     """Leave the cores to threads of our own: BLAS's would wait for each other, busily."""
-    limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
+    limits: AbstractContextManager[Any] = _blas(len(sys.modules)).limit(limits=1)
     return limits
+
+
+@lru_cache(maxsize=1)
+def _blas(n_modules: int) -> Any:
+    """Find the BLAS libraries; that takes milliseconds, and only a module can bring another."""
+    return ThreadpoolController().select(user_api="blas")
 
 
 class Crew:

@@ -159,7 +159,7 @@ def test_folded_or_not_columns_are_the_same(make_series, monkeypatch, kind, dtyp
 def test_resampling_is_folded_where_nothing_overshoots(make_series, monkeypatch, kind, dtype):
     monkeypatch.setattr(readers, "_folding_is_cheaper", lambda *_, **__: True)
     series, grid = make_series(dtype, edge=False), GRIDS["inside"]
-    values = np.asarray(series._source._values)
+    values = series._source.whole.base  # (X, Y, Z, T)
     values[0, 0, 0, :2] = 3000, -1000  # the range of the run: no voxel nearby is looked at
     reading = Reading(projection=projections(grid)[kind], grid=grid)
     (reader,) = readers_of(series, [reading])
@@ -187,7 +187,7 @@ def test_volumes_that_overshoot_before_the_range_is_known_are_moved_again(
     make_series, kind, fwhm, growth
 ):
     series, grid = make_series("f8", n_volumes=70), GRIDS["parallel"]  # three blocks
-    values = np.asarray(series._source._values)
+    values = series._source.whole.base  # (X, Y, Z, T)
     values[3:6] = 1e4 + values[3:6] / 1e3  # a ridge, over whose edges splines overshoot
     last = values[0, 0, 0, -2:]
     last[:] = (1e6, 0) if growth == "up" else (0, -1e6)

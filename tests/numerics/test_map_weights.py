@@ -95,9 +95,9 @@ def test_only_the_box_that_something_reaches_is_computed(seed, shift):
     target = (20, 16, 22)
     matrices = resampling_matrices(SHAPE, np.eye(4), target, elsewhere, order=1)
     box, values = mapped_box(matrices, volume)
-    whole = matrices(volume[np.newaxis])
-    np.testing.assert_allclose(values, cut(whole, target, box)[0], atol=1e-12)
-    assert np.count_nonzero(whole) == np.count_nonzero(cut(whole, target, box))
+    whole = matrices(volume[np.newaxis]).reshape(1, *target[::-1])
+    np.testing.assert_allclose(values, cut(whole, box)[0], atol=1e-12)
+    assert np.count_nonzero(whole) == np.count_nonzero(cut(whole, box))
 
 
 def test_what_is_not_a_number_is_no_weight():

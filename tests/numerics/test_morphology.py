@@ -54,6 +54,23 @@ def test_voxels_that_share_only_an_edge_are_not_connected():
     assert largest_component(mask).sum() == 2
 
 
+@given(seed=SEEDS, opening=st.integers(0, 3), connected=st.booleans(), empty=st.integers(1, 9))
+def test_empty_space_around_it_changes_nothing(seed, opening, connected, empty):
+    mask = np.pad(blobs(seed), 2 * opening)
+    tidied = tidy(np.pad(mask, empty), opening=opening, connected=connected)
+    inside = (slice(empty, -empty),) * 3
+    np.testing.assert_array_equal(tidied[inside], tidy(mask, opening=opening, connected=connected))
+    assert tidied.sum() == tidied[inside].sum()
+
+
+@given(seed=SEEDS, opening=st.integers(1, 2))
+def test_a_mask_at_the_faces_of_the_volume_is_tidied_as_nilearn_does(seed, opening):
+    mask = random_mask(seed, 0.99, (12, 11, 13))
+    mask[-2:] = False
+    theirs = _post_process_mask(mask.copy(), np.eye(4), opening=opening, connected=False)[0]
+    np.testing.assert_array_equal(tidy(mask, opening=opening, connected=False), theirs)
+
+
 def test_nothing_has_no_components():
     assert not largest_component(np.zeros((3, 3, 3), dtype=bool)).any()
     assert not tidy(np.zeros((3, 3, 3), dtype=bool), opening=2, connected=True).any()

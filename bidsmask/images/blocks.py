@@ -1,0 +1,87 @@
+"""Blocks of volumes: arrays (n, Z, Y, X), in whatever order their values lie in memory.
+
+In a file x runs fastest and volumes follow each other, so a block is one piece of memory. An image
+in memory is looked at where it is: numpy's own order has the values of a voxel side by side, and
+there it is faster to take whole lines of them than one volume after the other.
+"""
+
+import numpy as np
+
+from bidsmask._typing import Array, FloatArray, IntArray
+from bidsmask.numerics.threads import Crew, n_threads
+
+_MOST_ADDED_IN_SINGLE = 32
+
+_VOXELS_AT_ONCE = 8192
+"""Their values in a block stay in the processor's cache while they change places."""
+
+
+def taken(block: Array, voxels: IntArray) -> Array:
+    """Take some voxels out of volumes.
+
+    Parameters
+    ----------
+    block : array of shape (n, Z, Y, X)
+    voxels : int array of shape (V,)
+        Flat indices, x running fastest.
+
+    Returns
+    -------
+    values : array of shape (n, V)
+        New memory, in C order.
+
+    Examples
+    --------
+    >>> taken(np.arange(12).reshape(1, 2, 2, 3), np.array([3, 11]))
+    array([[ 3, 11]])
+    """
+    if block.flags.c_contiguous:
+        return np.take(block.reshape(len(block), -1), voxels, axis=1)
+    lines = block.T  # (X, Y, Z, n)
+    values = np.empty((len(block), voxels.size), dtype=block.dtype)
+
+    def take(number: int) -> None:
+        some = slice(number * _VOXELS_AT_ONCE, (number + 1) * _VOXELS_AT_ONCE)
+        places = np.unravel_index(voxels[some], lines.shape[:3], order="F")
+        values[:, some] = lines[places].T
+
+    Crew().do(take, -(-voxels.size // _VOXELS_AT_ONCE))
+    return values
+
+
+def in_one_piece(block: Array) -> Array:
+    """Give volumes (n, Z, Y, X) in C order: the block itself, or a copy if it has another one."""
+    if block.flags.c_contiguous:
+        return block
+    ordered = np.empty(block.shape, dtype=block.dtype)
+
+    def copy(first: int) -> None:
+        for y in range(first, block.shape[2], n_threads()):  # so little that the cache holds it
+            ordered[:, :, y] = block[:, :, y]
+
+    Crew().do(copy, n_threads())
+    return ordered
+
+
+def add_volumes(total: FloatArray, block: Array, crew: Crew) -> None:
+    """Add volumes (n, Z, Y, X) to their sum (Z, Y, X), in parts that lie together in memory.
+
+    Float32 is added up in single precision, but for no more than 32 volumes or, where the values
+    of a voxel lie side by side, by pairs: the error is about that of rounding the sum to float32.
+    """
+    single = block.dtype.name == "float32"
+    side_by_side = block.strides[0] == block.itemsize
+    dtype = np.float32 if single else np.float64
+    n_added = _MOST_ADDED_IN_SINGLE if single and not side_by_side else len(block)
+    outermost = int(np.argmax(block.strides[1:]))
+    parts, totals = np.moveaxis(block, 1 + outermost, 0), np.moveaxis(total, outermost, 0)
+    ends = np.linspace(0, len(parts), n_threads() + 1).astype(np.intp)
+
+    def add(number: int) -> None:
+        part = slice(ends[number], ends[number + 1])
+        with np.errstate(invalid="ignore", over="ignore"):
+            for first in range(0, len(block), n_added):
+                some = parts[part, first : first + n_added]
+                totals[part] += np.add.reduce(some, axis=1, dtype=dtype)
+
+    crew.do(add, n_threads())
