@@ -67,6 +67,10 @@ def _measure(
     elif name == "stream":
         child("prepare", folder, name, "", quick=quick)
         yield name, {"kind": "stream", "summary": child("limit", folder, name, "", quick=quick)}
+    elif name == "memory":
+        calls = child("memory", folder, str(pairs), "", quick=quick)
+        for call, summary in calls.items():
+            yield f"memory-{call}", {"kind": "memory", "summary": summary}
     elif name in COMMANDS:
         yield name, _command(folder, pairs, COMMANDS[name], quick=quick)
     elif name == "predictions":

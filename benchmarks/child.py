@@ -183,6 +183,13 @@ def limit(inputs: Inputs, name: str, tool: str, run: Run) -> dict[str, Any]:
     return {"decompression_s": decompression_s, "stream_s": stream_s}
 
 
+def memory(inputs: Inputs, repeats: str, tool: str, run: Run) -> dict[str, Any]:
+    """Milliseconds that calls on an image in memory take with both tools."""
+    from benchmarks.in_memory import measure
+
+    return dict(measure(int(repeats)))
+
+
 def _seconds(function: Callable[..., None], *arguments: Any) -> float:
     started = time.perf_counter()
     function(*arguments)
@@ -238,7 +245,7 @@ def _written(inputs: Inputs, tool: str) -> Path:
 
 ROLES = {
     role.__name__: role
-    for role in (prepare, dataset, request, predict, steps, work, compare, limit)
+    for role in (prepare, dataset, request, predict, steps, work, compare, limit, memory)
 }
 
 if __name__ == "__main__":

@@ -53,6 +53,10 @@ STREAM_GOAL = 1.4
 """Time to stream 400 labels off a run, at most so many times that of bare decompression."""
 
 
+ORDERS = {"F": "volumes one after the other", "C": "values of a voxel side by side"}
+"""Of an image in memory: the first is that of a file, the second that of numpy."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Command:
     """The whole command line with one atlas, outputs and reports included; see `Goal`."""
@@ -103,4 +107,4 @@ PREDICTIONS = (
 WITHIN = 0.25
 """A prediction may be that far from what is measured."""
 
-NAMES = (*GOALS, "stream", *COMMANDS, *GROWTH, "predictions")
+NAMES = (*GOALS, "stream", "memory", *COMMANDS, *GROWTH, "predictions")

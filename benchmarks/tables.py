@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from benchmarks.goals import COMMANDS, GOALS, STREAM_GOAL, WITHIN, Command
+from benchmarks.goals import COMMANDS, GOALS, ORDERS, STREAM_GOAL, WITHIN, Command
 
 Results = dict[str, Any]
 
@@ -62,6 +62,19 @@ def _stream_row(name: str, result: Results) -> list[str]:
     ]
 
 
+def _memory_row(name: str, result: Results) -> list[str]:
+    summary = result["summary"]
+    _, call, order = name.split("-")
+    theirs, ours = summary["nilearn"], summary["bidsmask"]
+    return [
+        f"`{call}`, {ORDERS[order]}",
+        f"{theirs:.0f}",
+        f"{ours:.0f}",
+        f"{theirs / ours:.1f}×",
+        f"{summary['difference_sd']:.1e}",
+    ]
+
+
 def _alone_row(name: str, result: Results) -> list[str]:
     took, goal = result["summary"], COMMANDS.get(name, Command())
     reached = {
@@ -98,6 +111,10 @@ TABLES: dict[str, tuple[str, Callable[[str, Results], list[str]]]] = {
         _compared_row,
     ),
     "stream": ("workload | decompression, s | stream, s | ratio (goal) | reached", _stream_row),
+    "memory": (
+        "call, order in memory | nilearn, ms | bidsmask, ms | faster | largest difference, SD",
+        _memory_row,
+    ),
     "alone": (
         "bidsmask alone | wall, s (goal) | processor, s | peak, MB (goal) | goals reached",
         _alone_row,
