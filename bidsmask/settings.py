@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from bidsmask.dataset.selection import Selection
 from bidsmask.errors import SettingsError
@@ -25,6 +26,7 @@ DEFAULT_STRATEGIES = ("simple",)
 OfStrategy = Literal["strategy"]
 NumberOrNone = float | Literal["none", "strategy"]
 AnalysisLevel = Literal["participant", "group"]
+RegionStatistic = Literal["mean", "median"]
 CensorOutput = Literal["na", "drop", "interpolate"]
 
 _CUTOFFS = ("high_pass_hz", "low_pass_hz", "fd_threshold_mm", "std_dvars_threshold")
@@ -32,9 +34,11 @@ _CUTOFFS = ("high_pass_hz", "low_pass_hz", "fd_threshold_mm", "std_dvars_thresho
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractionSettings:
-    """Which regions, and how much of one must have been seen for its signal to count."""
+    """Which regions, what is taken of them, and how much of one must have been seen."""
 
     atlases: tuple[str, ...] = DEFAULT_ATLASES
+    statistic: RegionStatistic = "mean"
+    smoothing_fwhm_mm: float = 0.0
     min_coverage: float = 0.5
 
     def __post_init__(self) -> None:
@@ -42,6 +46,16 @@ class ExtractionSettings:
         _require(
             0 <= self.min_coverage <= 1,
             f"--min-coverage is a share between 0 and 1, not {self.min_coverage}.",
+        )
+        _require(
+            0 <= self.smoothing_fwhm_mm < math.inf,
+            f"--smoothing-fwhm is a width in mm from 0 (no smoothing), not "
+            f"{self.smoothing_fwhm_mm}.",
+        )
+        _require(
+            self.statistic in get_args(RegionStatistic),
+            f"--statistic is one of {', '.join(get_args(RegionStatistic))}, not "
+            f"{self.statistic!r}.",
         )
 
 

@@ -296,6 +296,8 @@ def test_other_processes_and_another_work_folder_give_the_same_bytes(
         (("--connectivity", "correlation", "covariance"), {"connectivity", "derive", "report"}),
         (("--min-coverage", "0.95"), {"clean", "connectivity", "derive", "report"}),
         (("--fd-threshold", "0.4"), STEPS - {"resample_atlas", "extract"}),
+        (("--smoothing-fwhm", "6"), STEPS - {"resample_atlas", "load_confounds"}),
+        (("--statistic", "median"), STEPS - {"resample_atlas", "load_confounds"}),
         (("--nprocs", "1"), set()),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -14,6 +14,9 @@ from bidsmask.numerics.cleaning import CleaningParameters
 SIGNAL_TOLERANCE = 1e-6
 """In standard deviations: our files hold float32, the script computes in float64."""
 
+SINGLE_PRECISION_TOLERANCE = 1e-3
+"""In standard deviations: volumes of 16 bits are smoothed in single precision."""
+
 CORRELATION_TOLERANCE = 1e-6
 
 FD_THRESHOLD_MM = 0.5
@@ -116,7 +119,7 @@ def set_framewise_displacement(table: Path) -> None:
     rows.to_csv(table, sep="\t", index=False)
 
 
-def clean_with_nilearn(files, atlas, sidecar):
+def clean_with_nilearn(files, atlas, sidecar, **masker_parameters):
     """The oracle: what a careful user of nilearn would write, in float64."""
     from nilearn.maskers import NiftiLabelsMasker
 
@@ -137,6 +140,7 @@ def clean_with_nilearn(files, atlas, sidecar):
             "filter": settings["filter"] if settings["filter"] == "butterworth" else False,
             "extrapolate": False,
         },
+        **masker_parameters,
     )
     kept = ~must_be_censored(table, sidecar["CensoringParameters"]["fd_threshold_mm"])
     signals = masker.fit_transform(
@@ -291,3 +295,28 @@ def test_no_warning_is_left_in_the_sidecars(output):
         path.name for path in output.rglob("*.json") if re.search("Warnings", path.read_text())
     ]
     assert said == []
+
+
+@pytest.mark.parametrize(
+    ("statistic", "fwhm"), [("mean", 6), ("median", 0), ("median", 4.5)], ids=str
+)
+def test_smoothed_and_median_signals_are_those_of_nilearn(dataset, tmp_path, statistic, fwhm):
+    out, files = tmp_path / "out", dataset.runs[RUNS.index(("01", "1"))]
+    what = ("--statistic", statistic, "--smoothing-fwhm", str(fwhm), "--strategies", "simple")
+    which = ("--participant-label", "01", "--run-id", "1", "--atlases", str(dataset.atlas))
+    assert main([str(dataset.root), str(out), "participant", *which, *what]) == 0
+    path = output_file(out, "01", "1", f"stat-{statistic}_desc-simple_timeseries.tsv")
+    sidecar = read_json(path.with_suffix(".json"))
+    assert sidecar["SmoothingFWHM"] == fwhm
+    assert ("smoothed" in sidecar["Description"]) == bool(fwhm)
+    expected, labels = clean_with_nilearn(
+        files, dataset.atlas, sidecar, strategy=statistic, smoothing_fwhm=fwhm or None
+    )
+    coverage = read_tsv(output_file(out, "01", "1", "stat-coverage_bold.tsv"))
+    usable = coverage["status"].isin(["ok", "partial"]).to_numpy()
+    theirs = [labels.index(label) for label in coverage["index"][usable]]
+    ours = read_tsv(path).dropna(how="all").loc[:, list(coverage["Node"][usable])].to_numpy()
+    tolerance = SINGLE_PRECISION_TOLERANCE if fwhm else SIGNAL_TOLERANCE
+    np.testing.assert_allclose(ours, expected[:, theirs], rtol=0, atol=tolerance)
+    report = (out / "sub-01.html").read_text(encoding="utf-8")
+    assert f"the {statistic} over its voxels" in report

@@ -100,7 +100,7 @@ def _show_files(console: Console, plan: RunPlan, cost: Cost) -> None:
                 suffix="timeseries",
                 extension=".tsv",
                 atlas=atlas.entities,
-                stat="mean",
+                stat=plan.statistic,
                 desc=strategy.name,
             )
             console.print(f"  writes: {escape(str(name))}")

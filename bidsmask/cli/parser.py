@@ -9,7 +9,7 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from bidsmask._version import __version__
 from bidsmask.dataset.data import strategy_names
@@ -19,6 +19,7 @@ from bidsmask.settings import (
     DEFAULT_ATLASES,
     DEFAULT_STRATEGIES,
     SECTIONS,
+    RegionStatistic,
     Settings,
     read_toml,
 )
@@ -144,6 +145,11 @@ def _add_extraction(parser: argparse.ArgumentParser) -> None:
     add("--atlases", nargs="+", metavar="ATLAS",
         help="label images (path to a dseg.nii.gz with its TSV look-up table) or TemplateFlow "
         f"names, found offline first (default: {' '.join(DEFAULT_ATLASES)})")  # fmt: skip
+    add("--statistic", choices=get_args(RegionStatistic),
+        help="what is taken over the voxels of a region: mean (default) or median")  # fmt: skip
+    add("--smoothing-fwhm", dest="smoothing_fwhm_mm", type=float, metavar="MM",
+        help="smooth the BOLD volumes beforehand, by a Gaussian of that full width at half "
+        "maximum (default: 0, no smoothing)")  # fmt: skip
     add("--min-coverage", type=float, metavar="SHARE",
         help="a region with less of it inside the brain mask is n/a (default: 0.5)")  # fmt: skip
 

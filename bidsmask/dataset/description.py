@@ -45,7 +45,7 @@ This dataset follows BIDS {bids_version} (derivatives). For every BOLD run there
 
 | file | content |
 | --- | --- |
-| `*_stat-mean_desc-*_timeseries.tsv` | one row per BOLD volume, one column per region |
+| `*_stat-*_desc-*_timeseries.tsv` | one row per BOLD volume, one column per region |
 | `*_desc-*_relmat.tsv` | region by region connectivity; the first column names the rows |
 | `*_stat-coverage_bold.tsv` | share of each region in the brain mask; why one has no signal |
 | `*_dseg.nii.gz`, `*_dseg.tsv` | the atlas on the grid of the run, and its look-up table |

@@ -219,18 +219,24 @@ def _time_series_files(
     yield table, pd.DataFrame(signals, columns=_node_names(atlas))
     content = {
         "Description": f"The {result.statistic} over the voxels of each region of "
-        f"{atlas.atlas.name} in the brain mask, cleaned. {used.strategy.description} "
-        f"{_CENSORED_ROWS[result.censor_output]}",
+        f"{atlas.atlas.name} in the brain mask{_smoothed(result)}, cleaned. "
+        f"{used.strategy.description} {_CENSORED_ROWS[result.censor_output]}",
         "Sources": [*about.bold_and_confounds, _copy(about, atlas.atlas)],
         **about.acquisition(),
         **_sampling(result, used),
         **about.space(),
         **_about_atlas(about, atlas.atlas),
         "MinimumCoverage": result.min_coverage,
+        "SmoothingFWHM": result.smoothing_fwhm_mm,
         **_about_cleaning(used),
         **_warnings(result.warnings, used.confounds.warnings, atlas.atlas.warnings),
     }
     yield sidecar, _with_columns(content, _region_columns(atlas, result, used))
+
+
+def _smoothed(result: RunResult) -> str:
+    fwhm = result.smoothing_fwhm_mm
+    return f", of volumes smoothed by a Gaussian of {fwhm:g} mm FWHM" if fwhm else ""
 
 
 def _matrix_files(

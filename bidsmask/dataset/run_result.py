@@ -90,7 +90,9 @@ class RunResult:
     grid : Grid
         Of the BOLD image.
     statistic : str
-        What was taken over the voxels of a region: ``"mean"``.
+        What was taken over the voxels of a region, as in file names.
+    smoothing_fwhm_mm : float
+        Full width at half maximum of the Gaussian that volumes were smoothed by; 0: they were not.
     min_coverage : float
         Regions with less than this share of their voxels in the mask have no signal.
     censor_output : {"na", "drop", "interpolate"}
@@ -109,6 +111,7 @@ class RunResult:
     t_r: float
     grid: Grid
     statistic: str
+    smoothing_fwhm_mm: float
     min_coverage: float
     censor_output: CensorOutput
     strategies: tuple[StrategyResult, ...]

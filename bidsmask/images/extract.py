@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray
+from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.blocks import taken
 from bidsmask.images.compression import COPY_AGAIN
 from bidsmask.images.readers import read_all, readers_of
 from bidsmask.images.reading import Reading
 from bidsmask.images.stream import BoldStream
-from bidsmask.numerics.projection import Projection
+from bidsmask.numerics.projection import Projection, RegionMeans, RegionStatistic
 from bidsmask.numerics.quality import VolumeStatistics
 
 
@@ -23,7 +23,9 @@ class Extraction:
     Parameters
     ----------
     signals : arrays of shape (T, P)
-        One for each projection, scaled. NaN where a region has no finite value.
+        One for each projection, scaled. NaN where a region has no finite value. A region in which
+        nothing was measured, because no voxel is finite and changes, gets no signal from its
+        neighbours by smoothing: it is what it is without.
     statistics : VolumeStatistics
         Of the voxels of the mask, flat with x running fastest.
     n_nonfinite_voxels : int
@@ -69,7 +71,8 @@ def extract(
     inside = np.flatnonzero(mask.ravel(order="F"))
     statistics = VolumeStatistics()
     nonfinite = np.zeros(inside.size, dtype=bool)
-    readers = readers_of(stream, [_as_reading(stream, each) for each in wanted])
+    readings = [_as_reading(stream, each) for each in wanted]
+    readers = readers_of(stream, readings)
 
     def see(volumes: slice, block: Array) -> None:
         voxels = taken(block, inside)
@@ -81,8 +84,15 @@ def extract(
 
     read_all(stream, readers, see)
     _refuse_impossible_run(stream, statistics)
+    measured = np.zeros(stream.grid.n_voxels, dtype=bool)
+    measured[inside] = (statistics.std > 0) & ~nonfinite
+    still = np.full(stream.grid.n_voxels, np.nan)
+    still[inside] = np.where(nonfinite, np.nan, statistics.mean)
     return Extraction(
-        signals=tuple(reader.signals() for reader in readers),
+        signals=tuple(
+            _without_leaks(reader.signals(), each, measured, still)
+            for reader, each in zip(readers, readings, strict=True)
+        ),
         statistics=statistics,
         n_nonfinite_voxels=int(np.count_nonzero(nonfinite)),
     )
@@ -92,6 +102,19 @@ def _as_reading(stream: BoldStream, wanted: Projection | Reading) -> Reading:
     if isinstance(wanted, Reading):
         return wanted
     return Reading(projection=wanted, grid=stream.grid)
+
+
+def _without_leaks(
+    signals: Array, reading: Reading, measured: BoolArray, still: FloatArray
+) -> Array:
+    """Take from regions without a measured voxel what smoothing has brought from elsewhere."""
+    if not reading.smooths or not isinstance(reading.projection, RegionMeans | RegionStatistic):
+        return signals
+    for column, region in enumerate(reading.projection.regions):
+        if not measured[region].any():
+            known = still[region][np.isfinite(still[region])]
+            signals[:, column] = known.mean() if known.size else np.nan
+    return signals
 
 
 def _refuse_empty_volume(stream: BoldStream, statistics: VolumeStatistics, n_voxels: int) -> None:

@@ -15,7 +15,7 @@ from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.errors import AtlasError, ImageError, SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import read_volume
-from bidsmask.numerics.projection import LabelMeans
+from bidsmask.numerics.projection import LabelMeans, RegionStatistic
 from bidsmask.numerics.quality import coverage
 from bidsmask.numerics.resample import resample_nearest
 
@@ -176,9 +176,10 @@ class PlacedLabels:
         """Share of each region's voxels that lie inside the mask, (P,); 0 without voxels."""
         return coverage(self.n_covered, self.n_voxels)
 
-    def projection(self) -> LabelMeans:
-        """Means over the voxels of each region inside the mask."""
-        return LabelMeans(np.where(self.mask, self.labels, 0).ravel(order="F"), self.ids)
+    def projection(self, statistic: str = "mean") -> LabelMeans | RegionStatistic:
+        """Means, or another statistic, over the voxels of each region inside the mask."""
+        means = LabelMeans(np.where(self.mask, self.labels, 0).ravel(order="F"), self.ids)
+        return means if statistic == "mean" else RegionStatistic(means.regions, statistic)
 
     def save(self, path: Path) -> None:
         """Write as ``.npz``."""
@@ -253,7 +254,7 @@ def coverage_table(
     lut : LookUpTable
         The one whose labels were placed.
     signals : array of shape (T, P)
-        Mean of each region in each volume, before cleaning.
+        Of each region in each volume, before cleaning.
     min_coverage : float
         Regions of which less lies inside the brain mask are not used; from 0 to 1.
 

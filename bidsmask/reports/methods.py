@@ -99,6 +99,8 @@ def methods_text(
     atlases: Sequence[AtlasMethods],
     strategies: Sequence[StrategyMethods],
     measures: Sequence[str],
+    statistic: str,
+    smoothing_fwhm_mm: float,
     min_coverage: float,
     censor_output: Literal["na", "drop", "interpolate"],
 ) -> Methods:
@@ -114,6 +116,10 @@ def methods_text(
     strategies : sequence of StrategyMethods
     measures : sequence of str
         Names as in `bidsmask.numerics.connectivity.MEASURES`; may be empty.
+    statistic : str
+        What was taken over the voxels of a region.
+    smoothing_fwhm_mm : float
+        0: volumes were not smoothed.
     min_coverage : float
         0 to 1.
     censor_output : {"na", "drop", "interpolate"}
@@ -131,6 +137,8 @@ def methods_text(
     ...     atlases=[AtlasMethods(name="Schaefer2018_scale-400", n_regions=400)],
     ...     strategies=[],
     ...     measures=["correlation"],
+    ...     statistic="mean",
+    ...     smoothing_fwhm_mm=0.0,
     ...     min_coverage=0.5,
     ...     censor_output="na",
     ... )
@@ -140,7 +148,7 @@ def methods_text(
     own_works = {id(strategy): _reference(strategy) for strategy in strategies}
     marked = [
         _software(version, fmriprep_version),
-        *_regions(atlases, min_coverage),
+        *_regions(atlases, statistic, smoothing_fwhm_mm, min_coverage),
         *(_strategy(strategy, own_works[id(strategy)]) for strategy in strategies),
         *_bookkeeping(strategies, censor_output),
         *_connectivity(measures),
@@ -190,13 +198,21 @@ def _software(version: str, fmriprep_version: str | None) -> str:
     )
 
 
-def _regions(atlases: Sequence[AtlasMethods], min_coverage: float) -> Iterator[str]:
+def _regions(
+    atlases: Sequence[AtlasMethods], statistic: str, fwhm_mm: float, min_coverage: float
+) -> Iterator[str]:
     if not atlases:  # no run was done
         return
     described = _listed([_atlas(atlas) for atlas in atlases])
+    smoothed = (
+        f", volumes were smoothed by a Gaussian of {fwhm_mm:g} mm full width at half maximum"
+        if fwhm_mm
+        else ""
+    )
     yield (
         f"Regions were taken from {described}. The atlas was put on the grid of each run by "
-        "nearest-neighbour resampling, and the signal of a region was the mean over its voxels "
+        f"nearest-neighbour resampling{smoothed}, and the signal of a region was the {statistic} "
+        "over its voxels "
         "inside the brain mask of the run. Regions with less than "
         f"{100 * min_coverage:g} % of their voxels inside the mask, and regions without a "
         "varying signal, are missing values in that run; no region was dropped."

@@ -84,6 +84,10 @@ class Coefficients:
     s_per_projected_voxel: float = 2.9e-10
     """For each voxel of each volume, and atlas."""
 
+    s_per_smoothed_voxel: float = 2e-9
+    s_per_sorted_voxel: float = 1e-9
+    """For each voxel of each volume, and atlas: if volumes are smoothed, and for medians."""
+
     s_per_cleaned_value: float = 7e-8
     s_per_matrix_value: float = 6e-8
     s_per_written_value: float = 7.4e-7
@@ -100,6 +104,9 @@ class Coefficients:
     bytes_per_seen_voxel: float = 16.0
     bytes_per_placed_voxel: float = 8.0
     """For each atlas."""
+
+    bytes_per_smoothed_voxel: float = 32.0
+    """For each atlas, if volumes are smoothed."""
 
     bytes_per_value: float = 11.0
     """Of signals and matrices, copies included."""
@@ -126,7 +133,7 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
         "load_confounds": one.s_per_confound * size.n_volumes * size.n_strategies,
         "resample_atlas": one.s_per_placed_voxel * size.placed_voxels,
         "extract": one.s_per_seen_voxel * size.seen_voxels
-        + one.s_per_projected_voxel * size.n_volumes * size.placed_voxels,
+        + _s_per_voxel_and_atlas(plan) * size.n_volumes * size.placed_voxels,
         "clean": one.s_per_cleaned_value * size.n_strategies * size.extracted_values,
         "connectivity": one.s_per_matrix_value * size.matrix_values,
         "derive": one.run_written_s + one.s_per_written_value * size.written_values,
@@ -195,6 +202,7 @@ class _Size:
     n_columns: int
     n_matrix_values: int
     voxel_bytes: int
+    smooths: bool
 
     @classmethod
     def of(cls, plan: RunPlan) -> Self:
@@ -208,6 +216,7 @@ class _Size:
             n_columns=sum(regions),
             n_matrix_values=len(plan.measures) * sum(n**2 for n in regions),
             voxel_bytes=plan.voxel_bytes,
+            smooths=plan.smoothing_fwhm_mm > 0,
         )
 
     @property
@@ -231,6 +240,13 @@ class _Size:
         return self.n_strategies * self.n_volumes * self.n_columns + self.matrix_values
 
 
+def _s_per_voxel_and_atlas(plan: RunPlan) -> float:
+    one = COEFFICIENTS
+    smoothing_s = one.s_per_smoothed_voxel if plan.smoothing_fwhm_mm else 0.0
+    sorting_s = one.s_per_sorted_voxel if plan.statistic == "median" else 0.0
+    return one.s_per_projected_voxel + smoothing_s + sorting_s
+
+
 def _step_bytes(size: _Size) -> dict[str, float]:
     one = COEFFICIENTS
     placed = one.worker_bytes + one.bytes_per_placed_voxel * size.placed_voxels
@@ -242,7 +258,11 @@ def _step_bytes(size: _Size) -> dict[str, float]:
         "load_confounds": one.worker_bytes,
         "resample_atlas": one.worker_bytes
         + (one.bytes_per_seen_voxel + one.bytes_per_placed_voxel) * size.n_voxels,
-        "extract": placed + signals + blocks + one.bytes_per_seen_voxel * size.n_voxels,
+        "extract": placed
+        + signals
+        + blocks
+        + one.bytes_per_seen_voxel * size.n_voxels
+        + (one.bytes_per_smoothed_voxel * size.placed_voxels if size.smooths else 0.0),
         "clean": placed + cleaned,
         "connectivity": one.worker_bytes + cleaned + one.bytes_per_value * size.matrix_values,
         "derive": results + one.writing_bytes,

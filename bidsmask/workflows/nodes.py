@@ -19,9 +19,10 @@ from bidsmask.images.extract import extract
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import load_mask
 from bidsmask.images.labels import PlacedLabels, load_labels, place_labels
+from bidsmask.images.reading import Reading
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.carpet import carpet_voxels
-from bidsmask.numerics.projection import Projection, VoxelSelection
+from bidsmask.numerics.projection import VoxelSelection
 from bidsmask.workflows import results
 from bidsmask.workflows.results import CleanedRun, ExtractedRun, Matrices
 
@@ -80,11 +81,13 @@ class ResampleAtlas(SimpleInterface):
 
 
 class ExtractSignals(SimpleInterface):
-    """Region means of every atlas, and the statistics of the run, in one pass over the BOLD."""
+    """Signals of every atlas, and the statistics of the run, in one pass over the BOLD."""
 
     class input_spec(TraitedSpec):
         bold = File(exists=True, mandatory=True, desc="BOLD run")
         placed_files = traits.List(File(exists=True), mandatory=True, desc="atlases on its grid")
+        statistic = traits.Str(mandatory=True, desc="what is taken over the voxels of a region")
+        smoothing_fwhm_mm = traits.Float(mandatory=True, desc="of regions' voxels; 0: none")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
@@ -95,8 +98,15 @@ class ExtractSignals(SimpleInterface):
         labels = placed[0].labels.ravel(order="F")
         mask = placed[0].mask
         carpet = VoxelSelection(carpet_voxels(labels, mask.ravel(order="F")))
-        projections: list[Projection] = [*(atlas.projection() for atlas in placed), carpet]
-        extraction = extract(BoldStream(Path(self.inputs.bold)), projections, mask=mask)
+        readings = [
+            Reading(
+                projection=atlas.projection(self.inputs.statistic),
+                grid=atlas.grid,
+                smoothing_fwhm=self.inputs.smoothing_fwhm_mm,
+            )
+            for atlas in placed
+        ]
+        extraction = extract(BoldStream(Path(self.inputs.bold)), [*readings, carpet], mask=mask)
         extracted = ExtractedRun.from_extraction(extraction, labels[carpet.support])
         file = Path(runtime.cwd) / "extracted.npz"
         extracted.save(file)

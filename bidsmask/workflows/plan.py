@@ -15,7 +15,7 @@ from bidsmask.dataset.strategies import Strategy, load_strategy
 from bidsmask.dataset.templates import template_homes
 from bidsmask.errors import AtlasError, RunError, SettingsError
 from bidsmask.images.stream import BoldStream
-from bidsmask.settings import CensorOutput, Settings
+from bidsmask.settings import CensorOutput, RegionStatistic, Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,8 @@ class RunPlan:
     atlases: tuple[Atlas, ...]
     strategies: tuple[Strategy, ...]
     measures: tuple[str, ...]
+    statistic: RegionStatistic
+    smoothing_fwhm_mm: float
     min_coverage: float
     censor_output: CensorOutput
     outputs_are_missing: bool = field(default=False, repr=False, compare=False)
@@ -61,6 +63,7 @@ class RunPlan:
             [(atlas.entities, atlas.sha256, atlas.lut) for atlas in self.atlases],
             self.strategies,
             (self.measures, self.min_coverage, self.censor_output),
+            (self.statistic, self.smoothing_fwhm_mm),
         )
         return hashlib.sha256(repr(decisive).encode()).hexdigest()
 
@@ -182,6 +185,8 @@ def _plan_run(
         atlases=atlases,
         strategies=strategies,
         measures=settings.connectivity.connectivity,
+        statistic=settings.extraction.statistic,
+        smoothing_fwhm_mm=settings.extraction.smoothing_fwhm_mm,
         min_coverage=settings.extraction.min_coverage,
         censor_output=settings.cleaning.censor_output,
     )

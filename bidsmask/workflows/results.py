@@ -308,7 +308,8 @@ def run_result(values: RunValues, plan: RunPlan) -> RunResult:
         run=plan.run,
         t_r=plan.t_r,
         grid=values.placed[0].grid,
-        statistic="mean",
+        statistic=plan.statistic,
+        smoothing_fwhm_mm=plan.smoothing_fwhm_mm,
         min_coverage=plan.min_coverage,
         censor_output=plan.censor_output,
         strategies=tuple(

@@ -59,7 +59,15 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         name="resample_atlas",
         mem_gb=mem_gb["resample_atlas"],
     )
-    extract = pe.Node(ExtractSignals(bold=str(run.bold)), name="extract", mem_gb=mem_gb["extract"])
+    extract = pe.Node(
+        ExtractSignals(
+            bold=str(run.bold),
+            statistic=plan.statistic,
+            smoothing_fwhm_mm=plan.smoothing_fwhm_mm,
+        ),
+        name="extract",
+        mem_gb=mem_gb["extract"],
+    )
     clean = pe.Node(
         CleanSignals(
             atlases=plan.atlases,

@@ -77,6 +77,8 @@ def _methods(settings: Settings, plan: Plan) -> Methods:
         atlases=_atlases(plan),
         strategies=[_strategy(strategy) for strategy in plan.strategies],
         measures=settings.connectivity.connectivity,
+        statistic=settings.extraction.statistic,
+        smoothing_fwhm_mm=settings.extraction.smoothing_fwhm_mm,
         min_coverage=settings.extraction.min_coverage,
         censor_output=settings.cleaning.censor_output,
     )

@@ -201,6 +201,7 @@ def make_result(
         t_r=T_R,
         grid=grid,
         statistic="mean",
+        smoothing_fwhm_mm=0.0,
         min_coverage=0.5,
         censor_output=censor_output,  # type: ignore[arg-type]
         strategies=used,

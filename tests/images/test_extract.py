@@ -11,6 +11,7 @@ from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.extract import extract
 from bidsmask.images.grid import Grid
 from bidsmask.images.labels import place_labels
+from bidsmask.images.reading import Reading
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.projection import VoxelSelection
 
@@ -221,10 +222,15 @@ def test_a_damaged_file_is_refused_after_all_volumes_came(run, write_image):
         extract(BoldStream(path), [], mask=run.mask)
 
 
-def nilearn_means(bold, labels, mask):
+def nilearn_means(bold, labels, mask, **parameters):
     """Label and time series (T,) of each region that nilearn keeps."""
     masker = NiftiLabelsMasker(
-        labels, mask_img=mask, resampling_target="data", standardize=None, detrend=False
+        labels,
+        mask_img=mask,
+        resampling_target="data",
+        standardize=None,
+        detrend=False,
+        **parameters,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # labels lost in resampling and masking: seen to below
@@ -274,3 +280,45 @@ def test_means_agree_with_nilearn_on_the_same_grid_and_resampled(write_image, na
         if label in theirs:
             tolerance = ORACLE_TOLERANCE * ours[:, column].std(ddof=1)
             np.testing.assert_allclose(ours[:, column], theirs[label], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("statistic", ["mean", "median"])
+def test_a_region_that_was_not_measured_gets_no_signal_from_its_neighbours(
+    run, write_image, statistic
+):
+    bold = run.bold.astype(np.float64)
+    never, still, half = (run.labels == label for label in run.ids[:3])
+    bold[never], bold[still] = np.nan, 7.0
+    bold[tuple(np.argwhere(half & run.mask)[0])] = np.nan
+    placed, grid = place(run), grid_of(run)
+    projection = placed.projection(statistic)
+    readings = [
+        Reading(projection=projection, grid=grid, smoothing_fwhm=fwhm) for fwhm in (None, 6.0)
+    ]
+    stream = BoldStream(write_image(bold, dtype="f8"))
+    plain, smoothed = extract(stream, readings, mask=run.mask).signals
+    assert np.isnan(plain[:, 0]).all()
+    assert np.isnan(smoothed[:, 0]).all()
+    np.testing.assert_array_equal(plain[:, 1], 7)
+    np.testing.assert_allclose(smoothed[:, 1], 7)
+    assert np.ptp(smoothed[:, 1]) == 0
+    assert np.isnan(smoothed[:, 3]).all()  # outside of the mask
+    for column in 2, 4:
+        assert np.isfinite(smoothed[:, column]).all()
+        assert np.ptp(smoothed[:, column]) > 0
+
+
+def test_smoothed_region_means_are_those_of_nilearn(run, write_image):
+    path = write_image(run.bold.astype(np.float64), dtype="f8")
+    reading = Reading(projection=place(run).projection(), grid=grid_of(run), smoothing_fwhm=5.0)
+    (ours,) = extract(BoldStream(path), [reading], mask=run.mask).signals
+    labels = nib.Nifti1Image(run.labels, run.affine)
+    mask = nib.Nifti1Image(run.mask.astype(np.uint8), run.affine)
+    theirs = nilearn_means(str(path), labels, mask, smoothing_fwhm=5.0)
+    assert set(theirs) == set(run.ids) - {8}
+    for column, label in enumerate(run.ids):
+        if label in theirs:
+            spread = theirs[label].std()
+            np.testing.assert_allclose(
+                ours[:, column], theirs[label], rtol=0, atol=ORACLE_TOLERANCE * spread
+            )

@@ -35,6 +35,8 @@ def described(*strategies, **changes):
         "atlases": [AtlasMethods(name="Schaefer2018_scale-400", n_regions=400)],
         "strategies": strategies,
         "measures": ["correlation"],
+        "statistic": "mean",
+        "smoothing_fwhm_mm": 0.0,
         "min_coverage": 0.5,
         "censor_output": "na",
     }
@@ -186,3 +188,11 @@ def test_bibtex_holds_every_work():
 
 def test_the_same_values_give_the_same_text():
     assert citation_markdown(described(strategy())) == citation_markdown(described(strategy()))
+
+
+def test_what_is_taken_of_a_region_is_said():
+    plain, other = described(), described(statistic="median", smoothing_fwhm_mm=6.0)
+    assert "the mean over its voxels" in words(plain)
+    assert "smoothed" not in words(plain)
+    assert "the median over its voxels" in words(other)
+    assert "smoothed by a Gaussian of 6 mm full width at half maximum" in words(other)
