@@ -12,8 +12,10 @@ from bidsmask.images.compression import COPY_AGAIN
 from bidsmask.images.readers import read_all, readers_of
 from bidsmask.images.reading import Reading
 from bidsmask.images.stream import BoldStream
-from bidsmask.numerics.projection import Projection, RegionMeans, RegionStatistic
+from bidsmask.numerics.projection import OfOneSelection, Projection, RegionMeans, RegionStatistic
 from bidsmask.numerics.quality import VolumeStatistics
+
+_REGIONS = (RegionMeans, RegionStatistic, OfOneSelection)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,7 +110,7 @@ def _without_leaks(
     signals: Array, reading: Reading, measured: BoolArray, still: FloatArray
 ) -> Array:
     """Take from regions without a measured voxel what smoothing has brought from elsewhere."""
-    if not reading.smooths or not isinstance(reading.projection, RegionMeans | RegionStatistic):
+    if not reading.smooths or not isinstance(reading.projection, _REGIONS):
         return signals
     for column, region in enumerate(reading.projection.regions):
         if not measured[region].any():

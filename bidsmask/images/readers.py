@@ -24,7 +24,12 @@ from bidsmask.images.moving import ByAxes, RangeOfRun, VolumeByVolume, operators
 from bidsmask.images.reading import Reading, Volumes, is_single
 from bidsmask.images.value_range import value_range
 from bidsmask.numerics.maps import Maps
-from bidsmask.numerics.projection import RegionMeans, RegionStatistic, VoxelSelection
+from bidsmask.numerics.projection import (
+    OfOneSelection,
+    RegionMeans,
+    RegionStatistic,
+    VoxelSelection,
+)
 from bidsmask.numerics.separable import AxisMatrices, box_around
 from bidsmask.numerics.threads import one_thread_of_blas
 from bidsmask.numerics.weights import Products, Weights, n_folded
@@ -212,7 +217,8 @@ def readers_of(series: Volumes, readings: Sequence[Reading]) -> list[Reader]:
 
 def _reader_of(series: Volumes, reading: Reading, range_of_run: RangeOfRun) -> Reader:
     projection = reading.projection
-    at_once = VOLUMES_AT_ONCE if isinstance(projection, RegionStatistic) else None
+    in_regions = isinstance(projection, RegionStatistic | OfOneSelection)
+    at_once = VOLUMES_AT_ONCE if in_regions else None
     if series.grid == reading.grid and not reading.smooths:
         if isinstance(projection, Maps):
             return WeightsReader(series, reading, projection, projection.weights())

@@ -55,7 +55,7 @@ class _Regions:
     @property
     def regions(self) -> list[IntArray]:
         """Flat indices of the voxels of each region."""
-        return np.split(self.support, np.cumsum(self.n_voxels)[:-1])
+        return np.split(self.support, np.cumsum(self.n_voxels))[:-1]
 
     def expand(self, columns: FloatArray) -> FloatArray:
         """Give each supporting voxel the value of its region: (T, P) -> (T, V)."""
@@ -280,6 +280,60 @@ class RegionStatistic(_Regions):
         for column, start, end in zip(self._present, self._starts, ends, strict=True):
             columns[:, column] = compute(voxels[:, start:end])
         return columns
+
+
+class OfOneSelection:
+    """Several projections of the voxels of one selection, side by side.
+
+    For volumes that are smoothed: they are smoothed once, and what is made of them does not depend
+    on what else is.
+
+    Parameters
+    ----------
+    selection : int array of shape (V,)
+        Flat indices (x runs fastest), ascending.
+    projections : sequence of RegionMeans or RegionStatistic
+        None that needs all volumes at once; each of voxels of the selection.
+
+    Examples
+    --------
+    >>> left, both = RegionMeans([np.array([2])]), RegionMeans([np.array([2, 5])])
+    >>> together = OfOneSelection(np.array([2, 3, 5]), [left, both])
+    >>> columns = together.project(np.array([[1, 8, 3]]))
+    >>> columns, together.split(columns)[1]
+    (array([[1., 2.]]), array([[2.]]))
+    """
+
+    def __init__(
+        self, selection: IntArray, projections: Sequence[RegionMeans | RegionStatistic]
+    ) -> None:
+        self.support = selection
+        self._projections = tuple(projections)
+        self._places = [np.searchsorted(selection, each.support) for each in projections]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of all projections, P."""
+        return sum(each.n_columns for each in self._projections)
+
+    @property
+    def regions(self) -> list[IntArray]:
+        """Flat indices of the voxels of each region of each projection."""
+        return [region for each in self._projections for region in each.regions]
+
+    def project(self, voxels: Array) -> FloatArray:
+        """Columns (T, P) of all projections, from voxels (T, V) of the selection."""
+        pairs = zip(self._projections, self._places, strict=True)
+        return np.hstack([each.project(np.take(voxels, places, axis=1)) for each, places in pairs])
+
+    def expand(self, columns: FloatArray) -> FloatArray:
+        """Have no way back: regions of different projections may share voxels."""
+        raise NotImplementedError("Columns of several projections have no image in common.")
+
+    def split(self, columns: FloatArray) -> list[FloatArray]:
+        """Columns (T, P) of each projection."""
+        ends = np.cumsum([each.n_columns for each in self._projections])[:-1]
+        return np.split(columns, ends, axis=1)
 
 
 class VoxelSelection:

@@ -84,9 +84,11 @@ class Coefficients:
     s_per_projected_voxel: float = 2.9e-10
     """For each voxel of each volume, and atlas."""
 
-    s_per_smoothed_voxel: float = 2e-9
-    s_per_sorted_voxel: float = 1e-9
-    """For each voxel of each volume, and atlas: if volumes are smoothed, and for medians."""
+    s_per_smoothed_voxel: float = 4.5e-9
+    """If volumes are smoothed: for each voxel of each volume."""
+
+    s_per_sorted_voxel: float = 1.2e-9
+    """For medians: for each voxel of each volume, and atlas."""
 
     s_per_cleaned_value: float = 7e-8
     s_per_matrix_value: float = 6e-8
@@ -106,7 +108,6 @@ class Coefficients:
     """For each atlas."""
 
     bytes_per_smoothed_voxel: float = 32.0
-    """For each atlas, if volumes are smoothed."""
 
     bytes_per_value: float = 11.0
     """Of signals and matrices, copies included."""
@@ -132,8 +133,10 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
     seconds = {
         "load_confounds": one.s_per_confound * size.n_volumes * size.n_strategies,
         "resample_atlas": one.s_per_placed_voxel * size.placed_voxels,
-        "extract": one.s_per_seen_voxel * size.seen_voxels
-        + _s_per_voxel_and_atlas(plan) * size.n_volumes * size.placed_voxels,
+        "extract": (one.s_per_seen_voxel + one.s_per_smoothed_voxel * size.smooths)
+        * size.seen_voxels
+        + (one.s_per_projected_voxel + one.s_per_sorted_voxel * size.sorts)
+        * (size.n_volumes * size.placed_voxels),
         "clean": one.s_per_cleaned_value * size.n_strategies * size.extracted_values,
         "connectivity": one.s_per_matrix_value * size.matrix_values,
         "derive": one.run_written_s + one.s_per_written_value * size.written_values,
@@ -203,6 +206,7 @@ class _Size:
     n_matrix_values: int
     voxel_bytes: int
     smooths: bool
+    sorts: bool
 
     @classmethod
     def of(cls, plan: RunPlan) -> Self:
@@ -217,6 +221,7 @@ class _Size:
             n_matrix_values=len(plan.measures) * sum(n**2 for n in regions),
             voxel_bytes=plan.voxel_bytes,
             smooths=plan.smoothing_fwhm_mm > 0,
+            sorts=plan.statistic == "median",
         )
 
     @property
@@ -240,13 +245,6 @@ class _Size:
         return self.n_strategies * self.n_volumes * self.n_columns + self.matrix_values
 
 
-def _s_per_voxel_and_atlas(plan: RunPlan) -> float:
-    one = COEFFICIENTS
-    smoothing_s = one.s_per_smoothed_voxel if plan.smoothing_fwhm_mm else 0.0
-    sorting_s = one.s_per_sorted_voxel if plan.statistic == "median" else 0.0
-    return one.s_per_projected_voxel + smoothing_s + sorting_s
-
-
 def _step_bytes(size: _Size) -> dict[str, float]:
     one = COEFFICIENTS
     placed = one.worker_bytes + one.bytes_per_placed_voxel * size.placed_voxels
@@ -262,7 +260,7 @@ def _step_bytes(size: _Size) -> dict[str, float]:
         + signals
         + blocks
         + one.bytes_per_seen_voxel * size.n_voxels
-        + (one.bytes_per_smoothed_voxel * size.placed_voxels if size.smooths else 0.0),
+        + one.bytes_per_smoothed_voxel * size.smooths * size.n_voxels,
         "clean": placed + cleaned,
         "connectivity": one.worker_bytes + cleaned + one.bytes_per_value * size.matrix_values,
         "derive": results + one.writing_bytes,

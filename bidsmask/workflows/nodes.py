@@ -7,6 +7,7 @@ recomputes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from bidsmask.images.labels import PlacedLabels, load_labels, place_labels
 from bidsmask.images.reading import Reading
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.carpet import carpet_voxels
-from bidsmask.numerics.projection import VoxelSelection
+from bidsmask.numerics.projection import OfOneSelection, VoxelSelection
 from bidsmask.workflows import results
 from bidsmask.workflows.results import CleanedRun, ExtractedRun, Matrices
 
@@ -98,15 +99,18 @@ class ExtractSignals(SimpleInterface):
         labels = placed[0].labels.ravel(order="F")
         mask = placed[0].mask
         carpet = VoxelSelection(carpet_voxels(labels, mask.ravel(order="F")))
-        readings = [
-            Reading(
-                projection=atlas.projection(self.inputs.statistic),
-                grid=atlas.grid,
-                smoothing_fwhm=self.inputs.smoothing_fwhm_mm,
-            )
-            for atlas in placed
-        ]
-        extraction = extract(BoldStream(Path(self.inputs.bold)), [*readings, carpet], mask=mask)
+        projections = [atlas.projection(self.inputs.statistic) for atlas in placed]
+        together = OfOneSelection(np.flatnonzero(mask.ravel(order="F")), projections)
+        smoothed = Reading(
+            projection=together,
+            grid=placed[0].grid,
+            smoothing_fwhm=self.inputs.smoothing_fwhm_mm,
+        )
+        wanted = [smoothed] if smoothed.smooths else projections
+        extraction = extract(BoldStream(Path(self.inputs.bold)), [*wanted, carpet], mask=mask)
+        if smoothed.smooths:
+            columns, of_carpet = extraction.signals
+            extraction = replace(extraction, signals=(*together.split(columns), of_carpet))
         extracted = ExtractedRun.from_extraction(extraction, labels[carpet.support])
         file = Path(runtime.cwd) / "extracted.npz"
         extracted.save(file)

@@ -13,7 +13,7 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.labels import place_labels
 from bidsmask.images.reading import Reading
 from bidsmask.images.stream import BoldStream
-from bidsmask.numerics.projection import VoxelSelection
+from bidsmask.numerics.projection import OfOneSelection, VoxelSelection
 
 ORACLE_TOLERANCE = 1e-6
 """Of the standard deviation of each region, against nilearn, which computes in float64 too."""
@@ -322,3 +322,19 @@ def test_smoothed_region_means_are_those_of_nilearn(run, write_image):
             np.testing.assert_allclose(
                 ours[:, column], theirs[label], rtol=0, atol=ORACLE_TOLERANCE * spread
             )
+
+
+def test_what_is_smoothed_together_is_what_is_smoothed_alone(run, write_image):
+    stream = BoldStream(write_image(run.bold))
+    placed, grid = place(run), grid_of(run)
+    selection = np.flatnonzero(run.mask.ravel(order="F"))
+    projections = [placed.projection("median"), placed.projection()]
+
+    def signals(projections):
+        together = OfOneSelection(selection, projections)
+        reading = Reading(projection=together, grid=grid, smoothing_fwhm=5.0)
+        return together.split(extract(stream, [reading], mask=run.mask).signals[0])
+
+    both = signals(projections)
+    np.testing.assert_array_equal(both[0], signals(projections[:1])[0])
+    np.testing.assert_array_equal(both[1], signals(projections[1:])[0])

@@ -6,6 +6,8 @@ from scipy import ndimage
 
 from bidsmask.numerics.projection import (
     LabelMeans,
+    OfOneSelection,
+    RegionMeans,
     RegionStatistic,
     SphereMeans,
     VoxelSelection,
@@ -360,3 +362,26 @@ def test_a_voxel_of_several_spheres_gets_the_mean_of_their_values(seed):
     for place, voxel in enumerate(means.support):
         members = [number for number, sphere in enumerate(spheres) if voxel in sphere]
         np.testing.assert_allclose(expanded[:, place], columns[:, members].mean(axis=1))
+
+
+@given(seed=SEEDS)
+def test_projections_of_one_selection_are_those_of_each_alone(seed):
+    rng = np.random.default_rng(seed)
+    selection = np.flatnonzero(rng.random(60) < 0.7)
+    sizes = rng.integers(0, 9, 3)
+    regions = [rng.choice(selection, min(n, selection.size), replace=False) for n in sizes]
+    alone = [RegionMeans(regions), RegionStatistic(regions[:2], "median"), RegionMeans([])]
+    together = OfOneSelection(selection, alone)
+    volumes = rng.normal(size=(4, 60))
+    columns = together.project(volumes[:, together.support])
+    assert columns.shape == (4, together.n_columns)
+    for part, each in zip(together.split(columns), alone, strict=True):
+        np.testing.assert_array_equal(part, each.project(volumes[:, each.support]))
+    assert [region.tolist() for region in together.regions] == [
+        region.tolist() for each in alone for region in each.regions
+    ]
+
+
+def test_columns_of_several_projections_are_no_image():
+    with pytest.raises(NotImplementedError, match="no image in common"):
+        OfOneSelection(np.arange(3), []).expand(np.zeros((1, 0)))

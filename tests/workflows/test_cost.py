@@ -76,6 +76,14 @@ def test_no_step_takes_less_for_more(plan, more):
         assert after[name].memory_mb >= before[name].memory_mb
 
 
+@pytest.mark.parametrize("change", [{"smoothing_fwhm_mm": 6.0}, {"statistic": "median"}])
+def test_smoothing_and_medians_take_longer_while_the_run_is_read(plan, change):
+    before, after = step_costs(plan), step_costs(replace(plan, **change))
+    assert after["extract"].seconds > before["extract"].seconds
+    assert after["extract"].memory_mb >= before["extract"].memory_mb
+    assert all(after[name] == before[name] for name in before if name != "extract")
+
+
 def test_more_processes_take_less_time_and_more_memory(plan):
     costs = [request_cost([plan] * 8, n_procs) for n_procs in (1, 2, 4)]
     assert costs[0].seconds > costs[1].seconds > costs[2].seconds
