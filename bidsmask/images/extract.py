@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, FloatArray
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.blocks import taken
 from bidsmask.images.compression import COPY_AGAIN
-from bidsmask.images.readers import read_all, readers_of
+from bidsmask.images.readers import Reader, read_all, readers_of
 from bidsmask.images.reading import Reading
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.projection import OfOneSelection, Projection, RegionMeans, RegionStatistic
@@ -25,9 +25,9 @@ class Extraction:
     Parameters
     ----------
     signals : arrays of shape (T, P)
-        One for each projection, scaled. NaN where a region has no finite value. A region in which
-        nothing was measured, because no voxel is finite and changes, gets no signal from its
-        neighbours by smoothing: it is what it is without.
+        One for each projection, scaled. NaN where a region has no finite value. A region (on the
+        grid of the run) in which nothing was measured, because no voxel is finite and changes,
+        gets no signal from its neighbours by smoothing: it is what it is without.
     statistics : VolumeStatistics
         Of the voxels of the mask, flat with x running fastest.
     n_nonfinite_voxels : int
@@ -87,14 +87,18 @@ def extract(
     read_all(stream, readers, see)
     _refuse_impossible_run(stream, statistics)
     measured = np.zeros(stream.grid.n_voxels, dtype=bool)
-    measured[inside] = (statistics.std > 0) & ~nonfinite
+    measured[inside] = ((statistics.std > 0) | (stream.n_volumes == 1)) & ~nonfinite
     still = np.full(stream.grid.n_voxels, np.nan)
     still[inside] = np.where(nonfinite, np.nan, statistics.mean)
+
+    def signals_of(reader: Reader, reading: Reading) -> Array:
+        signals, projection = reader.signals(), reading.projection
+        if reading.smooths and reading.grid == stream.grid and isinstance(projection, _REGIONS):
+            _take_leaks_away(signals, projection.regions, measured, still)
+        return signals
+
     return Extraction(
-        signals=tuple(
-            _without_leaks(reader.signals(), each, measured, still)
-            for reader, each in zip(readers, readings, strict=True)
-        ),
+        signals=tuple(map(signals_of, readers, readings)),
         statistics=statistics,
         n_nonfinite_voxels=int(np.count_nonzero(nonfinite)),
     )
@@ -106,17 +110,14 @@ def _as_reading(stream: BoldStream, wanted: Projection | Reading) -> Reading:
     return Reading(projection=wanted, grid=stream.grid)
 
 
-def _without_leaks(
-    signals: Array, reading: Reading, measured: BoolArray, still: FloatArray
-) -> Array:
+def _take_leaks_away(
+    signals: Array, regions: Sequence[IntArray], measured: BoolArray, still: FloatArray
+) -> None:
     """Take from regions without a measured voxel what smoothing has brought from elsewhere."""
-    if not reading.smooths or not isinstance(reading.projection, _REGIONS):
-        return signals
-    for column, region in enumerate(reading.projection.regions):
+    for column, region in enumerate(regions):
         if not measured[region].any():
             known = still[region][np.isfinite(still[region])]
             signals[:, column] = known.mean() if known.size else np.nan
-    return signals
 
 
 def _refuse_empty_volume(stream: BoldStream, statistics: VolumeStatistics, n_voxels: int) -> None:

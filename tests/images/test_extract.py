@@ -338,3 +338,14 @@ def test_what_is_smoothed_together_is_what_is_smoothed_alone(run, write_image):
     both = signals(projections)
     np.testing.assert_array_equal(both[0], signals(projections[:1])[0])
     np.testing.assert_array_equal(both[1], signals(projections[1:])[0])
+
+
+def test_the_only_volume_of_a_run_is_smoothed_too(run, write_image):
+    stream = BoldStream(write_image(run.bold[..., :1]))
+    readings = [
+        Reading(projection=place(run).projection(), grid=grid_of(run), smoothing_fwhm=fwhm)
+        for fwhm in (None, 6.0)
+    ]
+    plain, smoothed = extract(stream, readings, mask=run.mask).signals
+    covered = np.isfinite(plain[0])
+    assert (plain[0, covered] != smoothed[0, covered]).all()
