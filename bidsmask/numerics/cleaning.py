@@ -320,8 +320,8 @@ class Cleaner:
         """Kept volumes as float64 numbers in memory of their own."""
         rows = signals if self.sample_mask.all() else signals[self.sample_mask]
         kept: FloatArray = np.array(rows, dtype=np.float64, order="C")
-        if self.details.ensure_finite:
-            kept[~np.isfinite(kept)] = 0
+        if self.details.ensure_finite and not (finite := np.isfinite(kept)).all():
+            kept[~finite] = 0
         return kept
 
     def _clean(self, kept: FloatArray, take_steps: "Steps") -> FloatArray:
