@@ -19,7 +19,7 @@ taken once, by the identity, and every column is multiplied by the matrix that c
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -40,7 +40,7 @@ from bidsmask.numerics.standardization import (
     Standardization,
     standardize_in_place,
 )
-from bidsmask.numerics.threads import in_order
+from bidsmask.numerics.threads import in_order, most_at_once
 
 Filter = Literal["butterworth", "cosine", "none"]
 
@@ -292,7 +292,7 @@ class Cleaner:
         ------
         columns : slice
         cleaned : float64 array of shape (T_kept, number of these columns)
-            Of new memory.
+            Overwritten once the next one is asked for: copy what has to stay.
 
         Raises
         ------
@@ -301,13 +301,24 @@ class Cleaner:
         """
         self._check_shape(signals)
         n_columns = signals.shape[1]
-        take_steps: Steps = self._operator if self._operator_pays(n_columns) else self._one_by_one
         blocks = list(_blocks_of(n_columns, n_volumes=len(signals)))
+        operator = self._operator if self._operator_pays(n_columns) else None
+        width = blocks[0].stop if blocks else 0
+        memory = [  # used again: fresh memory takes as long as half of the arithmetic
+            np.empty((2, self.ledger.n_kept, min(width, n_columns)))
+            for _ in range(min(len(blocks), most_at_once()))
+        ]
 
-        def clean(columns: slice) -> FloatArray:
-            return self._clean(self._kept(signals[:, columns]), take_steps)
+        def clean(number: int) -> FloatArray:
+            some = signals[:, blocks[number]]
+            take_steps: Steps = self._one_by_one
+            kept, out = memory[number % len(memory)][:, :, : some.shape[1]]
+            if operator is not None:
+                take_steps = partial(operator, out=out)
+            self._keep(some, kept)
+            return self._clean(kept, take_steps)
 
-        yield from zip(blocks, in_order(clean, blocks), strict=True)
+        yield from zip(blocks, in_order(clean, range(len(blocks))), strict=True)
 
     def _check_shape(self, signals: Array) -> None:
         if signals.ndim != 2 or len(signals) != self.sample_mask.size:
@@ -316,13 +327,11 @@ class Cleaner:
                 f"their shape is {signals.shape}."
             )
 
-    def _kept(self, signals: Array) -> FloatArray:
-        """Kept volumes as float64 numbers in memory of their own."""
-        rows = signals if self.sample_mask.all() else signals[self.sample_mask]
-        kept: FloatArray = np.array(rows, dtype=np.float64, order="C")
+    def _keep(self, signals: Array, kept: FloatArray) -> None:
+        """Copy the kept volumes as float64 numbers."""
+        kept[:] = signals if self.sample_mask.all() else signals[self.sample_mask]
         if self.details.ensure_finite and not (finite := np.isfinite(kept)).all():
             kept[~finite] = 0
-        return kept
 
     def _clean(self, kept: FloatArray, take_steps: "Steps") -> FloatArray:
         """Clean columns (T_kept, P) in whose memory the steps may work."""
@@ -524,11 +533,14 @@ class _Operator:
     level: FloatArray
     mean: FloatArray
 
-    def __call__(self, kept: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def __call__(
+        self, kept: FloatArray, *, out: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
         """Residuals (T_kept, P), and the mean (P,) after step 1. Overwrites `kept`."""
         first = kept[0].copy()
         kept -= first
-        residuals = self.matrix @ kept
+        enough = None if out is None else out[:, : kept.shape[1]]
+        residuals: FloatArray = np.matmul(self.matrix, kept, out=enough)
         if self.level.any():
             residuals += self.level * first
         return residuals, first + self.mean @ kept

@@ -59,10 +59,15 @@ def in_order(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[
         coming: deque[Future[Result]] = deque()
         for item in items:
             coming.append(threads.submit(work, item))
-            if len(coming) > n_threads():
+            if len(coming) == most_at_once():
                 yield coming.popleft().result()
         while coming:
             yield coming.popleft().result()
+
+
+def most_at_once() -> int:
+    """Results of `in_order` that there are at a time, that which has come out last included."""
+    return n_threads() + 1
 
 
 def n_threads() -> int:

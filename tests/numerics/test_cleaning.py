@@ -623,6 +623,18 @@ def test_blocks_follow_each_other_and_may_be_overwritten(monkeypatch):
     assert np.isnan(signals).all()
 
 
+def test_a_missing_column_changes_no_other_in_any_block(monkeypatch):
+    monkeypatch.setattr(cleaning, "VALUES_AT_ONCE", 20 * T)
+    signals, design = random_run(1, n_columns=MANY)
+    cleaner = cleaner_of(CleaningParameters(**FILTERS["band-pass"]), random_mask(1), design)
+    whole, spoilt = cleaner(signals), signals.copy()
+    missing = np.isin(np.arange(MANY), [0, 21, 22, 77, 149])
+    spoilt[5, missing] = np.nan
+    cleaned = cleaner(spoilt)
+    assert np.isnan(cleaned[:, missing]).all()
+    np.testing.assert_allclose(cleaned[:, ~missing], whole[:, ~missing], rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("n_columns", [3, MANY])
 @pytest.mark.parametrize("how", FILTERS)
 def test_missing_values_may_count_as_nothing(how, n_columns):
