@@ -26,7 +26,7 @@ DEFAULT_STRATEGIES = ("simple",)
 OfStrategy = Literal["strategy"]
 NumberOrNone = float | Literal["none", "strategy"]
 AnalysisLevel = Literal["participant", "group"]
-RegionStatistic = Literal["mean", "median"]
+Statistic = Literal["mean", "median"]
 CensorOutput = Literal["na", "drop", "interpolate"]
 
 _CUTOFFS = ("high_pass_hz", "low_pass_hz", "fd_threshold_mm", "std_dvars_threshold")
@@ -37,7 +37,7 @@ class ExtractionSettings:
     """Which regions, what is taken of them, and how much of one must have been seen."""
 
     atlases: tuple[str, ...] = DEFAULT_ATLASES
-    statistic: RegionStatistic = "mean"
+    statistic: Statistic = "mean"
     smoothing_fwhm_mm: float = 0.0
     min_coverage: float = 0.5
 
@@ -53,9 +53,8 @@ class ExtractionSettings:
             f"{self.smoothing_fwhm_mm}.",
         )
         _require(
-            self.statistic in get_args(RegionStatistic),
-            f"--statistic is one of {', '.join(get_args(RegionStatistic))}, not "
-            f"{self.statistic!r}.",
+            self.statistic in get_args(Statistic),
+            f"--statistic is one of {', '.join(get_args(Statistic))}, not {self.statistic!r}.",
         )
 
 

@@ -19,8 +19,8 @@ from bidsmask.settings import (
     DEFAULT_ATLASES,
     DEFAULT_STRATEGIES,
     SECTIONS,
-    RegionStatistic,
     Settings,
+    Statistic,
     read_toml,
 )
 
@@ -145,7 +145,7 @@ def _add_extraction(parser: argparse.ArgumentParser) -> None:
     add("--atlases", nargs="+", metavar="ATLAS",
         help="label images (path to a dseg.nii.gz with its TSV look-up table) or TemplateFlow "
         f"names, found offline first (default: {' '.join(DEFAULT_ATLASES)})")  # fmt: skip
-    add("--statistic", choices=get_args(RegionStatistic),
+    add("--statistic", choices=get_args(Statistic),
         help="what is taken over the voxels of a region: mean (default) or median")  # fmt: skip
     add("--smoothing-fwhm", dest="smoothing_fwhm_mm", type=float, metavar="MM",
         help="smooth the BOLD volumes beforehand, by a Gaussian of that full width at half "

@@ -57,7 +57,7 @@ def open_bytes(path: Path) -> Any:
 
 
 def compress(content: bytes) -> bytes:
-    """Compress bytes; the same bytes give the same result whenever and wherever it is done.
+    """Compress bytes; with the same zlib the same bytes always give the same result.
 
     The standard library does it and not isal: what isal writes depends on the processor, and now
     and then differs on the same one.

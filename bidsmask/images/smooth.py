@@ -53,8 +53,7 @@ def _smoothed(img: Any, fwhm: Any) -> Any:
     smooth = _smoothing(series.grid, 0.0 if fwhm is None else fwhm)
 
     def keep(number: int, volume: Array) -> None:
-        whole = volume.dtype.kind != "f" or np.isfinite(volume).all()
-        values[..., number] = smooth(volume if whole else np.where(np.isfinite(volume), volume, 0))
+        values[..., number] = smooth(volume)
 
     series.for_each_volume(keep)
     return new_image(values[..., 0] if series.is_3d else values, series.grid.affine, series.header)
@@ -68,6 +67,8 @@ def _smoothing(grid: Grid, fwhm: Any) -> Callable[[Array], Array]:
 
     def smooth(volume: Array) -> Array:
         flat = volume.ravel(order="F").astype(np.float64, copy=False)
+        if volume.dtype.kind == "f" and not (finite := np.isfinite(flat)).all():
+            flat = np.where(finite, flat, 0)
         smoothed: Array = matrices(flat[np.newaxis])[0].reshape(grid.shape, order="F")
         return smoothed
 

@@ -100,17 +100,15 @@ class ExtractSignals(SimpleInterface):
         mask = placed[0].mask
         carpet = VoxelSelection(carpet_voxels(labels, mask.ravel(order="F")))
         projections = [atlas.projection(self.inputs.statistic) for atlas in placed]
-        together = OfOneSelection(np.flatnonzero(mask.ravel(order="F")), projections)
-        smoothed = Reading(
-            projection=together,
-            grid=placed[0].grid,
-            smoothing_fwhm=self.inputs.smoothing_fwhm_mm,
-        )
-        wanted = [smoothed] if smoothed.smooths else projections
-        extraction = extract(BoldStream(Path(self.inputs.bold)), [*wanted, carpet], mask=mask)
-        if smoothed.smooths:
+        stream, fwhm = BoldStream(Path(self.inputs.bold)), self.inputs.smoothing_fwhm_mm
+        if fwhm:
+            together = OfOneSelection(np.flatnonzero(mask.ravel(order="F")), projections)
+            smoothed = Reading(projection=together, grid=placed[0].grid, smoothing_fwhm=fwhm)
+            extraction = extract(stream, [smoothed, carpet], mask=mask)
             columns, of_carpet = extraction.signals
             extraction = replace(extraction, signals=(*together.split(columns), of_carpet))
+        else:
+            extraction = extract(stream, [*projections, carpet], mask=mask)
         extracted = ExtractedRun.from_extraction(extraction, labels[carpet.support])
         file = Path(runtime.cwd) / "extracted.npz"
         extracted.save(file)

@@ -15,7 +15,7 @@ from bidsmask.dataset.strategies import Strategy, load_strategy
 from bidsmask.dataset.templates import template_homes
 from bidsmask.errors import AtlasError, RunError, SettingsError
 from bidsmask.images.stream import BoldStream
-from bidsmask.settings import CensorOutput, RegionStatistic, Settings
+from bidsmask.settings import CensorOutput, Settings, Statistic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class RunPlan:
     atlases: tuple[Atlas, ...]
     strategies: tuple[Strategy, ...]
     measures: tuple[str, ...]
-    statistic: RegionStatistic
+    statistic: Statistic
     smoothing_fwhm_mm: float
     min_coverage: float
     censor_output: CensorOutput
