@@ -119,10 +119,10 @@ def _arguments(
 
 def predict(inputs: Inputs, request: str, tool: str, run: Run) -> dict[str, Any]:
     """Predict the cost of a command, and the seconds of each step of its first run."""
+    from bidsmask.analysis.cost import measure_pace, request_cost, step_costs
+    from bidsmask.analysis.plan import make_plan
     from bidsmask.cli.parser import parse
-    from bidsmask.workflows.cost import measure_pace, request_cost, step_costs
     from bidsmask.workflows.participant import n_procs
-    from bidsmask.workflows.plan import make_plan
 
     settings = parse(json.loads(request)).settings
     plans = make_plan(settings).runs
@@ -173,7 +173,7 @@ def _off_double_precision(inputs: Inputs, workload: Workload, run: Run) -> dict[
 
 def limit(inputs: Inputs, name: str, tool: str, run: Run) -> dict[str, Any]:
     """Time that it takes to do nothing but decompress, and to stream 400 labels, in turn."""
-    from bidsmask.numerics.projection import LabelMeans
+    from bidsmask.numerics.projections.regions import LabelMeans
 
     bold = inputs.bold(**vars(run))
     labels = _labels_flat(inputs.labels(run.lattice))
@@ -214,7 +214,7 @@ def _decompress(path: Path) -> None:
 
 
 def _labels_flat(path: Path) -> np.ndarray:
-    from bidsmask.images.labels import load_labels
+    from bidsmask.columns.regions import load_labels
 
     return load_labels(path)[0].ravel(order="F")
 

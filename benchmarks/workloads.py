@@ -217,11 +217,11 @@ def perform_atlases(tool: str, inputs: Inputs, run: Run, n_atlases: int) -> np.n
 
 def _one_pass(paths: list[Path], bold: Path, mask: Path) -> np.ndarray:
     """What the command line does with a run; quality control is part of it."""
-    from bidsmask.images.extract import extract
+    from bidsmask.columns.extract import extract
+    from bidsmask.columns.regions import load_labels
     from bidsmask.images.io import load_mask
-    from bidsmask.images.labels import load_labels
     from bidsmask.images.stream import BoldStream
-    from bidsmask.numerics.projection import LabelMeans
+    from bidsmask.numerics.projections.regions import LabelMeans
 
     stream = BoldStream(bold)
     projections = []

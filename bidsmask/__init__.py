@@ -9,7 +9,7 @@ from typing import Any
 from bidsmask._version import __version__
 
 _HOMES = {
-    "bidsmask.dataset.fmriprep": ("load_confounds", "load_confounds_strategy"),
+    "bidsmask.dataset.load_confounds": ("load_confounds", "load_confounds_strategy"),
     "bidsmask.images.masks": (
         "apply_mask",
         "compute_background_mask",

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["worlds.nifti_files", "worlds.masker_world", "worlds.fmriprep_run"]
+
 # Laws are about numbers, not about time: on a busy machine an example may take long. A gate tries
 # the same examples each time; whoever works on the code tries others.
 settings.register_profile("bidsmask", deadline=None, derandomize="CI" in os.environ)

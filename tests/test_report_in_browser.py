@@ -9,7 +9,7 @@ import pytest
 
 import bidsmask
 from bidsmask.cli.main import main
-from bidsmask.maskers.seen import seen_of_run
+from bidsmask.maskers.report.kept import seen_of_run
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 

@@ -14,8 +14,9 @@ from bidsmask._version import __version__
 from bidsmask.settings import Settings
 
 if TYPE_CHECKING:
+    from bidsmask.analysis.plan import Plan
+    from bidsmask.derivatives.status import RunFailure
     from bidsmask.workflows.participant import Summary
-    from bidsmask.workflows.plan import Plan, RunFailure
 
 _LAST_NODES = ("derive", "report")
 

@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bidsmask.analysis.cost import Cost, measure_pace, request_cost
+from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.dataset.confounds import Confounds, load_confounds
-from bidsmask.dataset.names import output_name
 from bidsmask.dataset.strategies import Strategy
+from bidsmask.derivatives.names import output_name
 from bidsmask.errors import RunError
 from bidsmask.numerics.cleaning import Cleaner, DegreesOfFreedom
-from bidsmask.workflows.cost import Cost, measure_pace, request_cost
-from bidsmask.workflows.plan import Plan, RunPlan
 
 _WIDE = 200
 

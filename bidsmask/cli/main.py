@@ -106,10 +106,10 @@ def _needs_workers(options: argparse.Namespace) -> bool:
 
 def _participant(settings: Settings, console: Console, options: argparse.Namespace) -> int:
     with _garbage_kept():
+        from bidsmask.analysis.page import write_reports
+        from bidsmask.analysis.plan import make_plan
         from bidsmask.cli.console import progress, say_plan, say_summary
         from bidsmask.workflows.participant import n_procs, run_participants
-        from bidsmask.workflows.plan import make_plan
-        from bidsmask.workflows.subject_report import write_reports
         from bidsmask.workflows.worker import quiet_nipype
 
         quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")
@@ -130,7 +130,7 @@ def _participant(settings: Settings, console: Console, options: argparse.Namespa
 
 
 def _group(settings: Settings, console: Console) -> int:
-    from bidsmask.workflows.group import run_group
+    from bidsmask.analysis.group import run_group
 
     summary = run_group(settings)
     console.print(f"{summary.n_runs} runs of {summary.n_subjects} subjects:", markup=False)

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
+from bidsmask.columns.regions import LookUpTable, load_labels, read_lut, table_from_labels
 from bidsmask.dataset import templates
 from bidsmask.dataset.entities import is_label
 from bidsmask.dataset.templates import entities_in, identity, space_of, template_homes
 from bidsmask.errors import AtlasError, ImageError, SpaceError
 from bidsmask.images.io import open_image
-from bidsmask.images.labels import LookUpTable, load_labels, read_lut, table_from_labels
 from bidsmask.numerics.affine import voxel_sizes
 
 __all__ = ["Atlas", "check_space", "find_atlas", "template_homes"]

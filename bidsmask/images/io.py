@@ -11,8 +11,8 @@ from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.compression import COPY_AGAIN, compress
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header
-from bidsmask.images.painted import PaintedNifti1, PaintedNifti2, PaintedVolumes
-from bidsmask.images.payload import Payload
+from bidsmask.images.lazy import PaintedNifti1, PaintedNifti2, PaintedVolumes
+from bidsmask.images.voxel_bytes import Payload
 
 _ALIGNED = 2  # xform code: "coordinates aligned to another file, or to anatomical truth"
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.errors import ImageError, SpaceError
-from bidsmask.images.accept import Series, open_series
 from bidsmask.images.blocks import taken
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import float_type, new_image
 from bidsmask.images.resample import resample_volume, target_grid
+from bidsmask.images.series import Series, open_series
 from bidsmask.numerics.brainmask import differs_from_background, in_most, valley_threshold
 from bidsmask.numerics.morphology import largest_component, tidy
-from bidsmask.numerics.projection import voxels_of_mask
+from bidsmask.numerics.projections.regions import voxels_of_mask
 from bidsmask.numerics.smooth import smooth_volume
 
 
@@ -43,7 +43,7 @@ def compute_epi_mask(
     Parameters
     ----------
     epi_img : image
-        Of three or four dimensions; see `bidsmask.images.accept.open_series`.
+        Of three or four dimensions; see `bidsmask.images.series.open_series`.
     lower_cutoff, upper_cutoff : float
         Fractions of all voxels between which the valley is looked for, see
         `bidsmask.numerics.brainmask.valley_threshold`. Raise the first if the mask is too large.
@@ -107,7 +107,7 @@ def compute_background_mask(
     Parameters
     ----------
     data_imgs : image
-        Of three or four dimensions; see `bidsmask.images.accept.open_series`.
+        Of three or four dimensions; see `bidsmask.images.series.open_series`.
     border_size : int
         Voxels at the faces of the image that are taken for background.
     connected, opening, target_affine, target_shape, memory, verbose
@@ -315,7 +315,7 @@ def apply_mask(
     Parameters
     ----------
     imgs : image
-        Of three or four dimensions; see `bidsmask.images.accept.open_series`.
+        Of three or four dimensions; see `bidsmask.images.series.open_series`.
     mask_img : image
         Of three dimensions, on the same grid; 0, and one other value.
     dtype : "f" or a type

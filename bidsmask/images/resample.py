@@ -8,9 +8,9 @@ import numpy as np
 
 from bidsmask._typing import Array, FloatArray
 from bidsmask.errors import BoundingBoxError
-from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import float_type, new_image
+from bidsmask.images.series import Series, open_series
 from bidsmask.numerics.affine import grid_corners
 from bidsmask.numerics.resample import (
     resample_continuous,
@@ -41,7 +41,7 @@ def resample_img(
     Parameters
     ----------
     img : image
-        Of three or four dimensions; see `bidsmask.images.accept.open_series`.
+        Of three or four dimensions; see `bidsmask.images.series.open_series`.
     target_affine, target_shape : optional
         See `target_grid`. Without both the image is copied.
     interpolation : {"continuous", "linear", "nearest"}

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from bidsmask._typing import Array
-from bidsmask.images.accept import open_series
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import float_type, new_image
+from bidsmask.images.series import open_series
 from bidsmask.numerics.smooth import smooth_volume, smoothing_matrices
 
 
@@ -20,7 +20,7 @@ def smooth_img(imgs: Any, fwhm: Any) -> Any:
     Parameters
     ----------
     imgs : image, or several of them
-        Of three or four dimensions; see `bidsmask.images.accept.open_series`.
+        Of three or four dimensions; see `bidsmask.images.series.open_series`.
     fwhm : number, three numbers, "fast" or None
         Full width at half maximum in mm; see `bidsmask.numerics.smooth.smooth_volume`.
 

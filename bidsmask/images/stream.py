@@ -12,7 +12,7 @@ from bidsmask.errors import ImageError
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header, t_r_of
 from bidsmask.images.io import scaled, type_once_scaled
-from bidsmask.images.payload import Payload
+from bidsmask.images.voxel_bytes import Payload
 from bidsmask.numerics.threads import n_threads
 
 _BLOCK_BYTES = 5 << 20  # more is no faster; there are two blocks at any time

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bidsmask._typing import Array, FloatArray, IntArray
-from bidsmask.images.reading import Volumes
+from bidsmask.images.request import Volumes
 from bidsmask.numerics.separable import AxisMatrices, box_around, within_box
 
 _ROUNDING = 1e-9

@@ -11,19 +11,19 @@ from typing import Any, Self
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray
-from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
-from bidsmask.images.painted import PaintedVolumes
-from bidsmask.images.reading import Reading
+from bidsmask.images.lazy import PaintedVolumes
+from bidsmask.images.request import Reading
+from bidsmask.images.series import Series, open_series
+from bidsmask.images.volumes import as_volume, make_image, read_mask
 from bidsmask.maskers.cleaning import clean_in_place
 from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.estimator import Transformer
 from bidsmask.maskers.extraction import Extraction, extract
 from bidsmask.maskers.notices import heard, warn
 from bidsmask.maskers.parameters import as_type, check_parameters, output_dtype
-from bidsmask.maskers.seen import seen_at_fit, seen_at_transform, volumes_kept
-from bidsmask.maskers.volumes import as_volume, make_image, read_mask
-from bidsmask.numerics.projection import Projection
+from bidsmask.maskers.report.kept import seen_at_fit, seen_at_transform, volumes_kept
+from bidsmask.numerics.projections.regions import Projection
 from bidsmask.numerics.threads import one_thread_of_blas
 
 
@@ -151,10 +151,10 @@ class Masker(Transformer):
 
         Returns
         -------
-        report : bidsmask.maskers.reporting.MaskerReport
+        report : bidsmask.maskers.report.page.MaskerReport
             Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
         """
-        from bidsmask.maskers.reporting import make_report  # jinja2 and matplotlib
+        from bidsmask.maskers.report.page import make_report  # jinja2 and matplotlib
 
         return make_report(self, title, engine)
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from bidsmask._typing import FloatArray, IntArray
 from bidsmask.errors import ConfoundsError, DimensionError, SpaceError
-from bidsmask.images.accept import Series, open_series
 from bidsmask.images.blocks import taken
-from bidsmask.maskers.volumes import read_mask
+from bidsmask.images.series import Series, open_series
+from bidsmask.images.volumes import read_mask
 from bidsmask.numerics.components import (
     DetrendedPower,
     components_of_chosen,

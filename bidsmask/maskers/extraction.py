@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
-from bidsmask.images.accept import Series
-from bidsmask.images.readers import read_all, readers_of
-from bidsmask.images.reading import Reading
-from bidsmask.maskers.seen import MOST_PICTURED
+from bidsmask.columns.readers import read_all, readers_of
+from bidsmask.images.request import Reading
+from bidsmask.images.series import Series
+from bidsmask.maskers.report.kept import MOST_PICTURED
 from bidsmask.numerics.threads import Crew, n_threads
 
 

@@ -7,15 +7,15 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, IntArray
 from bidsmask.errors import SpaceError
-from bidsmask.images.accept import Series
 from bidsmask.images.grid import Grid
+from bidsmask.images.series import Series
+from bidsmask.images.volumes import labels_on, make_image, mask_on, read_atlas, refuse_other_grids
 from bidsmask.maskers.base import Columns, Masker, mask_of
 from bidsmask.maskers.extraction import Extraction
 from bidsmask.maskers.lookup import labels_of, region_table
 from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, warn
 from bidsmask.maskers.parameters import check_choice
-from bidsmask.maskers.volumes import labels_on, make_image, mask_on, read_atlas, refuse_other_grids
-from bidsmask.numerics.projection import (
+from bidsmask.numerics.projections.regions import (
     LabelMeans,
     Projection,
     RegionStatistic,

@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, IntArray
+from bidsmask.columns.maps import PlacedMaps, read_maps
 from bidsmask.errors import SpaceError
-from bidsmask.images.accept import Series, open_series
 from bidsmask.images.grid import Grid
+from bidsmask.images.series import Series, open_series
+from bidsmask.images.volumes import make_image, mask_on, refuse_other_grids
 from bidsmask.maskers.base import Columns, Masker, mask_of
 from bidsmask.maskers.extraction import Extraction
 from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, warn
 from bidsmask.maskers.parameters import check_choice
-from bidsmask.maskers.placed_maps import PlacedMaps, read_maps
-from bidsmask.maskers.volumes import make_image, mask_on, refuse_other_grids
-from bidsmask.numerics.map_weights import MapWeights
-from bidsmask.numerics.maps import MapFit, WeightedMeans
-from bidsmask.numerics.projection import Projection
+from bidsmask.numerics.projections.map_weights import MapWeights
+from bidsmask.numerics.projections.maps import MapFit, WeightedMeans
+from bidsmask.numerics.projections.regions import Projection
 
 NONE_LEFT = "No map left after {}."
 
@@ -189,10 +189,10 @@ class NiftiMapsMasker(Masker):
 
         Returns
         -------
-        report : bidsmask.maskers.reporting.MaskerReport
+        report : bidsmask.maskers.report.page.MaskerReport
             Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
         """
-        from bidsmask.maskers.reporting import make_report  # jinja2 and matplotlib
+        from bidsmask.maskers.report.page import make_report  # jinja2 and matplotlib
 
         return make_report(self, title, engine, displayed_maps)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from bidsmask.images import masks
-from bidsmask.images.accept import Series, open_series
+from bidsmask.images.series import Series, open_series
 from bidsmask.maskers.labels import NiftiLabelsMasker
 from bidsmask.maskers.maps import NiftiMapsMasker
 from bidsmask.maskers.nifti import NiftiMasker
-from bidsmask.maskers.seen import Seen, seen_of_run
+from bidsmask.maskers.report.kept import Seen, seen_of_run
 from bidsmask.maskers.spheres import NiftiSpheresMasker
 from bidsmask.maskers.templates import compute_multi_brain_mask
 

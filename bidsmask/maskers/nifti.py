@@ -8,14 +8,14 @@ import numpy as np
 
 from bidsmask._typing import Array, FloatArray
 from bidsmask.images import masks
-from bidsmask.images.accept import Series
 from bidsmask.images.resample import target_grid
+from bidsmask.images.series import Series
+from bidsmask.images.volumes import cropped, make_image, mask_on, read_mask
 from bidsmask.maskers.base import Columns, Masker, mask_of
 from bidsmask.maskers.extraction import Extraction
 from bidsmask.maskers.notices import warn
 from bidsmask.maskers.templates import compute_brain_mask
-from bidsmask.maskers.volumes import cropped, make_image, mask_on, read_mask
-from bidsmask.numerics.projection import VoxelSelection, voxels_of_mask
+from bidsmask.numerics.projections.regions import VoxelSelection, voxels_of_mask
 
 
 class NiftiMasker(Masker):

@@ -7,13 +7,18 @@ from typing import Any, get_args
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, IntArray
-from bidsmask.images.accept import Series
 from bidsmask.images.grid import Grid
+from bidsmask.images.series import Series
+from bidsmask.images.volumes import mask_on
 from bidsmask.maskers.base import Columns, Masker, mask_of
 from bidsmask.maskers.parameters import check_choice, is_number
-from bidsmask.maskers.volumes import mask_on
-from bidsmask.numerics.projection import Projection, RegionStatistic, SphereMeans, Statistic
-from bidsmask.numerics.spheres import voxels_in_spheres
+from bidsmask.numerics.projections.regions import (
+    Projection,
+    RegionStatistic,
+    SphereMeans,
+    Statistic,
+)
+from bidsmask.numerics.projections.spheres import voxels_in_spheres
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -169,10 +174,10 @@ class NiftiSpheresMasker(Masker):
 
         Returns
         -------
-        report : bidsmask.maskers.reporting.MaskerReport
+        report : bidsmask.maskers.report.page.MaskerReport
             Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
         """
-        from bidsmask.maskers.reporting import make_report  # jinja2 and matplotlib
+        from bidsmask.maskers.report.page import make_report  # jinja2 and matplotlib
 
         return make_report(self, title, engine, displayed_spheres)
 

@@ -19,9 +19,9 @@ from bidsmask.dataset.templates import (
     template_homes,
 )
 from bidsmask.errors import AtlasError, BidsmaskError
-from bidsmask.images.accept import open_series
 from bidsmask.images.grid import Grid
 from bidsmask.images.masks import brain_mask_from_template
+from bidsmask.images.series import open_series
 from bidsmask.numerics.resample import resample_continuous
 
 TEMPLATE = "tpl-MNI152NLin2009cAsym"

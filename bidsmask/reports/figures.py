@@ -10,10 +10,10 @@ fit.
 """
 
 from bidsmask.reports.drawing.atlas import atlas_outline, coverage
-from bidsmask.reports.drawing.images import carpet, region_signals
 from bidsmask.reports.drawing.ledger import ledger
 from bidsmask.reports.drawing.matrix import connectivity
 from bidsmask.reports.drawing.motion import motion
+from bidsmask.reports.drawing.signals import carpet, region_signals
 
 __all__ = [
     "atlas_outline",

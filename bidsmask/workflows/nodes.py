@@ -15,17 +15,17 @@ import numpy as np
 from nipype.interfaces.base import File, SimpleInterface, TraitedSpec, traits
 
 from bidsmask._version import __version__
+from bidsmask.analysis import steps
+from bidsmask.analysis.steps import CleanedRun, ExtractedRun, Matrices
+from bidsmask.columns.extract import extract
+from bidsmask.columns.regions import PlacedLabels, load_labels, place_labels
 from bidsmask.dataset.confounds import Confounds, load_confounds
-from bidsmask.images.extract import extract
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import load_mask
-from bidsmask.images.labels import PlacedLabels, load_labels, place_labels
-from bidsmask.images.reading import Reading
+from bidsmask.images.request import Reading
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.carpet import carpet_voxels
-from bidsmask.numerics.projection import OfOneSelection, VoxelSelection
-from bidsmask.workflows import results
-from bidsmask.workflows.results import CleanedRun, ExtractedRun, Matrices
+from bidsmask.numerics.projections.regions import OfOneSelection, VoxelSelection
 
 
 class LoadConfounds(SimpleInterface):
@@ -138,14 +138,14 @@ class CleanSignals(SimpleInterface):
         extracted = ExtractedRun.load(Path(self.inputs.extracted_file))
         placed = [PlacedLabels.load(Path(file)) for file in self.inputs.placed_files]
         confounds = [Confounds.load(Path(file)) for file in self.inputs.confounds_files]
-        coverage = results.coverage_tables(
+        coverage = steps.coverage_tables(
             extracted, placed, self.inputs.atlases, min_coverage=self.inputs.min_coverage
         )
-        cleaned = results.clean_run(
+        cleaned = steps.clean_run(
             extracted, coverage, confounds, self.inputs.strategies, t_r=self.inputs.t_r
         )
-        self._results["coverage_files"] = results.save_all(coverage, cwd, "coverage")
-        self._results["cleaned_files"] = results.save_all(cleaned, cwd, "cleaned")
+        self._results["coverage_files"] = steps.save_all(coverage, cwd, "coverage")
+        self._results["cleaned_files"] = steps.save_all(cleaned, cwd, "cleaned")
         return runtime
 
 
@@ -163,7 +163,7 @@ class ComputeConnectivity(SimpleInterface):
     def _run_interface(self, runtime: Any) -> Any:
         cleaned = [CleanedRun.load(Path(file)) for file in self.inputs.cleaned_files]
         matrices = [Matrices.of(run, self.inputs.measures) for run in cleaned]
-        self._results["matrices_files"] = results.save_all(matrices, Path(runtime.cwd), "matrices")
+        self._results["matrices_files"] = steps.save_all(matrices, Path(runtime.cwd), "matrices")
         return runtime
 
 
@@ -192,8 +192,8 @@ class WriteDerivatives(SimpleInterface):
         out_files = traits.List(File(exists=True), desc="what was written")
 
     def _run_interface(self, runtime: Any) -> Any:
-        run_results = results.gather(self.inputs)
-        files = results.write_derivatives(
+        run_results = steps.gather(self.inputs)
+        files = steps.write_derivatives(
             run_results, self.inputs.plan, Path(self.inputs.output_dir), dict(self.inputs.links)
         )
         self._results["out_files"] = [str(file) for file in files]
@@ -210,9 +210,9 @@ class DrawReportlets(SimpleInterface):
         reportlet_files = traits.List(File(exists=True), desc="figures and summary")
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bidsmask.workflows.reportlets import write_reportlets
+        from bidsmask.analysis.reportlets import write_reportlets
 
-        run_results = results.gather(self.inputs)
+        run_results = steps.gather(self.inputs)
         boldref = Path(self.inputs.boldref) if traits_isdefined(self.inputs.boldref) else None
         files = write_reportlets(
             run_results, self.inputs.plan, boldref, Path(self.inputs.output_dir)

@@ -16,19 +16,19 @@ from filelock import FileLock, Timeout
 from nipype.pipeline import engine as pe
 
 from bidsmask._version import __version__
-from bidsmask.dataset.derivatives import is_complete
-from bidsmask.dataset.description import write_dataset_files
-from bidsmask.dataset.writing import remove_leftovers
+from bidsmask.analysis.cost import memory_for_steps_gb
+from bidsmask.analysis.page import write_reports
+from bidsmask.analysis.plan import Plan, RunPlan
+from bidsmask.analysis.reportlets import reportlets_exist
+from bidsmask.derivatives.description import write_dataset_files
+from bidsmask.derivatives.run import is_complete
+from bidsmask.derivatives.status import RunFailure, write_status
+from bidsmask.derivatives.writing import remove_leftovers
 from bidsmask.errors import LockError, OutputError, SettingsError
 from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows import resources
-from bidsmask.workflows.cost import memory_for_steps_gb
 from bidsmask.workflows.execute import NodeFailure, Outcome, execute
-from bidsmask.workflows.plan import Plan, RunFailure, RunPlan
-from bidsmask.workflows.reportlets import reportlets_exist
 from bidsmask.workflows.run import init_run_wf, run_wf_name
-from bidsmask.workflows.status import write_status
-from bidsmask.workflows.subject_report import write_reports
 
 _TOP_WORKFLOW = "bidsmask_wf"
 

@@ -8,9 +8,9 @@ import gc
 from importlib import import_module
 
 _MODULES = (
-    "bidsmask.workflows.drawing",
+    "bidsmask.analysis.figures",
     "bidsmask.workflows.nodes",
-    "bidsmask.workflows.reportlets",
+    "bidsmask.analysis.reportlets",
     "bidsmask.workflows.worker",
     "matplotlib.backends.backend_svg",
 )

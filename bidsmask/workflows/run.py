@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nipype.pipeline import engine as pe
 
-from bidsmask.workflows.cost import step_costs
+from bidsmask.analysis.cost import step_costs
+from bidsmask.analysis.plan import RunPlan
 from bidsmask.workflows.nodes import (
     CleanSignals,
     ComputeConnectivity,
@@ -18,7 +19,6 @@ from bidsmask.workflows.nodes import (
     ResampleAtlas,
     WriteDerivatives,
 )
-from bidsmask.workflows.plan import RunPlan
 
 
 def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) -> pe.Workflow:

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from nilearn.image import resample_to_img
 
+from bidsmask.columns.regions import load_labels, place_labels
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import load_mask, open_image
-from bidsmask.images.labels import load_labels, place_labels
 from bidsmask.images.stream import BoldStream
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"

@@ -271,6 +271,6 @@ def test_a_disk_that_fails_is_not_the_image_that_is_wrong(run, write_image, monk
         def close(self):
             pass
 
-    monkeypatch.setattr("bidsmask.images.payload.open_bytes", lambda path: Failing())
+    monkeypatch.setattr("bidsmask.images.voxel_bytes.open_bytes", lambda path: Failing())
     with pytest.raises(StorageError, match="Input/output error"):
         next(stream.blocks())

@@ -102,7 +102,7 @@ def test_the_size_of_blocks_does_not_matter(image, tmp_path, monkeypatch, strate
     image(run_of(1)).to_filename(tmp_path / "run.nii.gz")
     masker = NiftiLabelsMasker(image(labels_of(1)), strategy=strategy, smoothing_fwhm=2)
     whole = masker.fit_transform(image(run_of(1)))
-    for module in "stream", "accept":
+    for module in "stream", "series":
         monkeypatch.setattr(
             f"bidsmask.images.{module}.volumes_per_block", lambda *_, **__: n_volumes
         )

@@ -20,8 +20,8 @@ from bidsmask import (
     NiftiMasker,
     NiftiSpheresMasker,
 )
-from bidsmask.maskers.reporting import summarize
-from bidsmask.maskers.seen import seen_of_run
+from bidsmask.maskers.report.kept import seen_of_run
+from bidsmask.maskers.report.page import summarize
 
 MAKERS = {
     "mask": lambda w, **more: NiftiMasker(mask_img=w.mask_img, **more),
@@ -464,8 +464,8 @@ def modules_after(code):
 
 def test_importing_maskers_imports_nothing_of_reports():
     loaded = modules_after("import bidsmask.maskers.multi")
-    assert "bidsmask.maskers.seen" in loaded
-    assert loaded.isdisjoint({"bidsmask.reports", "bidsmask.maskers.reporting", "matplotlib"})
+    assert "bidsmask.maskers.report.kept" in loaded
+    assert loaded.isdisjoint({"bidsmask.reports", "bidsmask.maskers.report.page", "matplotlib"})
 
 
 TRANSFORM = """

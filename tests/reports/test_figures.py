@@ -220,7 +220,7 @@ def test_the_scale_of_a_matrix_ends_at_a_round_number():
 
 
 def test_regions_of_one_network_are_brought_together():
-    from bidsmask.reports.drawing.parts import grouped
+    from bidsmask.reports.drawing.axes import grouped
 
     order, blocks = grouped(["b", "a", "b"], 3)
     assert order.tolist() == [0, 2, 1]

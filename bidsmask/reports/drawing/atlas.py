@@ -14,6 +14,13 @@ from matplotlib.ticker import MaxNLocator
 
 from bidsmask._typing import Array, FloatArray, IntArray
 from bidsmask.reports.drawing import slices
+from bidsmask.reports.drawing.axes import (
+    NO_VALUE_COLOUR,
+    TIGHT_LEGEND,
+    check_columns,
+    fill,
+    threshold_line,
+)
 from bidsmask.reports.drawing.canvas import (
     BLUE,
     FAINT,
@@ -28,13 +35,6 @@ from bidsmask.reports.drawing.canvas import (
     show,
     style,
     svg_bytes,
-)
-from bidsmask.reports.drawing.parts import (
-    NO_VALUE_COLOUR,
-    TIGHT_LEGEND,
-    check_columns,
-    fill,
-    threshold_line,
 )
 
 N_LOWEST = 10

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from bidsmask.reports.drawing.axes import TIGHT_LEGEND
 from bidsmask.reports.drawing.canvas import (
     BLUE,
     INK,
@@ -18,7 +19,6 @@ from bidsmask.reports.drawing.canvas import (
     style,
     svg_bytes,
 )
-from bidsmask.reports.drawing.parts import TIGHT_LEGEND
 from bidsmask.reports.summaries import LedgerSummary
 
 

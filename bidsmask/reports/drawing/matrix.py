@@ -10,6 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from bidsmask._typing import FloatArray
+from bidsmask.reports.drawing.axes import (
+    NO_VALUE_COLOUR,
+    TIGHT_LEGEND,
+    check_columns,
+    grouped,
+    label_blocks,
+    spelled,
+)
 from bidsmask.reports.drawing.canvas import (
     BLUE,
     FAINT,
@@ -23,14 +31,6 @@ from bidsmask.reports.drawing.canvas import (
     style,
     svg_bytes,
     thinned,
-)
-from bidsmask.reports.drawing.parts import (
-    NO_VALUE_COLOUR,
-    TIGHT_LEGEND,
-    check_columns,
-    grouped,
-    label_blocks,
-    spelled,
 )
 
 MAX_MATRIX_ROWS = 400

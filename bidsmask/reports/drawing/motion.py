@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from bidsmask._typing import Array, BoolArray, FloatArray
+from bidsmask.reports.drawing.axes import TIGHT_LEGEND, draw_trace, fill, spelled
 from bidsmask.reports.drawing.canvas import (
     GREEN,
     MUTED,
@@ -22,7 +23,6 @@ from bidsmask.reports.drawing.canvas import (
     style,
     svg_bytes,
 )
-from bidsmask.reports.drawing.parts import TIGHT_LEGEND, draw_trace, fill, spelled
 
 METHOD_COLOURS = {
     "non_steady_state": PURPLE,

@@ -1,0 +1,1 @@
+"""What is done with a run or a group, without nipype."""

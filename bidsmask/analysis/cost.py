@@ -1,0 +1,295 @@
+"""What a run will take, predicted from its plan: seconds, and memory at the peak.
+
+Both are sums of terms with one coefficient each. To calibrate them again when a step has become
+faster, run ``python -m benchmarks --only predictions``: for the whole command and for each step it
+prints what was predicted beside what was measured, and so which coefficient is off. Seconds are
+those of the machine where the coefficients were measured, times the `Pace` of this one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from bidsmask.analysis.plan import RunPlan
+from bidsmask.images.stream import BoldStream, most_bytes_of_blocks
+
+_BYTES_PER_MB = 1e6
+_CARPET_ROWS = 900
+
+_YARDSTICK_NUMBERS = 20_000
+_YARDSTICK_S = 9e-3
+"""What `_yardstick_s` gave where the coefficients were measured."""
+
+_TIMES_MEASURED = 5
+_VOLUMES_READ = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Seconds, and memory at the peak in MB (1e6 bytes)."""
+
+    seconds: float
+    memory_mb: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How fast a machine is.
+
+    Parameters
+    ----------
+    relative : float
+        Seconds that it takes for what took one where the coefficients were measured.
+    read_s_per_voxel : float
+        Seconds to read and decompress one voxel of one volume.
+    """
+
+    relative: float = 1.0
+    read_s_per_voxel: float = 2.2e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coefficients:
+    """Seconds and bytes of each term.
+
+    Measured with 97×115×97 × 300 and 91×109×91 × 1200 volumes (int16, .nii.gz), 1 to 10 atlases
+    of 400 regions and 1 to 8 strategies, on two cores with Python 3.11.
+    """
+
+    start_s: float = 1.6
+    """Imports, index and end of the command: once, however many runs there are."""
+
+    crowding: float = 1.3
+    """How much longer steps take side by side than alone: they share caches and memory."""
+
+    node_s: float = 0.03
+    """Process and bookkeeping of each step."""
+
+    s_per_confound: float = 2.5e-5
+    """For each volume and strategy."""
+
+    s_per_placed_voxel: float = 3.5e-8
+    """For each voxel and atlas."""
+
+    s_per_seen_voxel: float = 7e-10
+    """Quality of the run: for each voxel of each volume."""
+
+    s_per_projected_voxel: float = 2.9e-10
+    """For each voxel of each volume, and atlas."""
+
+    s_per_smoothed_voxel: float = 4.5e-9
+    """If volumes are smoothed: for each voxel of each volume."""
+
+    s_per_sorted_voxel: float = 1.2e-9
+    """For medians: for each voxel of each volume, and atlas."""
+
+    s_per_cleaned_value: float = 7e-8
+    s_per_matrix_value: float = 6e-8
+    s_per_written_value: float = 7.4e-7
+    run_written_s: float = 0.04
+    run_figures_s: float = 0.26
+    atlas_figures_s: float = 0.2
+    cleaned_figures_s: float = 0.21
+    """For each atlas and strategy."""
+
+    shared_bytes: float = 230e6
+    """The command itself and the server that holds all libraries: once."""
+
+    worker_bytes: float = 32e6
+    bytes_per_seen_voxel: float = 16.0
+    bytes_per_placed_voxel: float = 8.0
+    """For each atlas."""
+
+    bytes_per_smoothed_voxel: float = 32.0
+
+    bytes_per_value: float = 11.0
+    """Of signals and matrices, copies included."""
+
+    writing_bytes: float = 20e6
+    drawing_bytes: float = 23e6
+    bytes_per_drawn_voxel: float = 14.0
+
+
+COEFFICIENTS = Coefficients()
+
+
+def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
+    """Cost of each step of a run, by the name of its node.
+
+    Parameters
+    ----------
+    plan : RunPlan
+    pace : Pace, optional
+        By default that of the machine where the coefficients were measured.
+    """
+    pace, one, size = pace or Pace(), COEFFICIENTS, _Size.of(plan)
+    seconds = {
+        "load_confounds": one.s_per_confound * size.n_volumes * size.n_strategies,
+        "resample_atlas": one.s_per_placed_voxel * size.placed_voxels,
+        "extract": (one.s_per_seen_voxel + one.s_per_smoothed_voxel * size.smooths)
+        * size.seen_voxels
+        + (one.s_per_projected_voxel + one.s_per_sorted_voxel * size.sorts)
+        * (size.n_volumes * size.placed_voxels),
+        "clean": one.s_per_cleaned_value * size.n_strategies * size.extracted_values,
+        "connectivity": one.s_per_matrix_value * size.matrix_values,
+        "derive": one.run_written_s + one.s_per_written_value * size.written_values,
+        "report": one.run_figures_s
+        + size.n_atlases * (one.atlas_figures_s + size.n_strategies * one.cleaned_figures_s),
+    }
+    reading_s = pace.read_s_per_voxel * size.seen_voxels
+    memory = _step_bytes(size)
+    return {
+        name: Cost(
+            seconds=pace.relative * (one.node_s + seconds[name])
+            + (reading_s if name == "extract" else 0.0),
+            memory_mb=memory[name] / _BYTES_PER_MB,
+        )
+        for name in seconds
+    }
+
+
+def request_cost(plans: Sequence[RunPlan], n_procs: int, pace: Pace | None = None) -> Cost:
+    """Cost of a command that does these runs and no others, all of its processes together.
+
+    Parameters
+    ----------
+    plans : sequence of RunPlan
+    n_procs : int
+        Steps at once; the last two of a run may be done side by side.
+    pace : Pace, optional
+        By default that of the machine where the coefficients were measured.
+    """
+    steps = [step_costs(plan, pace) for plan in plans]
+    at_once = sorted((mb for each in steps for mb in _at_once_mb(each)), reverse=True)
+    work_s = sum(cost.seconds for each in steps for cost in each.values())
+    crowding = COEFFICIENTS.crowding if n_procs > 1 else 1.0
+    longest_s = max((_longest_way_s(each) for each in steps), default=0.0)
+    start_s = (pace or Pace()).relative * COEFFICIENTS.start_s
+    return Cost(
+        seconds=start_s + max(crowding * work_s / n_procs, longest_s),
+        memory_mb=COEFFICIENTS.shared_bytes / _BYTES_PER_MB + sum(at_once[:n_procs]),
+    )
+
+
+def memory_for_steps_gb(memory_gb: float) -> float:
+    """What is left of the memory of a command for its steps to claim.
+
+    Never nothing: then they are done one by one, and those that need more are done all the same.
+    """
+    return max(memory_gb - COEFFICIENTS.shared_bytes / 1e9, 1e-3)
+
+
+def measure_pace(bold: Path) -> Pace:
+    """How fast this machine is now: some arithmetic, and the first volumes of a run."""
+    return Pace(
+        relative=min(_yardstick_s() for _ in range(_TIMES_MEASURED)) / _YARDSTICK_S,
+        read_s_per_voxel=min(_read_s_per_voxel(bold) for _ in range(_TIMES_MEASURED)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Size:
+    """How much there is of what costs."""
+
+    n_volumes: int
+    n_voxels: int
+    n_atlases: int
+    n_strategies: int
+    n_columns: int
+    n_matrix_values: int
+    voxel_bytes: int
+    smooths: bool
+    sorts: bool
+
+    @classmethod
+    def of(cls, plan: RunPlan) -> Self:
+        """Count what a plan asks for."""
+        regions = [len(atlas.lut.ids) for atlas in plan.atlases]
+        return cls(
+            n_volumes=plan.n_volumes,
+            n_voxels=int(np.prod(plan.shape)),
+            n_atlases=len(regions),
+            n_strategies=len(plan.strategies),
+            n_columns=sum(regions),
+            n_matrix_values=len(plan.measures) * sum(n**2 for n in regions),
+            voxel_bytes=plan.voxel_bytes,
+            smooths=plan.smoothing_fwhm_mm > 0,
+            sorts=plan.statistic == "median",
+        )
+
+    @property
+    def seen_voxels(self) -> int:
+        return self.n_volumes * self.n_voxels
+
+    @property
+    def placed_voxels(self) -> int:
+        return self.n_atlases * self.n_voxels
+
+    @property
+    def extracted_values(self) -> int:
+        return self.n_volumes * (self.n_columns + _CARPET_ROWS)
+
+    @property
+    def matrix_values(self) -> int:
+        return self.n_strategies * self.n_matrix_values
+
+    @property
+    def written_values(self) -> int:
+        return self.n_strategies * self.n_volumes * self.n_columns + self.matrix_values
+
+
+def _step_bytes(size: _Size) -> dict[str, float]:
+    one = COEFFICIENTS
+    placed = one.worker_bytes + one.bytes_per_placed_voxel * size.placed_voxels
+    signals = one.bytes_per_value * size.extracted_values
+    cleaned = signals * (1 + size.n_strategies)
+    results = placed + cleaned + one.bytes_per_value * size.matrix_values
+    blocks = most_bytes_of_blocks(size.n_voxels, size.voxel_bytes)
+    return {
+        "load_confounds": one.worker_bytes,
+        "resample_atlas": one.worker_bytes
+        + (one.bytes_per_seen_voxel + one.bytes_per_placed_voxel) * size.n_voxels,
+        "extract": placed
+        + signals
+        + blocks
+        + one.bytes_per_seen_voxel * size.n_voxels
+        + one.bytes_per_smoothed_voxel * size.smooths * size.n_voxels,
+        "clean": placed + cleaned,
+        "connectivity": one.worker_bytes + cleaned + one.bytes_per_value * size.matrix_values,
+        "derive": results + one.writing_bytes,
+        "report": results + one.drawing_bytes + one.bytes_per_drawn_voxel * size.n_voxels,
+    }
+
+
+def _at_once_mb(steps: dict[str, Cost]) -> tuple[float, float]:
+    """Memory of the largest step, and of one that may be done beside it, in MB."""
+    last_two = (steps["derive"].memory_mb, steps["report"].memory_mb)
+    return max(cost.memory_mb for cost in steps.values()), min(last_two)
+
+
+def _longest_way_s(steps: dict[str, Cost]) -> float:
+    last_two = (steps["derive"].seconds, steps["report"].seconds)
+    return sum(cost.seconds for cost in steps.values()) - min(last_two)
+
+
+def _yardstick_s() -> float:
+    """Take the time of what writing and drawing consist of: numbers becoming text."""
+    numbers = np.linspace(-1, 1, _YARDSTICK_NUMBERS)
+    started = time.perf_counter()
+    "\t".join(map(repr, numbers.tolist()))
+    return time.perf_counter() - started
+
+
+def _read_s_per_voxel(bold: Path) -> float:
+    """Take the time of the first volumes of a run."""
+    stream = BoldStream(bold, block_volumes=1)
+    started = time.perf_counter()
+    n_voxels = sum(block.size for _, block in islice(stream.blocks(), _VOLUMES_READ))
+    return (time.perf_counter() - started) / n_voxels

@@ -1,0 +1,243 @@
+"""The figures of a run: which there are, what is drawn in each, and its caption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from bidsmask._typing import Array, FloatArray
+from bidsmask.analysis.plan import RunPlan
+from bidsmask.analysis.steps import RunValues
+from bidsmask.dataset.atlases import Atlas
+from bidsmask.dataset.confounds import Confounds
+from bidsmask.dataset.strategies import Strategy
+from bidsmask.derivatives.names import output_name
+from bidsmask.images.io import load_volume
+from bidsmask.numerics.connectivity import MEASURES
+from bidsmask.reports import figures
+from bidsmask.reports.summaries import Figure, LedgerSummary
+
+_NETWORK_COLUMNS = ("network", "Network", "network_label", "community")
+
+
+def draw(values: RunValues, plan: RunPlan, boldref: Path | None) -> Iterator[tuple[Figure, bytes]]:
+    """Every figure of a run, in the order of the report.
+
+    Parameters
+    ----------
+    values : RunValues
+    plan : RunPlan
+    boldref : Path or None
+        The picture behind the atlas; without one it is the mean of the run.
+
+    Yields
+    ------
+    figure, svg : Figure and bytes
+        What is to be said of it, and its file.
+    """
+    yield from _draw_atlases(values, plan, boldref)
+    yield from _draw_motion(values, plan)
+    yield _draw_carpet(values, plan)
+    yield _draw_ledger(values, plan)
+    for number, strategy in enumerate(plan.strategies):
+        yield from _draw_strategy(values, plan, strategy, number)
+
+
+def _draw_atlases(
+    values: RunValues, plan: RunPlan, boldref: Path | None
+) -> Iterator[tuple[Figure, bytes]]:
+    reference = load_volume(boldref) if boldref else _mean_image(values)
+    background = "BOLD reference" if boldref else "mean of the run"
+    for atlas, placed, coverage in zip(plan.atlases, values.placed, values.coverage, strict=True):
+        names = list(coverage.table["Node"])
+        lost = coverage.table["index"][~coverage.usable]
+        n_lost = len(lost)
+        yield (
+            Figure(
+                key=f"atlas_outline.{atlas.name}",
+                title=f"{atlas.name} on the {background}",
+                caption=f"{len(names)} regions on the grid of the run; {n_lost} without a signal.",
+                alt=f"Slices of the {background} with the outlines of {len(names)} regions",
+                image=_image_name(plan, "dseg", atlas, desc="outline"),
+            ),
+            figures.atlas_outline(
+                reference, placed.labels, placed.grid.affine, lost_ids=set(lost.tolist())
+            ),
+        )
+        yield (
+            Figure(
+                key=f"coverage.{atlas.name}",
+                title=f"Coverage of {atlas.name}",
+                caption="Share of each region inside the brain mask; "
+                f"below {plan.min_coverage:.0%} a region is n/a.",
+                alt=f"Coverage of {len(names)} regions, sorted; {n_lost} have no signal",
+                image=_image_name(plan, "bold", atlas, stat="coverage"),
+            ),
+            figures.coverage(
+                coverage.table["coverage"].to_numpy(), names=names, min_coverage=plan.min_coverage
+            ),
+        )
+
+
+def _draw_motion(values: RunValues, plan: RunPlan) -> Iterator[tuple[Figure, bytes]]:
+    """One picture for each way of censoring; most strategies share it."""
+    drawn = []
+    for strategy, confounds in zip(plan.strategies, values.confounds, strict=True):
+        if strategy.censoring in drawn or not _has_motion(confounds):
+            continue
+        drawn.append(strategy.censoring)
+        names = [s.name for s in plan.strategies if s.censoring == strategy.censoring]
+        n_censored = int((~confounds.sample_mask).sum())
+        yield (
+            Figure(
+                key=f"motion.{strategy.name}",
+                title=f"Motion and censored volumes ({', '.join(names)})",
+                caption=f"{n_censored} of {plan.n_volumes} volumes are left out.",
+                alt=f"Framewise displacement and DVARS over time; {n_censored} volumes marked",
+                image=_image_name(plan, "motion", desc=strategy.name),
+            ),
+            figures.motion(
+                fd_mm=confounds.fd_mm,
+                std_dvars=confounds.std_dvars,
+                outliers=confounds.outliers,
+                t_r=plan.t_r,
+                fd_threshold_mm=strategy.censoring.fd_threshold_mm,
+                std_dvars_threshold=strategy.censoring.std_dvars_threshold,
+            ),
+        )
+
+
+def _has_motion(confounds: Confounds) -> bool:
+    """Whether there is anything to draw: tables need not have these columns."""
+    measured = confounds.fd_mm is not None or confounds.std_dvars is not None
+    return measured or any(flags.any() for _, flags in confounds.outliers)
+
+
+def _draw_carpet(values: RunValues, plan: RunPlan) -> tuple[Figure, bytes]:
+    extracted, confounds = values.extracted, values.confounds[0]
+    n_voxels = extracted.carpet.shape[1]
+    return (
+        Figure(
+            key="carpet",
+            title="Carpet before and after cleaning",
+            caption=f"{n_voxels} voxels of the brain mask, evenly spread; each row is one voxel.",
+            alt="Grey-scale images of voxels over time, before and after cleaning",
+            image=_image_name(plan, "bold", desc="carpet"),
+        ),
+        figures.carpet(
+            extracted.carpet,
+            {
+                strategy.name: cleaned.rows_for(cleaned.carpet, "na")
+                for strategy, cleaned in zip(plan.strategies, values.cleaned, strict=True)
+            },
+            fd_mm=confounds.fd_mm,
+            sample_mask=values.cleaned[0].sample_mask,
+            t_r=plan.t_r,
+            groups=_carpet_groups(extracted.carpet_labels, plan.atlases[0]),
+        ),
+    )
+
+
+def _draw_ledger(values: RunValues, plan: RunPlan) -> tuple[Figure, bytes]:
+    ledgers = [
+        LedgerSummary(strategy=strategy.name, **asdict(cleaned.ledger))
+        for strategy, cleaned in zip(plan.strategies, values.cleaned, strict=True)
+    ]
+    left = ", ".join(f"{entry.strategy} {entry.remaining:.0f}" for entry in ledgers)
+    return (
+        Figure(
+            key="ledger",
+            title="Temporal degrees of freedom",
+            caption=f"Left of {plan.n_volumes} volumes: {left}.",
+            alt=f"Bars that show where {plan.n_volumes} volumes went; left: {left}",
+            image=_image_name(plan, "design", desc="ledger"),
+        ),
+        figures.ledger(ledgers),
+    )
+
+
+def _draw_strategy(
+    values: RunValues, plan: RunPlan, strategy: Strategy, number: int
+) -> Iterator[tuple[Figure, bytes]]:
+    cleaned, matrices = values.cleaned[number], values.matrices[number]
+    for place, (atlas, coverage) in enumerate(zip(plan.atlases, values.coverage, strict=True)):
+        if not coverage.usable.any():
+            continue
+        names, networks = list(coverage.table["Node"]), _networks(atlas)
+        what = f"{atlas.name}, {strategy.name}"
+        yield (
+            Figure(
+                key=f"region_signals.{strategy.name}.{atlas.name}",
+                title=f"Region time series: {what}",
+                caption=f"{int(coverage.usable.sum())} of {len(names)} regions, z-scored.",
+                alt=f"Time series of {len(names)} regions as the rows of an image",
+                image=_image_name(plan, "timeseries", atlas, desc=strategy.name),
+            ),
+            figures.region_signals(
+                cleaned.rows_for(cleaned.signals[place], "na"),
+                names=names,
+                networks=networks,
+                t_r=plan.t_r,
+                sample_mask=cleaned.sample_mask,
+            ),
+        )
+        for name in plan.measures:
+            measure = MEASURES[name]
+            yield (
+                Figure(
+                    key=f"connectivity.{strategy.name}.{atlas.name}.{name}",
+                    title=f"{name.capitalize()}: {what}",
+                    caption=f"{measure.description}, over the kept volumes.",
+                    alt=f"Matrix of {len(names)} by {len(names)} regions",
+                    image=_image_name(
+                        plan, "relmat", atlas, stat=measure.stat, desc=strategy.name
+                    ),
+                ),
+                figures.connectivity(
+                    matrices.by_measure[name][place],
+                    names=names,
+                    networks=networks,
+                    measure=name,
+                ),
+            )
+
+
+def _image_name(
+    plan: RunPlan,
+    suffix: str,
+    atlas: Atlas | None = None,
+    *,
+    stat: str | None = None,
+    desc: str | None = None,
+) -> str:
+    return output_name(
+        plan.run.entities,
+        suffix=suffix,
+        extension=".svg",
+        atlas=atlas.entities if atlas else (),
+        stat=stat,
+        desc=desc,
+    ).name
+
+
+def _mean_image(values: RunValues) -> FloatArray:
+    mask = values.placed[0].mask
+    image = np.full(mask.size, np.nan)
+    image[mask.ravel(order="F")] = values.extracted.mean
+    return image.reshape(mask.shape, order="F")
+
+
+def _networks(atlas: Atlas) -> list[str] | None:
+    """The network of each region, where the look-up table has such a column."""
+    columns = dict(atlas.lut.columns)
+    found = [columns[name] for name in _NETWORK_COLUMNS if name in columns]
+    return list(found[0]) if found else None
+
+
+def _carpet_groups(labels: Array, atlas: Atlas) -> list[str]:
+    networks = _networks(atlas) or ["inside the atlas"] * len(atlas.lut.ids)
+    group_of = dict(zip(atlas.lut.ids, networks, strict=True))
+    return [group_of.get(int(label), "outside the atlas") for label in labels]

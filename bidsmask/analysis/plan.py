@@ -1,0 +1,233 @@
+"""What will be done with each run, decided before anything is computed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from bidsmask._version import __version__
+from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
+from bidsmask.dataset.index import find_runs
+from bidsmask.dataset.runs import BoldRun
+from bidsmask.dataset.strategies import Strategy, load_strategy
+from bidsmask.dataset.templates import template_homes
+from bidsmask.derivatives.status import RunFailure
+from bidsmask.errors import AtlasError, RunError, SettingsError
+from bidsmask.images.stream import BoldStream
+from bidsmask.settings import CensorOutput, Settings, Statistic
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """One run that can be done, and all that decides its numbers.
+
+    Attributes
+    ----------
+    shape, affine : tuples
+        The run's grid, as plain values so that nipype can hash them.
+    voxel_bytes : int
+        Of one voxel as it is computed with; not part of what is compared.
+    outputs_are_missing, reportlets_are_missing : bool
+        Whether files in the output have to be written again although the work folder says that
+        they were; not part of what is compared.
+    """
+
+    run: BoldRun
+    t_r: float
+    n_volumes: int
+    shape: tuple[int, ...]
+    affine: tuple[tuple[float, ...], ...]
+    voxel_bytes: int = field(repr=False, compare=False)
+    atlases: tuple[Atlas, ...]
+    strategies: tuple[Strategy, ...]
+    measures: tuple[str, ...]
+    statistic: Statistic
+    smoothing_fwhm_mm: float
+    min_coverage: float
+    censor_output: CensorOutput
+    outputs_are_missing: bool = field(default=False, repr=False, compare=False)
+    reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of what decides the outputs, but for the content of the dataset's files.
+
+        The same in another folder: no path is part of it.
+        """
+        decisive = (
+            __version__,
+            self.run.name,
+            self.run.metadata,
+            (self.t_r, self.n_volumes, self.shape, self.affine),
+            [(atlas.entities, atlas.sha256, atlas.lut) for atlas in self.atlases],
+            self.strategies,
+            (self.measures, self.min_coverage, self.censor_output),
+            (self.statistic, self.smoothing_fwhm_mm),
+        )
+        return hashlib.sha256(repr(decisive).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to do, what cannot be done, and what to be warned of."""
+
+    runs: tuple[RunPlan, ...]
+    failures: tuple[RunFailure, ...]
+    strategies: tuple[Strategy, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """All subjects that were asked for, with or without a run that can be done."""
+        found = {plan.run.subject for plan in self.runs} | {f.subject for f in self.failures}
+        return tuple(sorted(found))
+
+
+def make_plan(settings: Settings) -> Plan:
+    """Find the runs, the atlases and the strategies; match them.
+
+    Raises
+    ------
+    RequestError
+        If a strategy or an atlas cannot be used at all.
+    NoInputError
+        If no run matches.
+    """
+    strategies = _strategies(settings)
+    index = find_runs(
+        settings.bids_dir,
+        settings.selection,
+        database_dir=settings.execution.bids_database_dir,
+    )
+    shelf = _AtlasShelf(settings, spaces=tuple({_space(run) or "none" for run in index.runs}))
+    planned = [_plan_run(run, settings, strategies, shelf) for run in index.runs]
+    runs = tuple(plan for plan in planned if isinstance(plan, RunPlan))
+    failures = tuple(plan for plan in planned if isinstance(plan, RunFailure))
+    if not runs and failures and all(failure.kind == "SpaceError" for failure in failures):
+        raise AtlasError(failures[0].reason)
+    elsewhere = () if settings.selection.spaces else _done_in_another_space(runs, failures)
+    return Plan(
+        runs=runs,
+        failures=tuple(failure for failure in failures if failure not in elsewhere),
+        strategies=strategies,
+        warnings=(
+            *index.warnings,
+            *shelf.warnings,
+            *(f"{failure.run} is left out: {failure.reason}" for failure in elsewhere),
+        ),
+    )
+
+
+def _done_in_another_space(
+    runs: Sequence[RunPlan], failures: Sequence[RunFailure]
+) -> tuple[RunFailure, ...]:
+    """Runs whose space fits no atlas, but which can be done in a space that does.
+
+    fMRIPrep writes a run in several spaces; nobody who gives an atlas of one of them, and does
+    not ask for the others with ``--space``, expects an error for those.
+    """
+    done = {_acquisition(plan.run.name) for plan in runs}
+    return tuple(
+        failure
+        for failure in failures
+        if failure.kind == "SpaceError" and _acquisition(failure.run) in done
+    )
+
+
+def _acquisition(run_name: str) -> str:
+    parts = run_name.split("_")
+    return "_".join(part for part in parts if not part.startswith(("space-", "res-", "cohort-")))
+
+
+def _strategies(settings: Settings) -> tuple[Strategy, ...]:
+    strategies = tuple(
+        load_strategy(name).with_overrides(**settings.cleaning.overrides())
+        for name in settings.cleaning.strategies
+    )
+    names = [strategy.name for strategy in strategies]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(f"Two strategies are called {name!r}; give each its own name.")
+    return strategies
+
+
+def _plan_run(
+    run: BoldRun, settings: Settings, strategies: tuple[Strategy, ...], shelf: _AtlasShelf
+) -> RunPlan | RunFailure:
+    fail = partial(RunFailure, subject=run.subject, run=run.name)
+    if run.problems:
+        return fail(node="find_files", kind="SidecarError", reason=" ".join(run.problems))
+    try:
+        stream = BoldStream(run.bold)
+        atlases = shelf.for_run(run, tuple(stream.grid.voxel_sizes_mm.tolist()))
+    except RunError as error:
+        return fail(node="find_files", kind=type(error).__name__, reason=str(error))
+    assert run.t_r is not None, "a run without problems has a repetition time"
+    return RunPlan(
+        run=run,
+        t_r=run.t_r,
+        n_volumes=stream.n_volumes,
+        shape=tuple(int(n) for n in stream.grid.shape),
+        affine=tuple(tuple(float(x) for x in row) for row in stream.grid.affine),
+        voxel_bytes=stream.dtype.itemsize,
+        atlases=atlases,
+        strategies=strategies,
+        measures=settings.connectivity.connectivity,
+        statistic=settings.extraction.statistic,
+        smoothing_fwhm_mm=settings.extraction.smoothing_fwhm_mm,
+        min_coverage=settings.extraction.min_coverage,
+        censor_output=settings.cleaning.censor_output,
+    )
+
+
+class _AtlasShelf:
+    """The atlases that were asked for, each looked up once for each space and resolution."""
+
+    def __init__(self, settings: Settings, *, spaces: Sequence[str]) -> None:
+        self._names = settings.extraction.atlases
+        self._homes = (*(path for _, path in settings.datasets), *template_homes())
+        self._download = settings.execution.download
+        self._spaces = spaces
+        self._found: dict[tuple[object, ...], Atlas] = {}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about the atlases that were used, each said once."""
+        said = [
+            f"{atlas.name}: {text}" for atlas in self._found.values() for text in atlas.warnings
+        ]
+        return tuple(dict.fromkeys(said))
+
+    def for_run(self, run: BoldRun, voxel_sizes_mm: tuple[float, ...]) -> tuple[Atlas, ...]:
+        """Every atlas, in the space of the run."""
+        atlases = tuple(self._find(name, run, voxel_sizes_mm) for name in self._names)
+        for atlas in atlases:
+            check_space(atlas, _space(run), run.name, self._spaces)
+        keys = [atlas.entities for atlas in atlases]
+        for atlas, key in zip(atlases, keys, strict=True):
+            if keys.count(key) > 1:
+                raise AtlasError(
+                    f"Two atlases would share the file names of {atlas.name}. Rename one of the "
+                    "images, or give one at a time with its own output folder."
+                )
+        return atlases
+
+    def _find(self, name: str, run: BoldRun, voxel_sizes_mm: tuple[float, ...]) -> Atlas:
+        key = (name, _space(run), tuple(round(size, 3) for size in voxel_sizes_mm))
+        if key not in self._found:
+            self._found[key] = find_atlas(
+                name,
+                space=_space(run),
+                homes=self._homes,
+                download=self._download,
+                voxel_sizes_mm=voxel_sizes_mm,
+            )
+        return self._found[key]
+
+
+def _space(run: BoldRun) -> str | None:
+    """The space as BIDS names one with a cohort: MNIInfant+1."""
+    cohort = run.entities.get("cohort")
+    return f"{run.space}+{cohort}" if run.space and cohort else run.space

@@ -1,0 +1,227 @@
+"""What a run adds to its subject's report: figures, and a summary in JSON beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from bidsmask.analysis.plan import RunPlan
+from bidsmask.analysis.steps import CleanedRun, Coverage, RunValues, run_quality, run_warnings
+from bidsmask.dataset.atlases import Atlas
+from bidsmask.dataset.confounds import Confounds
+from bidsmask.dataset.strategies import Strategy
+from bidsmask.derivatives.names import output_name
+from bidsmask.derivatives.writing import write_bytes, write_json
+from bidsmask.reports.summaries import (
+    CoverageSummary,
+    Fact,
+    Figure,
+    InputFile,
+    LedgerSummary,
+    LostRegion,
+    RunSection,
+    StrategySummary,
+)
+
+
+def summary_path(output_dir: Path, plan: RunPlan) -> Path:
+    """Where the summary of a run is kept, next to its figures."""
+    name = output_name(plan.run.entities, suffix="report", extension=".json", desc="bidsmask").name
+    return figures_folder(output_dir, plan.run.subject) / name
+
+
+def figures_folder(output_dir: Path, subject: str) -> Path:
+    """Where the figures of a subject are kept."""
+    return output_dir / f"sub-{subject}" / "figures"
+
+
+def reportlets_exist(output_dir: Path, plan: RunPlan) -> bool:
+    """Whether the summary of a run and all its figures are there."""
+    path = summary_path(output_dir, plan)
+    if not path.is_file():
+        return False
+    section = RunSection.from_json(json.loads(path.read_text(encoding="utf-8")))
+    return all((path.parent / figure.image).is_file() for figure in section.figures)
+
+
+def write_reportlets(
+    values: RunValues, plan: RunPlan, boldref: Path | None, output_dir: Path
+) -> tuple[Path, ...]:
+    """Draw the figures of a run and write its summary.
+
+    Parameters
+    ----------
+    values : RunValues
+    plan : RunPlan
+    boldref : Path or None
+        The picture behind the atlas; without one it is the mean of the run.
+    output_dir : Path
+
+    Returns
+    -------
+    paths : tuple of Path
+        Figures, then the summary.
+    """
+    from bidsmask.analysis.figures import draw  # matplotlib, which only workers need
+
+    path = summary_path(output_dir, plan)
+    drawn = []
+    for figure, image in draw(values, plan, boldref):
+        write_bytes(path.parent / figure.image, image, within=output_dir)
+        drawn.append(figure)
+    section = run_section(values, plan, tuple(drawn))
+    write_json(path, section.to_json(), within=output_dir)
+    return (*(path.parent / figure.image for figure in drawn), path)
+
+
+def run_section(values: RunValues, plan: RunPlan, drawn: tuple[Figure, ...]) -> RunSection:
+    """The run in words and numbers."""
+    quality = run_quality(values)
+    return RunSection(
+        name=plan.run.name,
+        title=_title(plan),
+        facts=_facts(plan, quality),
+        files=_files(plan),
+        warnings=(
+            *run_warnings(values, plan),
+            *(text for atlas in plan.atlases for text in atlas.warnings),
+            *dict.fromkeys(text for loaded in values.confounds for text in loaded.warnings),
+        ),
+        atlases=tuple(
+            _coverage_summary(atlas, coverage)
+            for atlas, coverage in zip(plan.atlases, values.coverage, strict=True)
+        ),
+        strategies=tuple(
+            _strategy_summary(*parts)
+            for parts in zip(plan.strategies, values.confounds, values.cleaned, strict=True)
+        ),
+        figures=drawn,
+        mean_fd_mm=_known(quality["mean_fd"]),
+        median_tsnr=_known(quality["median_tsnr"]),
+    )
+
+
+def _title(plan: RunPlan) -> str:
+    entities = plan.run.entities
+    words = {"ses": "session", "task": "task", "acq": "acquisition", "dir": "direction",
+             "run": "run", "echo": "echo", "space": "space", "res": "resolution"}  # fmt: skip
+    return ", ".join(f"{words[key]} {entities[key]}" for key in words if key in entities)
+
+
+def _facts(plan: RunPlan, quality: dict[str, float]) -> tuple[Fact, ...]:
+    sizes = np.sqrt((np.array(plan.affine)[:3, :3] ** 2).sum(axis=0))
+    facts = {
+        "Space": plan.run.space or "that of the acquisition",
+        "Grid": f"{_product(plan.shape)} voxels of {_product(sizes)}\N{NO-BREAK SPACE}mm",
+        "Volumes": f"{plan.n_volumes} ({plan.n_volumes * plan.t_r / 60:.1f} min)",
+        "Repetition time": f"{plan.t_r:g} s",
+        "Mean framewise displacement": _measure(quality["mean_fd"], "mm"),
+        "Largest framewise displacement": _measure(quality["max_fd"], "mm"),
+        "Median tSNR in the brain mask": _measure(quality["median_tsnr"]),
+        "Correlation of FD and DVARS": _measure(quality["fd_dvars_correlation"]),
+    }
+    return tuple(Fact(label=label, value=value) for label, value in facts.items())
+
+
+def _product(sizes: Iterable[float]) -> str:
+    """Sizes along the axes, in one piece whatever the width of the page."""
+    return "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}".join(f"{size:.4g}" for size in sizes)
+
+
+def _files(plan: RunPlan) -> tuple[InputFile, ...]:
+    run = plan.run
+    files = {
+        "BOLD": run.bold,
+        "brain mask": run.mask,
+        "BOLD reference": run.boldref,
+        "confounds": run.confounds,
+        "confounds sidecar": run.confounds_json,
+        **{f"atlas {atlas.name}": atlas.image for atlas in plan.atlases},
+    }
+    return tuple(
+        InputFile(role=role, path=path.name if path else None) for role, path in files.items()
+    )
+
+
+def _coverage_summary(atlas: Atlas, coverage: Coverage) -> CoverageSummary:
+    table = coverage.table
+    lost = table[~coverage.usable]
+    return CoverageSummary(
+        atlas=atlas.name,
+        n_regions=len(table),
+        n_ok=int((table["status"] == "ok").sum()),
+        n_partial=int((table["status"] == "partial").sum()),
+        n_lost=len(lost),
+        lost=tuple(
+            LostRegion(
+                name=str(row["Node"]),
+                label=int(row["index"]),
+                coverage=float(row["coverage"]),
+                reason=str(row["reason"]),
+            )
+            for row in lost.to_dict("records")
+        ),
+    )
+
+
+def _strategy_summary(
+    strategy: Strategy, confounds: Confounds, cleaned: CleanedRun
+) -> StrategySummary:
+    return StrategySummary(
+        name=strategy.name,
+        description=strategy.description,
+        settings=_settings(strategy),
+        columns=confounds.columns,
+        filled=confounds.filled,
+        ledger=LedgerSummary(strategy=strategy.name, **asdict(cleaned.ledger)),
+        censored=tuple((method, int(flags.sum())) for method, flags in confounds.outliers),
+    )
+
+
+def _settings(strategy: Strategy) -> tuple[Fact, ...]:
+    cleaning, censoring = strategy.cleaning, strategy.censoring
+    facts = {
+        "Detrending": "mean and straight line" if cleaning.detrend else "none",
+        "Temporal filter": _filter_words(strategy),
+        "Standardisation": {
+            "zscore": "z-score (sample SD)",
+            "psc": "percent signal change",
+            "none": "none",
+        }[cleaning.standardize],
+        "Volumes left out at the start": "those flagged by fMRIPrep"
+        if censoring.dummy_scans == "auto"
+        else str(censoring.dummy_scans),
+        "Censored above": _censoring_words(strategy),
+    }
+    return tuple(Fact(label=label, value=value) for label, value in facts.items())
+
+
+def _filter_words(strategy: Strategy) -> str:
+    cleaning = strategy.cleaning
+    if cleaning.filter == "none":
+        return "none"
+    low = f"{cleaning.high_pass_hz:g} Hz" if cleaning.high_pass_hz else "0"
+    high = f"{cleaning.low_pass_hz:g} Hz" if cleaning.low_pass_hz else "Nyquist"
+    return f"{cleaning.filter}, {low} to {high}"
+
+
+def _censoring_words(strategy: Strategy) -> str:
+    censoring = strategy.censoring
+    limits = []
+    if censoring.fd_threshold_mm is not None:
+        limits.append(f"FD {censoring.fd_threshold_mm:g} mm")
+    if censoring.std_dvars_threshold is not None:
+        limits.append(f"standardised DVARS {censoring.std_dvars_threshold:g}")
+    return ", ".join(limits) or "no threshold"
+
+
+def _measure(value: float, unit: str = "") -> str:
+    return f"{value:.3g} {unit}".strip() if np.isfinite(value) else "unknown"
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""Columns: what every masker, atlas, seed set, map or voxel gives."""

@@ -1,0 +1,1 @@
+"""What is written: tables, sidecars, names, records."""

@@ -1,0 +1,358 @@
+"""The output as a dataset: what it is, where it comes from, what its labels mean.
+
+Safe when several jobs write the same dataset at once, and idempotent: the same call twice
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from bidsmask.derivatives.writing import (
+    explain,
+    read_table,
+    remove_leftovers,
+    write_json,
+    write_table,
+    write_text,
+)
+from bidsmask.errors import DatasetError, LockError, OutputError
+
+BIDS_VERSION = "1.11.1"
+
+DESCRIPTION_FILE = "dataset_description.json"
+
+TEMPLATEFLOW = "https://github.com/templateflow/templateflow"
+
+OWN_LABEL = ("bidsmask", "Quality measures of a run, and the record that its outputs are complete")
+"""The ``desc-`` label of what belongs to no strategy, and its meaning."""
+
+_BIDSIGNORE = Path(__file__).parent / "data" / "bidsignore"
+
+_LOCK_TIMEOUT_S = 60
+
+_README = """\
+# Region time series by bidsmask
+
+This dataset follows BIDS {bids_version} (derivatives). For every BOLD run there are, in the folder
+`sub-*/[ses-*/]func` and with all entities of the source file in their names:
+
+| file | content |
+| --- | --- |
+| `*_stat-*_desc-*_timeseries.tsv` | one row per BOLD volume, one column per region |
+| `*_desc-*_relmat.tsv` | region by region connectivity; the first column names the rows |
+| `*_stat-coverage_bold.tsv` | share of each region in the brain mask; why one has no signal |
+| `*_dseg.nii.gz`, `*_dseg.tsv` | the atlas on the grid of the run, and its look-up table |
+| `*_desc-*_design.tsv` | the confounds that were regressed |
+| `*_desc-*_outliers.tsv` | the volumes that were left out, and by which rule |
+| `*_desc-bidsmask_qc.tsv` | quality measures, one row per confound strategy |
+| `*_desc-bidsmask_complete.json` | checksums of all of these; written last |
+
+`desc-` names the confound strategy; `descriptions.tsv` says what each one does. The JSON file
+beside a table describes its columns and how its numbers were made. Missing values are `n/a`: the
+whole column of a region that was not seen, the whole row of a volume that was censored. To read
+a table: `pandas.read_csv(file, sep="\\t", na_values="n/a")`.
+
+Reports are in `sub-*.html`, the text and references for a paper in `logs/CITATION.md`, and what
+became of each run in `logs/status.tsv`.
+"""
+
+
+def write_dataset_files(
+    output_dir: Path,
+    *,
+    version: str,
+    source_root: Path,
+    links: Mapping[str, str | Path],
+) -> None:
+    """Write ``dataset_description.json``, ``README.md``, ``.bidsignore`` and ``descriptions``.
+
+    Links to datasets, ignored patterns and labels that are there already stay; so does a README.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Dataset to write; made if missing.
+    version : str
+        Of bidsmask.
+    source_root : Path
+        Dataset whose runs were processed. Its authors, license and pipelines are passed on.
+    links : mapping from name to path or URL
+        Datasets that BIDS URIs refer to.
+
+    Raises
+    ------
+    DatasetError
+        If the source describes itself in a way that cannot be read.
+    OutputError
+        If the output cannot be written to, or is the dataset of another program.
+    LockError
+        If another job keeps the dataset's files locked.
+    """
+    source = _read_description(source_root)
+    with _locked(output_dir):
+        before = _own_description(output_dir)
+        known_links = {**before.get("DatasetLinks", {}), **dataset_links(output_dir, links)}
+        description = describe_dataset(source, version=version, links=known_links)
+        if (output_dir / "CITATION.cff").exists():
+            description.pop("Authors", None)  # BIDS allows one or the other
+        write_json(output_dir / DESCRIPTION_FILE, description)
+        if not (output_dir / "README.md").exists():
+            write_text(output_dir / "README.md", _README.format(bids_version=BIDS_VERSION))
+        _write_bidsignore(output_dir / ".bidsignore")
+        _merge_labels(output_dir, dict([OWN_LABEL]))
+
+
+def describe_dataset(
+    source: Mapping[str, Any], *, version: str, links: Mapping[str, str]
+) -> dict[str, Any]:
+    """Fill in ``dataset_description.json``.
+
+    Parameters
+    ----------
+    source : mapping
+        The description of the dataset that was processed.
+    version : str
+        Of bidsmask.
+    links : mapping from name to URI
+        ``DatasetLinks``; ``preprocessed`` is where the source is.
+    """
+    return {
+        "Name": f"bidsmask - region time series of {source.get('Name') or 'an unnamed dataset'}",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        **{key: source[key] for key in ("License", "Authors") if source.get(key)},
+        "HowToAcknowledge": "Please cite what logs/CITATION.md cites.",
+        "GeneratedBy": [
+            {"Name": "bidsmask", "Version": version, **_container()},
+            *_pipelines(source),
+        ],
+        "SourceDatasets": _source_datasets(source, links),
+        "DatasetLinks": dict(sorted(links.items())),
+    }
+
+
+def dataset_links(output_dir: Path, links: Mapping[str, str | Path]) -> dict[str, str]:
+    """Turn dataset roots into URIs; TemplateFlow is always among them.
+
+    A root that shares a folder with the output is given relative to it, so that both can be
+    moved together; any other one in full.
+
+    Examples
+    --------
+    >>> dataset_links(Path("/data/out"), {"preprocessed": "/data/fmriprep"})["preprocessed"]
+    '../fmriprep'
+    >>> dataset_links(Path("/out"), {"preprocessed": "/data"})["preprocessed"]
+    'file:///data'
+    """
+    uris = {name: _root_uri(output_dir, root) for name, root in links.items()}
+    return {"templateflow": TEMPLATEFLOW, **uris}
+
+
+def bids_uri(path: Path, output_dir: Path, links: Mapping[str, str | Path]) -> str:
+    """Name a file by the dataset it lies in; a file in none of them by its ``file:`` URI.
+
+    Parameters
+    ----------
+    path : Path
+    output_dir : Path
+        The dataset whose files have URIs without a name.
+    links : mapping from name to root
+        If several roots hold the file, the deepest one counts.
+
+    Examples
+    --------
+    >>> links = {"preprocessed": "/data/fmriprep"}
+    >>> bids_uri(Path("/data/fmriprep/sub-01/func/a.tsv"), Path("/data/out"), links)
+    'bids:preprocessed:sub-01/func/a.tsv'
+    >>> bids_uri(Path("/data/out/sub-01/func/b.tsv"), Path("/data/out"), links)
+    'bids::sub-01/func/b.tsv'
+    """
+    roots = {name: Path(root) for name, root in links.items() if "://" not in str(root)}
+    roots[""] = output_dir
+    return (
+        _uri_below(_absolute(path), {name: _absolute(root) for name, root in roots.items()})
+        or _uri_below(_real(path), {name: root.resolve() for name, root in roots.items()})
+        or _absolute(path).as_uri()
+    )
+
+
+def describe_labels(output_dir: Path, labels: Mapping[str, str]) -> None:
+    """Add the meaning of ``desc-`` labels to ``descriptions.tsv``.
+
+    Parameters
+    ----------
+    output_dir : Path
+    labels : mapping from label (without ``desc-``) to meaning
+        Those that are there already get the new meaning.
+    """
+    with _locked(output_dir):
+        _merge_labels(output_dir, labels)
+
+
+def write_citation(output_dir: Path, *, markdown: str, bibtex: str) -> tuple[Path, Path]:
+    """Write the text to put in a paper, and its references, as ``logs/CITATION.{md,bib}``."""
+    text, references = (output_dir / "logs" / f"CITATION.{kind}" for kind in ("md", "bib"))
+    write_text(text, markdown, within=output_dir)
+    write_text(references, bibtex, within=output_dir)
+    return text, references
+
+
+def pipeline_version(root: Path, name: str = "fMRIPrep") -> str | None:
+    """Version of the program that made a dataset, as the dataset says; None if it does not."""
+    for pipeline in _pipelines(_read_description(root)):
+        if str(pipeline["Name"]).lower() == name.lower() and pipeline.get("Version"):
+            return str(pipeline["Version"])
+    return None
+
+
+def _read_description(root: Path) -> dict[str, Any]:
+    path = root / DESCRIPTION_FILE
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: cannot be read ({error}). Repair or replace it.") from error
+    if not isinstance(content, dict):
+        raise DatasetError(f"{path}: should hold a JSON object. Repair or replace it.")
+    return content
+
+
+def _own_description(output_dir: Path) -> dict[str, Any]:
+    """Read what an earlier job wrote; refuse what is not ours."""
+    try:
+        description = _read_description(output_dir)
+    except DatasetError as error:
+        raise OutputError(f"{error} Or choose another output folder.") from error
+    pipelines = _pipelines(description)
+    if description and (not pipelines or pipelines[0]["Name"] != "bidsmask"):
+        by = f" by {pipelines[0]['Name']}" if pipelines else ""
+        raise OutputError(
+            f"{output_dir} holds another dataset{by}, which would be overwritten. "
+            "Choose another output folder."
+        )
+    return description
+
+
+def _container() -> dict[str, Any]:
+    """Which container we run in, as the image itself says."""
+    if tag := os.environ.get("BIDSMASK_DOCKER_TAG"):
+        return {"Container": {"Type": "docker", "Tag": tag}}
+    if uri := os.environ.get("BIDSMASK_SINGULARITY_URL"):
+        return {"Container": {"Type": "singularity", "URI": uri}}
+    return {}
+
+
+def _pipelines(description: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Say what made a dataset; before BIDS 1.4 that was one ``PipelineDescription``."""
+    entries = description.get("GeneratedBy") or [description.get("PipelineDescription")]
+    if not isinstance(entries, list):
+        entries = [entries]
+    return [entry for entry in entries if isinstance(entry, dict) and entry.get("Name")]
+
+
+def _source_datasets(source: Mapping[str, Any], links: Mapping[str, str]) -> list[dict[str, Any]]:
+    doi = str(source.get("DatasetDOI") or "").removeprefix("doi:").removeprefix("https://doi.org/")
+    if doi:
+        nearest = [{"URL": f"https://doi.org/{doi}", "DOI": doi}]
+    else:
+        nearest = [{"URL": links["preprocessed"]}] if "preprocessed" in links else []
+    before = source.get("SourceDatasets")
+    return nearest + [entry for entry in before or [] if entry not in nearest]
+
+
+def _root_uri(output_dir: Path, root: str | Path) -> str:
+    if "://" in str(root):
+        return str(root)
+    here, there = _absolute(output_dir), _absolute(root)
+    shared = os.path.commonpath([here, there])
+    if Path(shared) == Path(here.anchor):
+        return there.as_uri()
+    return quote(Path(os.path.relpath(there, here)).as_posix())
+
+
+def _uri_below(file: Path, roots: Mapping[str, Path]) -> str | None:
+    holding = [(root, name) for name, root in roots.items() if file.is_relative_to(root)]
+    if not holding:
+        return None
+    root, name = max(holding, key=lambda pair: len(pair[0].parts))
+    return f"bids:{name}:{quote(file.relative_to(root).as_posix())}"
+
+
+def _absolute(path: str | Path) -> Path:
+    """Make a path absolute, and leave its symbolic links as they are if that can be."""
+    path = Path(path)
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
+def _real(path: Path) -> Path:
+    # The folder only: the files of a DataLad dataset are links to somewhere else altogether.
+    return path.parent.resolve() / path.name
+
+
+def _write_bidsignore(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    ours = _BIDSIGNORE.read_text(encoding="utf-8").splitlines()
+    lines += [line for line in ours if line not in lines]
+    write_text(path, "".join(line + "\n" for line in lines))
+
+
+def _merge_labels(output_dir: Path, labels: Mapping[str, str]) -> None:
+    import pandas as pd
+
+    path = output_dir / "descriptions.tsv"
+    known: dict[str, str] = {}
+    if path.exists():
+        before = read_table(path)
+        known = dict(zip(before["desc_id"], before["description"], strict=True))
+    known |= {f"desc-{label}": " ".join(meaning.split()) for label, meaning in labels.items()}
+    rows = sorted(known.items())
+    write_table(path, pd.DataFrame(rows, columns=["desc_id", "description"]))
+    write_json(
+        path.with_suffix(".json"),
+        {
+            "Description": "What the labels of the entity desc mean in this dataset",
+            "desc_id": {"Description": "Entity desc and label, as in file names"},
+            "description": {"Description": "How files with this label were made"},
+        },
+    )
+
+
+@contextmanager
+def _locked(output_dir: Path) -> Iterator[None]:
+    """Let one job at a time change the files at the top of the dataset."""
+    from filelock import FileLock, Timeout
+
+    path = output_dir / ".bidsmask" / "dataset.lock"
+    lock = FileLock(path, timeout=_LOCK_TIMEOUT_S)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise LockError(
+            f"{path} has been held by another job for {_LOCK_TIMEOUT_S} s. See whether that job "
+            "hangs; end it and run the same command again."
+        ) from error
+    except OSError as error:
+        raise explain(path, error) from error
+    try:
+        remove_leftovers(output_dir, _TOP_FILES)
+        yield
+    finally:
+        lock.release()
+
+
+_TOP_FILES = (
+    DESCRIPTION_FILE,
+    "README.md",
+    ".bidsignore",
+    "descriptions.tsv",
+    "descriptions.json",
+)

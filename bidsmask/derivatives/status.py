@@ -1,0 +1,65 @@
+"""``logs/status.tsv``: one row for each run, done or failed, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock
+
+from bidsmask.derivatives.writing import write_table
+
+STATUS_FILE = Path("logs") / "status.tsv"
+_COLUMNS = ["run", "status", "node", "error", "reason"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFailure:
+    """A run that was not done: at which node, and the letter that says why."""
+
+    subject: str
+    run: str
+    node: str
+    kind: str
+    reason: str
+
+
+def write_status(output_dir: Path, done: Iterable[str], failures: Sequence[RunFailure]) -> Path:
+    """Note what became of each run; runs that other jobs have noted stay.
+
+    Parameters
+    ----------
+    output_dir : Path
+        The output dataset.
+    done : iterable of str
+        Names of the runs whose outputs are complete.
+    failures : sequence of RunFailure
+        Runs that could not be done.
+
+    Returns
+    -------
+    path : Path
+        The table, with columns run, status (done | failed), node, error and reason.
+    """
+    path = output_dir / STATUS_FILE
+    rows = [(name, "done", "n/a", "n/a", "n/a") for name in done]
+    rows += [(f.run, "failed", f.node, f.kind, f.reason) for f in failures]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = output_dir / ".bidsmask" / "status.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        table = pd.DataFrame(rows, columns=_COLUMNS, dtype=str)
+        before = read_status(output_dir)
+        table = pd.concat([before[~before["run"].isin(table["run"])], table])
+        write_table(path, table.sort_values("run", kind="stable").reset_index(drop=True))
+    return path
+
+
+def read_status(output_dir: Path) -> pd.DataFrame:
+    """Read what `write_status` wrote; no rows if it has not written yet."""
+    path = output_dir / STATUS_FILE
+    if not path.exists():
+        return pd.DataFrame(columns=_COLUMNS, dtype=str)
+    return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)

@@ -1,0 +1,167 @@
+"""Masks and labels as arrays on a grid, and arrays as images again."""
+
+from typing import Any
+
+import numpy as np
+
+from bidsmask._typing import Array, BoolArray
+from bidsmask.errors import SpaceError
+from bidsmask.images.grid import Grid
+from bidsmask.images.io import new_image
+from bidsmask.images.lazy import PaintedVolumes
+from bidsmask.images.series import open_series
+from bidsmask.numerics.resample import resample_nearest
+
+EMPTY_MASK = "The mask is invalid as it is empty: it masks all data."
+
+
+def read_mask(img: Any) -> tuple[BoolArray, Grid]:
+    """Read a brain mask.
+
+    Parameters
+    ----------
+    img : path or image
+        Of one volume or several: a voxel is inside if it is, in every volume, neither 0 nor NaN
+        nor infinite.
+
+    Returns
+    -------
+    mask : bool array of shape (X, Y, Z)
+    grid : Grid
+
+    Raises
+    ------
+    ValueError
+        If no voxel is inside.
+    """
+    series = open_series(img)
+    inside = np.ones(series.grid.shape, dtype=bool)
+    for volume in series.volumes():
+        inside &= np.isfinite(volume) & (volume != 0)
+    if not inside.any():
+        raise ValueError(EMPTY_MASK)
+    return inside, series.grid
+
+
+def read_atlas(img: Any) -> tuple[Array, Grid]:
+    """Read an image of one volume, such as labels.
+
+    Returns
+    -------
+    values : array of shape (X, Y, Z)
+        In the type of the image (float64 if it is scaled); NaN and infinite values are 0.
+    grid : Grid
+
+    Raises
+    ------
+    DimensionError
+        If it has several volumes.
+    """
+    series = open_series(img)
+    return _finite(series.single()), series.grid
+
+
+def _finite(values: Array) -> Array:
+    if values.dtype.kind == "f":
+        values[~np.isfinite(values)] = 0
+    return values
+
+
+def as_volume(flat: Array, grid: Grid) -> Array:
+    """Give voxels (V,) or (T, V), x running fastest, their places: (X, Y, Z) or (X, Y, Z, T).
+
+    It is a view, in Fortran order: volumes stay together, as a NIfTI file has them.
+
+    Examples
+    --------
+    >>> as_volume(np.arange(6), Grid(shape=(3, 2, 1), affine=np.eye(4)))[:, 1, 0]
+    array([3, 4, 5])
+    """
+    return flat.reshape(*flat.shape[:-1], *grid.shape[::-1]).T
+
+
+def mask_on(mask: BoolArray, grid: Grid, target: Grid) -> BoolArray:
+    """Put a mask on another grid: each voxel is what the nearest one was.
+
+    Raises
+    ------
+    ValueError
+        If nothing of it lies there.
+    """
+    placed: BoolArray = resample_nearest(mask, grid.affine, target.shape, target.affine)
+    if not placed.any():
+        raise ValueError(EMPTY_MASK)
+    return placed
+
+
+def labels_on(labels: Array, grid: Grid, target: Grid, background: float) -> Array:
+    """Put labels on another grid; `background` where there were none."""
+    return resample_nearest(labels, grid.affine, target.shape, target.affine, fill=background)
+
+
+def cropped(mask: BoolArray, grid: Grid) -> tuple[BoolArray, Grid]:
+    """Cut away what lies further than one voxel outside of a mask's box.
+
+    Returns
+    -------
+    mask : bool array of shape (X', Y', Z')
+    grid : Grid
+        Of what is left; voxels are where they were.
+    """
+    inside = np.argwhere(mask)
+    start = np.maximum(inside.min(axis=0) - 1, 0)
+    stop = np.minimum(inside.max(axis=0) + 2, mask.shape)
+    box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
+    affine = np.array(grid.affine)
+    affine[:3, 3] += affine[:3, :3] @ start
+    return mask[box], Grid(shape=tuple((stop - start).tolist()), affine=affine)
+
+
+def make_image(
+    array: Array | PaintedVolumes, grid: Grid, header: Any = None, t_r: float | None = None
+) -> Any:
+    """Make a NIfTI image in memory.
+
+    Parameters
+    ----------
+    array : array of shape (X, Y, Z) or (X, Y, Z, T), or PaintedVolumes
+        Not copied. bool becomes uint8.
+    grid : Grid
+    header : nibabel header, optional
+        Of the run that the image is about: its units and its repetition time are kept.
+    t_r : float, optional
+        Repetition time in seconds; goes before that of the header.
+
+    Returns
+    -------
+    image : nibabel.Nifti1Image
+    """
+    image = new_image(array, np.array(grid.affine), header)
+    _set_units(image.header, is_run=array.ndim == 4, t_r=t_r)
+    return image
+
+
+def _set_units(header: Any, *, is_run: bool, t_r: float | None) -> None:
+    space, time = header.get_xyzt_units()
+    if is_run and t_r is not None:
+        header.set_zooms((*header.get_zooms()[:3], t_r))
+        time = "sec"
+    header.set_xyzt_units("mm" if space == "unknown" else space, time)
+
+
+def refuse_other_grids(grids: dict[str, Grid]) -> None:
+    """Refuse images that lie on different grids where nothing is resampled.
+
+    Raises
+    ------
+    SpaceError
+        Naming the first that differs from the first of all.
+    """
+    (first, grid), *others = grids.items()
+    for name, other in others:
+        if other != grid:
+            raise SpaceError(
+                "Following field of view errors were detected: Images have incompatible shapes "
+                f"or affines. {first}: {grid}; {name}: {other}. Resample one of them, or choose "
+                "a resampling_target."
+            )

@@ -1,0 +1,1 @@
+"""What a masker keeps of a run for its report, and how it is shown."""

@@ -1,0 +1,232 @@
+"""What a masker keeps of a run for its report.
+
+A masker keeps a `Seen` in ``_seen_``: of the run that was transformed last, or, before that, of
+the one that was given to `fit`. A masker of several runs keeps one for each in ``_seen_runs_``;
+`seen_of_run` makes it, while the masker still speaks of that run.
+
+Reports are another matter: every masker imports this module, and only `generate_report` imports
+what it takes to draw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.images.grid import Grid
+from bidsmask.images.series import Series
+from bidsmask.images.volumes import as_volume
+from bidsmask.maskers.samples import masks_of_runs, rows_of_runs
+
+MAX_SIGNALS = 400
+"""Columns that are kept for the report; of more, some are taken, evenly."""
+
+MOST_PICTURED = 16
+"""Volumes of which the picture of a run is the mean; of more, some are taken, evenly."""
+
+HIDDEN_MAP = "no weight inside the mask"
+EMPTY_SPHERE = "no voxel inside the image and the mask"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Seen:
+    """What is kept of a run: a picture, and after `transform` some columns. Never the run.
+
+    Parameters
+    ----------
+    volume : float32 array of shape (X, Y, Z)
+    pictured : str
+        What of the run `volume` is.
+    grid : Grid
+    t_r : float or None
+        In seconds.
+    signals : float32 array of shape (T_kept, P'), or None
+    columns : int array of shape (P',)
+        Which columns these are.
+    kept : bool array of shape (T,)
+        In the order in which volumes come out.
+    name : str
+        Of the run: its path, if it has one.
+    names : tuple of P' str
+        Of the columns, once the run is done; see `seen_of_run`.
+    lost : tuple of str
+        What has no signal in this run, and why.
+    said : tuple of str
+        Warnings.
+    """
+
+    volume: FloatArray
+    pictured: str
+    grid: Grid
+    t_r: float | None
+    signals: FloatArray | None
+    columns: IntArray
+    kept: BoolArray
+    name: str = ""
+    names: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+
+
+def seen_at_fit(series: Series) -> Seen:
+    """Keep the mean of the first volumes of a run, of which no more than a block is read."""
+    _, block = next(iter(series.blocks()))
+    first = series.scale(block[:MOST_PICTURED])
+    with np.errstate(invalid="ignore", over="ignore"):  # missing values are drawn as 0
+        mean = first.mean(axis=0, dtype=np.float64).astype(np.float32).T
+    return Seen(
+        volume=mean,
+        pictured=_pictured_at_fit(len(first), series.n_volumes),
+        grid=series.grid,
+        t_r=series.t_r,
+        signals=None,
+        columns=np.zeros(0, dtype=np.intp),
+        kept=np.zeros(0, dtype=bool),
+        name=series.name,
+    )
+
+
+def _pictured_at_fit(n_first: int, n_volumes: int) -> str:
+    """Say what the first volumes are of the run that was given to `fit`.
+
+    Examples
+    --------
+    >>> _pictured_at_fit(16, 200)
+    'the mean of the first 16 of 200 volumes of the run given to fit'
+    """
+    if n_volumes == 1:
+        return "the only volume of the run given to fit"
+    if n_first == 1:
+        return f"the first of {n_volumes} volumes of the run given to fit"
+    part = f"first {n_first} of {n_volumes}" if n_first < n_volumes else str(n_volumes)
+    return f"the mean of the {part} volumes of the run given to fit"
+
+
+def seen_at_transform(series: Series, picture: Array, signals: Array, kept: BoolArray) -> Seen:
+    """Keep the picture of a run, and some of its columns.
+
+    Parameters
+    ----------
+    series : Series
+    picture : array of shape (V_all,)
+        Mean of up to `MOST_PICTURED` volumes, evenly spaced over the run; x runs fastest.
+    signals : array of shape (T_kept, P), or (P,)
+    kept : bool array of shape (T,)
+        See `volumes_kept`.
+    """
+    signals = np.atleast_2d(signals)
+    n_columns = signals.shape[1]
+    columns = np.unique(np.linspace(0, n_columns - 1, min(n_columns, MAX_SIGNALS)).astype(np.intp))
+    if kept.sum() != len(signals):  # cleaning has left out more, at the ends
+        kept = np.ones(len(signals), dtype=bool)
+    with np.errstate(over="ignore"):
+        volume = as_volume(picture.astype(np.float32), series.grid)
+    return Seen(
+        volume=volume,
+        pictured=_pictured_at_transform(series.n_volumes),
+        grid=series.grid,
+        t_r=series.t_r,
+        signals=signals[:, columns].astype(np.float32),
+        columns=columns,
+        kept=kept,
+        name=series.name,
+    )
+
+
+def _pictured_at_transform(n_volumes: int) -> str:
+    """Say what the picture is of the run that was transformed.
+
+    Examples
+    --------
+    >>> _pictured_at_transform(200)
+    'the mean of 16 of 200 volumes, evenly spaced over the run'
+    """
+    if n_volumes == 1:
+        return "the only volume of the run"
+    if n_volumes <= MOST_PICTURED:
+        return f"the mean of the run's {n_volumes} volumes"
+    return f"the mean of {MOST_PICTURED} of {n_volumes} volumes, evenly spaced over the run"
+
+
+def seen_of_run(masker: Any) -> Seen | None:
+    """Say all that a report will say of the run that a masker has transformed last.
+
+    To be called before the next run is transformed, for the names of columns and what is lost
+    may differ between runs. Without the picture: that of one run is shown. None, if nothing is
+    kept for reports.
+    """
+    seen: Seen | None = getattr(masker, "_seen_", None)
+    if seen is None:
+        return None
+    return replace(
+        seen,
+        volume=np.zeros((0, 0, 0), dtype=np.float32),
+        names=_names_of_columns(masker, seen),
+        lost=_lost_in_run(masker, seen),
+        said=tuple(getattr(masker, "_said_of_run_", ())),
+    )
+
+
+def volumes_kept(sample_mask: Any, runs: Any, n_volumes: int) -> BoolArray:
+    """Which volumes are kept, in the order in which they come out: run after run.
+
+    Examples
+    --------
+    >>> volumes_kept([[0], [1]], ["b", "a", "b"], 3)
+    array([ True, False,  True])
+    """
+    rows = rows_of_runs(runs, n_volumes)
+    lengths = [np.arange(n_volumes)[each].size for each in rows]
+    return np.concatenate(masks_of_runs(sample_mask, lengths))
+
+
+def unit_of(masker: Any) -> str:
+    """Say what the columns of a masker are of: "voxel", "region", "map" or "sphere"."""
+    for parameter, unit in (("labels_img", "region"), ("maps_img", "map"), ("seeds", "sphere")):
+        if hasattr(masker, parameter):
+            return unit
+    return "voxel"
+
+
+def _names_of_columns(masker: Any, seen: Seen) -> tuple[str, ...]:
+    """Call columns as the table of the report does."""
+    unit = unit_of(masker)
+    if unit == "region":
+        names = masker.get_feature_names_out()[seen.columns]
+        return tuple(str(name) for name in names)
+    numbers = masker.map_numbers_[seen.columns] if unit == "map" else seen.columns
+    return tuple(f"{unit.capitalize()} {number}" for number in numbers)
+
+
+def _lost_in_run(masker: Any, seen: Seen) -> tuple[str, ...]:
+    unit = unit_of(masker)
+    if unit == "region" and hasattr(masker, "_covered_"):
+        return _lost_regions(masker, masker._covered_)
+    if unit == "map" and seen.signals is not None:
+        shown = seen.columns[~np.isnan(seen.signals).all(axis=0)]
+        without = np.setdiff1d(np.arange(masker._maps_.weights.n_maps), masker.map_numbers_[shown])
+        return tuple(f"Map {number}: {HIDDEN_MAP}" for number in without)
+    if unit == "sphere" and hasattr(masker, "n_voxels_"):
+        empty = np.flatnonzero(masker.n_voxels_ == 0)
+        return tuple(f"Sphere {number}: {EMPTY_SPHERE}" for number in empty)
+    return ()
+
+
+def _lost_regions(masker: Any, covered: Any) -> tuple[str, ...]:
+    names, sizes = masker._table_.region_names, covered.placed.n_voxels
+    return tuple(
+        f"{names[row]}: {why_lost(sizes[row], covered.n_covered[row], masker.min_coverage)}"
+        for row in np.flatnonzero(~covered.used)
+    )
+
+
+def why_lost(n_voxels: int, n_covered: int, min_coverage: float) -> str:
+    """Say why a region has no signal."""
+    if n_voxels == 0:
+        return "no voxel of the run is nearest to it"
+    if n_covered == 0:
+        return "no voxel inside the mask with finite values"
+    return f"coverage below {min_coverage:.0%}"

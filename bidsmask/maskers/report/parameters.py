@@ -1,0 +1,87 @@
+"""The parameters of a masker, and the grids of its images, as a report spells them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bidsmask.errors import BidsmaskError
+from bidsmask.images.grid import Grid
+from bidsmask.images.series import open_series
+from bidsmask.reports.masker import Parameter
+from bidsmask.reports.summaries import Fact
+
+MAX_SPELLED = 50
+"""Items of a list that the table of parameters shows."""
+
+IMAGES = ("mask_img", "labels_img", "maps_img")
+"""Parameters that are images."""
+
+
+def parameter_table(masker: Any) -> tuple[Parameter, ...]:
+    """Spell the parameters of a masker; of images, what their headers say."""
+    return tuple(
+        _image_parameter(name, value)
+        if name in IMAGES and value is not None
+        else Parameter(name=name, value=_spelled(value))
+        for name, value in masker.get_params(deep=False).items()
+    )
+
+
+def grid_facts(grid: Grid) -> list[Fact]:
+    """Say what the grid of an image is."""
+    return [
+        Fact(label="Grid", value=" × ".join(map(str, grid.shape))),
+        Fact(label="Voxels", value=" × ".join(f"{s:.3g}" for s in grid.voxel_sizes_mm) + " mm"),
+        Fact(label="Orientation", value=grid.orientation),
+    ]
+
+
+def _image_parameter(name: str, img: Any) -> Parameter:
+    words = str(img) if isinstance(img, str | Path) else f"{type(img).__name__} in memory"
+    try:
+        series = open_series(img)
+    except (BidsmaskError, OSError, TypeError, ValueError) as error:  # the masker may be unfitted
+        return Parameter(
+            name=name, value=words, details=(Fact(label="Cannot be read", value=str(error)),)
+        )
+    return Parameter(
+        name=name,
+        value=words,
+        details=(
+            *grid_facts(series.grid),
+            Fact(label="Volumes", value=str(series.n_volumes)),
+            Fact(label="Type", value=series.dtype.name),
+        ),
+    )
+
+
+def _spelled(value: Any) -> str:
+    """Write a value so that it can be read, and the same way each time.
+
+    Examples
+    --------
+    >>> _spelled([np.float64(1.5), None]), _spelled(np.zeros((2, 3)))
+    ('[1.5, None]', 'ndarray of shape (2, 3)')
+    """
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    if isinstance(value, list | tuple):
+        return _spelled_list(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={_spelled(each)}" for key, each in value.items()) or "{}"
+    if hasattr(value, "shape"):
+        return f"{type(value).__name__} of shape {tuple(value.shape)}"
+    if getattr(type(value), "__repr__", None) is object.__repr__:  # says where in memory it is
+        return " ".join([type(value).__name__, str(getattr(value, "name", ""))]).strip()
+    text = repr(value)
+    return text if len(text) <= 300 else f"{text[:299]}…"
+
+
+def _spelled_list(values: Sequence[Any]) -> str:
+    shown = ", ".join(_spelled(each) for each in values[:MAX_SPELLED])
+    n_more = len(values) - MAX_SPELLED
+    return f"[{shown} and {n_more} more]" if n_more > 0 else f"[{shown}]"

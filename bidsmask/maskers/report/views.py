@@ -1,0 +1,296 @@
+"""Where the columns of a masker are: what its report outlines, counts and lists of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import Colormap
+
+from bidsmask._typing import Array, BoolArray, IntArray
+from bidsmask.columns.maps import PlacedMaps
+from bidsmask.images.grid import Grid
+from bidsmask.images.volumes import as_volume, mask_on
+from bidsmask.maskers.report.kept import EMPTY_SPHERE, HIDDEN_MAP, unit_of, why_lost
+from bidsmask.maskers.templates import Beneath
+from bidsmask.numerics.projections.spheres import voxels_in_spheres
+from bidsmask.reports.drawing.canvas import shades
+from bidsmask.reports.drawing.levels import colours_of_levels, colours_of_regions, levels_of
+from bidsmask.reports.drawing.slices import GREY_LEVELS
+from bidsmask.reports.masker import Region, View
+from bidsmask.reports.summaries import Fact
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shown:
+    """What is shown of the columns of a masker.
+
+    Parameters
+    ----------
+    facts : tuple of Fact
+    grid : Grid or None
+        Of the views. None: it is not known where the columns are, and there are no views.
+    views : tuple of View
+    regions : tuple of Region
+    shades : uint8 array of shape (n, 3), or None
+        Colours of what lies beneath the outlines. None: greys.
+    """
+
+    facts: tuple[Fact, ...]
+    grid: Grid | None
+    views: tuple[View, ...] = ()
+    regions: tuple[Region, ...] = ()
+    shades: Array | None = None
+
+
+def shown_of(masker: Any, beneath: Beneath, cmap: Colormap | None, displayed: Any) -> Shown:
+    """Say where the columns of a fitted masker are.
+
+    Parameters
+    ----------
+    masker : Masker
+    beneath : Beneath
+        Its grid is where spheres have voxels, if nothing else says so.
+    cmap : Colormap or None
+    displayed : int, list of int, "all" or None
+        Which maps or spheres to show: how many, or their numbers counted from 0.
+    """
+    unit = unit_of(masker)
+    if unit == "region":
+        return _of_labels(masker, cmap)
+    if unit == "map":
+        return _of_maps(masker, cmap, displayed)
+    if unit == "sphere":
+        return _of_spheres(masker, beneath, displayed)
+    return _of_mask(masker, cmap)
+
+
+def _of_mask(masker: Any, cmap: Colormap | None) -> Shown:
+    mask, grid = _array(masker.mask_img_).astype(bool), Grid.from_image(masker.mask_img_)
+    share = mask.mean()
+    caption = f"The mask includes {mask.sum():,} voxels ({100 * share:.1f} %) of the image."
+    return Shown(
+        facts=(
+            Fact(label="Voxels in the mask", value=f"{mask.sum():,} ({100 * share:.1f} %)"),
+            Fact(label="Size of the mask", value=f"{mask.sum() * _voxel_mm3(grid):,.0f} mm³"),
+        ),
+        grid=grid,
+        views=(View(title="The mask", caption=caption, codes=mask.astype(np.int16)),),
+        shades=None if cmap is None else shades(cmap, GREY_LEVELS),
+    )
+
+
+# Labels
+
+
+def _of_labels(masker: Any, cmap: Colormap | None) -> Shown:
+    values, grid = _array(masker.labels_img_), Grid.from_image(masker.labels_img_)
+    regions = _label_rows(masker, values, grid)
+    ids = masker._regions()["index"].to_numpy()
+    codes = np.searchsorted(ids, values).clip(max=len(ids) - 1)
+    codes = np.where(ids[codes] == values, codes + 1, 0)
+    lost = tuple(number for number, region in enumerate(regions, start=1) if region.lost)
+    have = "have a signal" if hasattr(masker, "coverage_") else "have voxels inside the mask"
+    view = View(
+        title="The regions",
+        caption=f"{len(regions) - len(lost)} of {len(regions)} regions {have}.",
+        codes=codes,
+        lost=lost,
+        colours=None if cmap is None else colours_of_regions(cmap, len(regions)),
+    )
+    facts = (Fact(label="Regions", value=str(len(regions))),)
+    return Shown(facts=facts, grid=grid, views=(view,), regions=regions)
+
+
+def _label_rows(masker: Any, values: Array, grid: Grid) -> tuple[Region, ...]:
+    placed = masker._columns_on(grid, values).placed
+    table = getattr(masker, "coverage_", None)
+    sizes = placed.n_voxels if table is None else table["n_voxels"].to_numpy()
+    inside = placed.n_inside if table is None else table["n_covered"].to_numpy()
+    if table is not None and getattr(masker, "region_atlas_", None) is not None:
+        grid = Grid.from_image(masker.region_atlas_)
+    total = max(int(sizes.sum()), 1)
+    used = (inside > 0) if table is None else table["used"].to_numpy()
+    rows = masker._regions()[["index", "name"]].itertuples(index=False)
+    return tuple(
+        Region(
+            label=f"{label:g}",
+            name=str(name),
+            size_mm3=float(n * _voxel_mm3(grid)),
+            share=float(n / total),
+            coverage=float(m / n) if n else 0.0,
+            lost="" if is_used else why_lost(int(n), int(m), masker.min_coverage),
+        )
+        for (label, name), n, m, is_used in zip(rows, sizes, inside, used, strict=True)
+    )
+
+
+# Maps
+
+
+def _of_maps(masker: Any, cmap: Colormap | None, displayed: Any) -> Shown:
+    maps: PlacedMaps = masker._maps_
+    n_maps, sizes = maps.weights.n_maps, maps.weights.sizes()
+    some_negative = bool(maps.weights.is_negative().any())
+    colours, key = (
+        (None, ()) if cmap is None else colours_of_levels(cmap, some_negative=some_negative)
+    )
+    views = tuple(
+        View(
+            title=f"Map {number}",
+            caption="Contours at a quarter, a half and three quarters of the largest weight.",
+            codes=_levels(maps, number),
+            mark=str(number),
+            colours=colours,
+            key=key,
+        )
+        for number in _chosen(displayed, n_maps, "displayed_maps")
+        if sizes[number]
+    )
+    facts = (Fact(label="Maps", value=str(n_maps)),)
+    return Shown(facts=facts, grid=maps.grid, views=views, regions=_map_rows(masker, maps))
+
+
+def _map_rows(masker: Any, maps: PlacedMaps) -> tuple[Region, ...]:
+    sizes = maps.weights.sizes()
+    n_inside = maps.weights.within(_inside(masker, maps.grid)).sizes()
+    return tuple(
+        Region(
+            label=str(number),
+            name=f"Map {number}",
+            size_mm3=float(size * _voxel_mm3(maps.grid)),
+            share=float(size / max(sizes.sum(), 1)),
+            coverage=_share(n, size),
+            lost="" if n else HIDDEN_MAP,
+        )
+        for number, (size, n) in enumerate(zip(sizes, n_inside, strict=True))
+    )
+
+
+def _levels(maps: PlacedMaps, number: int) -> IntArray:
+    """Levels of a map, (X, Y, Z), in as little as holds them: there may be hundreds of maps."""
+    levels = np.zeros(maps.grid.n_voxels, dtype=np.int8)
+    levels[maps.weights.support] = levels_of(maps.weights.row(number))
+    return as_volume(levels, maps.grid)
+
+
+# Spheres
+
+
+def _of_spheres(masker: Any, beneath: Beneath, displayed: Any) -> Shown:
+    grid = _sphere_grid(masker, beneath)
+    facts = (Fact(label="Spheres", value=str(len(masker.seeds_))),)
+    regions = _sphere_rows(masker, grid)
+    if grid is None:
+        return Shown(facts=facts, grid=None, regions=regions)
+    spheres = _spheres_on(masker, grid, _inside(masker, grid))
+    views = [
+        View(
+            title=f"Sphere {number}",
+            caption=f"Seed {_seed(masker.seeds_[number])}.",
+            codes=_painted(spheres[number : number + 1], grid),
+            mark=str(number),
+        )
+        for number in _chosen(displayed, len(spheres), "displayed_spheres")
+        if spheres[number].size
+    ]
+    if len(views) > 1:
+        caption = f"{len(spheres)} spheres; those after this show one each."
+        codes = _painted(spheres, grid)
+        views.insert(0, View(title="All spheres", caption=caption, codes=codes, mark="all"))
+    return Shown(facts=facts, grid=grid, views=tuple(views), regions=regions)
+
+
+def _sphere_grid(masker: Any, beneath: Beneath) -> Grid | None:
+    """Where spheres have voxels: in the run, else in the mask, else in the template."""
+    if masker.mask_img_ is not None and beneath.note:
+        return Grid.from_image(masker.mask_img_)
+    return beneath.grid
+
+
+def _spheres_on(masker: Any, grid: Grid, mask: BoolArray | None) -> tuple[IntArray, ...]:
+    inside = None if mask is None else mask.reshape(grid.shape, order="F")
+    seeds = np.array(masker.seeds_, dtype=np.float64)
+    return voxels_in_spheres(seeds, masker.radii_, grid.shape, grid.affine, inside)
+
+
+def _sphere_rows(masker: Any, grid: Grid | None) -> tuple[Region, ...]:
+    names = [f"Sphere {n} at {_seed(seed)}" for n, seed in enumerate(masker.seeds_)]
+    if grid is None:
+        volumes = np.array([4 / 3 * np.pi * (radius or 0) ** 3 for radius in masker.radii_])
+        inside: list[float | None] = [None] * len(names)
+    else:
+        whole = np.array([each.size for each in _spheres_on(masker, grid, None)])
+        kept = [each.size for each in _spheres_on(masker, grid, _inside(masker, grid))]
+        volumes = whole * _voxel_mm3(grid)
+        inside = [_share(n, size) for n, size in zip(kept, whole, strict=True)]
+    return tuple(
+        Region(
+            label=str(number),
+            name=name,
+            size_mm3=float(volumes[number]),
+            share=_share(volumes[number], volumes.sum()),
+            coverage=inside[number],
+            lost=EMPTY_SPHERE if inside[number] == 0 else "",
+        )
+        for number, name in enumerate(names)
+    )
+
+
+def _seed(seed: Iterable[float]) -> str:
+    return "(" + ", ".join(f"{value:g}" for value in seed) + ") mm"
+
+
+def _painted(spheres: Iterable[IntArray], grid: Grid) -> IntArray:
+    codes = np.zeros(grid.n_voxels, dtype=np.int32)
+    for number, voxels in enumerate(spheres, start=1):
+        codes[voxels] = number
+    return as_volume(codes, grid)
+
+
+# Of several kinds
+
+
+def _chosen(displayed: Any, n: int, name: str) -> list[int]:
+    """Numbers to show.
+
+    Examples
+    --------
+    >>> _chosen(2, 5, "displayed_maps"), _chosen([4, 0], 5, "displayed_maps")
+    ([0, 1], [4, 0])
+    """
+    if displayed is None or (isinstance(displayed, str) and displayed == "all"):
+        return list(range(n))
+    if isinstance(displayed, int | np.integer) and not isinstance(displayed, bool):
+        if displayed < 1:
+            raise ValueError(f"{name!r} must be at least 1, not {displayed}.")
+        return list(range(min(int(displayed), n)))
+    if isinstance(displayed, str | bool) or not isinstance(displayed, Iterable):
+        raise TypeError(f"{name!r} must be a whole number, a list of them, or 'all'.")
+    numbers = [int(number) for number in displayed]
+    beyond = [number for number in numbers if not 0 <= number < n]
+    if beyond:
+        raise ValueError(f"{name!r} names {beyond}, but numbers go from 0 to {n - 1}.")
+    return numbers
+
+
+def _array(img: Any) -> Array:
+    return np.asarray(img.dataobj)
+
+
+def _inside(masker: Any, grid: Grid) -> BoolArray:
+    """Voxels (V,) of a grid inside the mask; all, if there is none."""
+    if masker.mask_img_ is None:
+        return np.ones(grid.n_voxels, dtype=bool)
+    mask = _array(masker.mask_img_).astype(bool)
+    return mask_on(mask, Grid.from_image(masker.mask_img_), grid).ravel(order="F")
+
+
+def _share(part: Any, whole: Any) -> float:
+    return float(part / whole) if whole else 0.0
+
+
+def _voxel_mm3(grid: Grid) -> float:
+    return float(abs(np.linalg.det(grid.affine[:3, :3])))

@@ -1,0 +1,1 @@
+"""Small worlds for tests: files, runs, datasets; their fixtures are at hand everywhere."""
