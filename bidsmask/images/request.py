@@ -59,12 +59,15 @@ class Reading:
         See `bidsmask.numerics.smooth.smooth_volume`; done on `grid`.
     dtype : dtype
         Of the columns that are kept.
+    out : array of shape (T, P), optional
+        Where they are to be kept.
     """
 
     projection: Projection
     grid: Grid
     smoothing_fwhm: Any = None
     dtype: Any = np.float64
+    out: Array | None = None
 
     @property
     def smooths(self) -> bool:

@@ -162,10 +162,16 @@ class MapWeights:
         """Whether a map has a negative weight: (P,)."""
         return self._of_maps(lambda weights: (weights < 0).any(axis=1)) > 0
 
-    def sizes(self) -> IntArray:
-        """Voxels in which each map, (P,), has a weight."""
-        sizes = self._of_maps(lambda weights: np.count_nonzero(weights, axis=1))
+    def sizes(self, among: BoolArray | None = None) -> IntArray:
+        """Voxels in which each map, (P,), has a weight, among some of the voxels (V,) or all."""
+        sizes = self._of_maps(lambda weights: np.count_nonzero(weights, axis=1), among)
         return sizes.astype(np.intp)
+
+    def squares(self, among: BoolArray | None = None) -> FloatArray:
+        """Sum of the squared weights of each map, (P,), among some of the voxels (V,) or all."""
+        return self._of_maps(
+            lambda weights: np.square(weights, dtype=np.float64).sum(axis=1), among
+        )
 
     def n_maps_of_voxels(self, least: float) -> IntArray:
         """Maps in which each voxel, (V,), has a weight that is further from 0 than that."""
@@ -253,11 +259,12 @@ class MapWeights:
             start = some.stop
             yield some, cube
 
-    def _of_maps(self, count: Any) -> FloatArray:
+    def _of_maps(self, count: Any, among: BoolArray | None = None) -> FloatArray:
         """Add up, over cubes, what each map (k, n) -> (k,) has there: (P,)."""
         total = np.zeros(self.n_maps)
-        for cube in self._cubes:
-            total[cube.maps] += count(cube.weights)
+        for some, cube in self._side_by_side():
+            weights = cube.weights if among is None else cube.weights[:, among[some]]
+            total[cube.maps] += count(weights)
         return total
 
 

@@ -292,7 +292,7 @@ class OfOneSelection:
     ----------
     selection : int array of shape (V,)
         Flat indices (x runs fastest), ascending.
-    projections : sequence of RegionMeans or RegionStatistic
+    projections : sequence of Projection
         None that needs all volumes at once; each of voxels of the selection.
 
     Examples
@@ -304,9 +304,7 @@ class OfOneSelection:
     (array([[1., 2.]]), array([[2.]]))
     """
 
-    def __init__(
-        self, selection: IntArray, projections: Sequence[RegionMeans | RegionStatistic]
-    ) -> None:
+    def __init__(self, selection: IntArray, projections: Sequence[Projection]) -> None:
         self.support = selection
         self._projections = tuple(projections)
         self._places = [np.searchsorted(selection, each.support) for each in projections]
@@ -315,11 +313,6 @@ class OfOneSelection:
     def n_columns(self) -> int:
         """Number of columns of all projections, P."""
         return sum(each.n_columns for each in self._projections)
-
-    @property
-    def regions(self) -> list[IntArray]:
-        """Flat indices of the voxels of each region of each projection."""
-        return [region for each in self._projections for region in each.regions]
 
     def project(self, voxels: Array) -> FloatArray:
         """Columns (T, P) of all projections, from voxels (T, V) of the selection."""
