@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bidsmask.columns.regions import LookUpTable, load_labels, read_lut, table_from_labels
+from bidsmask.columns.regions import load_labels
+from bidsmask.columns.table import LookUpTable, read_lut, table_from_labels
 from bidsmask.dataset import templates
 from bidsmask.dataset.entities import is_label
 from bidsmask.dataset.templates import entities_in, identity, space_of, template_homes

@@ -13,7 +13,7 @@ from bidsmask.analysis.cost import (
 )
 from bidsmask.analysis.plan import make_plan
 from bidsmask.cli.parser import parse
-from bidsmask.columns.regions import LookUpTable
+from bidsmask.columns.table import LookUpTable
 from bidsmask.workflows.run import init_run_wf
 
 

@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bidsmask.columns.regions import LookUpTable, coverage_table, place_labels
+from bidsmask.columns.regions import coverage_table, place_labels
+from bidsmask.columns.table import LookUpTable
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.entities import Entities, parse_name
