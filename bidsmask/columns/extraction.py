@@ -350,8 +350,7 @@ def _nearest(run: Grid, columns: Grid) -> IntArray | None:
 
 def _still(signals: Array) -> BoolArray:
     """Whether a column (T, P) is the same in all volumes, or not finite in some."""
-    still: BoolArray = ~np.isfinite(signals).all(axis=0)
-    if len(signals) > 1:
-        with np.errstate(invalid="ignore"):
-            still[~(np.ptp(signals, axis=0) > 0)] = True
+    with np.errstate(invalid="ignore"):
+        moves = np.greater(np.ptp(signals, axis=0), 0) | (len(signals) == 1)
+    still: BoolArray = np.logical_not(moves & np.isfinite(signals).all(axis=0))
     return still

@@ -41,9 +41,10 @@ def beyond(voxels: IntArray, grid: Grid, target: Grid) -> BoolArray:
 
 
 def _outside(places: FloatArray, target: Grid) -> BoolArray:
-    sizes = np.array(target.shape)
-    away = np.abs(places - (sizes - 1) / 2) > sizes / 2 + _ROUNDING
-    return np.any(away, axis=1)
+    outside: BoolArray = np.zeros(len(places), dtype=bool)
+    for axis, size in enumerate(target.shape):
+        outside |= np.abs(places[:, axis] - (size - 1) / 2) > size / 2 + _ROUNDING
+    return outside
 
 
 _ROUNDING = 1e-6

@@ -30,7 +30,7 @@ _NAME_TITLES = ("name", "label", "Difumo_names", "difumo_names")
 
 _UNASKED = "label"  # BIDS has this word for the number
 _MISSING = "n/a"  # what BIDS writes for a cell without a value
-_BACKGROUND_NAMES = frozenset({"", "background", "unknown", "none", "???", "clear label"})
+BACKGROUND_NAMES = frozenset({"", "background", "unknown", "none", "???", "clear label"})
 
 _MAX_TABLE_BYTES = 1 << 24
 _LARGEST = np.iinfo(np.int64).max
@@ -396,7 +396,7 @@ def _is_background(label: int, name: str, background: float) -> bool:
     A region that is called 0, where that is the background, is the sign of a table that counts
     from 0 where the image counts from 1: every name would go to its neighbour.
     """
-    if label == background == 0 and name.lower() not in _BACKGROUND_NAMES:
+    if label == background == 0 and name.lower() not in BACKGROUND_NAMES:
         raise AtlasError(
             f"Label 0 is called {name!r}, but 0 is the background of a label image. The table "
             "probably counts from 0 and the image from 1; correct the table."

@@ -67,6 +67,8 @@ class Masker(Transformer):
     _fitted_: Columns
     _rows_: IntArray
     _coverage_: Coverage
+    _used_: BoolArray
+    _last_: Columns
 
     def fit(self, imgs: Any = None, y: Any = None) -> Self:
         """Learn the columns.

@@ -76,8 +76,7 @@ def test_a_file_its_rows_and_their_frame_are_one_table(tmp_path_factory, rows, b
 def test_maps_keep_their_order_and_each_has_a_name_of_its_own(names):
     try:
         lut = map_lut_from_rows(["name"], [[name] for name in names])
-    except AtlasError as error:  # "A", "A" and "A (2)"
-        assert "is there twice" in str(error)
+    except AtlasError:  # "A", "A" and "A (2)"
         assert any(name.endswith(")") for name in names)
         return
     assert lut.ids == tuple(range(1, len(names) + 1))

@@ -19,15 +19,14 @@ from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.images.grid import Grid
 from bidsmask.images.series import Series
 from bidsmask.images.volumes import as_volume
-from bidsmask.numerics.threads import Crew, n_threads
 from bidsmask.maskers.samples import masks_of_runs, rows_of_runs
+from bidsmask.numerics.threads import Crew, n_threads
 
 MAX_SIGNALS = 400
 """Columns that are kept for the report; of more, some are taken, evenly."""
 
 MOST_PICTURED = 16
 """Volumes of which the picture of a run is the mean; of more, some are taken, evenly."""
-
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -237,7 +236,7 @@ def _lost_in_run(masker: Any, seen: Seen) -> tuple[str, ...]:
 
 
 def shown_names(masker: Any) -> list[str]:
-    """Call all columns that there may be by the names that a reader of the report knows them by."""
+    """Call all columns that there may be by names that a reader of the report knows."""
     if masker.unit == "region":
         return list(masker._names())
-    return [f"{masker.unit.capitalize()} {number}" for number in range(masker._fitted_.n_columns)]
+    return [f"{masker.unit.capitalize()} {number}" for number in range(len(masker._names()))]
