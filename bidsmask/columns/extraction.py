@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, IntArray
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.columns.base import Columns, Part, VoxelSets
 from bidsmask.columns.coverage import Coverage, share_of
+from bidsmask.columns.maps import Maps
 from bidsmask.columns.readers import read_all, readers_of
 from bidsmask.columns.request import Request
 from bidsmask.columns.voxels import Voxels
@@ -78,12 +79,18 @@ def extract(
         One for each request.
     """
     works = [_Work(series, request) for request in requests]
-    watch = _watch(series, works)
+    watched = _union(series.grid, [work for work in works if work.foresees])
+    first = peek(series, watched) if watched.size else Watch(watched)
     for work in works:
-        work.guess(watch if watch is not None else Watch(np.zeros(0, dtype=np.intp)))
-    final = Watch(_union(series.grid, works))
-    _read(series, works, smoothed_together, [*see, lambda volumes, block: final.see(block)])
-    again = [work for work in works if work.settle(final)]
+        work.guess(first)
+    whole = Watch(watched)
+    _read(
+        series,
+        works,
+        smoothed_together,
+        [*see, *([lambda _, block: whole.see_block(block)] if watched.size else [])],
+    )
+    again = [work for work in works if work.settle(whole)]
     if again:
         _read(series, again, smoothed_together, [])
     return tuple(work.extraction() for work in works)
@@ -96,6 +103,8 @@ class _Work:
     ----------
     parts : list of Part
         What is to be read in the next pass.
+    watch : Watch or None
+        Of the voxels that are read, if they are read as they are, whatever they hold.
     """
 
     def __init__(self, series: Volumes, request: Request) -> None:
@@ -104,6 +113,7 @@ class _Work:
         self._columns = request.columns
         self._sources = _nearest(series.grid, self._columns.grid)
         self.parts: list[Part] = []
+        self.watch: Watch | None = None
         self._signals: Array | None = request.out
         self._measured: BoolArray = np.zeros(0, dtype=bool)
         self._used: BoolArray = np.zeros(0, dtype=bool)
@@ -132,12 +142,15 @@ class _Work:
     def guess(self, watch: Watch) -> None:
         """Choose what to read, by what the first volumes were like."""
         if self.foresees:
-            self._measured = self._on_columns(watch.measured_on(self._series.grid.n_voxels))
+            self._measured = self._on_columns(watch, watch.measured)
             self._used = self._usable(self._measured)
         else:
             self._measured = np.ones(self._columns.grid.n_voxels, dtype=bool)
             self._used = self._columns.extent.n_inside > 0
         self.parts = self._columns.parts(self._measured, self._used, self.request.statistic)
+        if not self.foresees:
+            (part,) = self.parts
+            self.watch = Watch(part.projection.support)
 
     def keep(self, part: Part, columns: Array) -> None:
         """Keep the columns (T, k) of a part that has been read."""
@@ -152,20 +165,26 @@ class _Work:
             self._signals[:, part.rows] = taken
 
     def settle(self, watch: Watch) -> bool:
-        """Learn what was measured; whether something has to be read again, which are the parts."""
+        """Learn what was measured; whether something has to be read again, which are the parts.
+
+        Parameters
+        ----------
+        watch : Watch
+            Of a whole run; of voxels that this request does not watch itself.
+        """
         guessed, used = self._measured, self._used
-        n_voxels = self._series.grid.n_voxels
-        self._finite = self._on_columns(watch.spread(watch.finite, n_voxels))
-        self._measured = self._on_columns(watch.measured_on(n_voxels))
+        watch = self.watch or watch
+        self._finite = self._on_columns(watch, watch.finite)
+        self._measured = self._on_columns(watch, watch.measured)
         self._used = self._usable(self._measured)
-        support = self._columns.support
         changed = np.zeros(guessed.size, dtype=bool)
+        support = self._columns.support
         changed[support] = guessed[support] != self._measured[support]
         redo = self._used & (self._columns.touched(changed) | ~used)
-        if not isinstance(self._columns, VoxelSets) and (used != self._used).any():
-            redo = redo | self._columns.touched(np.ones_like(changed)) & self._used
-        if redo.any() and not self.foresees:
-            redo = self._settle_means(redo, watch)
+        if isinstance(self._columns, Maps) and (redo | (used != self._used)).any():
+            redo = self._used  # they are fitted jointly
+        if self.watch is not None and redo.any():
+            redo = self._settle_means(redo, self.watch)
         self.parts = []
         if redo.any():
             self.parts = self._columns.parts(self._measured, redo, self.request.statistic)
@@ -194,8 +213,9 @@ class _Work:
             used = self._columns.extent.n_inside > 0
         return used
 
-    def _on_columns(self, run: BoolArray) -> BoolArray:
-        """Carry voxels (V_run,) of the run over to the grid of the columns, (V_all,)."""
+    def _on_columns(self, watch: Watch, values: BoolArray) -> BoolArray:
+        """Carry values (W,) of watched voxels over to the grid of the columns, (V_all,)."""
+        run = watch.spread(values, self._series.grid.n_voxels)
         if self._sources is None:
             return run
         known: BoolArray = (self._sources >= 0) & run[self._sources]
@@ -209,22 +229,32 @@ class _Work:
         """
         assert isinstance(self._columns, VoxelSets)
         assert self._signals is not None
-        n_voxels = self._series.grid.n_voxels
-        finite, constant = (watch.spread(v, n_voxels) for v in (watch.finite, watch.constant))
-        at_times = watch.spread(watch.ever_finite & ~watch.finite, n_voxels)
-        first = watch.first_on(self._series)
-        again = np.zeros_like(redo)
-        for row in np.flatnonzero(redo):
-            voxels = self._columns.members[row]
-            if at_times[voxels].any():
-                again[row] = True
-                continue
-            still = voxels[constant[voxels]]
-            n_finite = int(np.count_nonzero(finite[voxels]))
-            if still.size < n_finite:
-                sums = self._signals[:, row] * n_finite - first[still].sum()
-                self._signals[:, row] = sums / (n_finite - still.size)
+        (part,) = self.parts
+        first = np.where(watch.constant, self._series.scale(watch.first), 0)
+        sizes = [self._columns.members[row].size for row in part.rows]
+        n_finite, n_still, still, at_times = (
+            _sums(values, sizes)
+            for values in (
+                watch.finite,
+                watch.constant,
+                first,
+                watch.ever_finite & ~watch.finite,
+            )
+        )
+        change = redo[part.rows] & (at_times == 0) & (n_still < n_finite)
+        rows = part.rows[change]
+        sums = self._signals[:, rows] * n_finite[change] - still[change]
+        self._signals[:, rows] = sums / (n_finite - n_still)[change]
+        again: BoolArray = np.zeros_like(redo)
+        again[part.rows[redo[part.rows] & (at_times > 0)]] = True
         return again
+
+
+def _sums(values: Array, sizes: Sequence[int]) -> FloatArray:
+    """Sum values (W,) in stretches of some sizes."""
+    totals: FloatArray = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    ends = np.cumsum([0, *sizes])
+    return np.diff(totals[ends])
 
 
 def coverage_of(
@@ -239,11 +269,6 @@ def coverage_of(
         still=np.zeros(n_covered.size, dtype=bool) if still is None else still,
         min_coverage=min_coverage,
     )
-
-
-def _watch(series: Volumes, works: Sequence[_Work]) -> Watch | None:
-    foreseen = [work for work in works if work.foresees]
-    return peek(series, _union(series.grid, foreseen)) if foreseen else None
 
 
 def _union(grid: Grid, works: Sequence[_Work]) -> IntArray:
@@ -327,6 +352,7 @@ def _alone(work: _Work, part: Part) -> _Group:
         smoothing_fwhm=request.smoothing_fwhm,
         dtype=request.dtype,
         out=request.out,
+        watch=None if work.watch is None else work.watch.see,
     )
     return _Group(reading=reading, pairs=[(work, part)])
 

@@ -66,7 +66,8 @@ def read_labels(img: Any) -> tuple[IntArray, Grid]:
 
     Returns
     -------
-    labels : int32 or (if there are larger labels) int64 array of shape (X, Y, Z)
+    labels : int array of shape (X, Y, Z)
+        In the type of the image, if that is one of integers, else int64.
     grid : Grid
 
     Raises
@@ -82,8 +83,7 @@ def read_labels(img: Any) -> tuple[IntArray, Grid]:
     largest = int(labels.max())
     if largest > _LARGEST:
         raise AtlasError(f"{series.name}: the label {largest} is too large.")
-    fits = np.iinfo(np.int32).min <= int(labels.min()) and largest <= np.iinfo(np.int32).max
-    return labels.astype(np.int32 if fits else np.int64, copy=False), series.grid
+    return labels, series.grid
 
 
 def labels_in(values: IntArray) -> IntArray:

@@ -72,6 +72,7 @@ class Reader:
             shape = series.n_volumes, reading.projection.support.size
             dtype = self._dtype_of_voxels
         self._kept = np.empty(shape, dtype=dtype) if reading.out is None else reading.out
+        self._watch = reading.watch
         self._n_kept = 0
         self._waiting: list[Array] = []
 
@@ -127,7 +128,10 @@ class PlainReader(Reader):
     """Reads volumes as they are."""
 
     def _voxels(self, block: Array) -> Array:
-        return self._series.scale(taken(block, self._projection.support))
+        voxels = taken(block, self._projection.support)
+        if self._watch is not None:
+            self._watch(voxels)
+        return self._series.scale(voxels)
 
 
 class MovedReader(Reader):

@@ -2,12 +2,15 @@
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask._typing import Array, BoolArray, IntArray
 from bidsmask.images.blocks import taken
 from bidsmask.images.request import Volumes
 
 VOLUMES_PEEKED = 16
 """A voxel that is the same in so many volumes is taken for constant, until the run is read."""
+
+_FEW = 0.05
+"""If less than this share of the voxels has not changed yet, only those are looked at."""
 
 
 class Watch:
@@ -16,7 +19,7 @@ class Watch:
     Parameters
     ----------
     voxels : int array of shape (W,)
-        Flat indices (x runs fastest), ascending, each once.
+        Flat indices, x running fastest. A voxel may be there several times.
 
     Attributes
     ----------
@@ -26,12 +29,12 @@ class Watch:
     ever_finite : bool array of shape (W,)
         Whether it is one in any of them.
     first : array of shape (W,)
-        Values in the first volume, as stored.
+        Values in the first volume, as they were seen.
 
     Examples
     --------
-    >>> watch = Watch(np.array([0, 1, 2]))
-    >>> watch.see(np.array([[[[1.0, 5.0, np.nan]]], [[[1.0, 6.0, 2.0]]]]))
+    >>> watch = Watch(np.array([4, 7, 9]))
+    >>> watch.see(np.array([[1.0, 5.0, np.nan], [1.0, 6.0, 2.0]]))
     >>> watch.measured
     array([False,  True, False])
     """
@@ -42,24 +45,32 @@ class Watch:
         self.ever_finite: BoolArray = np.zeros(voxels.size, dtype=bool)
         self.first: Array = np.zeros(0)
         self._n_volumes = 0
-        self._same: IntArray = np.arange(voxels.size)
+        self._same: BoolArray = np.ones(voxels.size, dtype=bool)
+        self._few: IntArray | None = None
 
-    def see(self, block: Array) -> None:
-        """Look at the next volumes (n, Z, Y, X), as they are stored."""
+    def see_block(self, block: Array) -> None:
+        """Look at the voxels in the next volumes (n, Z, Y, X), as they are stored."""
+        if block.dtype.kind != "f" and self._few is not None:
+            self._look_at_few(taken(block, self.voxels[self._few]))
+        else:
+            self.see(taken(block, self.voxels))
+
+    def see(self, values: Array) -> None:
+        """Look at the values (n, W) of the voxels in the next volumes."""
         if not self._n_volumes:
-            self.first = taken(block[:1], self.voxels)[0]
-        self._n_volumes += len(block)
-        if block.dtype.kind != "f":
-            self.ever_finite[:] = True
-            self._leave(taken(block, self.voxels[self._same]))
+            self.first = values[0].copy()
+            if values.dtype.kind != "f":
+                self.ever_finite[:] = True
+        self._n_volumes += len(values)
+        if values.dtype.kind == "f":
+            self._see_finite(values)
+        if self._few is not None:
+            self._look_at_few(values[:, self._few])
             return
-        values = taken(block, self.voxels)
-        finite = np.isfinite(values)
-        whole = bool(finite.all())
-        self.ever_finite |= True if whole else finite.any(axis=0)
-        if not whole:
-            self.finite &= finite.all(axis=0)
-        self._leave(values[:, self._same] if self._same.size < self.voxels.size else values)
+        for volume in values:
+            self._same &= volume == self.first
+        if np.count_nonzero(self._same) <= _FEW * self.voxels.size:
+            self._few = np.flatnonzero(self._same)
 
     @property
     def measured(self) -> BoolArray:
@@ -68,42 +79,39 @@ class Watch:
 
     @property
     def constant(self) -> BoolArray:
-        """Whether a voxel has one finite value, the same in all volumes, of which there are two.
-
-        Shape (W,).
-        """
-        constant = np.zeros(self.voxels.size, dtype=bool)
-        if self._n_volumes > 1:
-            constant[self._same] = True
-        return constant & self.finite
-
-    def measured_on(self, n_voxels: int) -> BoolArray:
-        """Spread `measured` over a lattice, (V_all,); what was not watched was not measured."""
-        return self.spread(self.measured, n_voxels)
+        """Whether a voxel is the same finite number in all of several volumes: (W,)."""
+        return self._same & self.finite & (self._n_volumes > 1)
 
     def spread(self, values: BoolArray, n_voxels: int) -> BoolArray:
-        """Put values (W,) of the watched voxels where they are on a lattice, (V_all,)."""
+        """Put values (W,) of the watched voxels where they are on a lattice, (V_all,).
+
+        What was not watched is False.
+        """
         lattice = np.zeros(n_voxels, dtype=bool)
         lattice[self.voxels] = values
         return lattice
 
-    def first_on(self, series: Volumes) -> FloatArray:
-        """Spread the values of the first volume, scaled, over the lattice of a run: (V_all,)."""
-        lattice = np.zeros(series.grid.n_voxels)
-        lattice[self.voxels] = series.scale(self.first)
-        return lattice
+    def _see_finite(self, values: Array) -> None:
+        finite = np.isfinite(values)
+        if finite.all():
+            self.ever_finite[:] = True
+        else:
+            self.ever_finite |= finite.any(axis=0)
+            self.finite &= finite.all(axis=0)
 
-    def _leave(self, values: Array) -> None:
-        """Leave those voxels alone that have changed; `values` (n, k) are of the others."""
-        if self._same.size:
-            self._same = self._same[(values == self.first[self._same]).all(axis=0)]
+    def _look_at_few(self, values: Array) -> None:
+        """Look at the values (n, k) of those voxels that have not changed yet."""
+        if self._few is not None and self._few.size:
+            same = (values == self.first[self._few]).all(axis=0)
+            self._same[self._few[~same]] = False
+            self._few = self._few[same]
 
 
 def peek(series: Volumes, voxels: IntArray) -> Watch:
     """Look at the first volumes of a run, before it is read."""
     watch = Watch(voxels)
     for volumes, block in series.blocks():
-        watch.see(block[: VOLUMES_PEEKED - volumes.start])
+        watch.see_block(block[: VOLUMES_PEEKED - volumes.start])
         if volumes.stop >= VOLUMES_PEEKED:
             break
     return watch

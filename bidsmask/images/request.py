@@ -1,6 +1,6 @@
 """A run to be read, and what is wanted of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -61,6 +61,9 @@ class Reading:
         Of the columns that are kept.
     out : array of shape (T, P), optional
         Where they are to be kept.
+    watch : function of an array (n, V), optional
+        Looks at the voxels of the support, as they are stored, if they are taken out of volumes
+        that are neither resampled nor smoothed.
     """
 
     projection: Projection
@@ -68,6 +71,7 @@ class Reading:
     smoothing_fwhm: Any = None
     dtype: Any = np.float64
     out: Array | None = None
+    watch: Callable[[Array], None] | None = None
 
     @property
     def smooths(self) -> bool:

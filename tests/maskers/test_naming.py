@@ -78,8 +78,6 @@ def test_a_table_may_be_a_file(tmp_path, suffix, separator):
     path = tmp_path / f"lut.{suffix}"
     rows = ["index,name", "3,NA", "5,nan", "7,g"]
     path.write_text("\ufeff" + "\n".join(rows).replace(",", separator) + "\n", "utf-8")
-        f"\ufeffindex{separator}name\n3{separator}NA\n5{separator}nan\n7{separator}g\n", "utf-8"
-    )
     for given in (path, str(path)):
         assert names(lut=given) == ["Background", "NA", "nan", "g"]
 
