@@ -599,6 +599,14 @@ def test_a_name_of_maps_alone_needs_no_suffix(make_maps: Make, tmp_path: Path) -
         by_name("HOCPA", tmp_path)
 
 
+def test_the_example_has_labels_and_maps() -> None:
+    home = Path(__file__).parents[2] / "descriptors" / "examples" / "atlas"
+    for name, kind in [("Halves", "dseg"), ("Halves_probseg", "probseg")]:
+        atlas = by_name(name, home)
+        assert (atlas.kind, atlas.lut.names) == (kind, ("Left", "Right"))
+        assert atlas.warnings == ()
+
+
 # --- tables of atlas packs
 
 

@@ -278,6 +278,17 @@ def test_a_native_space_has_to_be_said_and_is_warned_of(write: Write, space: str
             check_seed_space(seeds, None)
 
 
+# --- the example
+
+
+def test_the_example_can_be_read() -> None:
+    path = Path(__file__).parents[2] / "descriptors" / "examples" / "seeds.tsv"
+    seeds = read_seeds(path, default_radius_mm=6.0)
+    assert seeds.lut.names == ("PCC", "mPFC", "LeftMotor", "RightMotor")
+    assert seeds.radii_mm == (8.0, 8.0, 6.0, 6.0)
+    check_seed_space(seeds, MNI)
+
+
 # --- real data
 
 
