@@ -228,7 +228,8 @@ def lut_from_frame(frame: pd.DataFrame, *, background: float = 0) -> LookUpTable
     ----------
     frame : pandas.DataFrame
         Its columns as for `lut_from_rows`; the row labels do not count. Numbers that name a
-        region become text. A missing value (NaN, None) is an empty cell, and no name.
+        region become text. A missing value (NaN, None) is an empty cell, and no name; a row of
+        nothing else is left out.
     background : number
         The label that is no region; its row is left out.
 
@@ -243,7 +244,8 @@ def lut_from_frame(frame: pd.DataFrame, *, background: float = 0) -> LookUpTable
     """
     cells = frame.astype(object).where(frame.notna(), "")
     rows = [list(map(str, row)) for row in cells.itertuples(index=False, name=None)]
-    return lut_from_rows([str(title) for title in frame.columns], rows, background=background)
+    filled = [row for row in rows if any(row)]
+    return lut_from_rows([str(title) for title in frame.columns], filled, background=background)
 
 
 def table_from_labels(ids: Iterable[int]) -> LookUpTable:
@@ -321,8 +323,8 @@ def columns_of(header: Sequence[str], rows: Iterable[Sequence[str]]) -> dict[str
     for number, row in enumerate(body, start=1):
         if len(row) != len(titles):
             raise AtlasError(f"Row {number} has {len(row)} cells, the header {len(titles)}.")
-    if titles:
-        _refuse_twice("column", titles)
+    if any(titles):
+        _refuse_twice("column", [title for title in titles if title])
     columns = zip(*body, strict=True) if body else ((),) * len(titles)
     return {
         title: tuple(cell.strip() or MISSING for cell in cells)

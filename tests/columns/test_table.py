@@ -93,6 +93,7 @@ def test_a_table_keeps_its_order_and_its_other_columns(write_table):
         (TABLE.replace("\t", ","), "commas.csv", "utf-8"),
         (TABLE.replace("\t", ","), "commas.tsv", "utf-8"),
         (TABLE + "\n\n", "blank_lines.tsv", "utf-8"),
+        (TABLE.replace("\n", "\t\t\n"), "columns_without_title.tsv", "utf-8"),
         (TABLE.replace("12", "12.0"), "float.tsv", "utf-8"),
         (TABLE.replace("index\t", "index \t").replace("Left", " Left "), "spaces.tsv", "utf-8"),
         (TABLE.replace("3\tLeft", "0\tBackground\t#000\n3\tLeft"), "background.tsv", "utf-8"),
@@ -256,6 +257,11 @@ def test_a_frame_keeps_its_order_and_its_other_columns():
     assert lut_from_frame(frame) == LookUpTable(
         ids=(3, 1), names=("Left", "Right"), columns=(("volume", ("1.5", "n/a")),)
     )
+
+
+def test_a_frame_may_have_a_blank_row():
+    frame = pd.DataFrame({"index": [1, None], "name": ["Left", None]})
+    assert lut_from_frame(frame) == LookUpTable(ids=(1,), names=("Left",))
 
 
 def test_numbers_that_name_regions_become_text():
