@@ -29,7 +29,9 @@ _NAME_TITLES = ("name", "label", "Difumo_names", "difumo_names")
 (``label``) and DiFuMo (in TemplateFlow and in nilearn) do. The first that is there is taken."""
 
 _UNASKED = "label"  # BIDS has this word for the number
-_MISSING = "n/a"  # what BIDS writes for a cell without a value
+MISSING = "n/a"
+"""What BIDS writes for a cell without a value."""
+
 BACKGROUND_NAMES = frozenset({"", "background", "unknown", "none", "???", "clear label"})
 
 _MAX_TABLE_BYTES = 1 << 24
@@ -163,7 +165,7 @@ def lut_from_rows(
     AtlasError
         See `read_lut`.
     """
-    columns = _columns(header, rows)
+    columns = columns_of(header, rows)
     index = _taken(columns, _INDEX_TITLES)
     names, warnings = _names(columns)
     ids = tuple(map(_whole_number, index))
@@ -202,7 +204,7 @@ def map_lut_from_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> L
         If there is no name for a map, a row has too few or too many cells, or the index does not
         ascend: it is then uncertain whether the rows or their index follow the maps.
     """
-    columns = _columns(header, rows)
+    columns = columns_of(header, rows)
     index = next((columns.pop(title) for title in _INDEX_TITLES if title in columns), ())
     _refuse_unsorted([_whole_number(cell) for cell in index])
     names, warnings = _names(columns)
@@ -226,7 +228,8 @@ def lut_from_frame(frame: pd.DataFrame, *, background: float = 0) -> LookUpTable
     ----------
     frame : pandas.DataFrame
         Its columns as for `lut_from_rows`; the row labels do not count. Numbers that name a
-        region become text. A missing value (NaN, None) is an empty cell, and no name.
+        region become text. A missing value (NaN, None) is an empty cell, and no name; a row of
+        nothing else is left out.
     background : number
         The label that is no region; its row is left out.
 
@@ -241,7 +244,8 @@ def lut_from_frame(frame: pd.DataFrame, *, background: float = 0) -> LookUpTable
     """
     cells = frame.astype(object).where(frame.notna(), "")
     rows = [list(map(str, row)) for row in cells.itertuples(index=False, name=None)]
-    return lut_from_rows([str(title) for title in frame.columns], rows, background=background)
+    filled = [row for row in rows if any(row)]
+    return lut_from_rows([str(title) for title in frame.columns], filled, background=background)
 
 
 def table_from_labels(ids: Iterable[int]) -> LookUpTable:
@@ -296,6 +300,39 @@ def read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
     return (rows[0], rows[1:]) if rows else ([], [])
 
 
+def columns_of(header: Sequence[str], rows: Iterable[Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Turn the rows of a table into its columns.
+
+    Parameters
+    ----------
+    header : texts
+        Columns without a title are left out.
+    rows : sequences of as many texts
+
+    Returns
+    -------
+    columns : dict from titles to cells
+        An empty cell is ``n/a``.
+
+    Raises
+    ------
+    AtlasError
+        If a title is there twice, or a row has too few or too many cells.
+    """
+    titles, body = [title.strip() for title in header], list(rows)
+    for number, row in enumerate(body, start=1):
+        if len(row) != len(titles):
+            raise AtlasError(f"Row {number} has {len(row)} cells, the header {len(titles)}.")
+    if any(titles):
+        _refuse_twice("column", [title for title in titles if title])
+    columns = zip(*body, strict=True) if body else ((),) * len(titles)
+    return {
+        title: tuple(cell.strip() or MISSING for cell in cells)
+        for title, cells in zip(titles, columns, strict=True)
+        if title
+    }
+
+
 def _from_file(path: Path, lut: LookUpTable) -> LookUpTable:
     """Let the warnings say which file they are about."""
     return replace(lut, warnings=tuple(f"{path.name}: {text}" for text in lut.warnings))
@@ -339,23 +376,6 @@ def _unquoted(cell: str) -> str:
     return cell[1:-1].replace('""', '"') if quoted else cell
 
 
-def _columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Turn rows into columns by their titles; those without a title are left out."""
-    titles, body = [title.strip() for title in header], list(rows)
-    for number, row in enumerate(body, start=1):
-        if len(row) != len(titles):
-            raise AtlasError(f"Row {number} has {len(row)} cells, the header {len(titles)}.")
-    if titles:
-        _refuse_twice("column", titles)
-    cells = zip(*body, strict=True) if body else ((),) * len(titles)
-    columns = dict(zip(titles, cells, strict=True))
-    return {
-        title: tuple(cell.strip() or _MISSING for cell in cells)
-        for title, cells in columns.items()
-        if title
-    }
-
-
 def _taken(columns: dict[str, tuple[str, ...]], titles: Sequence[str]) -> tuple[str, ...]:
     """Take the first column that has one of these titles out of all."""
     for title in titles:
@@ -373,7 +393,7 @@ def _names(columns: dict[str, tuple[str, ...]]) -> tuple[tuple[str, ...], tuple[
         "'name': rename the column."
     )
     cells = _taken(columns, _NAME_TITLES)
-    names = tuple("" if cell == _MISSING else cell for cell in cells)
+    names = tuple("" if cell == MISSING else cell for cell in cells)
     return names, (warning,) if guessed else ()
 
 
