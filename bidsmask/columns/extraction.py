@@ -173,7 +173,8 @@ class _Work:
             Of a whole run; of voxels that this request does not watch itself.
         """
         guessed, used = self._measured, self._used
-        watch = self.watch or watch
+        own, self.watch = self.watch, None  # a second pass is not watched
+        watch = own or watch
         self._finite = self._on_columns(watch, watch.finite)
         self._measured = self._on_columns(watch, watch.measured)
         self._used = self._usable(self._measured)
@@ -183,8 +184,8 @@ class _Work:
         redo = self._used & (self._columns.touched(changed) | ~used)
         if isinstance(self._columns, Maps) and (redo | (used != self._used)).any():
             redo = self._used  # they are fitted jointly
-        if self.watch is not None and redo.any():
-            redo = self._settle_means(redo, self.watch)
+        if own is not None and redo.any():
+            redo = self._settle_means(redo, own)
         self.parts = []
         if redo.any():
             self.parts = self._columns.parts(self._measured, redo, self.request.statistic)
