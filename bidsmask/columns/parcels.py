@@ -150,6 +150,8 @@ def place_regions(
 
 def _n_beyond(codes: IntArray, atlas_grid: Grid, grid: Grid, n_regions: int) -> IntArray:
     """Count the voxels of each region (P,) beyond the grid of the run, in voxels of that size."""
+    if atlas_grid == grid:
+        return np.zeros(n_regions, dtype=np.intp)
     flat = codes.ravel(order="F")
     voxels = np.flatnonzero(flat)
     lost = voxels[beyond(voxels, atlas_grid, grid)]

@@ -242,7 +242,7 @@ class NiftiLabelsMasker(Masker):
         moved = (
             values if target == grid else labels_on(values, grid, target, self.background_label)
         )
-        self.labels_img_ = make_image(moved.astype(_label_dtype(moved)), target)
+        self.labels_img_ = make_image(moved, target)
         self._rows_ = np.flatnonzero(self._is_kept(self._fitted_))
 
     def _fit_grid(self, labels: Grid, series: Series | None) -> Grid:
