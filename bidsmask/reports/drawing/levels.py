@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.colors import Colormap
 
 from bidsmask._typing import Array, FloatArray, IntArray
-from bidsmask.reports.drawing.canvas import colours_at, distinct_colours
+from bidsmask.reports.drawing.cmaps import colours_at, distinct_colours
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
 
 LEVELS = (0.25, 0.5, 0.75)
 """Share of a map's largest weight at which it has contours."""
