@@ -116,15 +116,22 @@ class Panel:
             self._write_left(fitted(name, room, SMALL), middle, 8, colour)
 
     def name_blocks(self, blocks: Blocks, n_rows: int) -> None:
-        """Mark each block of rows at the left, with its name where there is room for one."""
-        for place, (name, first, length) in enumerate(blocks):
-            top = self.box.top + self.box.height * first / n_rows
-            height = self.box.height * length / n_rows
-            stripe = Box(self.box.left - 6, top, 4, height)
+        """Mark each block of rows at the left, with its name unless it is thinner than a line."""
+        row = self.box.height / n_rows
+        stripes = [
+            Box(self.box.left - 6, self.box.top + first * row, 4, length * row)
+            for _, first, length in blocks
+        ]
+        for place, stripe in enumerate(stripes):
             self.canvas.rect(stripe, BLUE if place % 2 == 0 else SKY)
-            if height >= SMALL or len(blocks) == 1:
-                words = fitted(name, stripe.left - 6 - MARGIN, SMALL)
-                self._write_left(words, stripe.middle, 12)
+        named = [
+            (name, stripe)
+            for (name, _, _), stripe in zip(blocks, stripes, strict=True)
+            if stripe.height >= 0.85 * SMALL or len(blocks) == 1
+        ]
+        middles = apart([stripe.middle for _, stripe in named], SMALL)
+        for (name, stripe), middle in zip(named, middles, strict=True):
+            self._write_left(fitted(name, stripe.left - 6 - MARGIN, SMALL), middle, 12)
 
     # What is drawn in it
 
@@ -227,6 +234,21 @@ def stacked(
         Box(left, float(bottom - height), right - left, height)
         for bottom, height in zip(bottoms, heights, strict=True)
     ]
+
+
+def apart(positions: Sequence[float], gap: float) -> list[float]:
+    """Move ascending positions as far apart as `gap`, half of it up and half of it down.
+
+    Examples
+    --------
+    >>> apart([10, 12, 50], 10)
+    [6.0, 16.0, 50.0]
+    """
+    down, up = list(positions), list(positions)
+    for place in range(1, len(down)):
+        down[place] = max(down[place], down[place - 1] + gap)
+        up[-1 - place] = min(up[-1 - place], up[-place] - gap)
+    return [(one + other) / 2 for one, other in zip(down, up, strict=True)]
 
 
 def spelled(method: str) -> str:

@@ -21,7 +21,7 @@ from bidsmask.reports.drawing.words import readable, text_width
 WIDTH = 864.0
 """Of every figure, about that of the report's column."""
 
-TITLE, BODY, SMALL = 13.0, 12.0, 11.0
+TITLE, BODY, SMALL = 13.0, 12.0, 11.5
 """Sizes of text."""
 
 MARGIN = 4.0
@@ -55,9 +55,6 @@ class Box(NamedTuple):
     def middle(self) -> float:
         """Half-way down."""
         return self.top + self.height / 2
-
-
-Attributes = dict[str, str | float | None]
 
 
 class Canvas:
@@ -96,7 +93,13 @@ class Canvas:
         self, box: Box, fill: str, *, opacity: float | None = None, stroke: str | None = None
     ) -> None:
         """Fill a box; `stroke` is the colour of its frame."""
-        self._element("rect", _sides(box) | {"fill": fill, "opacity": opacity, "stroke": stroke})
+        self._draw("rect", box=box, fill=fill, opacity=opacity, stroke=stroke)
+
+    def circle(
+        self, x: float, y: float, radius: float, fill: str, *, stroke: str, opacity: float
+    ) -> None:
+        """Fill a circle around a point; `opacity` is that of the filling."""
+        self._draw("circle", cx=x, cy=y, r=radius, fill=fill, fill_opacity=opacity, stroke=stroke)
 
     def line(
         self,
@@ -108,9 +111,9 @@ class Canvas:
         dash: str | None = None,
     ) -> None:
         """Draw a straight line; `dash` is lengths of strokes and gaps, in turn."""
-        sides: Attributes = {"x1": start[0], "y1": start[1], "x2": end[0], "y2": end[1]}
-        style: Attributes = {"stroke": stroke, "stroke-width": width, "stroke-dasharray": dash}
-        self._element("line", sides | style)
+        (x1, y1), (x2, y2) = start, end
+        style = _attributes(stroke=stroke, stroke_width=width, stroke_dasharray=dash)
+        self._lines.append(f"<line{_attributes(x1=x1, y1=y1, x2=x2, y2=y2)}{style}/>")
 
     def path(
         self,
@@ -119,17 +122,17 @@ class Canvas:
         fill: str = "none",
         opacity: float | None = None,
         stroke: str | None = None,
-        width: float = 1.0,
+        width: float | None = None,
         within: Box | None = None,
     ) -> None:
         """Draw along a path, as SVG spells it; what lies beyond the box `within` is cut off."""
-        style: Attributes = {"fill": fill, "opacity": opacity, "stroke": stroke}
-        if stroke:
-            style |= {"stroke-width": width, "stroke-linecap": "round"}
         if within:
             view = " ".join(map(number, within))
-            self._lines.append(f'<svg{_attributes(_sides(within))} viewBox="{view}">')
-        self._element("path", {"d": commands} | style)
+            self._lines.append(f'<svg{_attributes(box=within)} viewBox="{view}">')
+        ends = "round" if stroke else None
+        style = _attributes(stroke=stroke, stroke_width=width, stroke_linecap=ends)
+        fills = _attributes(fill=fill, opacity=opacity)
+        self._lines.append(f'<path d="{commands}"{fills}{style}/>')
         if within:
             self._lines.append("</svg>")
 
@@ -146,34 +149,29 @@ class Canvas:
         halo: bool = False,
     ) -> None:
         """Write a line of text, on its baseline; with a halo it can be read on any colour."""
-        style: Attributes = {
-            "x": x,
-            "y": baseline,
-            "font-size": size,
-            "fill": colour,
-            "text-anchor": None if align == "start" else align,
-            "font-weight": "bold" if bold else None,
-        }
+        place = _attributes(x=x, y=baseline, text_anchor=None if align == "start" else align)
+        font = _attributes(font_size=size, font_weight="bold" if bold else None, fill=colour)
         if halo:
-            style |= {"stroke": "#ffffff", "stroke-width": 3, "paint-order": "stroke"}
-        self._lines.append(f"<text{_attributes(style)}>{_plain(text, 200)}</text>")
+            font += ' stroke="#ffffff" stroke-width="3" paint-order="stroke"'
+        self._lines.append(f"<text{place}{font}>{_plain(text, 200)}</text>")
 
     def picture(self, box: Box, picture: Picture) -> None:
         """Stretch a picture over a box; its pixels stay squares, however large they are."""
-        style: Attributes = {
-            "preserveAspectRatio": "none",
-            "style": "image-rendering:pixelated",
-            "href": data_uri(picture),
-        }
-        self._element("image", _sides(box) | style)
+        self._draw(
+            "image",
+            box=box,
+            preserveAspectRatio="none",
+            style="image-rendering:pixelated",
+            href=data_uri(picture),
+        )
 
     def inside(self, x: float, text: str, size: float) -> float:
         """Move the middle of a text as far as it must be for all of it to be in the figure."""
-        half = text_width(text, size) / 2
+        half = text_width(text, size) / 2 + 1
         return min(max(x, half), WIDTH - half)
 
-    def _element(self, name: str, attributes: Attributes) -> None:
-        self._lines.append(f"<{name}{_attributes(attributes)}/>")
+    def _draw(self, name: str, box: Box | None = None, **attributes: str | float | None) -> None:
+        self._lines.append(f"<{name}{_attributes(box, **attributes)}/>")
 
 
 def centred(middle: float, size: float) -> float:
@@ -205,16 +203,14 @@ def points(x: FloatArray, y: FloatArray) -> str:
     return " ".join(map("{:g}".format, rounded.tolist()))
 
 
-def _attributes(values: Attributes) -> str:
+def _attributes(box: Box | None = None, **values: str | float | None) -> str:
+    """Write attributes, but those that are None; an underscore stands for a hyphen."""
+    sides = zip(("x", "y", "width", "height"), box or (), strict=False)
     return "".join(
-        f' {name}="{value if isinstance(value, str) else number(value)}"'
-        for name, value in values.items()
+        f' {name.replace("_", "-")}="{value if isinstance(value, str) else number(value)}"'
+        for name, value in (*sides, *values.items())
         if value is not None
     )
-
-
-def _sides(box: Box) -> Attributes:
-    return {"x": box.left, "y": box.top, "width": box.width, "height": box.height}
 
 
 def _plain(text: str, max_length: int) -> str:

@@ -12,7 +12,7 @@ from bidsmask.reports.drawing.words import readable, text_width
 LINE = 19.0
 """Height of a line of a legend."""
 
-_SWATCH, _TO_TEXT, _TO_NEXT = 12.0, 6.0, 18.0
+_SWATCH, _TO_TEXT, _TO_NEXT = 12.0, 6.0, 16.0
 
 
 class Key(NamedTuple):

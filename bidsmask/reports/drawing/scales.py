@@ -62,8 +62,8 @@ def round_ticks(low: float, high: float, at_most: int, *, whole: bool = False) -
 
     Examples
     --------
-    >>> round_ticks(0, 600, 8), round_ticks(0.1, 0.9, 3), round_ticks(0, 2, 9, whole=True)
-    ([0.0, 100.0, 200.0, 300.0, 400.0, 500.0, 600.0], [0.5], [0.0, 1.0, 2.0])
+    >>> round_ticks(0, 500, 8), round_ticks(0.1, 0.9, 3), round_ticks(0, 2, 9, whole=True)
+    ([0.0, 100.0, 200.0, 300.0, 400.0, 500.0], [0.25, 0.5, 0.75], [0.0, 1.0, 2.0])
     """
     span = high - low
     if not span > 0:
@@ -74,7 +74,7 @@ def round_ticks(low: float, high: float, at_most: int, *, whole: bool = False) -
             continue
         first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
         if last - first < at_most:
-            return [round(n * step, 12) for n in range(first, last + 1)]
+            return [float(f"{n * step:.12g}") for n in range(first, last + 1)]
     return [low]
 
 

@@ -270,6 +270,7 @@ class _RegionInk:
         lost = _is_one_of(codes, self.lost_ids) & (codes != 0)
         numbers = grey.astype(np.int32)
         if self.filled:
+            codes = codes.astype(np.int32)  # as wide as the number of colours needs
             first_edge = GREY_LEVELS * (1 + self.n_regions)
             numbers += np.where(codes != 0, GREY_LEVELS * (1 + codes), 0)
             numbers[edges] = first_edge + codes[edges]
