@@ -459,14 +459,14 @@ def test_flagged_volumes_are_counted_by_method(texts):
     assert "non-steady state: 2" in texts(draw_motion())
 
 
-def test_the_scale_of_a_matrix_ends_at_a_round_number():
-    from bidsmask.reports.drawing.matrix import _limit
+def test_a_scale_of_colours_ends_at_a_round_number():
+    from bidsmask.reports.drawing.scales import round_limit
 
-    assert _limit(np.array([0.1, -0.37])) == pytest.approx(0.5)
-    assert _limit(np.array([0.001])) == pytest.approx(0.001)
-    assert _limit(np.array([812.0])) == pytest.approx(1000)
-    assert _limit(np.zeros(3)) == 1
-    assert _limit(np.empty(0)) == 1
+    assert round_limit(np.array([0.1, -0.37])) == pytest.approx(0.5)
+    assert round_limit(np.array([0.001])) == pytest.approx(0.001)
+    assert round_limit(np.array([812.0])) == pytest.approx(1000)
+    assert round_limit(np.zeros(3)) == 1
+    assert round_limit(np.empty(0)) == 1
 
 
 def test_regions_of_one_network_are_brought_together():

@@ -10,26 +10,24 @@ from bidsmask._typing import Array, FloatArray, IntArray
 from bidsmask.reports.drawing import slices
 from bidsmask.reports.drawing.arrangement import check_columns
 from bidsmask.reports.drawing.axes import TITLE_ROOM, X_TITLE, Panel
-from bidsmask.reports.drawing.canvas import CAP_HEIGHT, SMALL, WIDTH, Box, Canvas, centred
+from bidsmask.reports.drawing.brain import draw_rows
+from bidsmask.reports.drawing.canvas import SMALL, Box, Canvas, centred
 from bidsmask.reports.drawing.colours import (
     BLUE,
     FAINT,
     INK,
+    LOST,
     MUTED,
     NO_VALUE_COLOUR,
     RED,
     hexadecimal,
 )
-from bidsmask.reports.drawing.legend import Key, draw_legend, legend_height
-from bidsmask.reports.drawing.words import minus, text_width
+from bidsmask.reports.drawing.legend import Key
 
 N_LOWEST = 10
 
 _LEFT, _WIDTH = 56.0, 316.0
 _BARS_LEFT, _BARS_WIDTH = 600.0, 208.0
-_BELOW_ROW = 23.0
-_SIDE = 13.0
-"""Size of the letters for left and right, front and back."""
 
 
 def atlas_outline(
@@ -75,7 +73,7 @@ def atlas_outline(
     rows = slices.rows(reference, labels, affine, lost_ids, paint)
     colours = None if paint is None else paint.regions
     keys = _keys(unit, colours, key, bool(lost_ids))
-    return draw_rows(rows, keys, f"Each {unit} on slices of the brain").svg()
+    return draw_rows(rows, keys, f"Each {unit} on slices of the brain").canvas.svg()
 
 
 def coverage(coverage: FloatArray, *, names: Sequence[str], min_coverage: float) -> bytes:
@@ -104,55 +102,16 @@ def coverage(coverage: FloatArray, *, names: Sequence[str], min_coverage: float)
     return canvas.svg()
 
 
-def draw_rows(rows: Sequence[slices.Row], keys: Sequence[Key], title: str) -> Canvas:
-    """Rows of slices below a legend, with their coordinates and sides.
-
-    Parameters
-    ----------
-    rows : sequence of slices.Row
-    keys : sequence of Key
-    title : str
-        For those who cannot see the figure.
-    """
-    scale = WIDTH / max(row.width_mm * len(row.positions_mm) for row in rows)  # pixels per mm
-    head = legend_height(keys, WIDTH - 16) + 8 if keys else 0.0
-    heights = [row.height_mm * scale for row in rows]
-    canvas = Canvas(head + sum(heights) + _BELOW_ROW * len(rows), title)
-    draw_legend(canvas, keys, Box(8, 4, WIDTH - 16, head))
-    top = head
-    for row, height in zip(rows, heights, strict=True):
-        width = row.width_mm * scale * len(row.positions_mm)
-        _draw_row(canvas, Box(0, top, width, height), row)
-        top += height + _BELOW_ROW
-    return canvas
-
-
 def _keys(
     unit: str, colours: Array | None, key: Sequence[tuple[str, int]], some_lost: bool
 ) -> list[Key]:
     """Entries of the legend."""
-    lost = hexadecimal(slices.LOST)
+    lost = hexadecimal(LOST)
     if colours is None:
         outline = Key(f"{unit} outline", hexadecimal(slices.OUTLINE), "line")
         return [outline] + [Key(f"lost {unit}", lost)] * some_lost
     keys = [Key(words, hexadecimal(colours[label])) for words, label in key]
     return keys + [Key(f"lost {unit}", lost, "stripes")] * some_lost
-
-
-def _draw_row(canvas: Canvas, box: Box, row: slices.Row) -> None:
-    canvas.picture(box, row.picture)
-    n = len(row.positions_mm)
-    letter = "xyz"[row.axis]
-    labels = [minus(f"{letter} = {position:.0f} mm") for position in row.positions_mm]
-    widest = max(text_width(label, SMALL) for label in labels) + 8
-    each = max(1, int(np.ceil(widest * n / box.width)))  # narrow slices: every second, ...
-    for place, label in list(enumerate(labels))[::each]:
-        x = canvas.inside(box.left + (place + 0.5) * box.width / n, label, SMALL)
-        canvas.text(x, box.bottom + 15, label, size=SMALL, colour=MUTED, align="middle")
-    first, last = ("P", "A") if row.axis == 0 else ("L", "R")
-    top = box.top + 5 + CAP_HEIGHT * _SIDE
-    canvas.text(4, top, first, size=_SIDE, colour="#ffffff", bold=True)
-    canvas.text(box.right - 4, top, last, size=_SIDE, colour="#ffffff", bold=True, align="end")
 
 
 def _draw_sorted(canvas: Canvas, box: Box, ascending: FloatArray, min_coverage: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from bidsmask._typing import BoolArray, FloatArray
+from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.reports.drawing.arrangement import stretches
 from bidsmask.reports.drawing.canvas import (
     MARGIN,
@@ -19,6 +19,7 @@ from bidsmask.reports.drawing.canvas import (
     points,
 )
 from bidsmask.reports.drawing.colours import BLUE, FRAME, INK, MUTED, RED, SKY
+from bidsmask.reports.drawing.picture import Picture
 from bidsmask.reports.drawing.scales import Scale, round_ticks, tick_labels
 from bidsmask.reports.drawing.words import fitted, text_width
 
@@ -234,6 +235,14 @@ def stacked(
         Box(left, float(bottom - height), right - left, height)
         for bottom, height in zip(bottoms, heights, strict=True)
     ]
+
+
+def draw_colour_bar(canvas: Canvas, box: Box, colours: Array, limit: float, label: str) -> None:
+    """Draw the colours (n, 3) of the values from -`limit` to `limit`, side by side."""
+    canvas.picture(box, Picture(numbers=np.arange(len(colours))[None], colours=colours))
+    panel = Panel(canvas, box, x=(-limit, limit))
+    panel.title(label)
+    panel.x_axis(at_most=5)
 
 
 def apart(positions: Sequence[float], gap: float) -> list[float]:

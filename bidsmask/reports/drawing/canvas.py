@@ -95,11 +95,10 @@ class Canvas:
         """Fill a box; `stroke` is the colour of its frame."""
         self._draw("rect", box=box, fill=fill, opacity=opacity, stroke=stroke)
 
-    def circle(
-        self, x: float, y: float, radius: float, fill: str, *, stroke: str, opacity: float
-    ) -> None:
-        """Fill a circle around a point; `opacity` is that of the filling."""
-        self._draw("circle", cx=x, cy=y, r=radius, fill=fill, fill_opacity=opacity, stroke=stroke)
+    def circle(self, x: float, y: float, radius: float, colour: str, *, opacity: float) -> None:
+        """Draw a circle around a point; `opacity` is that of its filling."""
+        style = _attributes(fill=colour, fill_opacity=opacity, stroke=colour)
+        self._lines.append(f"<circle{_attributes(cx=x, cy=y, r=radius)}{style}/>")
 
     def line(
         self,
@@ -156,12 +155,18 @@ class Canvas:
         self._lines.append(f"<text{place}{font}>{_plain(text, 200)}</text>")
 
     def picture(self, box: Box, picture: Picture) -> None:
-        """Stretch a picture over a box; its pixels stay squares, however large they are."""
+        """Stretch a picture over a box.
+
+        Its pixels stay sharp squares, unless there are more of them than the box has room for:
+        then they are averaged, so that no thin line is lost.
+        """
+        n_rows, n_columns = picture.numbers.shape
+        is_dense = n_rows > box.height and n_columns > box.width
         self._draw(
             "image",
             box=box,
             preserveAspectRatio="none",
-            style="image-rendering:pixelated",
+            style=None if is_dense else "image-rendering:pixelated",
             href=data_uri(picture),
         )
 

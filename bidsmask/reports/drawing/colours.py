@@ -7,6 +7,7 @@ lightness or through blue and red).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from colorsys import hls_to_rgb
 
 import numpy as np
 
@@ -27,8 +28,14 @@ RED = "#d1350f"
 NO_VALUE = (190, 197, 205)
 """Grey of a region without a signal, in every figure (red, green, blue)."""
 
+LOST = (235, 68, 30)
+"""Red of what has no usable signal, on slices of the brain."""
+
 CENSORED = (252, 226, 200)
 """Tint of a volume that was left out, in every figure."""
+
+GOLDEN = 0.618034
+_LIGHTNESS = (0.6, 0.45, 0.75)
 
 _BLUE_TO_RED = (
     (5, 48, 97),
@@ -62,6 +69,24 @@ def blue_to_red(n_levels: int) -> Array:
 def greys(n_levels: int, brightest: int = 255) -> Array:
     """Colours from black to a grey or to white, as uint8 (n_levels, 3)."""
     return between([(0, 0, 0), (brightest,) * 3], n_levels)
+
+
+def distinct(n: int) -> Array:
+    """Colours that can be told apart as far as n of them can, as uint8 (n, 3).
+
+    Each hue is a golden section of the circle from the one before; red is left out, since it
+    marks what is lost.
+
+    Examples
+    --------
+    >>> distinct(200).shape, len(np.unique(distinct(200), axis=0))
+    ((200, 3), 200)
+    """
+    found = [
+        hls_to_rgb(0.11 + 0.81 * (place * GOLDEN % 1), _LIGHTNESS[place % 3], 0.75)
+        for place in range(n)
+    ]
+    return (np.array(found).reshape(n, 3) * 255).round().astype(np.uint8)
 
 
 def between(colours: Sequence[Sequence[int]] | Array, n_levels: int) -> Array:

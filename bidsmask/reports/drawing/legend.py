@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from bidsmask.reports.drawing.canvas import SMALL, Box, Canvas, centred
-from bidsmask.reports.drawing.colours import FRAME
+from bidsmask.reports.drawing.colours import FRAME, LOST, hexadecimal
 from bidsmask.reports.drawing.words import readable, text_width
 
 LINE = 19.0
@@ -15,12 +15,17 @@ LINE = 19.0
 _SWATCH, _TO_TEXT, _TO_NEXT = 12.0, 6.0, 16.0
 
 
+MAX_LOST_NAMES = 6
+
+Shape = Literal["patch", "line", "frame", "stripes", "ring", "cross"]
+
+
 class Key(NamedTuple):
-    """What a colour means, and how it is shown: as a patch, line, frame or stripes."""
+    """What a colour means, and how it is shown: as a patch, a line, a ring, ..."""
 
     label: str
     colour: str
-    shape: Literal["patch", "line", "frame", "stripes"] = "patch"
+    shape: Shape = "patch"
 
     @property
     def width(self) -> float:
@@ -51,6 +56,15 @@ def legend_lines(keys: Sequence[Key], width: float) -> list[list[Key]]:
     return lines
 
 
+def lost_keys(names: Sequence[str], shape: Shape) -> list[Key]:
+    """Name what is lost; of many, the first ones."""
+    colour = hexadecimal(LOST)
+    keys = [Key(f"lost: {name}", colour, shape) for name in names[:MAX_LOST_NAMES]]
+    if len(names) > MAX_LOST_NAMES:
+        keys.append(Key(f"{len(names) - MAX_LOST_NAMES} more are lost", colour, shape))
+    return keys
+
+
 def draw_legend(canvas: Canvas, keys: Sequence[Key], box: Box, *, at_right: bool = False) -> None:
     """Draw a legend into a box that is `LINE` high for each of its lines."""
     for row, line in enumerate(legend_lines(keys, box.width)):
@@ -76,12 +90,34 @@ def _draw_key(canvas: Canvas, key: Key, left: float, middle: float) -> None:
         canvas.line((left, middle), (square.right, middle), key.colour, width=2.5)
     elif key.shape == "patch":
         canvas.rect(square, key.colour)
-    else:
-        stroke = key.colour if key.shape == "stripes" else FRAME
-        canvas.rect(square, "#ffffff" if key.shape == "stripes" else key.colour, stroke=stroke)
-    if key.shape == "stripes":
+    elif key.shape == "frame":
+        canvas.rect(square, key.colour, stroke=FRAME)
+    elif key.shape == "stripes":
+        canvas.rect(square, "#ffffff", stroke=key.colour)
         _draw_stripes(canvas, square, key.colour)
+    else:
+        draw_ring(
+            canvas, left + _SWATCH / 2, middle, 5.0, key.colour, crossed=key.shape == "cross"
+        )
     canvas.text(square.right + _TO_TEXT, centred(middle, SMALL), key.words, size=SMALL)
+
+
+def draw_ring(
+    canvas: Canvas,
+    x: float,
+    y: float,
+    radius: float,
+    colour: str,
+    *,
+    filled: bool = True,
+    crossed: bool = False,
+) -> None:
+    """Draw a circle around a point, with a cross through it if it stands for what is lost."""
+    canvas.circle(x, y, radius, colour, opacity=0.55 if filled else 0.0)
+    if crossed:
+        arm = 0.7 * radius
+        canvas.line((x - arm, y - arm), (x + arm, y + arm), colour, width=1.5)
+        canvas.line((x - arm, y + arm), (x + arm, y - arm), colour, width=1.5)
 
 
 def _draw_stripes(canvas: Canvas, box: Box, colour: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from bidsmask._typing import FloatArray
 from bidsmask.reports.drawing.arrangement import check_columns, grouped, thinned
-from bidsmask.reports.drawing.axes import Panel, spelled
+from bidsmask.reports.drawing.axes import Panel, draw_colour_bar, spelled
 from bidsmask.reports.drawing.canvas import Box, Canvas
 from bidsmask.reports.drawing.colours import (
     BLUE,
@@ -21,15 +21,13 @@ from bidsmask.reports.drawing.colours import (
 )
 from bidsmask.reports.drawing.legend import Key, draw_legend
 from bidsmask.reports.drawing.picture import Picture
+from bidsmask.reports.drawing.scales import round_limit
 from bidsmask.reports.drawing.words import minus
 
 MAX_MATRIX_ROWS = 400
 
 MAX_NAMED_REGIONS = 24
 """Up to this many, each row of the matrix has its name."""
-
-ROUND_STEPS = (1, 2, 2.5, 5, 7.5, 10)
-"""Where a colour scale may end, times a power of ten."""
 
 N_COLOURS = 41
 
@@ -80,7 +78,7 @@ def _draw_matrix(
     n = len(names)
     canvas = Canvas(_SQUARE.bottom + 15, f"{spelled(measure)} of {n} by {n} regions".capitalize())
     pairs = _pairs(matrix)
-    limit = _limit(pairs)
+    limit = round_limit(pairs)
     panel = Panel(canvas, _SQUARE, x=(0, n), y=(n, 0))
     canvas.picture(panel.box, _picture(matrix, limit))
     _label_rows(panel, names, blocks)
@@ -108,18 +106,6 @@ def _pairs(matrix: FloatArray) -> FloatArray:
     return above
 
 
-def _limit(pairs: FloatArray) -> float:
-    """End of the colour scale: a round number, so that figures can be compared.
-
-    At least 99 % of the pairs lie within.
-    """
-    largest = float(np.percentile(np.abs(pairs), 99)) if pairs.size else 0.0
-    if largest == 0:
-        return 1.0
-    power = 10.0 ** np.floor(np.log10(largest))
-    return float(power * next(step for step in ROUND_STEPS if step * power >= largest))
-
-
 def _label_rows(
     panel: Panel, names: Sequence[str], blocks: Sequence[tuple[str, int, int]]
 ) -> None:
@@ -136,11 +122,9 @@ def _label_rows(
 
 def _draw_scale(canvas: Canvas, limit: float, label: str, some_lost: bool) -> None:
     """Colour bar and what the other colours mean."""
-    panel = Panel(canvas, Box(_RIGHT, 31, _RIGHT_WIDTH, 13), x=(-limit, limit))
-    numbers = np.arange(N_COLOURS)[None]
-    canvas.picture(panel.box, Picture(numbers=numbers, colours=blue_to_red(N_COLOURS)))
-    panel.title(label)
-    panel.x_axis(at_most=5)
+    draw_colour_bar(
+        canvas, Box(_RIGHT, 31, _RIGHT_WIDTH, 13), blue_to_red(N_COLOURS), limit, label
+    )
     keys = [Key("diagonal, not shown", "#ffffff", "frame")]
     if some_lost:
         keys.append(Key("no signal (n/a)", NO_VALUE_COLOUR))

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import overload
 
+import numpy as np
+
 from bidsmask._typing import FloatArray
 from bidsmask.reports.drawing.words import minus
 
 STEPS = (1, 2, 2.5, 5, 10)
 """Distances between ticks, times a power of ten."""
+
+ROUND_ENDS = (1, 2, 2.5, 5, 7.5, 10)
+"""Where a colour scale may end, times a power of ten."""
 
 SHORTEST, LONGEST = 1e-3, 1e6
 """The largest of some ticks is written with all of its digits if it lies between these."""
@@ -91,3 +96,20 @@ def tick_labels(ticks: Sequence[float]) -> list[str]:
         return [minus(f"{tick:.4g}") for tick in ticks]
     decimals = next(n for n in range(9) if all(abs(t - round(t, n)) < 1e-9 for t in ticks))
     return [minus(f"{tick:.{decimals}f}") for tick in ticks]
+
+
+def round_limit(values: FloatArray) -> float:
+    """End of a colour scale around zero: a round number, so that figures can be compared.
+
+    At least 99 % of the values lie within.
+
+    Examples
+    --------
+    >>> round_limit(np.array([0.1, -0.37])), round_limit(np.empty(0))
+    (0.5, 1.0)
+    """
+    largest = float(np.percentile(np.abs(values), 99)) if values.size else 0.0
+    if largest == 0:
+        return 1.0
+    power = 10.0 ** floor(log10(largest))
+    return float(power * next(end for end in ROUND_ENDS if end * power >= largest))

@@ -26,7 +26,6 @@ AXES = (2, 1, 0)
 
 GREY_LEVELS = 22
 OUTLINE = (120, 200, 255)
-LOST = (235, 68, 30)
 BRIGHTEST = 189
 """Of 255: backgrounds are drawn no brighter, so that outlines stand out."""
 
@@ -109,6 +108,12 @@ def greys() -> Paint:
     return Paint(background=colours.greys(GREY_LEVELS, BRIGHTEST))
 
 
+def brain_like(reference: FloatArray) -> BoolArray:
+    """Where a picture (X, Y, Z) is bright, as the brain is; if nowhere, then everywhere."""
+    bright: BoolArray = np.nan_to_num(reference) > _brightest(reference) / 3
+    return bright if bright.any() else ~bright
+
+
 def dimmed(bright: Array) -> Array:
     """Colours (n, 3) of a background, dark enough for outlines to stand out."""
     darker: Array = (bright * (BRIGHTEST / 255)).round().astype(np.uint8)
@@ -149,7 +154,10 @@ def rows(
 
 
 class Wanted(NamedTuple):
-    """What slices should show, where they can: places (n, 3), and what lies at each (n,)."""
+    """What slices should show, where they can: places (n, 3), and what lies at each (n,).
+
+    Places are voxels of a scene; one that lies beyond it is not looked for.
+    """
 
     places: IntArray
     things: Array
@@ -216,12 +224,18 @@ class Scene:
         chosen: list[int] = []
         for share in shares:
             if share.size:
-                counts = np.bincount(where, minlength=share[-1] + 1)[share]
-                best = counts.argmax() if counts.any() else share.size // 2
+                here = where[(where >= share[0]) & (where <= share[-1])] - share[0]
+                best = np.bincount(here).argmax() if here.size else share.size // 2
                 chosen.append(int(share[best]))
                 unseen = ~np.isin(things, things[where == chosen[-1]])
                 where, things = where[unseen], things[unseen]
         return chosen
+
+    def voxels(self, points_mm: FloatArray) -> FloatArray:
+        """Voxel coordinates of points (n, 3); the middle of the first voxel is 0, 0, 0."""
+        inverse = np.linalg.inv(self.affine)
+        found: FloatArray = apply_affine(inverse, points_mm) - self.origin
+        return found
 
     def row(self, axis: int, indices: Sequence[int], ink: Ink) -> Row:
         """Cut and draw slices."""
@@ -261,8 +275,8 @@ class _RegionInk:
         self.n_regions = 0 if paint.regions is None else len(paint.regions)
         usual = _usual_colours(paint)
         self.first_lost = len(usual)
-        veiled = (usual + 2 * np.array(LOST)) // 3
-        self.colours = np.concatenate([usual, veiled, [LOST]]).astype(np.uint8)
+        veiled = (usual + 2 * np.array(colours.LOST)) // 3
+        self.colours = np.concatenate([usual, veiled, [colours.LOST]]).astype(np.uint8)
 
     def numbers(self, grey: IntArray, codes: IntArray) -> IntArray:
         """Numbers of a slice."""
@@ -274,7 +288,7 @@ class _RegionInk:
             first_edge = GREY_LEVELS * (1 + self.n_regions)
             numbers += np.where(codes != 0, GREY_LEVELS * (1 + codes), 0)
             numbers[edges] = first_edge + codes[edges]
-            lost &= edges | _striped(lost.shape)
+            lost &= edges | striped(lost.shape)
         else:
             numbers[edges] = GREY_LEVELS
         numbers[lost] += self.first_lost
@@ -349,7 +363,8 @@ def _resized(plane: Array, sizes: FloatArray, pixels_per_voxel: int) -> Array:
     return plane[np.ix_(np.minimum(i, plane.shape[0] - 1), np.minimum(j, plane.shape[1] - 1))]
 
 
-def _striped(shape: tuple[int, ...]) -> BoolArray:
+def striped(shape: tuple[int, ...]) -> BoolArray:
+    """Every second of the stripes across a picture of a shape."""
     i, j = np.indices(shape)
     striped: BoolArray = (i + j) % (2 * STRIPE) < STRIPE
     return striped
