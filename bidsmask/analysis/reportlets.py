@@ -66,7 +66,7 @@ def write_reportlets(
     paths : tuple of Path
         Figures, then the summary.
     """
-    from bidsmask.analysis.figures import draw  # matplotlib, which only workers need
+    from bidsmask.analysis.figures import draw  # which only workers need
 
     path = summary_path(output_dir, plan)
     drawn = []

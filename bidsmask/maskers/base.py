@@ -154,7 +154,7 @@ class Masker(Transformer):
         report : bidsmask.maskers.report.page.MaskerReport
             Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
         """
-        from bidsmask.maskers.report.page import make_report  # jinja2 and matplotlib
+        from bidsmask.maskers.report.page import make_report  # jinja2
 
         return make_report(self, title, engine)
 

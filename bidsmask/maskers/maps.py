@@ -173,7 +173,7 @@ class NiftiMapsMasker(Masker):
         report : bidsmask.maskers.report.page.MaskerReport
             Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
         """
-        from bidsmask.maskers.report.page import make_report  # jinja2 and matplotlib
+        from bidsmask.maskers.report.page import make_report  # jinja2
 
         return make_report(self, title, engine, displayed_maps)
 

@@ -12,7 +12,6 @@ _MODULES = (
     "bidsmask.workflows.nodes",
     "bidsmask.analysis.reportlets",
     "bidsmask.workflows.worker",
-    "matplotlib.backends.backend_svg",
 )
 
 gc.disable()

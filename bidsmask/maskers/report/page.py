@@ -16,7 +16,7 @@ from bidsmask.maskers.report.kept import Seen, seen_of_run
 from bidsmask.maskers.report.parameters import grid_facts, parameter_table
 from bidsmask.maskers.report.views import shown_of
 from bidsmask.maskers.templates import Beneath, template_beneath
-from bidsmask.reports.drawing.canvas import colour_map
+from bidsmask.reports.drawing.cmaps import colour_map
 from bidsmask.reports.masker import MaskerSummary, Run, Signals, masker_html
 from bidsmask.reports.summaries import Fact
 

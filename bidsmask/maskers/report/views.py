@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import Colormap
 
 from bidsmask._typing import Array, IntArray
 from bidsmask.columns.balls import Spheres
@@ -18,11 +17,14 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.volumes import as_volume
 from bidsmask.maskers.report.kept import shown_names
 from bidsmask.maskers.templates import Beneath
-from bidsmask.reports.drawing.canvas import shades
+from bidsmask.reports.drawing.cmaps import shades
 from bidsmask.reports.drawing.levels import colours_of_levels, colours_of_regions, levels_of
 from bidsmask.reports.drawing.slices import GREY_LEVELS
 from bidsmask.reports.masker import Region, View
 from bidsmask.reports.summaries import Fact
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
