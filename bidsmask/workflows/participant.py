@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -29,8 +28,12 @@ from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows import resources
 from bidsmask.workflows.execute import NodeFailure, Outcome, execute
 from bidsmask.workflows.run import init_run_wf, run_wf_name
-
-_TOP_WORKFLOW = "bidsmask_wf"
+from bidsmask.workflows.work_folder import (
+    TOP_WORKFLOW,
+    make_subject_folders,
+    remove_if_empty,
+    remove_subject_folders,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +70,7 @@ def init_bidsmask_wf(
     plans: Sequence[RunPlan], *, output_dir: Path, work_dir: Path, links: dict[str, str]
 ) -> pe.Workflow:
     """All subjects side by side, so that every core has work until the last run."""
-    workflow = pe.Workflow(name=_TOP_WORKFLOW, base_dir=str(work_dir))
+    workflow = pe.Workflow(name=TOP_WORKFLOW, base_dir=str(work_dir))
     for subject in dict.fromkeys(plan.run.subject for plan in plans):
         of_subject = [plan for plan in plans if plan.run.subject == subject]
         workflow.add_nodes(
@@ -113,7 +116,7 @@ def run_participants(
         write_status(settings.output_dir, done, failures)
         reports = write_reports(settings, plan)
     if settings.execution.work_dir is None and not failures:
-        _remove_work(settings.work_dir, plan.subjects)
+        _remove_work(settings.work_dir, [participant_wf_name(label) for label in plan.subjects])
     return Summary(
         done=done,
         failures=failures,
@@ -136,14 +139,11 @@ def dataset_links(settings: Settings) -> dict[str, str]:
     }
 
 
-def _remove_work(work_dir: Path, subjects: Sequence[str]) -> None:
-    """Remove the intermediate results of these subjects; other jobs may be at work on others."""
-    top = work_dir / _TOP_WORKFLOW
-    for subject in subjects:
-        shutil.rmtree(top / participant_wf_name(subject), ignore_errors=True)
-    for folder in (top, work_dir):
-        with suppress(OSError):  # not empty: somebody else's
-            folder.rmdir()
+def _remove_work(work_dir: Path, workflows: Sequence[str]) -> None:
+    """Remove the intermediate results of these subjects once their outputs are complete."""
+    with suppress(OutputError):  # what cannot be removed takes room and does no harm
+        remove_subject_folders(work_dir, workflows)
+    remove_if_empty(work_dir)
 
 
 def _write_dataset_level(settings: Settings, links: dict[str, str]) -> None:
@@ -173,8 +173,10 @@ def _execute(
     if not plans:
         return Outcome(0, 0, ())
     execution = settings.execution
+    subjects = dict.fromkeys(participant_wf_name(plan.run.subject) for plan in plans)
     if execution.clean_workdir:
-        shutil.rmtree(settings.work_dir, ignore_errors=True)
+        remove_subject_folders(settings.work_dir, subjects)
+    make_subject_folders(settings.work_dir, subjects)
     workflow = init_bidsmask_wf(
         plans, output_dir=settings.output_dir, work_dir=settings.work_dir, links=links
     )
