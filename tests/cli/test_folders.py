@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-import os
 from pathlib import Path
 
 import pytest
@@ -56,7 +55,7 @@ def everything(folder):
     """Every path below, with its content; links are not followed."""
     return {
         path.relative_to(folder).as_posix(): (
-            os.readlink(path)
+            str(path.readlink())
             if path.is_symlink()
             else hashlib.sha256(path.read_bytes()).hexdigest()
             if path.is_file()
