@@ -100,14 +100,16 @@ def _needs_workers(options: argparse.Namespace) -> bool:
 
 def _participant(settings: Settings, console: Console, options: argparse.Namespace) -> int:
     with _garbage_kept():
+        from bidsmask.analysis.earlier import heed_earlier_outputs
         from bidsmask.analysis.page import write_reports
         from bidsmask.analysis.plan import make_plan
         from bidsmask.cli.console import progress, say_plan, say_summary
-        from bidsmask.workflows.participant import n_procs, run_participants
+        from bidsmask.workflows.participant import dataset_links, n_procs, run_participants
         from bidsmask.workflows.worker import quiet_nipype
 
         quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")
-        plan = make_plan(settings)
+        links = dataset_links(settings)
+        plan = heed_earlier_outputs(make_plan(settings), settings.output_dir, links)
     say_plan(console, plan)
     if options.dry_run:
         from bidsmask.cli.dry_run import show_plan

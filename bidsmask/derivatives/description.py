@@ -155,6 +155,17 @@ def dataset_links(output_dir: Path, links: Mapping[str, str | Path]) -> dict[str
     return {"templateflow": TEMPLATEFLOW, **uris}
 
 
+def known_links(output_dir: Path) -> dict[str, str]:
+    """Read the ``DatasetLinks`` that earlier jobs have left in an output; empty if none have.
+
+    Raises
+    ------
+    OutputError
+        If the folder is the dataset of another program.
+    """
+    return dict(_own_description(output_dir).get("DatasetLinks", {}))
+
+
 def bids_uri(path: Path, output_dir: Path, links: Mapping[str, str | Path]) -> str:
     """Name a file by the dataset it lies in; a file in none of them by its ``file:`` URI.
 

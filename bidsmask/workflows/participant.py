@@ -16,14 +16,15 @@ from nipype.pipeline import engine as pe
 
 from bidsmask._version import __version__
 from bidsmask.analysis.cost import memory_for_steps_gb
+from bidsmask.analysis.earlier import heed_earlier_outputs
 from bidsmask.analysis.page import write_reports
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.reportlets import reportlets_exist
-from bidsmask.derivatives.description import write_dataset_files
+from bidsmask.derivatives.description import known_links, write_dataset_files
 from bidsmask.derivatives.run import is_complete
 from bidsmask.derivatives.status import RunFailure, write_status
 from bidsmask.derivatives.writing import remove_leftovers
-from bidsmask.errors import LockError, OutputError, SettingsError
+from bidsmask.errors import LockError, OutputError, ReplacementError, SettingsError
 from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows import resources
 from bidsmask.workflows.execute import NodeFailure, Outcome, execute
@@ -104,10 +105,19 @@ def run_participants(
         If another job is at work on one of the subjects.
     """
     links = dataset_links(settings)
+    known_links(settings.output_dir)  # the dataset of another program is left as it is
     with _writable(settings.output_dir), _locked(settings.output_dir, plan.subjects):
         for subject in plan.subjects:
             remove_leftovers(settings.output_dir / f"sub-{subject}")  # of a job that was killed
-        _write_dataset_level(settings, links)
+        # Once more, as another job may have come first between planning and the lock.
+        plan = heed_earlier_outputs(plan, settings.output_dir, links)
+        _write_log(settings, plan)
+        if _is_refused(plan):
+            write_status(settings.output_dir, (), plan.failures)
+            return Summary(done=(), failures=plan.failures, reports=(), n_computed=0, n_reused=0)
+        write_dataset_files(
+            settings.output_dir, version=__version__, source_root=settings.bids_dir, links=links
+        )
         plans = [_with_state(run, settings.output_dir) for run in plan.runs]
         outcome = _execute(settings, plans, links, on_node)
         failures = (*plan.failures, *_run_failures(plans, outcome.failures))
@@ -146,14 +156,21 @@ def _remove_work(work_dir: Path, workflows: Sequence[str]) -> None:
     remove_if_empty(work_dir)
 
 
-def _write_dataset_level(settings: Settings, links: dict[str, str]) -> None:
-    write_dataset_files(
-        settings.output_dir, version=__version__, source_root=settings.bids_dir, links=links
-    )
+def _is_refused(plan: Plan) -> bool:
+    """Whether all that was asked for would replace what was made from other files."""
+    kinds = {failure.kind for failure in plan.failures}
+    return not plan.runs and kinds == {ReplacementError.__name__}
+
+
+def _write_log(settings: Settings, plan: Plan) -> None:
+    """Note what was asked for, and what was to be warned of."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    log = settings.output_dir / "logs" / stamp / "bidsmask.toml"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(to_toml(settings), encoding="utf-8")
+    folder = settings.output_dir / "logs" / stamp
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "bidsmask.toml").write_text(to_toml(settings), encoding="utf-8")
+    if plan.warnings:
+        text = "".join(f"{warning}\n" for warning in plan.warnings)
+        (folder / "warnings.txt").write_text(text, encoding="utf-8")
 
 
 def _with_state(plan: RunPlan, output_dir: Path) -> RunPlan:
