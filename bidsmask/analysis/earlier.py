@@ -131,6 +131,8 @@ def _of_record(
         return
     _refuse_another(BOLD, record, source, output_dir)
     yield from _changed_files(record.source, source)
+    if record.digest == plan.digest:
+        return
     for part in (record, *read_earlier(output_dir, plan.run)):
         if any(_is_written_again(name, plan) for name in part.outputs):
             yield from _changed_settings(part.settings or {}, settings)
@@ -201,9 +203,8 @@ def _changed_files(before: Source, now: Source) -> Iterator[_Note]:
     for role, (old, new) in renamed.items():
         yield _Note(f"replaces results made with another file ({role}: {old}, now {new})")
     if changed:
-        yield _Note(
-            f"replaces results made from the same files with another content ({', '.join(changed)})"
-        )
+        files = ", ".join(changed)
+        yield _Note(f"replaces results made from the same files with another content ({files})")
 
 
 def _changed_settings(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[_Note]:
@@ -227,8 +228,11 @@ def _is_written_again(name: str, plan: RunPlan) -> bool:
     strategies = {strategy.name for strategy in plan.strategies}
     if entities.get("desc", _OWN_LABEL) not in {_OWN_LABEL, *strategies}:
         return False
-    measures = {MEASURES[name].stat for name in plan.measures}
-    return parsed.suffix != "relmat" or entities.get("stat") in measures
+    stats: dict[str, set[str]] = {
+        "timeseries": {plan.statistic},
+        "relmat": {MEASURES[name].stat for name in plan.measures},
+    }
+    return parsed.suffix not in stats or entities.get("stat") in stats[parsed.suffix]
 
 
 def _atlases(plan: RunPlan) -> list[Entities]:
@@ -236,8 +240,8 @@ def _atlases(plan: RunPlan) -> list[Entities]:
 
 
 def _part(name: str) -> str:
-    """What an output is of, in the words of file names: ``atlas-Mini desc-36P``."""
-    entities = parse_name(name).entities.only(*_ATLAS, "desc")
+    """What an output is of, in the words of file names: ``atlas-Mini stat-mean desc-36P``."""
+    entities = parse_name(name).entities.only(*_ATLAS, "stat", "desc")
     return " ".join(f"{key}-{label}" for key, label in entities.items())
 
 
@@ -252,7 +256,8 @@ def _moved_links(known: Mapping[str, str], links: Mapping[str, str]) -> Iterator
 
 def _sentence(text: str, about: Sequence[tuple[str, _Note]]) -> str:
     """One change, with the number of runs and of files, and an example of each."""
-    others = f" and {len(about) - 1} other runs" if len(about) > 1 else ""
+    n_others = len(about) - 1
+    others = f" and {n_others} other run{'s' if n_others > 1 else ''}" if n_others else ""
     files = [file for _, note in about for file in note.files]
     return f"{about[0][0]}{others}: {text}{_such_as(files)}."
 
