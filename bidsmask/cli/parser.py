@@ -135,7 +135,8 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         help="entities for each query: {\"bold\": {\"acquisition\": \"ap\", \"echo\": null}}; "
         "null = none, \"*\" = any, a list = one of")  # fmt: skip
     add("--bids-database-dir", type=Path, metavar="DIR",
-        help="keep pybids' index here and use it again; never in the input or the output")  # fmt: skip
+        help="keep pybids' index here and use it again; "
+        "never in the input or the output")  # fmt: skip
     add("-d", "--datasets", "--derivatives", dest="datasets", nargs="+", type=_named_path,
         metavar="NAME=PATH", help="further datasets in which atlases are looked for")  # fmt: skip
 
@@ -197,7 +198,8 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
     add = _adder(parser, "execution")
     add("-w", "--work-dir", type=Path, metavar="DIR",
         help="keep intermediate results here, so that a rerun computes only what has changed "
-        "(default: a hidden folder in the output, removed when all is done); never in a dataset")  # fmt: skip
+        "(default: a hidden folder in the output, removed when all is done); "
+        "never in a dataset")  # fmt: skip
     add("--nprocs", "--nthreads", "--n-cpus", type=int, metavar="N",
         help="processes at once (default: the cores this job may use)")  # fmt: skip
     add("--omp-nthreads", type=int, metavar="N", help="threads per process (default: 1)")
