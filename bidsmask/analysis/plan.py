@@ -9,6 +9,7 @@ from functools import partial
 
 from bidsmask._version import __version__
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
+from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.index import find_runs
 from bidsmask.dataset.runs import BoldRun
 from bidsmask.dataset.strategies import Strategy, load_strategy
@@ -51,22 +52,36 @@ class RunPlan:
     reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
 
     @property
-    def digest(self) -> str:
-        """A fingerprint of what decides the outputs, but for the content of the dataset's files.
+    def decisive(self) -> dict[str, object]:
+        """What decides the outputs, by name, but for the content of the dataset's files.
 
-        The same in another folder: no path is part of it.
+        The same in another folder: no path is part of it. What has a name of its own in file
+        names (an atlas, a strategy) stands under that name.
         """
-        decisive = (
-            __version__,
-            self.run.name,
-            self.run.metadata,
-            (self.t_r, self.n_volumes, self.shape, self.affine),
-            [(atlas.entities, atlas.sha256, atlas.lut) for atlas in self.atlases],
-            self.strategies,
-            (self.measures, self.min_coverage, self.censor_output),
-            (self.statistic, self.smoothing_fwhm_mm),
-        )
-        return hashlib.sha256(repr(decisive).encode()).hexdigest()
+        return {
+            "version": __version__,
+            "metadata": self.run.metadata,
+            "t_r": self.t_r,
+            "n_volumes": self.n_volumes,
+            "shape": self.shape,
+            "affine": self.affine,
+            "measures": self.measures,
+            "min_coverage": self.min_coverage,
+            "censor_output": self.censor_output,
+            "statistic": self.statistic,
+            "smoothing_fwhm_mm": self.smoothing_fwhm_mm,
+            **{
+                str(Entities(atlas.entities)): {"sha256": atlas.sha256, "lut": atlas.lut}
+                for atlas in self.atlases
+            },
+            **{f"desc-{strategy.name}": strategy for strategy in self.strategies},
+        }
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of `decisive`."""
+        content = repr((self.run.name, self.decisive))
+        return hashlib.sha256(content.encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,10 +161,17 @@ def _strategies(settings: Settings) -> tuple[Strategy, ...]:
         load_strategy(name).with_overrides(**settings.cleaning.overrides())
         for name in settings.cleaning.strategies
     )
-    names = [strategy.name for strategy in strategies]
-    for name in names:
-        if names.count(name) > 1:
-            raise SettingsError(f"Two strategies are called {name!r}; give each its own name.")
+    for strategy in strategies:
+        alike = [
+            asked
+            for asked, one in zip(settings.cleaning.strategies, strategies, strict=True)
+            if one.name == strategy.name
+        ]
+        if len(alike) > 1:
+            raise SettingsError(
+                f"Outputs of the strategies {' and '.join(alike)} would have the same names: both "
+                f"are called {strategy.name!r}. Give each its own name."
+            )
     return strategies
 
 
@@ -205,12 +227,12 @@ class _AtlasShelf:
         atlases = tuple(self._find(name, run, voxel_sizes_mm) for name in self._names)
         for atlas in atlases:
             check_space(atlas, _space(run), run.name, self._spaces)
-        keys = [atlas.entities for atlas in atlases]
-        for atlas, key in zip(atlases, keys, strict=True):
-            if keys.count(key) > 1:
+        for atlas in atlases:
+            alike = [str(one.image) for one in atlases if one.entities == atlas.entities]
+            if len(alike) > 1:
                 raise AtlasError(
-                    f"Two atlases would share the file names of {atlas.name}. Rename one of the "
-                    "images, or give one at a time with its own output folder."
+                    f"Outputs of the atlases {' and '.join(alike)} would have the same names. "
+                    "Rename one of the images, or give one at a time with its own output folder."
                 )
         return atlases
 

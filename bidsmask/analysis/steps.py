@@ -299,7 +299,13 @@ def write_derivatives(
     values: RunValues, plan: RunPlan, output_dir: Path, links: Mapping[str, str]
 ) -> tuple[Path, ...]:
     """Write every file of the run under its final name."""
-    return write_run(run_result(values, plan), output_dir, links=links, digest=plan.digest)
+    return write_run(
+        run_result(values, plan),
+        output_dir,
+        links=links,
+        digest=plan.digest,
+        settings=plan.decisive,
+    )
 
 
 def run_result(values: RunValues, plan: RunPlan) -> RunResult:
