@@ -98,6 +98,8 @@ def write_pieces(path: Path, pieces: Iterable[bytes], *, within: Path | None = N
             _check_inside(path, within)
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, pieces)
+    except OutputError:
+        raise
     except OSError as error:
         raise explain(path, error) from error
 

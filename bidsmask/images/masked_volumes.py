@@ -29,6 +29,7 @@ from bidsmask.images.signals_on_disk import Signals
 from bidsmask.numerics.threads import in_order
 
 _DTYPE = np.dtype(np.float32)
+_NAN = np.float32(np.nan)
 
 _SHORT_GAP = 3
 """So many zeros between values are shorter than the words that would say so."""
@@ -94,6 +95,7 @@ def image_pieces(
         values = np.asarray(signals[number], dtype=_DTYPE)
         if change is not None:
             values = np.asarray(change(values), dtype=_DTYPE)
+        values = np.where(np.isnan(values), _NAN, values)  # whichever kind of NaN it was
         return values, packing(values)
 
     header = header_bytes(grid, n_volumes, _DTYPE, t_r)
@@ -136,7 +138,7 @@ class _Packing:
     def _of_missing(self) -> bytes:
         """Of a volume in which all values are missing: only they repeat."""
         volume = np.zeros(self._n_voxels, dtype=_DTYPE)
-        volume[self._inside] = np.nan
+        volume[self._inside] = _NAN
         return deflated(volume)
 
 
