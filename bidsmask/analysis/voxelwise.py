@@ -141,7 +141,8 @@ def write_voxels(
         Voxels that the signals belong to, flat with x running fastest. All others are 0.
     grid : Grid
     t_r : float, optional
-        Repetition time in seconds; of no use for maps, and where volumes are left out.
+        Repetition time in seconds. There is none for maps, nor where volumes are left out: the
+        header then says 0.
     smoothing_fwhm_mm : float, optional
         Smooth each volume inside of the mask, see `bidsmask.numerics.smooth.SmoothingInside`.
         What is smoothed keeps no unit: standard scores have a smaller variance afterwards.

@@ -257,7 +257,7 @@ def header_bytes(grid: Grid, n_volumes: int, dtype: Any, t_r: float | None = Non
     dtype : dtype
         Of the voxels, unscaled, in the byte order of this machine.
     t_r : float, optional
-        Repetition time in seconds.
+        Repetition time in seconds. By default 0: volumes do not follow each other evenly.
 
     Returns
     -------
@@ -267,7 +267,7 @@ def header_bytes(grid: Grid, n_volumes: int, dtype: Any, t_r: float | None = Non
     header = _nibabel.Nifti1Header()
     header.set_data_dtype(dtype)
     header.set_data_shape((*grid.shape, n_volumes))
-    _describe(header, grid, t_r)
+    _describe(header, grid, t_r or 0.0)
     header["vox_offset"], header["magic"] = header.single_vox_offset, header.single_magic
     header.set_slope_inter(1.0, 0.0)
     return bytes(header.binaryblock) + bytes(4)  # no extensions

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask._typing import BoolArray, FloatArray, IntArray
 from bidsmask.errors import SpaceError
 from bidsmask.images.compression import (
     GZIP_START,
@@ -53,7 +53,7 @@ def image_pieces(
         Voxels that the signals belong to, flat with x running fastest. All others are 0.
     grid : Grid
     t_r : float, optional
-        Repetition time in seconds.
+        Repetition time in seconds. By default 0: volumes do not follow each other evenly.
     change : callable, optional
         Makes of each volume (V,) another one, such as a smoothed one; several threads call it.
 
@@ -122,9 +122,9 @@ class _Packing:
     def __init__(self, inside: IntArray, n_voxels: int) -> None:
         self._inside = inside
         self._n_voxels = n_voxels
-        pieces, holds_values = _blocks(inside, n_voxels)
-        self._template = np.frombuffer(b"".join(pieces), dtype=np.uint8)
-        self._values = np.concatenate(holds_values)
+        blocks, hold_values = zip(*_blocks(inside, n_voxels), strict=True)
+        self._template = np.frombuffer(b"".join(blocks), dtype=np.uint8)
+        self._values = np.concatenate(hold_values)
 
     def __call__(self, values: FloatArray) -> bytes:
         """Compress the volume that has those values (V,)."""
@@ -142,25 +142,19 @@ class _Packing:
         return deflated(volume)
 
 
-def _blocks(inside: IntArray, n_voxels: int) -> tuple[list[bytes], list[Array]]:
-    """Blocks of a volume whose values are 0, and which of their bytes values belong in."""
-    blocks, holds_values = [], []
-
-    def add(block: bytes, of_values: Array | None = None) -> None:
-        blocks.append(block)
-        holds_values.append(np.zeros(len(block), dtype=bool) if of_values is None else of_values)
-
+def _blocks(inside: IntArray, n_voxels: int) -> Iterator[tuple[bytes, BoolArray]]:
+    """Go through the blocks of a volume whose values are 0, and say which bytes are of values."""
     is_inside = np.zeros(n_voxels, dtype=bool)
     is_inside[inside] = True
     end = 0
     for start, stop in _stretches(inside):
-        add(zeros((start - end) * _DTYPE.itemsize))
-        add(start_of_stored((stop - start) * _DTYPE.itemsize))
         of_values = np.repeat(is_inside[start:stop], _DTYPE.itemsize)
-        add(bytes(of_values.size), of_values)
+        words = zeros((start - end) * _DTYPE.itemsize) + start_of_stored(of_values.size)
+        yield words, np.zeros(len(words), dtype=bool)
+        yield bytes(of_values.size), of_values
         end = stop
-    add(zeros((n_voxels - end) * _DTYPE.itemsize))
-    return blocks, holds_values
+    words = zeros((n_voxels - end) * _DTYPE.itemsize)
+    yield words, np.zeros(len(words), dtype=bool)
 
 
 def _stretches(inside: IntArray) -> Iterator[tuple[int, int]]:

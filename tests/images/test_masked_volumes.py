@@ -55,11 +55,12 @@ def test_the_uncompressed_bytes_are_those_of_the_whole_image(seed, share, n_volu
     assert gzip.decompress(content_of(signals, mask, grid_of(), t_r=0.8)) == gzip.decompress(whole)
 
 
-def test_stretches_longer_than_a_block_can_hold_are_written(tmp_path):
+def test_stretches_longer_than_a_block_can_hold_are_written():
     shape = (40, 40, 31)
     signals, mask = world(0, share=1, n_volumes=2, shape=shape)
-    whole = image_bytes(volumes_of(signals, mask), grid_of(shape))
-    assert gzip.decompress(content_of(signals, mask, grid_of(shape))) == gzip.decompress(whole)
+    whole = image_bytes(volumes_of(signals, mask), grid_of(shape), t_r=2.0)
+    content = content_of(signals, mask, grid_of(shape), t_r=2.0)
+    assert gzip.decompress(content) == gzip.decompress(whole)
 
 
 def test_there_is_one_gzip_member_and_nothing_behind_it():
@@ -74,6 +75,13 @@ def test_the_system_s_gzip_finds_the_checksum_right(tmp_path):
     path = tmp_path / "bold.nii.gz"
     path.write_bytes(content_of(*world(1), grid_of()))
     subprocess.run(["gzip", "--test", path], check=True)
+
+
+def test_without_a_repetition_time_none_is_invented(tmp_path):
+    path = tmp_path / "bold.nii.gz"
+    path.write_bytes(content_of(*world(1), grid_of()))
+    assert nib.load(path).header.get_zooms()[3] == 0
+    assert BoldStream(path).t_r_header is None
 
 
 @pytest.mark.parametrize("axes", AXES)
