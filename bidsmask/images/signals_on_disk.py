@@ -102,7 +102,7 @@ class SignalsOnDisk:
         values = np.empty((len(volumes), len(columns)), dtype=_DTYPE)
         for part, position in self._parts(values, volumes, columns):
             self._transfer(os.preadv, part, position)
-        return values[0] if isinstance(key, int | np.integer) else values
+        return values if isinstance(_volumes_in(key), slice) else values[0]
 
     def __setitem__(self, key: Any, values: Array) -> None:
         volumes, columns = self._ranges(key)
@@ -114,8 +114,8 @@ class SignalsOnDisk:
     def _ranges(self, key: Any) -> tuple[range, range]:
         """Take an index apart: volumes, and columns."""
         keys = key if isinstance(key, tuple) else (key, slice(None))
-        if len(keys) != 2:
-            raise IndexError(f"Signals have two axes and cannot be looked at by {key!r}.")
+        if len(keys) != 2 or not isinstance(keys[1], slice):
+            raise IndexError(f"Signals on disk are read by ranges, and not by {key!r}.")
         volumes, columns = map(_range_of, keys, self.shape)
         if volumes.step != 1 or columns.step != 1:
             raise IndexError(f"Signals on disk are read in the order of the file, not by {key!r}.")
@@ -163,6 +163,10 @@ class SignalsOnDisk:
             f"{path}: signals that wait here on the disk cannot be {what} "
             f"({error.strerror or error}). Free some space, or choose another work folder."
         )
+
+
+def _volumes_in(key: Any) -> Any:
+    return key[0] if isinstance(key, tuple) else key
 
 
 def _range_of(key: Any, length: int) -> range:
