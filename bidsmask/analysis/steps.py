@@ -13,6 +13,7 @@ import pandas as pd
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask._version import __version__
 from bidsmask.analysis.plan import RunPlan
+from bidsmask.analysis.rows import rows_for
 from bidsmask.columns.extract import Extraction
 from bidsmask.columns.regions import PlacedLabels, coverage_table, usable
 from bidsmask.dataset.atlases import Atlas
@@ -21,7 +22,6 @@ from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.run import write_run
 from bidsmask.derivatives.run_result import AtlasResult, RegionSignals, RunResult, StrategyResult
 from bidsmask.errors import DegreesOfFreedomError
-from bidsmask.numerics.censoring import interpolate_censored
 from bidsmask.numerics.cleaning import Cleaner, DegreesOfFreedom, overdrawn
 from bidsmask.numerics.connectivity import MEASURES
 from bidsmask.numerics.quality import correlation, fd_summary
@@ -166,13 +166,7 @@ class CleanedRun:
             through the kept ones (NaN before the first and after the last of them); or kept
             volumes only.
         """
-        if how == "drop":
-            return columns
-        rows = np.full((self.sample_mask.size, columns.shape[1]), np.nan)
-        rows[self.sample_mask] = columns
-        if how == "interpolate" and not self.sample_mask.all():
-            return interpolate_censored(rows, self.sample_mask)
-        return rows
+        return rows_for(columns, self.sample_mask, how)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
