@@ -19,10 +19,10 @@ from bidsmask.numerics.projections.regions import (
     LabelMeans,
     Projection,
     RegionStatistic,
-    Statistic,
     voxels_of_labels,
 )
 from bidsmask.numerics.quality import coverage
+from bidsmask.vocabulary import Statistic
 
 NONE_LEFT = "No label left after {}."
 

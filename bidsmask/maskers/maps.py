@@ -1,7 +1,7 @@
 """One column for each map of weights, such as a network of an ICA."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -18,10 +18,9 @@ from bidsmask.maskers.parameters import check_choice
 from bidsmask.numerics.projections.map_weights import MapWeights
 from bidsmask.numerics.projections.maps import MapFit, WeightedMeans
 from bidsmask.numerics.projections.regions import Projection
+from bidsmask.vocabulary import MapsStatistic
 
 NONE_LEFT = "No map left after {}."
-
-STRATEGIES = ("least_squares", "weighted_mean")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -205,7 +204,7 @@ class NiftiMapsMasker(Masker):
     # Fitting
 
     def _fit(self, series: Series | None, imgs: Any) -> None:
-        check_choice("strategy", self.strategy, STRATEGIES)
+        check_choice("strategy", self.strategy, get_args(MapsStatistic))
         check_choice("resampling_target", self.resampling_target, ("data", "mask", "maps", None))
         if self.maps_img is None:
             raise ValueError("'maps_img' is None; the masker needs an image of maps.")

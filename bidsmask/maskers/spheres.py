@@ -16,9 +16,9 @@ from bidsmask.numerics.projections.regions import (
     Projection,
     RegionStatistic,
     SphereMeans,
-    Statistic,
 )
 from bidsmask.numerics.projections.spheres import voxels_in_spheres
+from bidsmask.vocabulary import Statistic
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
