@@ -16,7 +16,13 @@ from bidsmask.dataset.templates import template_homes
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import AtlasError, RunError, SettingsError
 from bidsmask.images.stream import BoldStream
-from bidsmask.settings import CensorOutput, Settings, Statistic
+from bidsmask.settings import (
+    CleaningSettings,
+    ConnectivitySettings,
+    CoverageSettings,
+    ExtractionSettings,
+    Settings,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +48,20 @@ class RunPlan:
     voxel_bytes: int = field(repr=False, compare=False)
     atlases: tuple[Atlas, ...]
     strategies: tuple[Strategy, ...]
-    measures: tuple[str, ...]
-    statistic: Statistic
-    smoothing_fwhm_mm: float
-    min_coverage: float
-    censor_output: CensorOutput
+    extraction: ExtractionSettings
+    coverage: CoverageSettings
+    cleaning: CleaningSettings
+    connectivity: ConnectivitySettings
     outputs_are_missing: bool = field(default=False, repr=False, compare=False)
     reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
+
+    def statistics_of(self, atlas: Atlas) -> tuple[str, ...]:
+        """What is taken over the regions of an atlas, by labels of ``stat``.
+
+        Connectivity is of the first.
+        The one place that decides it, whatever the kind of the atlas.
+        """
+        return self.extraction.statistics
 
     @property
     def digest(self) -> str:
@@ -63,8 +76,7 @@ class RunPlan:
             (self.t_r, self.n_volumes, self.shape, self.affine),
             [(atlas.entities, atlas.sha256, atlas.lut) for atlas in self.atlases],
             self.strategies,
-            (self.measures, self.min_coverage, self.censor_output),
-            (self.statistic, self.smoothing_fwhm_mm),
+            (self.extraction, self.coverage, self.cleaning, self.connectivity),
         )
         return hashlib.sha256(repr(decisive).encode()).hexdigest()
 
@@ -174,11 +186,10 @@ def _plan_run(
         voxel_bytes=stream.dtype.itemsize,
         atlases=atlases,
         strategies=strategies,
-        measures=settings.connectivity.connectivity,
-        statistic=settings.extraction.statistic,
-        smoothing_fwhm_mm=settings.extraction.smoothing_fwhm_mm,
-        min_coverage=settings.extraction.min_coverage,
-        censor_output=settings.cleaning.censor_output,
+        extraction=settings.extraction,
+        coverage=settings.coverage,
+        cleaning=settings.cleaning,
+        connectivity=settings.connectivity,
     )
 
 

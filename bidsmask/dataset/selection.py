@@ -153,9 +153,7 @@ def _bare(entity: str, labels: Iterable[str]) -> list[str]:
 def _space_criteria(space: str) -> Criteria:
     """Criteria of a space as fMRIPrep spells it: ``name[:entity-label...]``."""
     name, *modifiers = space.split(":")
-    criteria: list[tuple[str, Wanted]] = [
-        ("space", (None, name) if name in BOLD_SPACES else name)
-    ]
+    criteria: list[tuple[str, Wanted]] = [("space", (None, name) if name in BOLD_SPACES else name)]
     for modifier in modifiers:
         entity, _, label = modifier.partition("-")
         criteria.append((entity, None if label == "native" else label))

@@ -7,37 +7,53 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from bidsmask.dataset.runs import BoldRun
 from bidsmask.derivatives.description import describe_labels
 from bidsmask.derivatives.names import output_name, run_folder
-from bidsmask.derivatives.run_result import RunResult
-from bidsmask.derivatives.tables import Content, outputs
 from bidsmask.derivatives.writing import write_bytes, write_json, write_table
 
+Content = pd.DataFrame | dict[str, Any] | bytes
+"""A table, a sidecar, or an image."""
 
-def write_run(
-    result: RunResult,
-    output_dir: Path,
-    *,
-    links: Mapping[str, str | Path],
-    digest: str,
-) -> tuple[Path, ...]:
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunFiles:
+    """What is to be written of one run.
+
+    Parameters
+    ----------
+    run : BoldRun
+    version : str
+        Of bidsmask.
+    labels : mapping from label to meaning
+        Those of ``desc-`` in the names of the files.
+    files : iterable of (name relative to the output dataset, content)
+        Gone through once; each content may be made when it is asked for.
+    """
+
+    run: BoldRun
+    version: str
+    labels: Mapping[str, str]
+    files: Iterable[tuple[Path, Content]]
+
+
+def write_run(result: RunFiles, output_dir: Path, *, digest: str) -> tuple[Path, ...]:
     """Write every file of a run, the completion record last.
 
     Files that hold the same already are not touched.
 
     Parameters
     ----------
-    result : RunResult
+    result : RunFiles
     output_dir : Path
         Dataset to write.
-    links : mapping from name to root
-        Datasets that BIDS URIs refer to (``DatasetLinks``).
     digest : str
         Fingerprint of the settings, for `is_complete`.
 
@@ -52,12 +68,10 @@ def write_run(
         If a file cannot be written.
     """
     written = []
-    for name, content in outputs(result, output_dir, links):
+    for name, content in result.files:
         _write(output_dir / name, content, within=output_dir)
         written.append(name)
-    describe_labels(
-        output_dir, {used.strategy.name: used.strategy.description for used in result.strategies}
-    )
+    describe_labels(output_dir, result.labels)
     record = _record_name(result.run)
     hashes = {name.as_posix(): _sha256(output_dir / name) for name in sorted(written)}
     content = {

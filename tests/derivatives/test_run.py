@@ -17,6 +17,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from bidsmask.derivatives.run_result import AtlasResult, RegionSignals, RunResult, StrategyResult
 
 from bidsmask.columns.regions import LookUpTable, coverage_table, place_labels
 from bidsmask.dataset.atlases import Atlas
@@ -26,7 +27,6 @@ from bidsmask.dataset.runs import BoldRun
 from bidsmask.dataset.strategies import Reference, Strategy
 from bidsmask.derivatives.description import write_dataset_files
 from bidsmask.derivatives.run import is_complete, write_run
-from bidsmask.derivatives.run_result import AtlasResult, RegionSignals, RunResult, StrategyResult
 from bidsmask.derivatives.tables import QUALITY_COLUMNS
 from bidsmask.derivatives.writing import read_table
 from bidsmask.errors import OutputError, StorageError
