@@ -218,7 +218,8 @@ def _censoring(censoring: CensoringParameters, *, bridges: bool) -> Iterator[Sai
         else (),
     )
     how = ("bridged while filtering", _BRIDGED) if bridges else ("taken out first", _TAKEN_OUT)
-    yield Said(label="Censored volumes", value=how[0], sentences=how[1:] if rules else ())
+    value, *sentences = how if rules else ("none",)
+    yield Said(label="Censored volumes", value=value, sentences=tuple(sentences))
 
 
 _BRIDGED = (
