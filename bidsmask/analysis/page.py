@@ -10,7 +10,11 @@ from bidsmask._version import __version__
 from bidsmask.analysis.methods import methods_of
 from bidsmask.analysis.plan import Plan
 from bidsmask.analysis.reportlets import figures_folder
-from bidsmask.derivatives.description import pipeline_version, write_citation
+from bidsmask.derivatives.description import (
+    own_description,
+    pipeline_version,
+    write_citation,
+)
 from bidsmask.derivatives.status import read_status
 from bidsmask.derivatives.writing import write_text
 from bidsmask.reports.assemble import assemble_subject
@@ -28,7 +32,14 @@ def write_reports(settings: Settings, plan: Plan) -> tuple[Path, ...]:
 
 
 def write_methods(settings: Settings, plan: Plan) -> Methods:
-    """Write the methods text of a request as ``logs/CITATION.{md,bib}``."""
+    """Write the methods text of a request as ``logs/CITATION.{md,bib}``.
+
+    Raises
+    ------
+    OutputError
+        If the output is the dataset of another program.
+    """
+    own_description(settings.output_dir)  # fMRIPrep has a logs/CITATION.md too
     version = pipeline_version(settings.bids_dir)
     methods = methods_of(settings, plan, fmriprep_version=version)
     write_citation(

@@ -101,12 +101,13 @@ def _garbage_kept() -> Iterator[None]:
 
 def _needs_workers(options: argparse.Namespace) -> bool:
     level = options.settings.analysis_level
-    return level == "participant" and not (options.dry_run or options.reports_only)
+    computes = not (options.dry_run or options.reports_only or options.boilerplate_only)
+    return level == "participant" and computes
 
 
 def _participant(settings: Settings, console: Console, options: argparse.Namespace) -> int:
     with _garbage_kept():
-        from bidsmask.analysis.page import write_reports
+        from bidsmask.analysis.page import write_methods, write_reports
         from bidsmask.analysis.plan import make_plan
         from bidsmask.cli.console import progress, say_plan, say_summary
         from bidsmask.workflows.participant import n_procs, run_participants
@@ -119,6 +120,10 @@ def _participant(settings: Settings, console: Console, options: argparse.Namespa
         from bidsmask.cli.dry_run import show_plan
 
         return show_plan(plan, n_procs=n_procs(settings))
+    if options.boilerplate_only:
+        write_methods(settings, plan)
+        console.print(f"  {settings.output_dir / 'logs' / 'CITATION.md'}", markup=False)
+        return 0
     if options.reports_only:
         for report in write_reports(settings, plan):
             console.print(f"  {report}", markup=False)

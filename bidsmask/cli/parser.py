@@ -221,6 +221,9 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
         help="say what would be done with each run, problems first; compute nothing")  # fmt: skip
     add("--reports-only", action="store_true",
         help="assemble the reports again from what is in the output")  # fmt: skip
+    add("--boilerplate-only", action="store_true",
+        help="write the text for a paper (logs/CITATION.md) for this request; compute "
+        "nothing")  # fmt: skip
     add("--write-graph", action="store_true", help="draw the workflow into the work folder")
     add("--stop-on-first-crash", action="store_true", help="do not start runs after a failure")
     add("--clean-workdir", action="store_true", help="empty the work folder first")
