@@ -191,6 +191,13 @@ SECTIONS: dict[str, type[Any]] = {
 }
 
 
+def decided(section: Any) -> dict[str, Any]:
+    """What a section says of numbers, by the names of its fields: those in its ``repr``."""
+    return {
+        item.name: getattr(section, item.name) for item in dataclasses.fields(section) if item.repr
+    }
+
+
 def to_toml(settings: Settings) -> str:
     """The settings as TOML; `read_toml` gives the same options back."""
     import tomli_w

@@ -9,6 +9,7 @@ from functools import partial
 
 from bidsmask._version import __version__
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
+from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.index import find_runs
 from bidsmask.dataset.runs import BoldRun
 from bidsmask.dataset.strategies import Strategy, load_strategy
@@ -22,6 +23,7 @@ from bidsmask.settings import (
     CoverageSettings,
     ExtractionSettings,
     Settings,
+    decided,
 )
 
 
@@ -64,21 +66,33 @@ class RunPlan:
         return self.extraction.statistics
 
     @property
-    def digest(self) -> str:
-        """A fingerprint of what decides the outputs, but for the content of the dataset's files.
+    def decisive(self) -> dict[str, object]:
+        """What decides the outputs, by name, but for the content of the dataset's files.
 
-        The same in another folder: no path is part of it.
+        The same in another folder: no path is part of it. What has a name of its own in file
+        names (an atlas, a strategy) stands under that name.
         """
-        decisive = (
-            __version__,
-            self.run.name,
-            self.run.metadata,
-            (self.t_r, self.n_volumes, self.shape, self.affine),
-            [(atlas.entities, atlas.sha256, atlas.lut) for atlas in self.atlases],
-            self.strategies,
-            (self.extraction, self.coverage, self.cleaning, self.connectivity),
-        )
-        return hashlib.sha256(repr(decisive).encode()).hexdigest()
+        sections = (self.extraction, self.coverage, self.cleaning, self.connectivity)
+        return {
+            "version": __version__,
+            "metadata": self.run.metadata,
+            "t_r": self.t_r,
+            "n_volumes": self.n_volumes,
+            "shape": self.shape,
+            "affine": self.affine,
+            **{name: value for section in sections for name, value in decided(section).items()},
+            **{
+                str(Entities(atlas.entities)): {"sha256": atlas.sha256, "lut": atlas.lut}
+                for atlas in self.atlases
+            },
+            **{f"desc-{strategy.name}": strategy for strategy in self.strategies},
+        }
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of `decisive`."""
+        content = repr((self.run.name, self.decisive))
+        return hashlib.sha256(content.encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
