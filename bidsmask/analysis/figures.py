@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bidsmask._typing import Array, FloatArray
+from bidsmask.analysis.kinds import kind_of
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.store import RunValues
 from bidsmask.analysis.words import statistic_words
@@ -62,7 +63,7 @@ def _draw_atlases(
                 title=f"{atlas.name} on the {background}",
                 caption=f"{len(names)} regions on the grid of the run; {n_lost} without a signal.",
                 alt=f"Slices of the {background} with the outlines of {len(names)} regions",
-                image=_image_name(plan, "dseg", atlas, desc="outline"),
+                image=_image_name(plan, kind_of(atlas).suffix, atlas, desc="outline"),
             ),
             figures.atlas_outline(
                 reference, placed.labels, placed.grid.affine, lost_ids=set(lost.tolist())

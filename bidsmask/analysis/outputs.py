@@ -15,6 +15,7 @@ from typing import Any
 
 from bidsmask._typing import FloatArray
 from bidsmask._version import __version__
+from bidsmask.analysis.kinds import kind_of
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.steps import run_quality, run_warnings
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
@@ -38,9 +39,6 @@ from bidsmask.derivatives.run import Content, RunFiles, write_run
 from bidsmask.derivatives.sidecars import Provenance, with_columns
 from bidsmask.images.io import image_bytes
 from bidsmask.numerics.connectivity import MEASURES, fisher_z
-
-PLAIN_STATISTICS = ("mean",)
-"""Matrices of these have the measure alone in their names."""
 
 File = tuple[Path, Content]
 """The name of a file, relative to the output dataset, and what it holds."""
@@ -134,7 +132,7 @@ def matrix_name(
     if is_fisher_z(measure, plan.connectivity):
         label = MEASURES[measure].z_stat or label
     first, *_ = plan.statistics_of(atlas)
-    stat = label if first in PLAIN_STATISTICS else f"{first}+{label}"
+    stat = label if first == kind_of(atlas).plain_statistic else f"{first}+{label}"
     return _name(plan, "relmat", extension, atlas, stat=stat, desc=strategy.name)
 
 
@@ -151,7 +149,7 @@ class _Run:
 
     def copy(self, atlas: Atlas, extension: str = ".nii.gz") -> str:
         """Give the URI of the atlas on the grid of the run."""
-        return self.source.output(_name(self.plan, "dseg", extension, atlas))
+        return self.source.output(_name(self.plan, kind_of(atlas).suffix, extension, atlas))
 
     def about(self, atlas: Atlas) -> dict[str, Any]:
         source = self.source
@@ -181,12 +179,13 @@ def _name(
 
 
 def _atlas_files(run: _Run, atlas: Atlas, placed: PlacedLabels) -> Iterator[File]:
-    image, table, sidecar = run.names("dseg", ".nii.gz", ".tsv", ".json", atlas=atlas)
+    kind = kind_of(atlas)
+    image, table, sidecar = run.names(kind.suffix, ".nii.gz", ".tsv", ".json", atlas=atlas)
     yield image, image_bytes(tables.smallest_integers(placed.labels), placed.grid)
     yield table, tables.look_up_table(atlas.lut)
     content = {
-        "Description": f"Regions of the atlas {atlas.name} on the grid of the run "
-        "(nearest neighbour), before the brain mask was applied",
+        "Description": f"{kind.column.capitalize()}s of the atlas {atlas.name} on the grid of the "
+        f"run ({kind.placed_by}), before the brain mask was applied",
         "Sources": [run.source.atlas(atlas)],
         **run.about(atlas),
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bidsmask._version import __version__
+from bidsmask.analysis.kinds import kind_of
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.index import find_runs
@@ -61,9 +62,8 @@ class RunPlan:
         """What is taken over the regions of an atlas, by labels of ``stat``.
 
         Connectivity is of the first.
-        The one place that decides it, whatever the kind of the atlas.
         """
-        return self.extraction.statistics
+        return kind_of(atlas).statistics(self.extraction)
 
     @property
     def decisive(self) -> dict[str, object]:
