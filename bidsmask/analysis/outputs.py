@@ -48,7 +48,13 @@ def write_outputs(
     values: RunValues, plan: RunPlan, output_dir: Path, links: Mapping[str, str | Path]
 ) -> tuple[Path, ...]:
     """Write every file of the run under its final name; the completion record last."""
-    return write_run(run_files(values, plan, output_dir, links), output_dir, digest=plan.digest)
+    return write_run(
+        run_files(values, plan, output_dir, links),
+        output_dir,
+        links=links,
+        digest=plan.digest,
+        settings=plan.decisive,
+    )
 
 
 def run_files(

@@ -172,10 +172,17 @@ def _strategies(settings: Settings) -> tuple[Strategy, ...]:
         load_strategy(name).with_overrides(**settings.cleaning.overrides())
         for name in settings.cleaning.strategies
     )
-    names = [strategy.name for strategy in strategies]
-    for name in names:
-        if names.count(name) > 1:
-            raise SettingsError(f"Two strategies are called {name!r}; give each its own name.")
+    for strategy in strategies:
+        alike = [
+            asked
+            for asked, one in zip(settings.cleaning.strategies, strategies, strict=True)
+            if one.name == strategy.name
+        ]
+        if len(alike) > 1:
+            raise SettingsError(
+                f"Outputs of the strategies {' and '.join(alike)} would have the same names: both "
+                f"are called {strategy.name!r}. Give each its own name."
+            )
     return strategies
 
 
@@ -230,12 +237,12 @@ class _AtlasShelf:
         atlases = tuple(self._find(name, run, voxel_sizes_mm) for name in self._names)
         for atlas in atlases:
             check_space(atlas, _space(run), run.name, self._spaces)
-        keys = [atlas.entities for atlas in atlases]
-        for atlas, key in zip(atlases, keys, strict=True):
-            if keys.count(key) > 1:
+        for atlas in atlases:
+            alike = [str(one.image) for one in atlases if one.entities == atlas.entities]
+            if len(alike) > 1:
                 raise AtlasError(
-                    f"Two atlases would share the file names of {atlas.name}. Rename one of the "
-                    "images, or give one at a time with its own output folder."
+                    f"Outputs of the atlases {' and '.join(alike)} would have the same names. "
+                    "Rename one of the images, or give one at a time with its own output folder."
                 )
         return atlases
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import errno
 import gc
-import shutil
 import signal
 import sys
 import traceback
@@ -15,14 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from bidsmask.cli.environment import prepare
+from bidsmask.cli.folders import check_folders, claim_demo_folder
 from bidsmask.cli.parser import parse
-from bidsmask.errors import (
-    BidsmaskError,
-    DatasetError,
-    OutputError,
-    SettingsError,
-    StorageError,
-)
+from bidsmask.errors import BidsmaskError, StorageError
 from bidsmask.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run_level(options: argparse.Namespace) -> int:
     settings: Settings = options.settings
-    _check_folders(settings)
+    check_folders(settings)
     prepare(settings.work_dir, threads=settings.execution.omp_nthreads)
     if _needs_workers(options):
         from bidsmask.workflows.worker import start_server
@@ -107,14 +101,16 @@ def _needs_workers(options: argparse.Namespace) -> bool:
 
 def _participant(settings: Settings, console: Console, options: argparse.Namespace) -> int:
     with _garbage_kept():
+        from bidsmask.analysis.earlier import heed_earlier_outputs
         from bidsmask.analysis.page import write_methods, write_reports
         from bidsmask.analysis.plan import make_plan
         from bidsmask.cli.console import progress, say_plan, say_summary
-        from bidsmask.workflows.participant import n_procs, run_participants
+        from bidsmask.workflows.participant import dataset_links, n_procs, run_participants
         from bidsmask.workflows.worker import quiet_nipype
 
         quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")
-        plan = make_plan(settings)
+        links = dataset_links(settings)
+        plan = heed_earlier_outputs(make_plan(settings), settings.output_dir, links)
     say_plan(console, plan)
     if options.dry_run:
         from bidsmask.cli.dry_run import show_plan
@@ -147,6 +143,7 @@ def _group(settings: Settings, console: Console) -> int:
 def _demo(folder: Path) -> int:
     """Write the demo dataset, run both levels on it."""
     folder = folder.absolute()
+    claim_demo_folder(folder)
     prepare(folder / "work")
     from bidsmask.demo import write_demo
 
@@ -156,24 +153,6 @@ def _demo(folder: Path) -> int:
     what = ["--atlases", str(demo.atlas), "--strategies", "simple", "24P"]
     exit_code = main([*where, "participant", *what, "-w", str(folder / "work")])
     return exit_code or main([*where, "group", *what])
-
-
-def _check_folders(settings: Settings) -> None:
-    bids_dir, output_dir = settings.bids_dir.resolve(), settings.output_dir.resolve()
-    if not bids_dir.is_dir():
-        raise DatasetError(f"{settings.bids_dir}: no such folder. Give the output of fMRIPrep.")
-    inside = (
-        output_dir.parts[len(bids_dir.parts) :] if output_dir.is_relative_to(bids_dir) else None
-    )
-    if inside == () or any(part.startswith("sub-") for part in inside or ()):
-        raise SettingsError(
-            f"{settings.output_dir} lies in the input dataset, which is never written to. "
-            "Choose another output folder."
-        )
-    if output_dir.exists() and not output_dir.is_dir():
-        raise OutputError(f"{settings.output_dir} is a file. Choose a folder for the output.")
-    if settings.execution.write_graph and not shutil.which("dot"):
-        raise SettingsError("--write-graph needs the command dot of Graphviz, which is missing.")
 
 
 class _Terminated(BaseException):

@@ -120,8 +120,8 @@ def _add_positionals(parser: argparse.ArgumentParser) -> None:
         "--demo",
         type=Path,
         metavar="DIR",
-        help="write an embedded demo dataset into DIR, run both levels on it, and say where "
-        "the reports are",
+        help="write an embedded demo dataset into DIR, a new or empty folder, run both levels on "
+        "it, and say where the reports are",
     )
 
 
@@ -140,7 +140,8 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         help="entities for each query: {\"bold\": {\"acquisition\": \"ap\", \"echo\": null}}; "
         "null = none, \"*\" = any, a list = one of")  # fmt: skip
     add("--bids-database-dir", type=Path, metavar="DIR",
-        help="keep pybids' index here and use it again; never inside the input")  # fmt: skip
+        help="keep pybids' index here and use it again; "
+        "never in the input or the output")  # fmt: skip
     add("-d", "--datasets", "--derivatives", dest="datasets", nargs="+", type=_named_path,
         metavar="NAME=PATH", help="further datasets in which atlases are looked for")  # fmt: skip
 
@@ -206,7 +207,8 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
     add = _adder(parser, "execution")
     add("-w", "--work-dir", type=Path, metavar="DIR",
         help="keep intermediate results here, so that a rerun computes only what has changed "
-        "(default: a hidden folder in the output, removed when all is done)")  # fmt: skip
+        "(default: a hidden folder in the output, removed when all is done); "
+        "never in a dataset")  # fmt: skip
     add("--nprocs", "--nthreads", "--n-cpus", type=int, metavar="N",
         help="processes at once (default: the cores this job may use)")  # fmt: skip
     add("--omp-nthreads", type=int, metavar="N", help="threads per process (default: 1)")
@@ -226,7 +228,9 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
         "nothing")  # fmt: skip
     add("--write-graph", action="store_true", help="draw the workflow into the work folder")
     add("--stop-on-first-crash", action="store_true", help="do not start runs after a failure")
-    add("--clean-workdir", action="store_true", help="empty the work folder first")
+    add("--clean-workdir", action="store_true",
+        help="compute all anew: remove first what bidsmask has left of these subjects in the work "
+        "folder, and nothing else")  # fmt: skip
     add("--no-download", dest="download", action="store_false", default=True,
         help="never fetch a missing template; say where to get it")  # fmt: skip
     add("--skip-bids-validation", "--skip-bids-validator", action="store_true",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bidsmask.dataset.entities import ParsedName, parse_name
+from bidsmask.dataset.entities import ParsedName, parse_name, with_cohort_in_space
 from bidsmask.dataset.listing import (
     count_bold,
     is_are,
@@ -321,8 +321,12 @@ def _mark_collisions(runs: Sequence[BoldRun]) -> tuple[BoldRun, ...]:
     """Two runs whose outputs would have the same names cannot both be done: neither is."""
     same: dict[str, list[BoldRun]] = {}
     for run in runs:
-        same.setdefault(run.name, []).append(run)
-    return tuple(_with_collision(run, same[run.name]) for run in runs)
+        same.setdefault(_stem_of_outputs(run), []).append(run)
+    return tuple(_with_collision(run, same[_stem_of_outputs(run)]) for run in runs)
+
+
+def _stem_of_outputs(run: BoldRun) -> str:
+    return str(with_cohort_in_space(run.entities).without("desc"))
 
 
 def _with_collision(run: BoldRun, same: Sequence[BoldRun]) -> BoldRun:
@@ -330,7 +334,7 @@ def _with_collision(run: BoldRun, same: Sequence[BoldRun]) -> BoldRun:
         return run
     letter = (
         f"Outputs of {' and '.join(str(other.bold) for other in same)} would have the same "
-        f"names, {run.name}_*. Remove one, or choose with a --bids-filter-file."
+        f"names, {_stem_of_outputs(run)}_*. Remove one, or choose with a --bids-filter-file."
     )
     return replace(run, problems=(*run.problems, letter))
 

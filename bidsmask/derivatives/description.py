@@ -52,7 +52,7 @@ This dataset follows BIDS {bids_version} (derivatives). For every BOLD run there
 | `*_desc-*_design.tsv` | the confounds that were regressed |
 | `*_desc-*_outliers.tsv` | the volumes that were left out, and by which rule |
 | `*_desc-bidsmask_qc.tsv` | quality measures, one row per confound strategy |
-| `*_desc-bidsmask_complete.json` | checksums of all of these; written last |
+| `*_desc-bidsmask_complete.json` | source, settings and checksums of these; written last |
 
 `desc-` names the confound strategy; `descriptions.tsv` says what each one does. The JSON file
 beside a table describes its columns and how its numbers were made. Missing values are `n/a`: the
@@ -153,6 +153,17 @@ def dataset_links(output_dir: Path, links: Mapping[str, str | Path]) -> dict[str
     """
     uris = {name: _root_uri(output_dir, root) for name, root in links.items()}
     return {"templateflow": TEMPLATEFLOW, **uris}
+
+
+def known_links(output_dir: Path) -> dict[str, str]:
+    """Read the ``DatasetLinks`` that earlier jobs have left in an output; empty if none have.
+
+    Raises
+    ------
+    OutputError
+        If the folder is the dataset of another program.
+    """
+    return dict(own_description(output_dir).get("DatasetLinks", {}))
 
 
 def bids_uri(path: Path, output_dir: Path, links: Mapping[str, str | Path]) -> str:

@@ -31,6 +31,7 @@ MISSING = "n/a"
 """How BIDS writes a value that is not there."""
 
 _TEMPORARY = ".bidsmask-{name}-{token}.tmp"
+_IS_TEMPORARY = re.compile(r"\.bidsmask-[0-9a-f]{12}-[0-9a-f]{12}\.tmp")
 
 _STORAGE_TROUBLE = {
     errno.ENOSPC: ("the disk is full", "Free some space"),
@@ -163,7 +164,8 @@ def remove_leftovers(folder: Path, names: Iterable[str] | None = None) -> None:
         Final names of files directly in `folder`. By default all files in and below it.
     """
     if names is None:
-        found = list(folder.rglob(_TEMPORARY.format(name="*", token="*")))
+        named = folder.rglob(_TEMPORARY.format(name="*", token="*"))
+        found = [file for file in named if _IS_TEMPORARY.fullmatch(file.name)]
     else:
         patterns = [_TEMPORARY.format(name=_short_hash(name), token="*") for name in names]
         found = [file for pattern in patterns for file in folder.glob(pattern)]

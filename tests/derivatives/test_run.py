@@ -76,7 +76,7 @@ class Place:
 
     def write(self, result: Result, digest: str = DIGEST) -> tuple[Path, ...]:
         files = run_files(result.given, result.plan, self.output, self.links)
-        return write_run(files, self.output, digest=digest)
+        return write_run(files, self.output, links=self.links, digest=digest)
 
     def only(self, pattern: str) -> Path:
         (path,) = self.output.rglob(pattern)
