@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.analysis.rows import rows_for
 from bidsmask.columns.extract import Extraction
 from bidsmask.columns.regions import PlacedLabels, usable
 from bidsmask.dataset.confounds import Confounds
-from bidsmask.numerics.censoring import interpolate_censored
 from bidsmask.numerics.cleaning import DegreesOfFreedom
 from bidsmask.vocabulary import CensorOutput
 
@@ -159,23 +159,8 @@ class CleanedRun:
         return cls(**values | {"ledger": ledger})
 
     def rows_for(self, columns: FloatArray, how: CensorOutput) -> FloatArray:
-        """Columns of the kept volumes as the output wants them.
-
-        Parameters
-        ----------
-        columns : array of shape (T_kept, P)
-        how : {"na", "interpolate", "drop"}
-            One row for each BOLD volume, those of censored volumes NaN or on a cubic spline
-            through the kept ones (NaN before the first and after the last of them); or kept
-            volumes only.
-        """
-        if how == "drop":
-            return columns
-        rows = np.full((self.sample_mask.size, columns.shape[1]), np.nan)
-        rows[self.sample_mask] = columns
-        if how == "interpolate" and not self.sample_mask.all():
-            return interpolate_censored(rows, self.sample_mask)
-        return rows
+        """Columns of the kept volumes as the output wants them: see `bidsmask.analysis.rows`."""
+        return rows_for(columns, self.sample_mask, how)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,6 +8,7 @@ already holds the same bytes is not touched.
 from __future__ import annotations
 
 import errno
+import filecmp
 import hashlib
 import json
 import os
@@ -70,6 +71,38 @@ def write_bytes(path: Path, content: bytes, *, within: Path | None = None) -> No
         raise
     except OSError as error:
         raise explain(path, error, f"; {len(content)} bytes were to be written") from error
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes], *, within: Path | None = None) -> None:
+    """Let `path` hold pieces one after the other, all of them or none.
+
+    For what is too large to be in memory. Unlike `write_bytes`, it cannot try again.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; missing folders are made. Left untouched if it holds the same already.
+    pieces : iterable of bytes
+        Made while they are written. An error in making them leaves `path` as it was.
+    within : Path, optional
+        The folder that the file has to lie in when symbolic links are followed.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or fails.
+    OutputError
+        If the file may not be written, or would lie outside of `within`.
+    """
+    try:
+        if within is not None:
+            _check_inside(path, within)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, pieces)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise explain(path, error) from error
 
 
 def write_text(path: Path, text: str, *, within: Path | None = None) -> None:
@@ -207,7 +240,7 @@ def _write(path: Path, content: bytes, within: Path | None) -> None:
         _check_inside(path, within)
     if not _holds(path, content):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content)
+        _replace(path, [content])
 
 
 def _check_inside(path: Path, within: Path) -> None:
@@ -226,12 +259,15 @@ def _holds(path: Path, content: bytes) -> bool:
         return False
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, pieces: Iterable[bytes]) -> None:
     temporary = path.parent / _TEMPORARY.format(
         name=_short_hash(path.name), token=secrets.token_hex(6)
     )
     try:
-        _write_through(temporary, content)
+        _write_through(temporary, pieces)
+        if _same_bytes(temporary, path):
+            temporary.unlink()
+            return
         os.replace(temporary, path)  # noqa: PTH105 (one call that a test can make fail)
     except BaseException:
         with suppress(OSError):
@@ -240,13 +276,18 @@ def _replace(path: Path, content: bytes) -> None:
     _flush_folder(path.parent)
 
 
-def _write_through(path: Path, content: bytes) -> None:
+def _same_bytes(one: Path, other: Path) -> bool:
+    return other.exists() and filecmp.cmp(one, other, shallow=False)
+
+
+def _write_through(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a new file and wait until the disk has it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        for piece in pieces:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

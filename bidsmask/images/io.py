@@ -242,13 +242,44 @@ def image_bytes(array: Array, grid: Grid, t_r: float | None = None) -> bytes:
         raise ValueError(f"An array of shape {array.shape} does not fit a {grid}.")
     values = array.astype(np.uint8) if array.dtype == bool else array
     image = _nibabel.Nifti1Image(values, grid.affine, dtype=values.dtype)
-    image.header.set_sform(grid.affine, _ALIGNED)
-    image.header.set_qform(grid.affine, _ALIGNED)
-    image.header.set_xyzt_units("mm", "sec")
-    if t_r is not None:
-        image.header["pixdim"][4] = t_r
+    _describe(image.header, grid, t_r)
     content: bytes = image.to_bytes()
     return compress(content)
+
+
+def header_bytes(grid: Grid, n_volumes: int, dtype: Any, t_r: float | None = None) -> bytes:
+    """All that stands before the voxels in an uncompressed NIfTI-1 file of several volumes.
+
+    Parameters
+    ----------
+    grid : Grid
+    n_volumes : int
+    dtype : dtype
+        Of the voxels, unscaled, in the byte order of this machine.
+    t_r : float, optional
+        Repetition time in seconds. By default 0: volumes do not follow each other evenly.
+
+    Returns
+    -------
+    content : bytes
+        As in what `image_bytes` compresses.
+    """
+    header = _nibabel.Nifti1Header()
+    header.set_data_dtype(dtype)
+    header.set_data_shape((*grid.shape, n_volumes))
+    _describe(header, grid, t_r or 0.0)
+    header["vox_offset"], header["magic"] = header.single_vox_offset, header.single_magic
+    header.set_slope_inter(1.0, 0.0)
+    return bytes(header.binaryblock) + bytes(4)  # no extensions
+
+
+def _describe(header: Any, grid: Grid, t_r: float | None) -> None:
+    """Say where the voxels lie, in which units, and how long after each other volumes begin."""
+    header.set_sform(grid.affine, _ALIGNED)
+    header.set_qform(grid.affine, _ALIGNED)
+    header.set_xyzt_units("mm", "sec")
+    if t_r is not None:
+        header["pixdim"][4] = t_r
 
 
 def float_type(dtype: Any) -> np.dtype[Any]:

@@ -121,6 +121,43 @@ def correlation(signals: FloatArray) -> FloatArray:
     return _on_usable(signals, of_usable)
 
 
+def correlation_with(seeds: FloatArray, signals: FloatArray) -> FloatArray:
+    """Pearson's correlation of some columns with others, such as of seeds with every voxel.
+
+    Parameters
+    ----------
+    seeds : array of shape (T, S)
+        Kept volumes only.
+    signals : array of shape (T, P)
+        The same volumes.
+
+    Returns
+    -------
+    r : float64 array of shape (S, P)
+        From -1 to 1. NaN where either is constant, or holds a value that is not finite.
+
+    Raises
+    ------
+    DegreesOfFreedomError
+        If T is below 2.
+
+    Examples
+    --------
+    >>> seed = np.array([[1.0], [2.0], [3.0]])
+    >>> correlation_with(seed, np.array([[2.0, 3.0, 7.0], [4.0, 2.0, 7.0], [6.0, 1.0, 7.0]]))
+    array([[ 1., -1., nan]])
+    """
+    _check_volumes(seeds)
+    of_seeds, of_signals = _varies(seeds), _varies(signals)
+    r = np.full((seeds.shape[1], signals.shape[1]), np.nan)
+    left, right = (
+        _unit_columns(np.compress(usable, columns, axis=1).astype(np.float64, copy=False))
+        for columns, usable in ((seeds, of_seeds), (signals, of_signals))
+    )
+    r[np.ix_(of_seeds, of_signals)] = np.clip(left.T @ right, -1, 1)
+    return r
+
+
 def precision(signals: FloatArray) -> FloatArray:
     """Inverse of the sample covariance of the columns.
 
@@ -227,15 +264,19 @@ def fisher_z(r: FloatArray) -> FloatArray:
 
 def _on_usable(signals: FloatArray, measure: Callable[[FloatArray], FloatArray]) -> FloatArray:
     """Apply a measure to the columns that vary and are finite; NaN for all others."""
-    if len(signals) < 2:
-        raise DegreesOfFreedomError(
-            f"Connectivity needs at least 2 kept volumes, and here are {len(signals)}."
-        )
+    _check_volumes(signals)
     usable = np.flatnonzero(_varies(signals))
     matrix = np.full((signals.shape[1], signals.shape[1]), np.nan)
     if usable.size:
         matrix[np.ix_(usable, usable)] = measure(signals[:, usable].astype(np.float64))
     return matrix
+
+
+def _check_volumes(signals: FloatArray) -> None:
+    if len(signals) < 2:
+        raise DegreesOfFreedomError(
+            f"Connectivity needs at least 2 kept volumes, and here are {len(signals)}."
+        )
 
 
 def _varies(signals: FloatArray) -> BoolArray:
