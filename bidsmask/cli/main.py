@@ -76,10 +76,6 @@ def _run_level(options: argparse.Namespace) -> int:
     settings: Settings = options.settings
     _check_folders(settings)
     prepare(settings.work_dir, threads=settings.execution.omp_nthreads)
-    if _needs_workers(options):
-        from bidsmask.workflows.worker import start_server
-
-        start_server()  # it imports what workers need while the dataset is indexed
     from bidsmask.cli.console import announce, make_console
 
     console = make_console()
@@ -100,8 +96,8 @@ def _garbage_kept() -> Iterator[None]:
 
 
 def _needs_workers(options: argparse.Namespace) -> bool:
-    level = options.settings.analysis_level
-    return level == "participant" and not (options.dry_run or options.reports_only)
+    other_plugin = options.settings.execution.plugin_file is not None
+    return not (options.dry_run or options.reports_only or other_plugin)
 
 
 def _participant(settings: Settings, console: Console, options: argparse.Namespace) -> int:
@@ -110,9 +106,11 @@ def _participant(settings: Settings, console: Console, options: argparse.Namespa
         from bidsmask.analysis.plan import make_plan
         from bidsmask.cli.console import progress, say_plan, say_summary
         from bidsmask.workflows.participant import n_procs, run_participants
-        from bidsmask.workflows.worker import quiet_nipype
+        from bidsmask.workflows.worker import quiet_nipype, start_server
 
         quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")
+        if _needs_workers(options):
+            start_server()  # while there is one thread, and before what workers do not need
         plan = make_plan(settings)
     say_plan(console, plan)
     if options.dry_run:
