@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nipype.interfaces.base import File, SimpleInterface, TraitedSpec, traits
+from nipype.interfaces.base import File, SimpleInterface, traits
 
 from bidsmask._version import __version__
 from bidsmask.analysis import steps
@@ -26,6 +26,7 @@ from bidsmask.images.request import Reading
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.carpet import carpet_voxels
 from bidsmask.numerics.projections.regions import OfOneSelection, VoxelSelection
+from bidsmask.workflows.specs import TraitedSpec
 
 
 class LoadConfounds(SimpleInterface):
