@@ -2,9 +2,8 @@
 
 nipype's MultiProc keeps a pool of workers and waits for ever for one that the kernel has killed
 (out of memory); the workers of a killed parent live on. `IsolatingPlugin` sits on the same plugin
-interface but gives every node a process of its own: a death is seen at once and blamed on the
-right node, which gets a second try when nothing else is running; and a worker dies with its
-parent.
+interface, but gives a process one node at a time: a death is seen at once and blamed on the right
+node, which gets a second try when nothing else is running; and a worker dies with its parent.
 """
 
 from __future__ import annotations
@@ -228,7 +227,7 @@ class _Unfinished:
 
 
 class IsolatingPlugin(MultiProcPlugin):
-    """nipype plugin: one process per node, deaths noticed, no orphans.
+    """nipype plugin: a process works on one node at a time, deaths noticed, no orphans.
 
     Takes the ``plugin_args`` of nipype's MultiProc. Knows no MapNode.
     """

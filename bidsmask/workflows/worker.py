@@ -1,8 +1,11 @@
-"""The process that works on one node, and the server that such processes are forked from.
+"""The processes that work on nodes, and the server that they are forked from.
 
 The server is itself forked from the main process, once that has imported what both need: nothing
 is imported twice, and a worker inherits all of it for the price of a fork. It has one thread and
 does nothing but fork, listen and report, so that forking is safe however busy the main process is.
+
+A worker takes one node after the other, as long as all goes well: the next one finds ready what
+is looked up, compiled or read when it is first needed. None outlives a failure.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection, Pipe, wait
@@ -57,9 +61,14 @@ class Report:
     traceback: list[str] | None = None
     exit_code: int | None = None
 
+    @property
+    def is_good(self) -> bool:
+        """Whether the node is done."""
+        return self.traceback is None and self.exit_code is None
+
 
 class Server:
-    """A process that starts a worker for each task, and tells what became of it."""
+    """A process that has a worker for each task, and tells what became of it."""
 
     def __init__(self) -> None:
         self._line, theirs = Pipe()
@@ -138,54 +147,89 @@ def _flush() -> None:
     sys.stderr.flush()
 
 
+@dataclass(frozen=True, eq=False)
+class _Worker:
+    """A worker as the server knows it."""
+
+    connection: Connection
+    pid: int
+
+    def end(self) -> int:
+        """Let go of a worker that has ended, or is about to; give its exit code."""
+        self.connection.close()
+        _, status = os.waitpid(self.pid, 0)
+        return os.waitstatus_to_exitcode(status)
+
+
 def _serve(line: Connection, of_parent: Connection) -> None:
-    """Fork a worker for each task that comes in, until the main process wants no more."""
+    """Hand each task that comes in to a worker, until the main process wants no more."""
     of_parent.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     import_module(_PRELOAD)
-    tasks: dict[Connection, tuple[int, int]] = {}
+    busy: dict[Connection, tuple[int, _Worker]] = {}
+    idle: list[_Worker] = []
     try:
         while True:
-            for ready in wait([line, *tasks]):
+            for ready in wait([line, *busy]):
                 if ready is line:
                     number, task = line.recv()
-                    ours, theirs = Pipe(duplex=False)
-                    tasks[ours] = (number, _fork(_work, theirs, task, line))
-                    theirs.close()
+                    worker = idle.pop() if idle else _fork_worker(line)
+                    busy[worker.connection] = number, worker
+                    with suppress(BrokenPipeError):  # it has died: that is seen when it is heard
+                        worker.connection.send_bytes(task)
                 elif isinstance(ready, Connection):
-                    line.send(_end(ready, *tasks.pop(ready)))
+                    number, worker = busy.pop(ready)
+                    report = _hear(number, worker)
+                    if report.is_good:
+                        idle.append(worker)
+                    line.send(report)
     except (EOFError, OSError):  # that is how the main process says so, or how it dies
-        for _, pid in tasks.values():
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+        for worker in [*idle, *(worker for _, worker in busy.values())]:
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.end()
 
 
-def _end(connection: Connection, number: int, pid: int) -> Report:
-    """Let go of a worker that has something to say, or has died."""
+def _fork_worker(line: Connection) -> _Worker:
+    ours, theirs = Pipe()
+    pid = _fork(_work, theirs, line, ours)
+    theirs.close()
+    return _Worker(ours, pid)
+
+
+def _hear(number: int, worker: _Worker) -> Report:
+    """Hear what a worker has to say, or see that it has died."""
     try:
-        report = Report(number=number, traceback=connection.recv())
-    except EOFError:
-        report = None
-    connection.close()
-    _, status = os.waitpid(pid, 0)
-    return report or Report(number=number, exit_code=os.waitstatus_to_exitcode(status))
+        report = Report(number=number, traceback=worker.connection.recv())
+    except (EOFError, ConnectionResetError):
+        return Report(number=number, exit_code=worker.end())
+    if not report.is_good:
+        worker.end()
+    return report
 
 
-def _work(connection: Connection, task: bytes, line: Connection) -> None:
-    """Run one node; send its traceback, or None."""
-    line.close()
+def _work(connection: Connection, *of_server: Connection) -> None:
+    """Run one node after the other; send None for each, or the traceback of the first failure."""
+    for other in of_server:
+        other.close()
     _die_with_parent()
     _forget_secrets()
     traceback = None
+    with suppress(EOFError):  # there is no server any more
+        while traceback is None:
+            traceback = _run(connection.recv_bytes())
+            connection.send(traceback)
+
+
+def _run(task: bytes) -> list[str] | None:
     try:
         node, updatehash, cwd, level = pickle.loads(task)
         quiet_nipype(level)
         os.chdir(cwd)
         node.run(updatehash=updatehash)
     except BaseException:
-        traceback = format_exception(*sys.exc_info())
-    connection.send(traceback)
+        return format_exception(*sys.exc_info())
+    return None
 
 
 def _forget_secrets() -> None:
