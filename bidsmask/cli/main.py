@@ -70,10 +70,6 @@ def _run_level(options: argparse.Namespace) -> int:
     settings: Settings = options.settings
     check_folders(settings)
     prepare(settings.work_dir, threads=settings.execution.omp_nthreads)
-    if _needs_workers(options):
-        from bidsmask.workflows.worker import start_server
-
-        start_server()  # it imports what workers need while the dataset is indexed
     from bidsmask.cli.console import announce, make_console
 
     console = make_console()
@@ -94,9 +90,9 @@ def _garbage_kept() -> Iterator[None]:
 
 
 def _needs_workers(options: argparse.Namespace) -> bool:
-    level = options.settings.analysis_level
+    other_plugin = options.settings.execution.plugin_file is not None
     computes = not (options.dry_run or options.reports_only or options.boilerplate_only)
-    return level == "participant" and computes
+    return computes and not other_plugin
 
 
 def _participant(settings: Settings, console: Console, options: argparse.Namespace) -> int:
@@ -106,9 +102,11 @@ def _participant(settings: Settings, console: Console, options: argparse.Namespa
         from bidsmask.analysis.plan import make_plan
         from bidsmask.cli.console import progress, say_plan, say_summary
         from bidsmask.workflows.participant import dataset_links, n_procs, run_participants
-        from bidsmask.workflows.worker import quiet_nipype
+        from bidsmask.workflows.worker import quiet_nipype, start_server
 
         quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")
+        if _needs_workers(options):
+            start_server()  # while there is one thread, and before what workers do not need
         links = dataset_links(settings)
         plan = heed_earlier_outputs(make_plan(settings), settings.output_dir, links)
     say_plan(console, plan)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nipype.interfaces.base import File, SimpleInterface, TraitedSpec, traits
+from nipype.interfaces.base import File, SimpleInterface, traits
 
 from bidsmask._version import __version__
 from bidsmask.analysis import steps
@@ -20,6 +20,7 @@ from bidsmask.columns.regions import PlacedLabels, load_labels, place_labels
 from bidsmask.dataset.confounds import Confounds, load_confounds
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import load_mask
+from bidsmask.workflows.specs import TraitedSpec
 
 
 class LoadConfounds(SimpleInterface):
