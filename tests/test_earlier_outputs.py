@@ -251,7 +251,6 @@ def done(original, tmp_path_factory):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--statistic", "median"), r"statistic=mean \(now median\)"),
         (("--smoothing-fwhm", "6"), r"smoothing_fwhm_mm=0 \(now 6\)"),
         (("--min-coverage", "0.7"), r"min_coverage=0.5 \(now 0.7\)"),
         (("--censor-output", "drop"), r"censor_output=na \(now drop\)"),
@@ -276,6 +275,16 @@ def test_other_settings_say_what_they_replace(done, options, words):
     assert done.results() == before
 
 
+@pytest.mark.parametrize(
+    "options", [("--statistic", "median"), ("--statistic", "median", "mean"), ("--fisher-z",)]
+)
+def test_what_has_names_of_its_own_replaces_nothing(done, options):
+    exit_code, said = done.ask(*options, "--dry-run")
+    assert exit_code == 0, said
+    assert "replaces" not in said
+    assert "stays as it was made" in said
+
+
 def test_what_was_said_is_logged_and_said_once(world):
     one = ["--participant-label", "01"]
     assert world.ask(*one)[0] == 0
@@ -285,9 +294,10 @@ def test_what_was_said_is_logged_and_said_once(world):
     assert exit_code == 0, said
     (line,) = re.findall(r"sub-01\S*: replaces .*", said)
     assert re.search(
-        r"stat-mean desc-simple\) stays as it was made.*2 files, such as sub-01", said
+        r"stat-mean desc-simple.*\) stays as it was made.*4 files, such as sub-01", said
     )
-    assert "statistic=mean, smoothing_fwhm_mm=0 (now median, 6)" in line
+    assert "smoothing_fwhm_mm=0 (now 6)" in line
+    assert "statistic" not in line
     (log,) = world.out.glob("logs/*/warnings.txt")
     assert line in log.read_text()
     assert "replaces" not in world.ask(*options)[1]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from bidsmask.analysis.outputs import expected_tables
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.dataset.entities import Entities, parse_name
 from bidsmask.dataset.listing import some_of
@@ -29,11 +30,11 @@ from bidsmask.derivatives.record import (
 )
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import ReplacementError
-from bidsmask.numerics.connectivity import MEASURES
 
-_IN_FILE_NAMES = frozenset(["measures"])
+_IN_FILE_NAMES = frozenset(["measures", "statistics", "fisher_z"])
 """Settings that never replace anything: what they choose has names of its own."""
 
+_OF_STATISTICS = ("timeseries", "relmat")
 _SHARED_BY_SPACES = ("design", "outliers")
 _OWN_LABEL = "bidsmask"
 _ATLAS = ("atlas", "seg", "scale")
@@ -228,11 +229,9 @@ def _is_written_again(name: str, plan: RunPlan) -> bool:
     strategies = {strategy.name for strategy in plan.strategies}
     if entities.get("desc", _OWN_LABEL) not in {_OWN_LABEL, *strategies}:
         return False
-    stats: dict[str, set[str]] = {
-        "timeseries": {plan.statistic},
-        "relmat": {MEASURES[name].stat for name in plan.measures},
-    }
-    return parsed.suffix not in stats or entities.get("stat") in stats[parsed.suffix]
+    if parsed.suffix not in _OF_STATISTICS:
+        return True
+    return Path(name).with_suffix(".tsv") in expected_tables(plan)
 
 
 def _atlases(plan: RunPlan) -> list[Entities]:

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from bidsmask._typing import Array, FloatArray
+from bidsmask.analysis.kinds import kind_of
 from bidsmask.analysis.plan import RunPlan
-from bidsmask.analysis.steps import RunValues
+from bidsmask.analysis.store import RunValues
+from bidsmask.analysis.words import statistic_words
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
@@ -52,7 +54,7 @@ def _draw_atlases(
     reference = load_volume(boldref) if boldref else _mean_image(values)
     background = "BOLD reference" if boldref else "mean of the run"
     for atlas, placed, coverage in zip(plan.atlases, values.placed, values.coverage, strict=True):
-        names = list(coverage.table["Node"])
+        names = coverage.names
         lost = coverage.table["index"][~coverage.usable]
         n_lost = len(lost)
         yield (
@@ -61,7 +63,7 @@ def _draw_atlases(
                 title=f"{atlas.name} on the {background}",
                 caption=f"{len(names)} regions on the grid of the run; {n_lost} without a signal.",
                 alt=f"Slices of the {background} with the outlines of {len(names)} regions",
-                image=_image_name(plan, "dseg", atlas, desc="outline"),
+                image=_image_name(plan, kind_of(atlas).suffix, atlas, desc="outline"),
             ),
             figures.atlas_outline(
                 reference, placed.labels, placed.grid.affine, lost_ids=set(lost.tolist())
@@ -72,12 +74,14 @@ def _draw_atlases(
                 key=f"coverage.{atlas.name}",
                 title=f"Coverage of {atlas.name}",
                 caption="Share of each region inside the brain mask; "
-                f"below {plan.min_coverage:.0%} a region is n/a.",
+                f"below {plan.coverage.min_coverage:.0%} a region is n/a.",
                 alt=f"Coverage of {len(names)} regions, sorted; {n_lost} have no signal",
                 image=_image_name(plan, "bold", atlas, stat="coverage"),
             ),
             figures.coverage(
-                coverage.table["coverage"].to_numpy(), names=names, min_coverage=plan.min_coverage
+                coverage.table["coverage"].to_numpy(),
+                names=names,
+                min_coverage=plan.coverage.min_coverage,
             ),
         )
 
@@ -166,31 +170,34 @@ def _draw_strategy(
     for place, (atlas, coverage) in enumerate(zip(plan.atlases, values.coverage, strict=True)):
         if not coverage.usable.any():
             continue
-        names, networks = list(coverage.table["Node"]), _networks(atlas)
+        names, networks = coverage.names, _networks(atlas)
+        first = statistic_words(plan.statistics_of(atlas)[0])
         what = f"{atlas.name}, {strategy.name}"
         yield (
             Figure(
                 key=f"region_signals.{strategy.name}.{atlas.name}",
                 title=f"Region time series: {what}",
-                caption=f"{int(coverage.usable.sum())} of {len(names)} regions, z-scored.",
+                caption=f"The {first} over {int(coverage.usable.sum())} of {len(names)} regions, "
+                "z-scored.",
                 alt=f"Time series of {len(names)} regions as the rows of an image",
                 image=_image_name(plan, "timeseries", atlas, desc=strategy.name),
             ),
             figures.region_signals(
-                cleaned.rows_for(cleaned.signals[place], "na"),
+                cleaned.rows_for(cleaned.signals[place][0], "na"),
                 names=names,
                 networks=networks,
                 t_r=plan.t_r,
                 sample_mask=cleaned.sample_mask,
             ),
         )
-        for name in plan.measures:
+        for name in plan.connectivity.measures:
             measure = MEASURES[name]
             yield (
                 Figure(
                     key=f"connectivity.{strategy.name}.{atlas.name}.{name}",
                     title=f"{name.capitalize()}: {what}",
-                    caption=f"{measure.description}, over the kept volumes.",
+                    caption=f"{measure.description} of the {first} over each region, in the kept "
+                    "volumes.",
                     alt=f"Matrix of {len(names)} by {len(names)} regions",
                     image=_image_name(
                         plan, "relmat", atlas, stat=measure.stat, desc=strategy.name

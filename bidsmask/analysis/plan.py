@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bidsmask._version import __version__
+from bidsmask.analysis.kinds import kind_of
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.index import find_runs
@@ -17,7 +18,14 @@ from bidsmask.dataset.templates import template_homes
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import AtlasError, RunError, SettingsError
 from bidsmask.images.stream import BoldStream
-from bidsmask.settings import CensorOutput, Settings, Statistic
+from bidsmask.settings import (
+    CleaningSettings,
+    ConnectivitySettings,
+    CoverageSettings,
+    ExtractionSettings,
+    Settings,
+    decided,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +51,19 @@ class RunPlan:
     voxel_bytes: int = field(repr=False, compare=False)
     atlases: tuple[Atlas, ...]
     strategies: tuple[Strategy, ...]
-    measures: tuple[str, ...]
-    statistic: Statistic
-    smoothing_fwhm_mm: float
-    min_coverage: float
-    censor_output: CensorOutput
+    extraction: ExtractionSettings
+    coverage: CoverageSettings
+    cleaning: CleaningSettings
+    connectivity: ConnectivitySettings
     outputs_are_missing: bool = field(default=False, repr=False, compare=False)
     reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
+
+    def statistics_of(self, atlas: Atlas) -> tuple[str, ...]:
+        """What is taken over the regions of an atlas, by labels of ``stat``.
+
+        Connectivity is of the first.
+        """
+        return kind_of(atlas).statistics(self.extraction)
 
     @property
     def decisive(self) -> dict[str, object]:
@@ -58,6 +72,7 @@ class RunPlan:
         The same in another folder: no path is part of it. What has a name of its own in file
         names (an atlas, a strategy) stands under that name.
         """
+        sections = (self.extraction, self.coverage, self.cleaning, self.connectivity)
         return {
             "version": __version__,
             "metadata": self.run.metadata,
@@ -65,11 +80,7 @@ class RunPlan:
             "n_volumes": self.n_volumes,
             "shape": self.shape,
             "affine": self.affine,
-            "measures": self.measures,
-            "min_coverage": self.min_coverage,
-            "censor_output": self.censor_output,
-            "statistic": self.statistic,
-            "smoothing_fwhm_mm": self.smoothing_fwhm_mm,
+            **{name: value for section in sections for name, value in decided(section).items()},
             **{
                 str(Entities(atlas.entities)): {"sha256": atlas.sha256, "lut": atlas.lut}
                 for atlas in self.atlases
@@ -196,11 +207,10 @@ def _plan_run(
         voxel_bytes=stream.dtype.itemsize,
         atlases=atlases,
         strategies=strategies,
-        measures=settings.connectivity.connectivity,
-        statistic=settings.extraction.statistic,
-        smoothing_fwhm_mm=settings.extraction.smoothing_fwhm_mm,
-        min_coverage=settings.extraction.min_coverage,
-        censor_output=settings.cleaning.censor_output,
+        extraction=settings.extraction,
+        coverage=settings.coverage,
+        cleaning=settings.cleaning,
+        connectivity=settings.connectivity,
     )
 
 

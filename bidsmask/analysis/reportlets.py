@@ -10,7 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from bidsmask.analysis.plan import RunPlan
-from bidsmask.analysis.steps import CleanedRun, Coverage, RunValues, run_quality, run_warnings
+from bidsmask.analysis.steps import run_quality, run_warnings
+from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
+from bidsmask.analysis.words import (
+    Said,
+    connectivity_words,
+    extraction_words,
+    rows_words,
+    strategy_words,
+)
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
@@ -84,7 +92,7 @@ def run_section(values: RunValues, plan: RunPlan, drawn: tuple[Figure, ...]) -> 
     return RunSection(
         name=plan.run.name,
         title=_title(plan),
-        facts=_facts(plan, quality),
+        facts=(*_facts(plan, quality), *_as_facts(_done(plan))),
         files=_files(plan),
         warnings=(
             *run_warnings(values, plan),
@@ -125,6 +133,13 @@ def _facts(plan: RunPlan, quality: dict[str, float]) -> tuple[Fact, ...]:
         "Correlation of FD and DVARS": _measure(quality["fd_dvars_correlation"]),
     }
     return tuple(Fact(label=label, value=value) for label, value in facts.items())
+
+
+def _done(plan: RunPlan) -> Iterable[Said]:
+    """Say what was done with the run whatever the strategy."""
+    yield from extraction_words(plan.extraction, plan.coverage, plan.extraction.statistics)
+    yield connectivity_words(plan.connectivity, plan.extraction.statistics)
+    yield rows_words(plan.cleaning.censor_output)
 
 
 def _product(sizes: Iterable[float]) -> str:
@@ -174,7 +189,7 @@ def _strategy_summary(
     return StrategySummary(
         name=strategy.name,
         description=strategy.description,
-        settings=_settings(strategy),
+        settings=_as_facts(strategy_words(strategy)),
         columns=confounds.columns,
         filled=confounds.filled,
         ledger=LedgerSummary(strategy=strategy.name, **asdict(cleaned.ledger)),
@@ -182,41 +197,8 @@ def _strategy_summary(
     )
 
 
-def _settings(strategy: Strategy) -> tuple[Fact, ...]:
-    cleaning, censoring = strategy.cleaning, strategy.censoring
-    facts = {
-        "Detrending": "mean and straight line" if cleaning.detrend else "none",
-        "Temporal filter": _filter_words(strategy),
-        "Standardisation": {
-            "zscore": "z-score (sample SD)",
-            "psc": "percent signal change",
-            "none": "none",
-        }[cleaning.standardize],
-        "Volumes left out at the start": "those flagged by fMRIPrep"
-        if censoring.dummy_scans == "auto"
-        else str(censoring.dummy_scans),
-        "Censored above": _censoring_words(strategy),
-    }
-    return tuple(Fact(label=label, value=value) for label, value in facts.items())
-
-
-def _filter_words(strategy: Strategy) -> str:
-    cleaning = strategy.cleaning
-    if cleaning.filter == "none":
-        return "none"
-    low = f"{cleaning.high_pass_hz:g} Hz" if cleaning.high_pass_hz else "0"
-    high = f"{cleaning.low_pass_hz:g} Hz" if cleaning.low_pass_hz else "Nyquist"
-    return f"{cleaning.filter}, {low} to {high}"
-
-
-def _censoring_words(strategy: Strategy) -> str:
-    censoring = strategy.censoring
-    limits = []
-    if censoring.fd_threshold_mm is not None:
-        limits.append(f"FD {censoring.fd_threshold_mm:g} mm")
-    if censoring.std_dvars_threshold is not None:
-        limits.append(f"standardised DVARS {censoring.std_dvars_threshold:g}")
-    return ", ".join(limits) or "no threshold"
+def _as_facts(said: Iterable[Said]) -> tuple[Fact, ...]:
+    return tuple(Fact(label=each.label, value=each.value) for each in said)
 
 
 def _measure(value: float, unit: str = "") -> str:

@@ -4,9 +4,10 @@ import numpy as np
 
 from bidsmask._typing import BoolArray, FloatArray
 from bidsmask.numerics.censoring import interpolate_censored
+from bidsmask.vocabulary import CensorOutput
 
 
-def rows_for(columns: FloatArray, sample_mask: BoolArray, how: str) -> FloatArray:
+def rows_for(columns: FloatArray, sample_mask: BoolArray, how: CensorOutput) -> FloatArray:
     """Give columns of the kept volumes the rows that the output wants.
 
     Parameters
@@ -35,6 +36,6 @@ def rows_for(columns: FloatArray, sample_mask: BoolArray, how: str) -> FloatArra
     return interpolate_censored(rows, sample_mask) if how == "interpolate" else rows
 
 
-def n_rows(sample_mask: BoolArray, how: str) -> int:
+def n_rows(sample_mask: BoolArray, how: CensorOutput) -> int:
     """Count the rows that `rows_for` gives."""
     return int(np.count_nonzero(sample_mask)) if how == "drop" else sample_mask.size

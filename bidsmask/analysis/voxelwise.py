@@ -21,6 +21,7 @@ from bidsmask.numerics.cleaning import VALUES_AT_ONCE, Cleaner
 from bidsmask.numerics.connectivity import correlation_with
 from bidsmask.numerics.smooth import SmoothingInside
 from bidsmask.numerics.threads import in_order
+from bidsmask.vocabulary import CensorOutput
 
 _BLOCKS_AT_ONCE = 16
 """Of as many columns as the cleaner takes: a disk likes to be asked for 64 kB of a row."""
@@ -32,7 +33,7 @@ def clean_voxels(
     out: Signals,
     *,
     covered: BoolArray,
-    how: str = "na",
+    how: CensorOutput = "na",
 ) -> None:
     """Clean the voxels of a run.
 

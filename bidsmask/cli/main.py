@@ -70,10 +70,6 @@ def _run_level(options: argparse.Namespace) -> int:
     settings: Settings = options.settings
     check_folders(settings)
     prepare(settings.work_dir, threads=settings.execution.omp_nthreads)
-    if _needs_workers(options):
-        from bidsmask.workflows.worker import start_server
-
-        start_server()  # it imports what workers need while the dataset is indexed
     from bidsmask.cli.console import announce, make_console
 
     console = make_console()
@@ -94,20 +90,23 @@ def _garbage_kept() -> Iterator[None]:
 
 
 def _needs_workers(options: argparse.Namespace) -> bool:
-    level = options.settings.analysis_level
-    return level == "participant" and not (options.dry_run or options.reports_only)
+    other_plugin = options.settings.execution.plugin_file is not None
+    computes = not (options.dry_run or options.reports_only or options.boilerplate_only)
+    return computes and not other_plugin
 
 
 def _participant(settings: Settings, console: Console, options: argparse.Namespace) -> int:
     with _garbage_kept():
         from bidsmask.analysis.earlier import heed_earlier_outputs
-        from bidsmask.analysis.page import write_reports
+        from bidsmask.analysis.page import write_methods, write_reports
         from bidsmask.analysis.plan import make_plan
         from bidsmask.cli.console import progress, say_plan, say_summary
         from bidsmask.workflows.participant import dataset_links, n_procs, run_participants
-        from bidsmask.workflows.worker import quiet_nipype
+        from bidsmask.workflows.worker import quiet_nipype, start_server
 
         quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")
+        if _needs_workers(options):
+            start_server()  # while there is one thread, and before what workers do not need
         links = dataset_links(settings)
         plan = heed_earlier_outputs(make_plan(settings), settings.output_dir, links)
     say_plan(console, plan)
@@ -115,6 +114,10 @@ def _participant(settings: Settings, console: Console, options: argparse.Namespa
         from bidsmask.cli.dry_run import show_plan
 
         return show_plan(plan, n_procs=n_procs(settings))
+    if options.boilerplate_only:
+        write_methods(settings, plan)
+        console.print(f"  {settings.output_dir / 'logs' / 'CITATION.md'}", markup=False)
+        return 0
     if options.reports_only:
         for report in write_reports(settings, plan):
             console.print(f"  {report}", markup=False)

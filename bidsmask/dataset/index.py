@@ -25,14 +25,10 @@ from bidsmask.dataset.listing import (
     some_of,
 )
 from bidsmask.dataset.runs import BoldRun, read_run
-from bidsmask.dataset.selection import NATIVE_SPACES, Selection, agrees, labels_of
+from bidsmask.dataset.selection import Selection, agrees, labels_of
 from bidsmask.dataset.sidecars import Folders, read_json
 from bidsmask.errors import DatasetError, NoInputError, SidecarError
-
-INDIVIDUAL_SPACES = frozenset(
-    ["T1w", "T2w", "anat", "fsnative", "individual", "orig", "sbref", "scanner", "session"]
-).union(NATIVE_SPACES)
-"""Spaces of one brain. Any other label of ``space`` is taken for that of a template."""
+from bidsmask.vocabulary import NATIVE_SPACES
 
 SURFACE_SPACES = re.compile(r"fsaverage.*|fsLR|onavg.*")
 """Templates without voxels."""
@@ -272,7 +268,7 @@ def _tier(file: _File) -> int:
     space = file.get("space")
     if space is None:
         return 2
-    return int(space in INDIVIDUAL_SPACES or SURFACE_SPACES.fullmatch(space) is not None)
+    return int(space in NATIVE_SPACES or SURFACE_SPACES.fullmatch(space) is not None)
 
 
 def _combined_echoes(files: list[_File], notes: list[str]) -> list[_File]:

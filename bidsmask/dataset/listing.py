@@ -26,6 +26,18 @@ from bidsmask.errors import BidsmaskError, DatasetError, OutputError, SettingsEr
 
 _DATABASE = "layout_index.sqlite"  # as pybids calls it
 _BOLD_NAME = re.compile(r"(?!\.).*_bold\.nii(\.gz)?")
+_ALL_ENTITIES = ["bids", "derivatives"]
+_ASKED_FOR = [
+    {
+        "name": "bold",
+        "entities": [
+            {"name": "suffix", "pattern": r"_([a-zA-Z0-9+]+)\.[^/]+$"},
+            {"name": "extension", "pattern": r"[^./](\.[^/]+)$"},
+        ],
+    }
+]
+"""What pybids reads in a name. An index that is kept has all entities, for others to use."""
+
 _NO_BOLD_IN = frozenset(["anat", "figures", "log", "logs", "fmap", "dwi", "surf"])
 
 
@@ -185,7 +197,7 @@ def _new_layout(root: Path, place: re.Pattern[str], database: Path | None) -> An
     return BIDSLayout(
         root,
         validate=False,
-        config=["bids", "derivatives"],
+        config=_ALL_ENTITIES if database else _ASKED_FOR,
         database_path=database,
         indexer=indexer,
     )

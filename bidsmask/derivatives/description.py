@@ -97,7 +97,7 @@ def write_dataset_files(
     """
     source = _read_description(source_root)
     with _locked(output_dir):
-        before = _own_description(output_dir)
+        before = own_description(output_dir)
         known_links = {**before.get("DatasetLinks", {}), **dataset_links(output_dir, links)}
         description = describe_dataset(source, version=version, links=known_links)
         if (output_dir / "CITATION.cff").exists():
@@ -163,7 +163,7 @@ def known_links(output_dir: Path) -> dict[str, str]:
     OutputError
         If the folder is the dataset of another program.
     """
-    return dict(_own_description(output_dir).get("DatasetLinks", {}))
+    return dict(own_description(output_dir).get("DatasetLinks", {}))
 
 
 def bids_uri(path: Path, output_dir: Path, links: Mapping[str, str | Path]) -> str:
@@ -236,8 +236,14 @@ def _read_description(root: Path) -> dict[str, Any]:
     return content
 
 
-def _own_description(output_dir: Path) -> dict[str, Any]:
-    """Read what an earlier job wrote; refuse what is not ours."""
+def own_description(output_dir: Path) -> dict[str, Any]:
+    """Read what an earlier job wrote; nothing if none has.
+
+    Raises
+    ------
+    OutputError
+        If the output is the dataset of another program.
+    """
     try:
         description = _read_description(output_dir)
     except DatasetError as error:

@@ -5,9 +5,11 @@ A run is done when its completion record, which is written last, agrees with its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
@@ -22,13 +24,35 @@ from bidsmask.derivatives.record import (
     sha256,
     write_record,
 )
-from bidsmask.derivatives.run_result import RunResult
-from bidsmask.derivatives.tables import Content, outputs
 from bidsmask.derivatives.writing import write_bytes, write_json, write_table
+
+Content = pd.DataFrame | dict[str, Any] | bytes
+"""A table, a sidecar, or an image."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunFiles:
+    """What is to be written of one run.
+
+    Parameters
+    ----------
+    run : BoldRun
+    version : str
+        Of bidsmask.
+    labels : mapping from label to meaning
+        Those of ``desc-`` in the names of the files.
+    files : iterable of (name relative to the output dataset, content)
+        Gone through once; each content may be made when it is asked for.
+    """
+
+    run: BoldRun
+    version: str
+    labels: Mapping[str, str]
+    files: Iterable[tuple[Path, Content]]
 
 
 def write_run(
-    result: RunResult,
+    result: RunFiles,
     output_dir: Path,
     *,
     links: Mapping[str, str | Path],
@@ -41,7 +65,7 @@ def write_run(
 
     Parameters
     ----------
-    result : RunResult
+    result : RunFiles
     output_dir : Path
         Dataset to write.
     links : mapping from name to root
@@ -62,12 +86,10 @@ def write_run(
         If a file cannot be written.
     """
     written = []
-    for name, content in outputs(result, output_dir, links):
+    for name, content in result.files:
         _write(output_dir / name, content, within=output_dir)
         written.append(name)
-    describe_labels(
-        output_dir, {used.strategy.name: used.strategy.description for used in result.strategies}
-    )
+    describe_labels(output_dir, result.labels)
     record = RunRecord(
         run=result.run.name,
         version=result.version,

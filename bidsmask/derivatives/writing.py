@@ -15,14 +15,16 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import groupby
 from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bidsmask.derivatives.digits import float_rows
 from bidsmask.errors import OutputError, StorageError
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 MISSING = "n/a"
 """How BIDS writes a value that is not there."""
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _TEMPORARY = ".bidsmask-{name}-{token}.tmp"
 _IS_TEMPORARY = re.compile(r"\.bidsmask-[0-9a-f]{12}-[0-9a-f]{12}\.tmp")
 
@@ -143,9 +146,9 @@ def write_table(path: Path, table: pd.DataFrame, *, within: Path | None = None) 
     header = [_text_cell(name) for name in table.columns]
     if len(set(header)) < len(header):
         raise ValueError(f"{path}: two columns of the table have the same name.")
-    columns = [_cells(column) for _, column in table.items()]
-    rows = [header, *zip(*columns, strict=True)]
-    write_text(path, "".join("\t".join(row) + "\n" for row in rows), within=within)
+    parts = [_rows(table, columns) for columns in _alike(table)]
+    rows = ["\t".join(header), *map("\t".join, zip(*parts, strict=True))]
+    write_text(path, "".join(row + "\n" for row in rows), within=within)
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -178,7 +181,7 @@ def safe_text(text: str) -> str:
     >>> safe_text("LH_Vis_1"), safe_text("=HYPERLINK(A1)"), safe_text("left\tright")
     ('LH_Vis_1', "'=HYPERLINK(A1)", 'left right')
     """
-    text = re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", " ", text)
+    text = _CONTROL.sub(" ", text)
     if text.lstrip().startswith(("=", "+", "-", "@")):
         return "'" + text
     return text if text.strip() else MISSING
@@ -323,11 +326,31 @@ def _plain_number(value: object) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be written as JSON.")
 
 
+def _alike(table: pd.DataFrame) -> Iterator[slice]:
+    """Split the columns: neighbours that hold floats of one type together, the others alone."""
+    start = 0
+    for kind, run in groupby(table.dtypes):
+        stop = start + len(list(run))
+        width = stop - start if _holds_floats(kind) else 1
+        yield from (slice(first, first + width) for first in range(start, stop, width))
+        start = stop
+
+
+def _holds_floats(kind: Any) -> bool:
+    return isinstance(kind, np.dtype) and kind.kind == "f"
+
+
+def _rows(table: pd.DataFrame, columns: slice) -> list[str]:
+    """Texts of the rows of some columns that belong together."""
+    if _holds_floats(table.dtypes.iloc[columns.start]):
+        return float_rows(table.iloc[:, columns].to_numpy(), MISSING)
+    return _cells(table.iloc[:, columns.start])
+
+
 def _cells(column: pd.Series[Any]) -> list[str]:
     values = column.to_numpy()
-    if values.dtype.kind == "f":
-        cells: list[str] = np.where(np.isnan(values), MISSING, values.astype("U32")).tolist()
-        return cells
+    if values.dtype.kind == "f":  # of a type of pandas' own
+        return float_rows(values[:, np.newaxis], MISSING)
     if values.dtype.kind == "b":
         values = values.astype(np.int8)
     if values.dtype.kind in "iu":

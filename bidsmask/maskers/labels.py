@@ -16,7 +16,8 @@ from bidsmask.maskers.base import Masker, mask_of
 from bidsmask.maskers.naming import region_table
 from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, warn
 from bidsmask.maskers.parameters import check_choice
-from bidsmask.numerics.projections.regions import Projection, Statistic
+from bidsmask.numerics.projections.regions import Projection
+from bidsmask.vocabulary import Statistic
 
 NONE_LEFT = "No label left after {}."
 

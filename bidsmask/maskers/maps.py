@@ -1,6 +1,6 @@
 """One column for each map of weights, such as a network of an ICA."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 
@@ -17,10 +17,9 @@ from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, warn
 from bidsmask.maskers.parameters import check_choice
 from bidsmask.numerics.projections.map_weights import MapWeights
 from bidsmask.numerics.projections.regions import Projection
+from bidsmask.vocabulary import MapsStatistic
 
 NONE_LEFT = "No map left after {}."
-
-STRATEGIES = ("least_squares", "weighted_mean")
 
 
 class NiftiMapsMasker(Masker):
@@ -184,7 +183,7 @@ class NiftiMapsMasker(Masker):
     # Fitting
 
     def _fit(self, series: Series | None, imgs: Any) -> None:
-        check_choice("strategy", self.strategy, STRATEGIES)
+        check_choice("strategy", self.strategy, get_args(MapsStatistic))
         check_choice("resampling_target", self.resampling_target, ("data", "mask", "maps", None))
         if self.maps_img is None:
             raise ValueError("'maps_img' is None; the masker needs an image of maps.")

@@ -14,7 +14,8 @@ from bidsmask.images.series import Series
 from bidsmask.images.volumes import mask_on
 from bidsmask.maskers.base import Masker, mask_of
 from bidsmask.maskers.parameters import check_choice, is_number
-from bidsmask.numerics.projections.regions import Projection, Statistic
+from bidsmask.numerics.projections.regions import Projection
+from bidsmask.vocabulary import Statistic
 
 
 class NiftiSpheresMasker(Masker):

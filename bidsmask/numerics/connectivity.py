@@ -39,8 +39,9 @@ class Measure:
         Whether the diagonal says something about the data (a variance, say).
     symmetric : bool
         Whether the matrix equals its transpose.
-    bounded : bool
-        Whether values lie between -1 and 1, so that Fisher's z applies.
+    z_stat : str or None
+        The same label for Fisher's z of it; None where that does not apply, because values do not
+        lie between -1 and 1.
     function : callable
         Signals (T, P) to matrix (P, P).
     """
@@ -50,7 +51,7 @@ class Measure:
     description: str
     valid_diagonal: bool
     symmetric: bool
-    bounded: bool
+    z_stat: str | None
     function: Callable[[FloatArray], FloatArray]
 
 
@@ -322,7 +323,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
                 description="Pearson's correlation",
                 valid_diagonal=False,
                 symmetric=True,
-                bounded=True,
+                z_stat="fisherz",
                 function=correlation,
             ),
             Measure(
@@ -331,25 +332,25 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
                 description="Sample covariance (divided by the number of volumes minus 1)",
                 valid_diagonal=True,
                 symmetric=True,
-                bounded=False,
+                z_stat=None,
                 function=covariance,
             ),
             Measure(
                 name="partial-correlation",
                 stat="partialcorrelation",
-                description="Correlation of two regions given all the others",
+                description="Partial correlation given all other regions",
                 valid_diagonal=False,
                 symmetric=True,
-                bounded=True,
+                z_stat="partialfisherz",
                 function=partial_correlation,
             ),
             Measure(
                 name="precision",
                 stat="precision",
-                description="Inverse of the sample covariance, without shrinkage",
+                description="Precision (the inverse of the sample covariance, without shrinkage)",
                 valid_diagonal=True,
                 symmetric=True,
-                bounded=False,
+                z_stat=None,
                 function=precision,
             ),
         )

@@ -2,9 +2,8 @@
 
 nipype's MultiProc keeps a pool of workers and waits for ever for one that the kernel has killed
 (out of memory); the workers of a killed parent live on. `IsolatingPlugin` sits on the same plugin
-interface but gives every node a process of its own: a death is seen at once and blamed on the
-right node, which gets a second try when nothing else is running; and a worker dies with its
-parent.
+interface, but gives a process one node at a time: a death is seen at once and blamed on the right
+node, which gets a second try when nothing else is running; and a worker dies with its parent.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ import gc
 import logging
 import re
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from nipype import config as nipype_config
 from nipype.pipeline import engine as pe
+from nipype.pipeline.engine.utils import topological_sort
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
-from bidsmask.workflows.worker import start_server, work
+from bidsmask._typing import IntArray
+from bidsmask.workflows.worker import Report, start_server
 
 POLL_SECONDS = 0.2
 """How often other plugins look for finished nodes; nipype's 2 s dominate small workflows."""
@@ -198,82 +197,95 @@ def _configure(
 
 @dataclass
 class _Task:
-    """A node in a worker of its own; without a worker it waits for its second try."""
+    """A node that was given to a worker, or waits for its second try."""
 
     node: Any
     updatehash: bool
-    worker: tuple[ForkServerProcess, Connection] | None
+    is_running: bool = True
+    report: Report | None = None
     second_try: bool = False
 
-    def end(self) -> int | None:
-        """Let go of the worker; give its exit code."""
-        if self.worker is None:
-            return None
-        process, connection = self.worker
-        process.join()
-        connection.close()
-        self.worker = None
-        return process.exitcode
+
+class _Unfinished:
+    """How many nodes each node waits for, in the place of nipype's matrix of nodes x nodes.
+
+    nipype sums up that matrix, by columns, whenever it looks for nodes that are ready.
+    """
+
+    def __init__(self, graph: Any, nodes: Sequence[Any]) -> None:
+        number = {node: index for index, node in enumerate(nodes)}
+        self._counts = np.array([[graph.in_degree(node) for node in nodes]])
+        self._followers = [[number[after] for after in graph.successors(node)] for node in nodes]
+
+    def sum(self, axis: int) -> IntArray:
+        """Give the sums, of shape (1, nodes), that nipype asks for."""
+        return self._counts
+
+    def finish(self, index: int) -> None:
+        """Nobody waits for this node any more."""
+        self._counts[0, self._followers[index]] -= 1
 
 
 class IsolatingPlugin(MultiProcPlugin):
-    """nipype plugin: one process per node, deaths noticed, no orphans.
+    """nipype plugin: a process works on one node at a time, deaths noticed, no orphans.
 
-    Takes the ``plugin_args`` of nipype's MultiProc.
+    Takes the ``plugin_args`` of nipype's MultiProc. Knows no MapNode.
     """
 
     def __init__(self, plugin_args: dict[str, Any] | None = None) -> None:
         super().__init__(plugin_args=plugin_args)
         self.pool.shutdown()  # never used: MultiProc makes its pool in the constructor
-        self._context = start_server()
         self._tasks: dict[int, _Task] = {}
         self._level = logging.getLogger("nipype.workflow").level
 
     def close(self) -> None:
         """End every worker that is still running."""
-        for task in self._tasks.values():
-            if task.worker:
-                task.worker[0].kill()
-            task.end()
+        if any(task.is_running for task in self._tasks.values()):
+            start_server().close()
         self._tasks.clear()
+
+    def _generate_dependency_list(self, graph: Any) -> None:
+        """Number the nodes, and note which of them wait for others."""
+        self.procs, _ = topological_sort(graph)
+        self.depidx = _Unfinished(graph, self.procs)
+        self.proc_done = np.zeros(len(self.procs), dtype=bool)
+        self.proc_pending = np.zeros(len(self.procs), dtype=bool)
+        gc.freeze()  # the graph, too, which nipype has only now made
+
+    def _task_finished_cb(self, jobid: int, cached: bool = False) -> None:
+        if self._status_callback:
+            self._status_callback(self.procs[jobid], "end")
+        self.proc_pending[jobid] = False
+        self.depidx.finish(jobid)
 
     def _submit_job(self, node: Any, updatehash: bool = False) -> int:
         self._taskid += 1
-        self._tasks[self._taskid] = _Task(node, updatehash, self._start(node, updatehash))
+        self._tasks[self._taskid] = _Task(node, updatehash)
+        self._start(self._taskid)
         return int(self._taskid)
 
-    def _start(self, node: Any, updatehash: bool) -> tuple[ForkServerProcess, Connection]:
-        ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(
-            target=work, args=(theirs, node, updatehash, self._cwd, self._level)
+    def _start(self, taskid: int) -> None:
+        task = self._tasks[taskid]
+        task.is_running = True
+        start_server().start(
+            taskid, task.node, updatehash=task.updatehash, cwd=self._cwd, level=self._level
         )
-        process.start()
-        theirs.close()
-        return process, ours
 
     def _get_result(self, taskid: int) -> dict[str, Any] | None:
         task = self._tasks[taskid]
-        if task.worker is None:
-            self._try_again_alone(task)
+        if task.report is None:
+            if not task.is_running and not any(other.is_running for other in self._tasks.values()):
+                self._start(taskid)
             return None
-        _, connection = task.worker
-        if not connection.poll():
-            return None
-        try:
-            return {"result": None, "traceback": connection.recv()}
-        except EOFError:  # the worker died without a word
-            exitcode = task.end()
+        if task.report.exit_code is None:
+            return {"result": None, "traceback": task.report.traceback}
         if task.second_try:
-            return {"result": None, "traceback": [_obituary(exitcode)]}
-        task.second_try = True
+            return {"result": None, "traceback": [_obituary(task.report.exit_code)]}
+        task.report, task.second_try = None, True
         return None
 
-    def _try_again_alone(self, task: _Task) -> None:
-        if not any(other.worker for other in self._tasks.values()):
-            task.worker = self._start(task.node, task.updatehash)
-
     def _clear_task(self, taskid: int) -> None:
-        self._tasks.pop(taskid).end()
+        del self._tasks[taskid]
 
     def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
         """Submit what is ready, unless a second try needs the machine for itself; then sleep.
@@ -283,24 +295,35 @@ class IsolatingPlugin(MultiProcPlugin):
         n_started = np.count_nonzero(self.proc_done)
         if self._is_something_ready() and not any(t.second_try for t in self._tasks.values()):
             super()._send_procs_to_workers(updatehash=updatehash, graph=graph)
-        running = [task.worker[1] for task in self._tasks.values() if task.worker]
-        if running and np.count_nonzero(self.proc_done) == n_started:
-            wait(running, timeout=_WAIT_SECONDS)
+        if np.count_nonzero(self.proc_done) == n_started:
+            self._listen()
 
     def _is_something_ready(self) -> bool:
         if len(self._tasks) >= self.processors:
             return False
-        waits_for_nothing = np.asarray(self.depidx.sum(axis=0) == 0).ravel()
-        return bool(np.any(~self.proc_done & waits_for_nothing))
+        return bool(np.any(~self.proc_done & (self.depidx.sum(axis=0) == 0)))
+
+    def _listen(self) -> None:
+        """Sleep until a worker reports."""
+        if not any(task.is_running for task in self._tasks.values()):
+            return
+        try:
+            reports = start_server().reports(timeout=_WAIT_SECONDS)
+        except EOFError:  # all workers have died with the server
+            running = [number for number, task in self._tasks.items() if task.is_running]
+            reports = [Report(number=number, exit_code=-signal.SIGKILL) for number in running]
+        for report in reports:
+            self._tasks[report.number].report = report
+            self._tasks[report.number].is_running = False
 
     def _postrun_check(self) -> None:
         self.close()
 
 
-def _obituary(exitcode: int | None) -> str:
-    how = f"exit code {exitcode}"
-    if exitcode is not None and exitcode < 0:
-        how = f"signal {signal.Signals(-exitcode).name}"
+def _obituary(exit_code: int) -> str:
+    how = f"exit code {exit_code}"
+    if exit_code < 0:
+        how = f"signal {signal.Signals(-exit_code).name}"
     return (
         f"bidsmask.errors.WorkerError: The process that worked on this run died twice ({how}). "
         "If the machine or the job ran out of memory, lower --nprocs or ask for more memory.\n"

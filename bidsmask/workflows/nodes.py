@@ -7,25 +7,20 @@ recomputes.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nipype.interfaces.base import File, SimpleInterface, TraitedSpec, traits
+from nipype.interfaces.base import File, SimpleInterface, traits
 
 from bidsmask._version import __version__
 from bidsmask.analysis import steps
-from bidsmask.analysis.steps import CleanedRun, ExtractedRun, Matrices
-from bidsmask.columns.extract import extract
+from bidsmask.analysis.store import CleanedRun, ExtractedRun, gather, save_all
 from bidsmask.columns.regions import PlacedLabels, load_labels, place_labels
 from bidsmask.dataset.confounds import Confounds, load_confounds
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import load_mask
-from bidsmask.images.request import Reading
-from bidsmask.images.stream import BoldStream
-from bidsmask.numerics.carpet import carpet_voxels
-from bidsmask.numerics.projections.regions import OfOneSelection, VoxelSelection
+from bidsmask.workflows.specs import TraitedSpec
 
 
 class LoadConfounds(SimpleInterface):
@@ -87,8 +82,7 @@ class ExtractSignals(SimpleInterface):
     class input_spec(TraitedSpec):
         bold = File(exists=True, mandatory=True, desc="BOLD run")
         placed_files = traits.List(File(exists=True), mandatory=True, desc="atlases on its grid")
-        statistic = traits.Str(mandatory=True, desc="what is taken over the voxels of a region")
-        smoothing_fwhm_mm = traits.Float(mandatory=True, desc="of regions' voxels; 0: none")
+        settings = traits.Any(mandatory=True, desc="ExtractionSettings")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
@@ -96,20 +90,7 @@ class ExtractSignals(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         placed = [PlacedLabels.load(Path(file)) for file in self.inputs.placed_files]
-        labels = placed[0].labels.ravel(order="F")
-        mask = placed[0].mask
-        carpet = VoxelSelection(carpet_voxels(labels, mask.ravel(order="F")))
-        projections = [atlas.projection(self.inputs.statistic) for atlas in placed]
-        stream, fwhm = BoldStream(Path(self.inputs.bold)), self.inputs.smoothing_fwhm_mm
-        if fwhm:
-            together = OfOneSelection(np.flatnonzero(mask.ravel(order="F")), projections)
-            smoothed = Reading(projection=together, grid=placed[0].grid, smoothing_fwhm=fwhm)
-            extraction = extract(stream, [smoothed, carpet], mask=mask)
-            columns, of_carpet = extraction.signals
-            extraction = replace(extraction, signals=(*together.split(columns), of_carpet))
-        else:
-            extraction = extract(stream, [*projections, carpet], mask=mask)
-        extracted = ExtractedRun.from_extraction(extraction, labels[carpet.support])
+        extracted = steps.extract_run(Path(self.inputs.bold), placed, self.inputs.settings)
         file = Path(runtime.cwd) / "extracted.npz"
         extracted.save(file)
         self._results["extracted_file"] = str(file)
@@ -126,7 +107,7 @@ class CleanSignals(SimpleInterface):
         atlases = traits.Any(mandatory=True, desc="tuple of Atlas")
         strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
         t_r = traits.Float(mandatory=True, desc="repetition time in seconds")
-        min_coverage = traits.Float(mandatory=True, desc="regions with less are n/a")
+        coverage = traits.Any(mandatory=True, desc="CoverageSettings")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
@@ -139,13 +120,13 @@ class CleanSignals(SimpleInterface):
         placed = [PlacedLabels.load(Path(file)) for file in self.inputs.placed_files]
         confounds = [Confounds.load(Path(file)) for file in self.inputs.confounds_files]
         coverage = steps.coverage_tables(
-            extracted, placed, self.inputs.atlases, min_coverage=self.inputs.min_coverage
+            extracted, placed, self.inputs.atlases, self.inputs.coverage
         )
         cleaned = steps.clean_run(
             extracted, coverage, confounds, self.inputs.strategies, t_r=self.inputs.t_r
         )
-        self._results["coverage_files"] = steps.save_all(coverage, cwd, "coverage")
-        self._results["cleaned_files"] = steps.save_all(cleaned, cwd, "cleaned")
+        self._results["coverage_files"] = save_all(coverage, cwd, "coverage")
+        self._results["cleaned_files"] = save_all(cleaned, cwd, "cleaned")
         return runtime
 
 
@@ -154,7 +135,7 @@ class ComputeConnectivity(SimpleInterface):
 
     class input_spec(TraitedSpec):
         cleaned_files = traits.List(File(exists=True), mandatory=True, desc="per strategy")
-        measures = traits.Any(mandatory=True, desc="names of the measures")
+        settings = traits.Any(mandatory=True, desc="ConnectivitySettings")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
@@ -162,8 +143,8 @@ class ComputeConnectivity(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         cleaned = [CleanedRun.load(Path(file)) for file in self.inputs.cleaned_files]
-        matrices = [Matrices.of(run, self.inputs.measures) for run in cleaned]
-        self._results["matrices_files"] = steps.save_all(matrices, Path(runtime.cwd), "matrices")
+        matrices = [steps.relate(run, self.inputs.settings) for run in cleaned]
+        self._results["matrices_files"] = save_all(matrices, Path(runtime.cwd), "matrices")
         return runtime
 
 
@@ -192,9 +173,13 @@ class WriteDerivatives(SimpleInterface):
         out_files = traits.List(File(exists=True), desc="what was written")
 
     def _run_interface(self, runtime: Any) -> Any:
-        run_results = steps.gather(self.inputs)
-        files = steps.write_derivatives(
-            run_results, self.inputs.plan, Path(self.inputs.output_dir), dict(self.inputs.links)
+        from bidsmask.analysis.outputs import write_outputs
+
+        files = write_outputs(
+            gather(self.inputs),
+            self.inputs.plan,
+            Path(self.inputs.output_dir),
+            dict(self.inputs.links),
         )
         self._results["out_files"] = [str(file) for file in files]
         return runtime
@@ -212,10 +197,9 @@ class DrawReportlets(SimpleInterface):
     def _run_interface(self, runtime: Any) -> Any:
         from bidsmask.analysis.reportlets import write_reportlets
 
-        run_results = steps.gather(self.inputs)
         boldref = Path(self.inputs.boldref) if traits_isdefined(self.inputs.boldref) else None
         files = write_reportlets(
-            run_results, self.inputs.plan, boldref, Path(self.inputs.output_dir)
+            gather(self.inputs), self.inputs.plan, boldref, Path(self.inputs.output_dir)
         )
         self._results["reportlet_files"] = [str(file) for file in files]
         return runtime

@@ -60,11 +60,7 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         mem_gb=mem_gb["resample_atlas"],
     )
     extract = pe.Node(
-        ExtractSignals(
-            bold=str(run.bold),
-            statistic=plan.statistic,
-            smoothing_fwhm_mm=plan.smoothing_fwhm_mm,
-        ),
+        ExtractSignals(bold=str(run.bold), settings=plan.extraction),
         name="extract",
         mem_gb=mem_gb["extract"],
     )
@@ -73,13 +69,13 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
             atlases=plan.atlases,
             strategies=plan.strategies,
             t_r=plan.t_r,
-            min_coverage=plan.min_coverage,
+            coverage=plan.coverage,
         ),
         name="clean",
         mem_gb=mem_gb["clean"],
     )
     connectivity = pe.Node(
-        ComputeConnectivity(measures=plan.measures),
+        ComputeConnectivity(settings=plan.connectivity),
         name="connectivity",
         mem_gb=mem_gb["connectivity"],
     )

@@ -1,23 +1,30 @@
-"""The process that works on one node, and the server that such processes are forked from.
+"""The processes that work on nodes, and the server that they are forked from.
 
-Imports next to nothing, so that the server can be started before all else and import what nodes
-need while the parent is busy elsewhere.
+The server is itself forked from the main process, once that has imported what both need: nothing
+is imported twice, and a worker inherits all of it for the price of a fork. It has one thread and
+does nothing but fork, listen and report, so that forking is safe however busy the main process is.
+
+A worker takes one node after the other, as long as all goes well: the next one finds ready what
+is looked up, compiled or read when it is first needed. None outlives a failure.
 """
 
 from __future__ import annotations
 
 import ctypes
 import logging
-import multiprocessing
 import os
+import pickle
 import signal
 import sys
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
-from traceback import format_exception
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing.connection import Connection, Pipe, wait
+from traceback import format_exception, print_exc
 from typing import Any
 
-_PRELOAD = ("bidsmask.workflows.preload",)
+_PRELOAD = "bidsmask.workflows.preload"
 _PR_SET_PDEATHSIG = 1
 _KEPT_VARIABLES = (
     "HOME",
@@ -36,17 +43,80 @@ _KEPT_VARIABLES = (
 )
 
 
-def start_server() -> ForkServerContext:
-    """Start the server that workers are forked from; it goes on importing after this returns.
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What became of a task.
 
-    Every worker inherits what the server has imported for the price of a fork.
+    Attributes
+    ----------
+    number : int
+        Of the task.
+    traceback : list of str or None
+        None if all went well.
+    exit_code : int or None
+        Of a worker that died without a word; negative: the signal that killed it.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_PRELOAD))
-    from multiprocessing import forkserver
 
-    forkserver.ensure_running()
-    return context
+    number: int
+    traceback: list[str] | None = None
+    exit_code: int | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the node is done."""
+        return self.traceback is None and self.exit_code is None
+
+
+class Server:
+    """A process that has a worker for each task, and tells what became of it."""
+
+    def __init__(self) -> None:
+        self._line, theirs = Pipe()
+        self._pid: int | None = _fork(_serve, theirs, self._line)
+        theirs.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether tasks can be given to it."""
+        return self._pid is not None
+
+    def start(self, number: int, node: Any, *, updatehash: bool, cwd: str, level: int) -> None:
+        """Have a worker run a node; its report will bear that number."""
+        self._line.send((number, pickle.dumps((node, updatehash, cwd, level))))
+
+    def reports(self, timeout: float) -> list[Report]:
+        """Wait for reports, at most so many seconds.
+
+        Raises
+        ------
+        EOFError
+            If the server has died, and its workers with it.
+        """
+        found: list[Report] = []
+        try:
+            while self._line.poll(0 if found else timeout):
+                found.append(self._line.recv())
+        except (EOFError, OSError):
+            self.close()
+            raise EOFError("The server that workers are forked from has died.") from None
+        return found
+
+    def close(self) -> None:
+        """End the server, and every worker that is still running."""
+        if self._pid is not None:
+            self._line.close()
+            os.waitpid(self._pid, 0)
+            self._pid = None
+
+
+_servers: list[Server] = []
+
+
+def start_server() -> Server:
+    """Give the server of this process; it is forked when there is none that is open."""
+    if not _servers or not _servers[-1].is_open:
+        _servers[:] = [Server()]
+    return _servers[-1]
 
 
 def quiet_nipype(level: str | int) -> None:
@@ -55,19 +125,111 @@ def quiet_nipype(level: str | int) -> None:
         logging.getLogger(name).setLevel(level)
 
 
-def work(connection: Connection, node: Any, updatehash: bool, cwd: str, level: int) -> None:
-    """Run one node in a worker; send its traceback, or None."""
-    quiet_nipype(level)
+def _fork(target: Callable[..., None], *arguments: Any) -> int:
+    """Fork a process that calls a function, and is gone then; give its number."""
+    _flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    exit_code = 1
+    try:
+        target(*arguments)
+        exit_code = 0
+    except BaseException:
+        print_exc()
+    finally:
+        _flush()
+        os._exit(exit_code)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+@dataclass(frozen=True, eq=False)
+class _Worker:
+    """A worker as the server knows it."""
+
+    connection: Connection
+    pid: int
+
+    def end(self) -> int:
+        """Let go of a worker that has ended, or is about to; give its exit code."""
+        self.connection.close()
+        _, status = os.waitpid(self.pid, 0)
+        return os.waitstatus_to_exitcode(status)
+
+
+def _serve(line: Connection, of_parent: Connection) -> None:
+    """Hand each task that comes in to a worker, until the main process wants no more."""
+    of_parent.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    import_module(_PRELOAD)
+    busy: dict[Connection, tuple[int, _Worker]] = {}
+    idle: list[_Worker] = []
+    try:
+        while True:
+            for ready in wait([line, *busy]):
+                if ready is line:
+                    number, task = line.recv()
+                    worker = idle.pop() if idle else _fork_worker(line)
+                    busy[worker.connection] = number, worker
+                    with suppress(BrokenPipeError):  # it has died: that is seen when it is heard
+                        worker.connection.send_bytes(task)
+                elif isinstance(ready, Connection):
+                    number, worker = busy.pop(ready)
+                    report = _hear(number, worker)
+                    if report.is_good:
+                        idle.append(worker)
+                    line.send(report)
+    except (EOFError, OSError):  # that is how the main process says so, or how it dies
+        for worker in [*idle, *(worker for _, worker in busy.values())]:
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.end()
+
+
+def _fork_worker(line: Connection) -> _Worker:
+    ours, theirs = Pipe()
+    pid = _fork(_work, theirs, line, ours)
+    theirs.close()
+    return _Worker(ours, pid)
+
+
+def _hear(number: int, worker: _Worker) -> Report:
+    """Hear what a worker has to say, or see that it has died."""
+    try:
+        report = Report(number=number, traceback=worker.connection.recv())
+    except (EOFError, ConnectionResetError):
+        return Report(number=number, exit_code=worker.end())
+    if not report.is_good:
+        worker.end()
+    return report
+
+
+def _work(connection: Connection, *of_server: Connection) -> None:
+    """Run one node after the other; send None for each, or the traceback of the first failure."""
+    for other in of_server:
+        other.close()
     _die_with_parent()
     _forget_secrets()
-    os.chdir(cwd)
     traceback = None
+    with suppress(EOFError):  # there is no server any more
+        while traceback is None:
+            traceback = _run(connection.recv_bytes())
+            connection.send(traceback)
+
+
+def _run(task: bytes) -> list[str] | None:
     try:
+        node, updatehash, cwd, level = pickle.loads(task)
+        quiet_nipype(level)
+        os.chdir(cwd)
         node.run(updatehash=updatehash)
     except BaseException:
-        traceback = format_exception(*sys.exc_info())
-    connection.send(traceback)
-    connection.close()
+        return format_exception(*sys.exc_info())
+    return None
 
 
 def _forget_secrets() -> None:
@@ -83,4 +245,3 @@ def _die_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from bidsmask.derivatives.digits import float_rows
 from bidsmask.derivatives.writing import (
     read_table,
     remove_leftovers,
@@ -108,6 +109,37 @@ def test_whichever_call_fails_pieces_are_all_there_or_none(tmp_path: Path, k: in
     assert set(snapshot(tmp_path).items()) <= {("a", b"ab")}
 
 
+def plain_table(table: pd.DataFrame) -> bytes:
+    """Spell a table cell by cell: numbers by numpy, all else as the documentation says."""
+
+    def cell(value: Any) -> str:
+        if value is None or value != value:
+            return "n/a"
+        if isinstance(value, np.bool_):
+            return "1" if value else "0"
+        if isinstance(value, np.floating):
+            return str(np.array([value]).astype("U32")[0])
+        return str(value) if isinstance(value, int | float | np.integer) else safe_text(str(value))
+
+    columns = [column.to_numpy() for _, column in table.items()]
+    rows = [[cell(value) for value in row] for row in zip(*columns, strict=True)]
+    header = [cell(name) for name in table.columns]
+    return "".join("\t".join(row) + "\n" for row in [header, *rows]).encode()
+
+
+def blocks(kind: Any) -> st.SearchStrategy[Any]:
+    return arrays(kind, st.tuples(st.just(5), st.integers(1, 6)))
+
+
+floats = st.one_of(blocks(np.float32), blocks(np.float64), blocks(np.float16))
+numbers = st.one_of(floats, blocks(np.int64), blocks(np.uint8), blocks(bool))
+texts = st.lists(
+    st.one_of(st.text(), st.none(), st.floats(), st.integers(), st.booleans()),
+    min_size=5,
+    max_size=5,
+).map(lambda values: np.array([*values, None], dtype=object)[:5, np.newaxis])
+
+
 # --- laws ----------------------------------------------------------------------------------------
 
 
@@ -135,6 +167,42 @@ def test_float64_reads_back_as_it_was_written(
     path = tmp_path_factory.mktemp("tables") / "a.tsv"
     write_table(path, pd.DataFrame({"x": values}))
     np.testing.assert_array_equal(read_table(path)["x"].to_numpy(dtype=float), values)
+
+
+@given(parts=st.lists(st.one_of(numbers, texts), min_size=1, max_size=5))
+@settings(deadline=None)
+def test_a_table_has_the_bytes_of_a_plain_way_to_spell_it(
+    parts: list[Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("tables") / "a.tsv"
+    columns = [part[:, number] for part in parts for number in range(part.shape[1])]
+    table = pd.DataFrame({f"c{number}": column for number, column in enumerate(columns)})
+    write_table(path, table)
+    assert path.read_bytes() == plain_table(table)
+
+
+@given(
+    bits=arrays(np.uint32, st.tuples(st.integers(1, 8), st.integers(1, 8))),
+    symmetric=st.booleans(),
+)
+def test_rows_of_float32_are_spelt_as_numpy_spells_them(bits: Any, symmetric: bool) -> None:
+    values = bits.view(np.float32)
+    if symmetric:
+        side = min(values.shape)
+        values = np.triu(values[:side, :side])
+        values = np.where(np.tri(side, dtype=bool), values.T, values)
+    texts = np.where(np.isnan(values), "n/a", values.astype("U32"))
+    assert float_rows(values, "n/a") == ["\t".join(row) for row in texts]
+
+
+@pytest.mark.parametrize("n_digits", range(1, 10))
+def test_numbers_of_few_digits_are_spelt_as_numpy_spells_them(n_digits: int) -> None:
+    rng = np.random.default_rng(n_digits)
+    sizes = 10.0 ** rng.uniform(-6, 8, (100, 100))
+    decimals = [[float(f"{x:.{n_digits}g}") for x in row] for row in sizes.tolist()]
+    values = np.array(decimals, dtype=np.float32)
+    values = np.concatenate([values, np.nextafter(values, 0), np.nextafter(values, np.inf)])
+    assert float_rows(values, "n/a") == ["\t".join(row) for row in values.astype("U32")]
 
 
 @given(st.text())

@@ -172,7 +172,6 @@ def make_section(make_ledger):
                     image="motion.svg",
                 ),
             ),
-            methods=(f"It was done. {word}",),
             mean_fd_mm=0.1532,
             median_tsnr=61.8,
         )

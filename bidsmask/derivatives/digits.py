@@ -1,0 +1,104 @@
+"""Texts of many floating-point numbers at once, each with as few digits as bring it back.
+
+The text of a number is the one that numpy gives it, which tries one digit after the other. Here
+the digits that a float32 needs are counted for a whole array: those of ``%.6g`` to ``%.9g`` are
+the nearest to the number, so n of them bring it back if they are less than half of the distance
+to its neighbours away from it. Numbers for which that is too close to call, or that ``%g`` would
+spell in another way, are left to numpy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bidsmask._typing import Array, FloatArray, IntArray
+
+_MOST_DIGITS = 9  # enough for every float32
+_FEWEST_DIGITS = 6  # so many always come back: fewer are those with zeros at the end
+_FORMATS = np.array(["%s", *(f"%.{n}g" for n in range(_FEWEST_DIGITS, _MOST_DIGITS + 1))], object)
+_TOO_CLOSE = 1e-6
+"""Of a unit of the last digit; rounding errors are below 1e-7 of it."""
+
+_SPELT_ALIKE = (1.001e-4, 1e6)
+"""Sizes between which ``%g`` and numpy spell a number that is not whole in the same way."""
+
+
+def float_rows(values: FloatArray, missing: str) -> list[str]:
+    """Give the text of each row of an array, its cells separated by tabs.
+
+    Parameters
+    ----------
+    values : array of shape (n, m)
+        Of any floating-point type.
+    missing : str
+        Text of NaN.
+
+    Returns
+    -------
+    rows : list of str
+        Each number as ``values.astype(str)`` spells it.
+    """
+    if _is_symmetric(values):
+        return _symmetric_rows(values, missing)
+    formats, cells = _formats_and_cells(values, missing)
+    return ["\t".join(row) % tuple(of_row) for row, of_row in zip(formats, cells, strict=True)]
+
+
+def _is_symmetric(values: FloatArray) -> bool:
+    n_rows, n_columns = values.shape
+    return n_rows == n_columns and np.array_equal(values, values.T, equal_nan=True)
+
+
+def _symmetric_rows(values: FloatArray, missing: str) -> list[str]:
+    """Rows of a symmetric matrix, from the texts of one half of it."""
+    upper = np.triu_indices(len(values))
+    (formats,), (cells,) = _formats_and_cells(values[upper][np.newaxis], missing)
+    texts = np.empty(values.shape, dtype=object)
+    texts[upper] = ("\t".join(formats) % tuple(cells)).split("\t")
+    texts.T[upper] = texts[upper]
+    return ["\t".join(row) for row in texts.tolist()]
+
+
+def _formats_and_cells(
+    values: FloatArray, missing: str
+) -> tuple[list[list[str]], list[list[Any]]]:
+    """For each number its format, and what is to be formatted: itself, or its text for ``%s``."""
+    if values.dtype == np.float32:
+        digits = _digits_needed(values)
+    else:
+        digits = np.zeros(values.shape, dtype=int)
+    by_numpy = digits == 0
+    formats = _FORMATS[np.where(by_numpy, 0, digits - _FEWEST_DIGITS + 1)]
+    cells = values.astype(object)
+    cells[by_numpy] = _texts(values[by_numpy], missing)
+    return formats.tolist(), cells.tolist()
+
+
+def _texts(values: FloatArray, missing: str) -> Array:
+    """Texts of single numbers, as numpy spells them."""
+    if values.dtype == np.float64:  # as Python does, which is faster
+        return np.array([missing if x != x else repr(x) for x in values.tolist()], dtype=object)
+    texts = values.astype("U32").astype(object)
+    texts[np.isnan(values)] = missing
+    return texts
+
+
+def _digits_needed(values: FloatArray) -> IntArray:
+    """Count the digits, from 6 on, that bring a float32 back; 0 where numpy has to be asked."""
+    known = np.isfinite(values) & (values != 0)
+    exact = np.where(known, np.abs(values), 1).astype(np.float64)
+    mantissa, exponent = np.frexp(exact)
+    half_distance = np.ldexp(1.0, exponent - 25)  # to the next float32, which has 24 bits
+    digits_before = np.floor(np.log10(exact)).astype(int) + 1
+    n_needed = np.full(values.shape, _MOST_DIGITS)
+    easy = known & (mantissa != 0.5) & (exact % 1 != 0)  # the lower neighbour of 2**n is nearer
+    easy &= (exact >= _SPELT_ALIKE[0]) & (exact < _SPELT_ALIKE[1])
+    for n_digits in range(_FEWEST_DIGITS, _MOST_DIGITS):
+        scale = 10.0 ** (n_digits - digits_before)
+        scaled = exact * scale
+        room = half_distance * scale - np.abs(np.rint(scaled) - scaled)
+        n_needed -= room > 0
+        easy &= np.abs(room) > _TOO_CLOSE
+    return np.where(easy, n_needed, 0)
