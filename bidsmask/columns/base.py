@@ -6,11 +6,13 @@ each column is and how much of it a run has seen, and give the projections that 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from bidsmask._typing import BoolArray, FloatArray, IntArray
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.columns.coverage import Extent
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.projections.regions import Projection
@@ -94,6 +96,15 @@ class Columns(ABC):
     def painted(self, rows: IntArray) -> Projection:
         """Give the projection whose `expand` paints some of the columns back into their voxels."""
 
+    @abstractmethod
+    def arrays(self) -> dict[str, Array]:
+        """Give what the columns consist of, but for their grid; `from_arrays` takes it."""
+
+    @classmethod
+    @abstractmethod
+    def from_arrays(cls, grid: Grid, arrays: Mapping[str, Array]) -> Self:
+        """Make the columns again of what `arrays` gave."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VoxelSets(Columns):
@@ -141,6 +152,15 @@ class VoxelSets(Columns):
             )
         ]
 
+    def arrays(self) -> dict[str, Array]:
+        """Give the voxels of all columns, one column after the other; see `Columns.arrays`."""
+        return {
+            "voxels": np.concatenate([np.zeros(0, dtype=np.intp), *self.members]),
+            "n_voxels": self.extent.n_voxels,
+            "n_on_grid": self.extent.n_on_grid,
+            "n_inside": self.extent.n_inside,
+        }
+
     def _voxels_read(self, rows: IntArray, measured: BoolArray) -> list[IntArray]:
         """Voxels of some columns that are read: the measured ones, or all if there are none."""
         chosen = []
@@ -152,3 +172,13 @@ class VoxelSets(Columns):
     @abstractmethod
     def _projection(self, members: list[IntArray], statistic: str) -> Projection:
         """Give the projection that takes a statistic over sets of voxels."""
+
+
+def members_of(arrays: Mapping[str, Array]) -> tuple[IntArray, ...]:
+    """Tell the voxels of each column apart again, as `VoxelSets.arrays` has put them together."""
+    return tuple(np.split(arrays["voxels"], np.cumsum(arrays["n_inside"])[:-1]))
+
+
+def extent_of(arrays: Mapping[str, Array]) -> Extent:
+    """Make the extent again that `VoxelSets.arrays` has given."""
+    return Extent.of_voxels(arrays["n_voxels"], arrays["n_on_grid"], arrays["n_inside"])

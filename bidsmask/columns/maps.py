@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -65,7 +65,8 @@ class Maps(Columns):
 
     Parameters
     ----------
-    grid : Grid
+    placed : PlacedMaps
+        Before the mask.
     weights : MapWeights
         Inside the mask.
     extent : Extent
@@ -73,10 +74,18 @@ class Maps(Columns):
         matters little to the fit.
     """
 
-    grid: Grid
+    placed: PlacedMaps
     weights: MapWeights
     extent: Extent
     _known: dict[str, Part] = field(default_factory=dict, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_known": {}}
+
+    @property
+    def grid(self) -> Grid:  # type: ignore[override]
+        """That of the placed maps."""
+        return self.placed.grid
 
     @property
     def support(self) -> IntArray:
@@ -137,6 +146,30 @@ class Maps(Columns):
         """Give the projection whose `expand` adds the maps up."""
         return MapFit(self.weights.chosen(rows))
 
+    def arrays(self) -> dict[str, Array]:
+        """Give the weights before the mask, and which voxels lie inside; see `Columns.arrays`."""
+        inside = np.isin(self.placed.weights.support, self.weights.support)
+        return {
+            **self.placed.weights.arrays(),
+            "inside": self.placed.weights.support[inside],
+            "n_beyond": self.placed.n_beyond,
+            "squares_beyond": self.placed.squares_beyond,
+        }
+
+    @classmethod
+    def from_arrays(cls, grid: Grid, arrays: Mapping[str, Array]) -> Self:
+        """Make the maps again."""
+        placed = PlacedMaps(
+            weights=MapWeights.from_arrays(arrays),
+            grid=grid,
+            n_beyond=arrays["n_beyond"],
+            squares_beyond=arrays["squares_beyond"],
+        )
+        mask = np.zeros(grid.n_voxels, dtype=bool)
+        mask[arrays["inside"]] = True
+        maps = place_maps(placed, mask.reshape(grid.shape, order="F"))
+        return cls(placed=placed, weights=maps.weights, extent=maps.extent)
+
     def averaged(self, rows: IntArray) -> Projection:
         """Give the projection whose `expand` averages the maps that a voxel is in."""
         return WeightedMeans(self.weights.chosen(rows))
@@ -178,7 +211,7 @@ def place_maps(maps: PlacedMaps, mask: BoolArray | None = None) -> Maps:
     weights = maps.weights if mask is None else maps.weights.within(mask.ravel(order="F"))
     n_on_grid, squares = maps.weights.sizes(), maps.weights.squares()
     return Maps(
-        grid=maps.grid,
+        placed=maps,
         weights=weights,
         extent=Extent(
             n_voxels=n_on_grid + np.ceil(maps.n_beyond - 1e-6).astype(np.intp),

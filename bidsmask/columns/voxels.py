@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from bidsmask._typing import BoolArray, FloatArray, IntArray
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.columns.base import Columns, Part
 from bidsmask.columns.coverage import Extent
 from bidsmask.images.grid import Grid
@@ -48,6 +50,15 @@ class Voxels(Columns):
         """None: what a voxel holds does not depend on which voxels were measured."""
         return np.zeros(self.indices.size, dtype=bool)
 
+    def arrays(self) -> dict[str, Array]:
+        """Give the voxels; see `Columns.arrays`."""
+        return {"indices": self.indices}
+
+    @classmethod
+    def from_arrays(cls, grid: Grid, arrays: Mapping[str, Array]) -> Self:
+        """Make the columns again."""
+        return cls(grid=grid, indices=arrays["indices"], extent=_extent(arrays["indices"].size))
+
     def painted(self, rows: IntArray) -> Projection:
         """Give the projection whose `expand` puts voxels back."""
         return VoxelSelection(self.indices[rows])
@@ -55,5 +66,9 @@ class Voxels(Columns):
 
 def place_voxels(indices: IntArray, grid: Grid) -> Voxels:
     """Make columns of some voxels (flat indices, x running fastest) of a grid."""
-    one = np.ones(indices.size, dtype=np.intp)
-    return Voxels(grid=grid, indices=indices, extent=Extent.of_voxels(one, one, one))
+    return Voxels(grid=grid, indices=indices, extent=_extent(indices.size))
+
+
+def _extent(n_voxels: int) -> Extent:
+    one = np.ones(n_voxels, dtype=np.intp)
+    return Extent.of_voxels(one, one, one)

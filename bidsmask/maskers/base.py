@@ -12,7 +12,7 @@ import numpy as np
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.columns.base import Columns
 from bidsmask.columns.coverage import Coverage
-from bidsmask.columns.extraction import Extraction, coverage_of, extract
+from bidsmask.columns.extract import Extraction, coverage_of, extract
 from bidsmask.columns.request import Request
 from bidsmask.images.grid import Grid
 from bidsmask.images.lazy import PaintedVolumes

@@ -6,8 +6,8 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, IntArray
 from bidsmask.columns.base import Columns
-from bidsmask.columns.extraction import Extraction
-from bidsmask.columns.parcels import Regions, labels_in, place_regions, read_labels
+from bidsmask.columns.extract import Extraction
+from bidsmask.columns.regions import Regions, labels_in, place_regions, read_labels
 from bidsmask.errors import SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.series import Series

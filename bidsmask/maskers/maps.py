@@ -6,7 +6,7 @@ import numpy as np
 
 from bidsmask._typing import Array, IntArray
 from bidsmask.columns.base import Columns
-from bidsmask.columns.extraction import Extraction
+from bidsmask.columns.extract import Extraction
 from bidsmask.columns.maps import Maps, PlacedMaps, place_maps, read_maps
 from bidsmask.errors import SpaceError
 from bidsmask.images.grid import Grid

@@ -8,7 +8,7 @@ import numpy as np
 
 from bidsmask._typing import Array, FloatArray, IntArray
 from bidsmask.columns.base import Columns
-from bidsmask.columns.extraction import Extraction
+from bidsmask.columns.extract import Extraction
 from bidsmask.columns.voxels import Voxels, place_voxels
 from bidsmask.images import masks
 from bidsmask.images.grid import Grid

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, get_args
 import numpy as np
 
 from bidsmask._typing import Array, IntArray
-from bidsmask.columns.balls import Spheres, place_spheres
 from bidsmask.columns.base import Columns
-from bidsmask.columns.extraction import Extraction
+from bidsmask.columns.extract import Extraction
+from bidsmask.columns.spheres import Spheres, place_spheres
 from bidsmask.images.grid import Grid
 from bidsmask.images.series import Series
 from bidsmask.images.volumes import mask_on

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from worlds.masker_world import AXES, centred_affine
 
-from bidsmask.columns.extraction import extract
+from bidsmask.columns.extract import extract
 from bidsmask.columns.request import Request
 from bidsmask.images.grid import Grid
 from bidsmask.images.series import open_series
@@ -201,8 +201,14 @@ class ColumnsTests:
                 self.read(late, placed, statistic).signals, expected, rtol=1e-9
             )
 
-    def test_columns_survive_pickling(self, img, placed):
-        again = pickle.loads(pickle.dumps(placed))
+    @pytest.mark.parametrize("way", ["pickle", "arrays"])
+    def test_columns_survive_a_journey(self, img, placed, way):
+        if way == "pickle":
+            again = pickle.loads(pickle.dumps(placed))
+        else:
+            again = type(placed).from_arrays(placed.grid, placed.arrays())
+        np.testing.assert_allclose(again.extent.size, placed.extent.size, rtol=1e-12)
+        np.testing.assert_array_equal(again.extent.n_inside, placed.extent.n_inside)
         np.testing.assert_array_equal(
             self.read(img, again).signals, self.read(img, placed).signals
         )

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bidsmask._typing import Array, IntArray
-from bidsmask.columns.balls import Spheres
 from bidsmask.columns.base import Columns
 from bidsmask.columns.coverage import Coverage
 from bidsmask.columns.maps import PlacedMaps
+from bidsmask.columns.spheres import Spheres
 from bidsmask.images.grid import Grid
 from bidsmask.images.volumes import as_volume
 from bidsmask.maskers.report.kept import shown_names

@@ -6,7 +6,7 @@ nothing is lost.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -108,6 +108,34 @@ class MapWeights:
                 found[cube].append((number, inside))
         cubes = [_cube_of(found.pop(cube), cube, n_cubes, shape) for cube in sorted(found)]
         return cls(cubes, n_maps, dtype)
+
+    def arrays(self) -> dict[str, Array]:
+        """Give all that there is as plain arrays; `from_arrays` takes them."""
+        empty = np.zeros(0, dtype=np.intp)
+        return {
+            "n_maps": np.array(self.n_maps),
+            "maps": np.concatenate([empty, *(cube.maps for cube in self._cubes)]),
+            "voxels": self.support,
+            "weights": np.concatenate(
+                [np.zeros(0, self.dtype), *(cube.weights.ravel() for cube in self._cubes)]
+            ),
+            "sizes": np.array([cube.weights.shape for cube in self._cubes]).reshape(-1, 2),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
+        """Make the weights again of what `arrays` gave."""
+        n_maps, n_voxels = arrays["sizes"].T
+        starts = (np.cumsum(sizes) - sizes for sizes in (n_maps, n_voxels, n_maps * n_voxels))
+        cubes = [
+            _Cube(
+                maps=arrays["maps"][first : first + k],
+                voxels=arrays["voxels"][start : start + n],
+                weights=arrays["weights"][place : place + k * n].reshape(k, n),
+            )
+            for k, n, first, start, place in zip(n_maps, n_voxels, *starts, strict=True)
+        ]
+        return cls(cubes, int(arrays["n_maps"]), arrays["weights"].dtype)
 
     # As a matrix
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from bidsmask._typing import BoolArray, FloatArray, IntArray
-from bidsmask.columns.base import VoxelSets
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.columns.base import VoxelSets, extent_of, members_of
 from bidsmask.columns.coverage import Extent
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.projections.regions import Projection, RegionStatistic, SphereMeans
@@ -22,6 +23,11 @@ class Spheres(VoxelSets):
     def painted(self, rows: IntArray) -> Projection:
         """Give the projection whose `expand` gives a voxel the mean of the spheres it is in."""
         return SphereMeans([self.members[row] for row in rows])
+
+    @classmethod
+    def from_arrays(cls, grid: Grid, arrays: Mapping[str, Array]) -> Self:
+        """Make the spheres again."""
+        return cls(grid=grid, members=members_of(arrays), extent=extent_of(arrays))
 
     def _projection(self, members: list[IntArray], statistic: str) -> Projection:
         return SphereMeans(members) if statistic == "mean" else RegionStatistic(members, statistic)
