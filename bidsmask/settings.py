@@ -141,6 +141,7 @@ class ExecutionSettings:
     stop_on_first_crash: bool = False
     clean_workdir: bool = False
     write_graph: bool = False
+    resource_monitor: bool = False
     verbose: int = 0
 
     def __post_init__(self) -> None:

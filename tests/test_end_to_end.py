@@ -384,6 +384,17 @@ def test_the_text_of_another_program_is_not_replaced(demo_dataset, tmp_path, opt
     assert theirs.read_text() == "fMRIPrep"
 
 
+def test_what_every_step_takes_can_be_had(one_run):
+    one_run()
+    out, _ = one_run("--resource-monitor", "--min-coverage", "0.8")
+    table = pd.read_csv(max(out.glob("logs/*/resources.tsv")), sep="\t")
+    assert set(table["step"]) == STEPS
+    computed = table[table["status"] == "computed"]
+    assert set(computed["step"]) == {"clean", "connectivity", "derive", "report"}
+    assert (table["seconds"] > 0).all()
+    assert table["peak_memory_mb"].between(20, 2000).all()
+
+
 # Looking without touching
 
 

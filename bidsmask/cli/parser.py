@@ -227,6 +227,8 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
         help="write the text for a paper (logs/CITATION.md) for this request; compute "
         "nothing")  # fmt: skip
     add("--write-graph", action="store_true", help="draw the workflow into the work folder")
+    add("--resource-monitor", action="store_true",
+        help="write seconds and memory of every step into logs/*/resources.tsv")  # fmt: skip
     add("--stop-on-first-crash", action="store_true", help="do not start runs after a failure")
     add("--clean-workdir", action="store_true",
         help="compute all anew: remove first what bidsmask has left of these subjects in the work "

@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nipype.interfaces.base import File, SimpleInterface, traits
+from nipype.interfaces.base import File, traits
 
 from bidsmask._version import __version__
 from bidsmask.analysis import steps
+from bidsmask.analysis.outputs import write_outputs
 from bidsmask.analysis.store import CleanedRun, ExtractedRun, gather, save_all
 from bidsmask.columns.regions import PlacedLabels, load_labels, place_labels
 from bidsmask.dataset.confounds import Confounds, load_confounds
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import load_mask
+from bidsmask.workflows.monitor import Step
 from bidsmask.workflows.specs import TraitedSpec
 
 
-class LoadConfounds(SimpleInterface):
+class LoadConfounds(Step):
     """The design and the censored volumes of a run, for each strategy."""
 
     class input_spec(TraitedSpec):
@@ -49,7 +51,7 @@ class LoadConfounds(SimpleInterface):
         return runtime
 
 
-class ResampleAtlas(SimpleInterface):
+class ResampleAtlas(Step):
     """Every atlas on the run's grid, with the brain mask of the run."""
 
     class input_spec(TraitedSpec):
@@ -76,7 +78,7 @@ class ResampleAtlas(SimpleInterface):
         return runtime
 
 
-class ExtractSignals(SimpleInterface):
+class ExtractSignals(Step):
     """Signals of every atlas, and the statistics of the run, in one pass over the BOLD."""
 
     class input_spec(TraitedSpec):
@@ -97,7 +99,7 @@ class ExtractSignals(SimpleInterface):
         return runtime
 
 
-class CleanSignals(SimpleInterface):
+class CleanSignals(Step):
     """Remove confounds and drift from the region signals, for each strategy."""
 
     class input_spec(TraitedSpec):
@@ -130,7 +132,7 @@ class CleanSignals(SimpleInterface):
         return runtime
 
 
-class ComputeConnectivity(SimpleInterface):
+class ComputeConnectivity(Step):
     """Region-by-region matrices of the cleaned signals, for each strategy and atlas."""
 
     class input_spec(TraitedSpec):
@@ -163,7 +165,7 @@ class _ResultSpec(TraitedSpec):
     version = traits.Str(__version__, usedefault=True)
 
 
-class WriteDerivatives(SimpleInterface):
+class WriteDerivatives(Step):
     """Every file of the run under its final name; the completion record last."""
 
     class input_spec(_ResultSpec):
@@ -173,8 +175,6 @@ class WriteDerivatives(SimpleInterface):
         out_files = traits.List(File(exists=True), desc="what was written")
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bidsmask.analysis.outputs import write_outputs
-
         files = write_outputs(
             gather(self.inputs),
             self.inputs.plan,
@@ -185,7 +185,7 @@ class WriteDerivatives(SimpleInterface):
         return runtime
 
 
-class DrawReportlets(SimpleInterface):
+class DrawReportlets(Step):
     """The figures and the summary of the run, for the subject's report."""
 
     class input_spec(_ResultSpec):

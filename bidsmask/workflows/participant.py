@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from bidsmask.errors import LockError, OutputError, ReplacementError, SettingsEr
 from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows import resources
 from bidsmask.workflows.execute import NodeFailure, Outcome, execute
+from bidsmask.workflows.monitor import write_resources
 from bidsmask.workflows.run import init_run_wf, run_wf_name
 from bidsmask.workflows.work_folder import (
     TOP_WORKFLOW,
@@ -111,7 +113,8 @@ def run_participants(
             remove_leftovers(settings.output_dir / f"sub-{subject}")  # of a job that was killed
         # Once more, as another job may have come first between planning and the lock.
         plan = heed_earlier_outputs(plan, settings.output_dir, links)
-        _write_log(settings, plan)
+        log = _write_log(settings, plan)
+        started = time.time()
         if _is_refused(plan):
             write_status(settings.output_dir, (), plan.failures)
             return Summary(done=(), failures=plan.failures, reports=(), n_computed=0, n_reused=0)
@@ -120,6 +123,9 @@ def run_participants(
         )
         plans = [_with_state(run, settings.output_dir) for run in plan.runs]
         outcome = _execute(settings, plans, links, on_node)
+        if settings.execution.resource_monitor:
+            folders = [(run.run.name, _work_folder(settings, run)) for run in plans]
+            write_resources(log / "resources.tsv", folders, since=started)
         failures = (*plan.failures, *_run_failures(plans, outcome.failures))
         failed = {failure.run for failure in failures}
         done = tuple(run.run.name for run in plans if run.run.name not in failed)
@@ -162,8 +168,14 @@ def _is_refused(plan: Plan) -> bool:
     return not plan.runs and kinds == {ReplacementError.__name__}
 
 
-def _write_log(settings: Settings, plan: Plan) -> None:
-    """Note what was asked for, and what was to be warned of."""
+def _work_folder(settings: Settings, plan: RunPlan) -> Path:
+    """Where the steps of a run are."""
+    subject = participant_wf_name(plan.run.subject)
+    return settings.work_dir / TOP_WORKFLOW / subject / run_wf_name(plan)
+
+
+def _write_log(settings: Settings, plan: Plan) -> Path:
+    """Note what was asked for, and what was to be warned of; give the folder of this request."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     folder = settings.output_dir / "logs" / stamp
     folder.mkdir(parents=True, exist_ok=True)
@@ -171,6 +183,7 @@ def _write_log(settings: Settings, plan: Plan) -> None:
     if plan.warnings:
         text = "".join(f"{warning}\n" for warning in plan.warnings)
         (folder / "warnings.txt").write_text(text, encoding="utf-8")
+    return folder
 
 
 def _with_state(plan: RunPlan, output_dir: Path) -> RunPlan:
