@@ -27,6 +27,7 @@ from bidsmask.dataset.selection import Selection
 from bidsmask.errors import SettingsError
 from bidsmask.vocabulary import (
     CORRELATIONS,
+    MAPS_STATISTICS,
     MEASURES,
     STATISTICS,
     AnalysisLevel,
@@ -46,17 +47,34 @@ _CUTOFFS = ("high_pass_hz", "low_pass_hz", "fd_threshold_mm", "std_dvars_thresho
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractionSettings:
-    """Which regions, and what is taken of them.
+    """Which regions, maps and seeds, and what is taken of them.
 
+    No atlases are the default ones, unless something else is asked for; see `Settings.atlases`.
     ``statistics`` are keys of `bidsmask.vocabulary.STATISTICS`; connectivity is of the first.
+    ``maps_statistic`` is one of `bidsmask.vocabulary.MAPS_STATISTICS`.
     """
 
-    atlases: tuple[str, ...] = field(default=DEFAULT_ATLASES, repr=False)
+    atlases: tuple[str, ...] = field(default=(), repr=False)
+    seeds: tuple[Path, ...] = field(default=(), repr=False)
+    seed_radius_mm: float | None = field(default=None, repr=False)
     statistics: tuple[str, ...] = ("mean",)
+    maps_statistic: str = "least-squares"
     smoothing_fwhm_mm: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(bool(self.atlases), "--atlases needs at least one atlas.")
+        _require(
+            "none" not in self.atlases or len(self.atlases) == 1,
+            "--atlases none stands alone: it says that there are none.",
+        )
+        _require(
+            self.seed_radius_mm is None or bool(self.seeds),
+            "--seed-radius is of the seeds in a table; give one with --seeds.",
+        )
+        _require(
+            self.seed_radius_mm is None or 0 <= self.seed_radius_mm < math.inf,
+            f"--seed-radius is a radius in mm from 0, not {self.seed_radius_mm}.",
+        )
+        _require_words("--maps-statistic", (self.maps_statistic,), MAPS_STATISTICS)
         _require(
             0 <= self.smoothing_fwhm_mm < math.inf,
             f"--smoothing-fwhm is a width in mm from 0 (no smoothing), not "
@@ -176,6 +194,21 @@ class Settings:
     connectivity: ConnectivitySettings = field(default_factory=ConnectivitySettings)
     execution: ExecutionSettings = field(default_factory=ExecutionSettings)
 
+    def __post_init__(self) -> None:
+        asks = bool(self.atlases or self.extraction.seeds)
+        _require(
+            asks or self.analysis_level == "group",
+            "--atlases none leaves nothing to extract: give an atlas, or --seeds.",
+        )
+
+    @property
+    def atlases(self) -> tuple[str, ...]:
+        """Atlases by name or path: what was asked for, else the default if nothing else was."""
+        asked = self.extraction.atlases
+        if asked:
+            return () if asked == ("none",) else asked
+        return () if self.extraction.seeds else DEFAULT_ATLASES
+
     @property
     def work_dir(self) -> Path:
         """Where intermediate results go: ``-w``, or a hidden folder inside the output."""
@@ -257,7 +290,7 @@ def _typed(value: Any, hint: str) -> Any:
     if hint.startswith("tuple") and isinstance(value, str):
         value = [value]
     if isinstance(value, list):
-        return tuple(_typed(item, "") for item in value)
+        return tuple(_typed(item, hint.removeprefix("tuple")) for item in value)
     return Path(value) if "Path" in hint else value
 
 

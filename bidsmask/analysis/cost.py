@@ -219,7 +219,7 @@ class _Size:
     @classmethod
     def of(cls, plan: RunPlan) -> Self:
         """Count what a plan asks for."""
-        regions = [len(atlas.lut.ids) for atlas in plan.atlases]
+        regions = [len(source.lut.ids) for source in plan.sources]
         statistics = plan.extraction.statistics
         return cls(
             n_volumes=plan.n_volumes,

@@ -224,7 +224,7 @@ def _is_written_again(name: str, plan: RunPlan) -> bool:
     """Whether an output belongs to what is asked for now, as far as its name tells."""
     parsed = parse_name(name)
     entities = parsed.entities
-    if (atlas := entities.only(*_ATLAS)) and atlas not in _atlases(plan):
+    if (source := entities.only(*_ATLAS)) and source not in _sources(plan):
         return False
     strategies = {strategy.name for strategy in plan.strategies}
     if entities.get("desc", _OWN_LABEL) not in {_OWN_LABEL, *strategies}:
@@ -234,8 +234,8 @@ def _is_written_again(name: str, plan: RunPlan) -> bool:
     return Path(name).with_suffix(".tsv") in expected_tables(plan)
 
 
-def _atlases(plan: RunPlan) -> list[Entities]:
-    return [Entities(atlas.entities) for atlas in plan.atlases]
+def _sources(plan: RunPlan) -> list[Entities]:
+    return [Entities(source.entities) for source in plan.sources]
 
 
 def _part(name: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from bidsmask._version import __version__
+from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.plan import Plan
 from bidsmask.analysis.words import (
     connectivity_words,
@@ -64,29 +65,29 @@ def _software(fmriprep_version: str | None) -> str:
 
 
 def _regions(settings: Settings, plan: Plan) -> Iterator[str]:
-    atlases = _atlases(plan)
-    if atlases:  # else no run was done
-        described = listed([_atlas(atlas) for atlas in atlases])
-        extraction = settings.extraction
+    """Say what columns were of: for each kind of source where it was from, and what was done."""
+    sources = {source.name: source for run in plan.runs for source in run.sources}.values()
+    for kind in dict.fromkeys(kind_of(source).column for source in sources):
+        alike = [source for source in sources if kind_of(source).column == kind]
+        one = kind_of(alike[0])
+        described = listed([_source(source) for source in alike])
+        words = extraction_words(
+            settings.extraction, settings.coverage, one, one.statistics(settings.extraction)
+        )
         yield (
-            f"Regions were taken from {described}. The atlas was put on the grid of each run by "
-            "nearest-neighbour resampling. "
-            + text(extraction_words(extraction, settings.coverage, extraction.statistics))
+            f"{kind.capitalize()}s were taken from {described}. They were put on the grid of each "
+            f"run by {one.placed_by}. {text(words)}"
         )
 
 
-def _atlases(plan: Plan) -> Sequence[Atlas]:
-    """Give each atlas once, although runs in several spaces have it from several files."""
-    return list({atlas.name: atlas for run in plan.runs for atlas in run.atlases}.values())
-
-
-def _atlas(atlas: Atlas) -> str:
-    n_regions = len(atlas.lut.ids)
-    citation = " [@schaefer2018]" if atlas.name.startswith("Schaefer2018") else ""
-    from_templateflow = atlas.source.startswith("bids:templateflow:")
-    source = " from TemplateFlow [@templateflow]" if from_templateflow else ""
-    regions = f"{n_regions} region{'' if n_regions == 1 else 's'}"
-    return f"the atlas {unmarked(atlas.name)}{citation} with {regions}{source}"
+def _source(source: Source) -> str:
+    n_columns = len(source.lut.ids)
+    citation = " [@schaefer2018]" if source.name.startswith("Schaefer2018") else ""
+    from_templateflow = source.source.startswith("bids:templateflow:")
+    whence = " from TemplateFlow [@templateflow]" if from_templateflow else ""
+    columns = f"{n_columns} {kind_of(source).column}{'' if n_columns == 1 else 's'}"
+    what = "the atlas" if isinstance(source, Atlas) else "the seeds"
+    return f"{what} {unmarked(source.name)}{citation} with {columns}{whence}"
 
 
 def _strategy(strategy: Strategy, work: Work | None) -> str:

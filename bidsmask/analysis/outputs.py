@@ -1,6 +1,6 @@
 """The files of a run: which there are, the name of each, and what stands in it.
 
-A run gives, for each atlas, a copy of it and its coverage; for each strategy and statistic time
+A run gives, for each source, a copy of it and its coverage; for each strategy and statistic time
 series, and for each measure a matrix; for each strategy what was regressed and left out; and one
 table of its quality. Tables and sidecars are made in `bidsmask.derivatives`, of plain values.
 """
@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bidsmask._typing import FloatArray
 from bidsmask._version import __version__
-from bidsmask.analysis.kinds import kind_of
+from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.steps import run_quality, run_warnings
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
@@ -25,12 +27,13 @@ from bidsmask.analysis.words import (
     measure_words,
     plain,
     rows_words,
-    statistic_words,
     strategy_words,
     text,
 )
-from bidsmask.columns.regions import PlacedLabels
-from bidsmask.dataset.atlases import Atlas
+from bidsmask.columns.base import Columns
+from bidsmask.columns.maps import Maps
+from bidsmask.columns.regions import Regions
+from bidsmask.columns.spheres import Spheres
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives import sidecars, tables
@@ -38,6 +41,7 @@ from bidsmask.derivatives.names import output_name
 from bidsmask.derivatives.run import Content, RunFiles, write_run
 from bidsmask.derivatives.sidecars import Provenance, with_columns
 from bidsmask.images.io import image_bytes
+from bidsmask.images.masked_volumes import image_pieces
 from bidsmask.numerics.connectivity import MEASURES, fisher_z
 
 File = tuple[Path, Content]
@@ -83,25 +87,25 @@ def outputs(
     links : mapping from name to root
         Datasets that BIDS URIs refer to.
     """
-    source = Provenance(
-        run=plan.run, grid=values.placed[0].grid, output_dir=output_dir, links=links
+    provenance = Provenance(
+        run=plan.run, grid=values.placed.grid, output_dir=output_dir, links=links
     )
-    run = _Run(plan=plan, source=source, warnings=run_warnings(values, plan))
+    run = _Run(plan=plan, provenance=provenance, warnings=run_warnings(values, plan))
     used = [
         _Used(*each)
         for each in zip(plan.strategies, values.confounds, values.cleaned, strict=True)
     ]
-    of_atlases = zip(plan.atlases, values.placed, values.coverage, strict=True)
-    for number, (atlas, placed, coverage) in enumerate(of_atlases):
-        yield from _atlas_files(run, atlas, placed)
-        yield from _coverage_files(run, atlas, coverage)
+    of_sources = zip(values.sources, values.placed.columns, values.coverage, strict=True)
+    for number, (source, columns, coverage) in enumerate(of_sources):
+        yield from _source_files(run, source, columns)
+        yield from _coverage_files(run, source, coverage)
         for each, matrices in zip(used, values.matrices, strict=True):
             for statistic, signals in zip(
-                plan.statistics_of(atlas), each.cleaned.signals[number], strict=True
+                plan.statistics_of(source), each.cleaned.signals[number], strict=True
             ):
-                yield from _time_series_files(run, atlas, coverage, each, statistic, signals)
+                yield from _time_series_files(run, source, coverage, each, statistic, signals)
             for measure, of_measure in matrices.by_measure.items():
-                yield from _matrix_files(run, atlas, coverage, each, measure, of_measure[number])
+                yield from _matrix_files(run, source, coverage, each, measure, of_measure[number])
     for each in used:
         yield from _design_files(run, each)
         yield from _outliers_files(run, each)
@@ -110,23 +114,23 @@ def outputs(
 
 def expected_tables(plan: RunPlan) -> Iterator[Path]:
     """Names of the time series and matrices that a run will give."""
-    for atlas in plan.atlases:
+    for source in plan.sources:
         for strategy in plan.strategies:
-            for statistic in plan.statistics_of(atlas):
-                yield time_series_name(plan, atlas, strategy, statistic)
+            for statistic in plan.statistics_of(source):
+                yield time_series_name(plan, source, strategy, statistic)
             for measure in plan.connectivity.measures:
-                yield matrix_name(plan, atlas, strategy, measure)
+                yield matrix_name(plan, source, strategy, measure)
 
 
 def time_series_name(
-    plan: RunPlan, atlas: Atlas, strategy: Strategy, statistic: str, extension: str = ".tsv"
+    plan: RunPlan, source: Source, strategy: Strategy, statistic: str, extension: str = ".tsv"
 ) -> Path:
-    """Name of the time series of an atlas: ``…_stat-<statistic>_desc-<strategy>_timeseries``."""
-    return _name(plan, "timeseries", extension, atlas, stat=statistic, desc=strategy.name)
+    """Name of the time series of a source: ``…_stat-<statistic>_desc-<strategy>_timeseries``."""
+    return _name(plan, "timeseries", extension, source, stat=statistic, desc=strategy.name)
 
 
 def matrix_name(
-    plan: RunPlan, atlas: Atlas, strategy: Strategy, measure: str, extension: str = ".tsv"
+    plan: RunPlan, source: Source, strategy: Strategy, measure: str, extension: str = ".tsv"
 ) -> Path:
     """Name of a matrix: ``…_stat-<measure>_desc-<strategy>_relmat``.
 
@@ -137,9 +141,9 @@ def matrix_name(
     label = MEASURES[measure].stat
     if is_fisher_z(measure, plan.connectivity):
         label = MEASURES[measure].z_stat or label
-    first, *_ = plan.statistics_of(atlas)
-    stat = label if first == kind_of(atlas).plain_statistic else f"{first}+{label}"
-    return _name(plan, "relmat", extension, atlas, stat=stat, desc=strategy.name)
+    first, *_ = plan.statistics_of(source)
+    stat = label if first == kind_of(source).plain_statistic else f"{first}+{label}"
+    return _name(plan, "relmat", extension, source, stat=stat, desc=strategy.name)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,19 +151,23 @@ class _Run:
     """What all files of a run need."""
 
     plan: RunPlan
-    source: Provenance
+    provenance: Provenance
     warnings: tuple[str, ...]
 
     def names(self, suffix: str, *extensions: str, **entities: Any) -> tuple[Path, ...]:
         return tuple(_name(self.plan, suffix, extension, **entities) for extension in extensions)
 
-    def copy(self, atlas: Atlas, extension: str = ".nii.gz") -> str:
-        """Give the URI of the atlas on the grid of the run."""
-        return self.source.output(_name(self.plan, kind_of(atlas).suffix, extension, atlas))
+    def copy(self, source: Source, extension: str = ".nii.gz") -> str:
+        """Give the URI of the source on the grid of the run."""
+        return self.provenance.output(_name(self.plan, kind_of(source).suffix, extension, source))
 
-    def about(self, atlas: Atlas) -> dict[str, Any]:
-        source = self.source
-        return {**source.acquisition, **source.space, **source.about_atlas(atlas)}
+    def about(self, source: Source) -> dict[str, Any]:
+        provenance = self.provenance
+        return {
+            **provenance.acquisition,
+            **provenance.space,
+            **provenance.about_atlas(source),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,43 +184,54 @@ class _Used:
 
 
 def _name(
-    plan: RunPlan, suffix: str, extension: str, atlas: Atlas | None = None, **entities: Any
+    plan: RunPlan, suffix: str, extension: str, source: Source | None = None, **entities: Any
 ) -> Path:
-    own = atlas.entities if atlas else ()
+    own = source.entities if source else ()
     return output_name(
         plan.run.entities, suffix=suffix, extension=extension, atlas=own, **entities
     )
 
 
-def _atlas_files(run: _Run, atlas: Atlas, placed: PlacedLabels) -> Iterator[File]:
-    kind = kind_of(atlas)
-    image, table, sidecar = run.names(kind.suffix, ".nii.gz", ".tsv", ".json", atlas=atlas)
-    yield image, image_bytes(tables.smallest_integers(placed.labels), placed.grid)
-    yield table, tables.look_up_table(atlas.lut)
+def _source_files(run: _Run, source: Source, columns: Columns) -> Iterator[File]:
+    kind = kind_of(source)
+    image, table, sidecar = run.names(kind.suffix, ".nii.gz", ".tsv", ".json", source=source)
+    yield image, _copy(source, columns)
+    yield table, tables.look_up_table(source.lut)
     content = {
-        "Description": f"{kind.column.capitalize()}s of the atlas {atlas.name} on the grid of the "
-        f"run ({kind.placed_by}), before the brain mask was applied",
-        "Sources": [run.source.atlas(atlas)],
-        **run.about(atlas),
+        "Description": f"{kind.column.capitalize()}s of {source.name} on the grid of the "
+        f"run ({kind.placed_by})",
+        "Sources": [run.provenance.atlas(source)],
+        **run.about(source),
     }
-    columns = {
-        name: sidecars.described(f"{name}, as the atlas has it") for name, _ in atlas.lut.columns
+    further = {
+        name: sidecars.described(f"{name}, as the source has it") for name, _ in source.lut.columns
     }
-    yield sidecar, with_columns(content, columns)
+    yield sidecar, with_columns(content, further)
 
 
-def _coverage_files(run: _Run, atlas: Atlas, coverage: Coverage) -> Iterator[File]:
-    table, sidecar = run.names("bold", ".tsv", ".json", atlas=atlas, stat="coverage")
+def _copy(source: Source, columns: Columns) -> Content:
+    """Give the image of a source on the grid of the run."""
+    if isinstance(columns, Maps):
+        placed = columns.placed
+        return image_pieces(placed.rows(), mask=placed.shown, grid=placed.grid)
+    assert isinstance(columns, Regions | Spheres)
+    labels = np.array([0, *source.lut.ids])[columns.codes]
+    return image_bytes(tables.smallest_integers(labels), columns.grid)
+
+
+def _coverage_files(run: _Run, source: Source, coverage: Coverage) -> Iterator[File]:
+    table, sidecar = run.names("bold", ".tsv", ".json", source=source, stat="coverage")
     yield table, coverage.table
     yield (
         sidecar,
         {
-            "Description": f"Share of each region of {atlas.name} that lies in the brain mask",
+            "Description": f"Share of each {kind_of(source).column} of {source.name} that is "
+            "covered",
             "Sources": [
-                *run.source.sources(run.plan.run.bold, run.plan.run.mask),
-                run.copy(atlas),
+                *run.provenance.sources(run.plan.run.bold, run.plan.run.mask),
+                run.copy(source),
             ],
-            **run.about(atlas),
+            **run.about(source),
             "MinimumCoverage": run.plan.coverage.min_coverage,
             **sidecars.COVERAGE_COLUMNS,
         },
@@ -220,68 +239,70 @@ def _coverage_files(run: _Run, atlas: Atlas, coverage: Coverage) -> Iterator[Fil
 
 
 def _time_series_files(
-    run: _Run, atlas: Atlas, coverage: Coverage, used: _Used, statistic: str, signals: FloatArray
+    run: _Run, source: Source, coverage: Coverage, used: _Used, statistic: str, signals: FloatArray
 ) -> Iterator[File]:
     plan, strategy, cleaned = run.plan, used.strategy, used.cleaned
     how = plan.cleaning.censor_output
     yield (
-        time_series_name(plan, atlas, strategy, statistic),
+        time_series_name(plan, source, strategy, statistic),
         tables.time_series(cleaned.rows_for(signals, how), coverage.names),
     )
     done = (
-        *extraction_words(plan.extraction, plan.coverage, [statistic]),
+        *extraction_words(plan.extraction, plan.coverage, kind_of(source), [statistic]),
         *strategy_words(strategy),
         rows_words(how),
     )
     content = {
-        "Description": f"Time series of the regions of {atlas.name}, cleaned with the strategy "
+        "Description": f"Time series of {source.name}, cleaned with the strategy "
         f"{strategy.name}. {strategy.description} {plain(text(done))}",
-        "Sources": [*run.source.bold_and_confounds, run.copy(atlas)],
-        **run.source.acquisition,
+        "Sources": [*run.provenance.bold_and_confounds, run.copy(source)],
+        **run.provenance.acquisition,
         **sidecars.sampling(cleaned.sample_mask, t_r=plan.t_r, how=how),
-        **run.source.space,
-        **run.source.about_atlas(atlas),
+        **run.provenance.space,
+        **run.provenance.about_atlas(source),
         "Statistic": statistic,
         "MinimumCoverage": plan.coverage.min_coverage,
         "SmoothingFWHM": plan.extraction.smoothing_fwhm_mm,
         **used.about,
-        **sidecars.warnings(run.warnings, used.confounds.warnings, atlas.warnings),
+        **sidecars.warnings(run.warnings, used.confounds.warnings, source.warnings),
     }
+    capital = kind_of(source).column.capitalize()
     columns = sidecars.region_columns(
         coverage.table,
-        f"The {statistic_words(statistic)} over region",
+        f"{capital} ({statistic})",
         standardize=strategy.cleaning.standardize,
     )
     yield (
-        time_series_name(plan, atlas, strategy, statistic, ".json"),
+        time_series_name(plan, source, strategy, statistic, ".json"),
         with_columns(content, columns),
     )
 
 
 def _matrix_files(
-    run: _Run, atlas: Atlas, coverage: Coverage, used: _Used, measure: str, values: FloatArray
+    run: _Run, source: Source, coverage: Coverage, used: _Used, measure: str, values: FloatArray
 ) -> Iterator[File]:
     plan, strategy = run.plan, used.strategy
-    statistic, *_ = plan.statistics_of(atlas)
+    statistic, *_ = plan.statistics_of(source)
     transformed = is_fisher_z(measure, plan.connectivity)
     yield (
-        matrix_name(plan, atlas, strategy, measure),
+        matrix_name(plan, source, strategy, measure),
         tables.matrix(fisher_z(values) if transformed else values, coverage.names),
     )
     what = plain(measure_words(measure, plan.connectivity))
+    series = time_series_name(plan, source, strategy, statistic)
     yield (
-        matrix_name(plan, atlas, strategy, measure, ".json"),
+        matrix_name(plan, source, strategy, measure, ".json"),
         {
-            "Description": f"{what[0].upper()}{what[1:]}, between the regions of {atlas.name} "
-            f"(the {statistic_words(statistic)} over each), over the "
+            "Description": f"{what[0].upper()}{what[1:]}, between the signals of {source.name} "
+            f"(stat-{statistic}), over the "
             f"{used.cleaned.ledger.n_kept} kept volumes",
-            "Sources": [run.source.output(time_series_name(plan, atlas, strategy, statistic))],
+            "Sources": [run.provenance.output(series)],
             **sidecars.about_measure(MEASURES[measure], fisher_z=transformed),
-            "NodeFiles": [run.copy(atlas, ".tsv")],
+            "NodeFiles": [run.copy(source, ".tsv")],
             "Software": f"bidsmask {__version__}",
-            **run.about(atlas),
+            **run.about(source),
             **used.about,
-            "Node": {"Description": "Region of the row; the columns have the same order"},
+            "Node": {"Description": "Name of the row; the columns have the same order"},
         },
     )
 
@@ -297,7 +318,7 @@ def _design_files(run: _Run, used: _Used) -> Iterator[File]:
         "Description": "Confounds that were regressed, as in the confounds table, with one row "
         "for every BOLD volume, censored ones included. Detrending, filtering and "
         "standardisation came after.",
-        "Sources": run.source.sources(run.plan.run.confounds, run.plan.run.confounds_json),
+        "Sources": run.provenance.sources(run.plan.run.confounds, run.plan.run.confounds_json),
         "FilledColumns": list(used.confounds.filled),
         "ConfoundStrategy": sidecars.about_strategy(used.strategy),
     }
@@ -314,7 +335,7 @@ def _outliers_files(run: _Run, used: _Used) -> Iterator[File]:
         sidecar,
         {
             "Description": "Volumes that were left out, one row for every BOLD volume",
-            "Sources": run.source.sources(run.plan.run.confounds, run.plan.run.confounds_json),
+            "Sources": run.provenance.sources(run.plan.run.confounds, run.plan.run.confounds_json),
             "CensoringParameters": dataclasses.asdict(used.strategy.censoring),
             **sidecars.outlier_columns(flags.columns, used.strategy.censoring),
         },
@@ -335,8 +356,8 @@ def _quality_files(run: _Run, used: list[_Used], of_run: Mapping[str, float]) ->
         sidecar,
         {
             "Description": "Quality of the run: one row for each confound strategy",
-            "Sources": run.source.bold_and_confounds,
-            **run.source.acquisition,
+            "Sources": run.provenance.bold_and_confounds,
+            **run.provenance.acquisition,
             "RepetitionTime": t_r,
             **sidecars.quality_columns(rows.columns),
             **sidecars.warnings(run.warnings),

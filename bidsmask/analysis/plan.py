@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bidsmask._version import __version__
-from bidsmask.analysis.kinds import kind_of
+from bidsmask.analysis.kinds import Source, file_of, kind_of
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.index import find_runs
 from bidsmask.dataset.runs import BoldRun
+from bidsmask.dataset.seeds import SeedSet, check_seed_space, read_seeds
 from bidsmask.dataset.strategies import Strategy, load_strategy
 from bidsmask.dataset.templates import template_homes
 from bidsmask.derivatives.status import RunFailure
@@ -49,7 +50,7 @@ class RunPlan:
     shape: tuple[int, ...]
     affine: tuple[tuple[float, ...], ...]
     voxel_bytes: int = field(repr=False, compare=False)
-    atlases: tuple[Atlas, ...]
+    sources: tuple[Source, ...]
     strategies: tuple[Strategy, ...]
     extraction: ExtractionSettings
     coverage: CoverageSettings
@@ -58,12 +59,12 @@ class RunPlan:
     outputs_are_missing: bool = field(default=False, repr=False, compare=False)
     reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
 
-    def statistics_of(self, atlas: Atlas) -> tuple[str, ...]:
-        """What is taken over the regions of an atlas, by labels of ``stat``.
+    def statistics_of(self, source: Source) -> tuple[str, ...]:
+        """What is taken over the columns of a source, by labels of ``stat``.
 
         Connectivity is of the first.
         """
-        return kind_of(atlas).statistics(self.extraction)
+        return kind_of(source).statistics(self.extraction)
 
     @property
     def decisive(self) -> dict[str, object]:
@@ -82,8 +83,13 @@ class RunPlan:
             "affine": self.affine,
             **{name: value for section in sections for name, value in decided(section).items()},
             **{
-                str(Entities(atlas.entities)): {"sha256": atlas.sha256, "lut": atlas.lut}
-                for atlas in self.atlases
+                str(Entities(source.entities)): {
+                    "kind": source.kind,
+                    "sha256": source.sha256,
+                    "lut": source.lut,
+                    "radii_mm": source.radii_mm if isinstance(source, SeedSet) else None,
+                }
+                for source in self.sources
             },
             **{f"desc-{strategy.name}": strategy for strategy in self.strategies},
         }
@@ -127,7 +133,7 @@ def make_plan(settings: Settings) -> Plan:
         settings.selection,
         database_dir=settings.execution.bids_database_dir,
     )
-    shelf = _AtlasShelf(settings, spaces=tuple({_space(run) or "none" for run in index.runs}))
+    shelf = _Shelf(settings, spaces=tuple({_space(run) or "none" for run in index.runs}))
     planned = [_plan_run(run, settings, strategies, shelf) for run in index.runs]
     runs = tuple(plan for plan in planned if isinstance(plan, RunPlan))
     failures = tuple(plan for plan in planned if isinstance(plan, RunFailure))
@@ -187,14 +193,14 @@ def _strategies(settings: Settings) -> tuple[Strategy, ...]:
 
 
 def _plan_run(
-    run: BoldRun, settings: Settings, strategies: tuple[Strategy, ...], shelf: _AtlasShelf
+    run: BoldRun, settings: Settings, strategies: tuple[Strategy, ...], shelf: _Shelf
 ) -> RunPlan | RunFailure:
     fail = partial(RunFailure, subject=run.subject, run=run.name)
     if run.problems:
         return fail(node="find_files", kind="SidecarError", reason=" ".join(run.problems))
     try:
         stream = BoldStream(run.bold)
-        atlases = shelf.for_run(run, tuple(stream.grid.voxel_sizes_mm.tolist()))
+        sources = shelf.for_run(run, tuple(stream.grid.voxel_sizes_mm.tolist()))
     except RunError as error:
         return fail(node="find_files", kind=type(error).__name__, reason=str(error))
     assert run.t_r is not None, "a run without problems has a repetition time"
@@ -205,7 +211,7 @@ def _plan_run(
         shape=tuple(int(n) for n in stream.grid.shape),
         affine=tuple(tuple(float(x) for x in row) for row in stream.grid.affine),
         voxel_bytes=stream.dtype.itemsize,
-        atlases=atlases,
+        sources=sources,
         strategies=strategies,
         extraction=settings.extraction,
         coverage=settings.coverage,
@@ -214,37 +220,44 @@ def _plan_run(
     )
 
 
-class _AtlasShelf:
-    """The atlases that were asked for, each looked up once for each space and resolution."""
+class _Shelf:
+    """The sources that were asked for: atlases, each looked up once for each space, and seeds."""
 
     def __init__(self, settings: Settings, *, spaces: Sequence[str]) -> None:
-        self._names = settings.extraction.atlases
+        self._names = settings.atlases
         self._homes = (*(path for _, path in settings.datasets), *template_homes())
         self._download = settings.execution.download
         self._spaces = spaces
+        self._asked = tuple(settings.selection.spaces or ())
         self._found: dict[tuple[object, ...], Atlas] = {}
+        self._seeds = tuple(
+            read_seeds(path, default_radius_mm=settings.extraction.seed_radius_mm)
+            for path in settings.extraction.seeds
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is odd about the atlases that were used, each said once."""
-        said = [
-            f"{atlas.name}: {text}" for atlas in self._found.values() for text in atlas.warnings
-        ]
+        """What is odd about the sources that were used, each said once."""
+        used: tuple[Source, ...] = (*self._found.values(), *self._seeds)
+        said = [f"{source.name}: {text}" for source in used for text in source.warnings]
         return tuple(dict.fromkeys(said))
 
-    def for_run(self, run: BoldRun, voxel_sizes_mm: tuple[float, ...]) -> tuple[Atlas, ...]:
-        """Every atlas, in the space of the run."""
+    def for_run(self, run: BoldRun, voxel_sizes_mm: tuple[float, ...]) -> tuple[Source, ...]:
+        """Every source, in the space of the run."""
         atlases = tuple(self._find(name, run, voxel_sizes_mm) for name in self._names)
         for atlas in atlases:
             check_space(atlas, _space(run), run.name, self._spaces)
-        for atlas in atlases:
-            alike = [str(one.image) for one in atlases if one.entities == atlas.entities]
+        for seeds in self._seeds:
+            check_seed_space(seeds, _space(run), self._asked)
+        sources: tuple[Source, ...] = (*atlases, *self._seeds)
+        for source in sources:
+            alike = [str(file_of(one)) for one in sources if one.entities == source.entities]
             if len(alike) > 1:
                 raise AtlasError(
-                    f"Outputs of the atlases {' and '.join(alike)} would have the same names. "
-                    "Rename one of the images, or give one at a time with its own output folder."
+                    f"Outputs of {' and '.join(alike)} would have the same names. Rename one of "
+                    "the files, or give one at a time with its own output folder."
                 )
-        return atlases
+        return sources
 
     def _find(self, name: str, run: BoldRun, voxel_sizes_mm: tuple[float, ...]) -> Atlas:
         key = (name, _space(run), tuple(round(size, 3) for size in voxel_sizes_mm))

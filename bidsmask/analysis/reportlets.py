@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bidsmask.analysis.kinds import KINDS, Source, file_of
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.steps import run_quality, run_warnings
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
@@ -19,7 +20,6 @@ from bidsmask.analysis.words import (
     rows_words,
     strategy_words,
 )
-from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.names import output_name
@@ -96,12 +96,12 @@ def run_section(values: RunValues, plan: RunPlan, drawn: tuple[Figure, ...]) -> 
         files=_files(plan),
         warnings=(
             *run_warnings(values, plan),
-            *(text for atlas in plan.atlases for text in atlas.warnings),
+            *(text for source in plan.sources for text in source.warnings),
             *dict.fromkeys(text for loaded in values.confounds for text in loaded.warnings),
         ),
         atlases=tuple(
             _coverage_summary(atlas, coverage)
-            for atlas, coverage in zip(plan.atlases, values.coverage, strict=True)
+            for atlas, coverage in zip(values.sources, values.coverage, strict=True)
         ),
         strategies=tuple(
             _strategy_summary(*parts)
@@ -137,7 +137,10 @@ def _facts(plan: RunPlan, quality: dict[str, float]) -> tuple[Fact, ...]:
 
 def _done(plan: RunPlan) -> Iterable[Said]:
     """Say what was done with the run whatever the strategy."""
-    yield from extraction_words(plan.extraction, plan.coverage, plan.extraction.statistics)
+    for kind in dict.fromkeys(source.kind for source in plan.sources):
+        of_kind = KINDS[kind]
+        statistics = of_kind.statistics(plan.extraction)
+        yield from extraction_words(plan.extraction, plan.coverage, of_kind, statistics)
     yield connectivity_words(plan.connectivity, plan.extraction.statistics)
     yield rows_words(plan.cleaning.censor_output)
 
@@ -155,14 +158,14 @@ def _files(plan: RunPlan) -> tuple[InputFile, ...]:
         "BOLD reference": run.boldref,
         "confounds": run.confounds,
         "confounds sidecar": run.confounds_json,
-        **{f"atlas {atlas.name}": atlas.image for atlas in plan.atlases},
+        **{source.name: file_of(source) for source in plan.sources},
     }
     return tuple(
         InputFile(role=role, path=path.name if path else None) for role, path in files.items()
     )
 
 
-def _coverage_summary(atlas: Atlas, coverage: Coverage) -> CoverageSummary:
+def _coverage_summary(atlas: Source, coverage: Coverage) -> CoverageSummary:
     table = coverage.table
     lost = table[~coverage.usable]
     return CoverageSummary(

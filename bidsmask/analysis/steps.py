@@ -3,132 +3,148 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from bidsmask._typing import FloatArray
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.analysis.kinds import Source, kind_of, place
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.store import (
     CleanedRun,
     Coverage,
     ExtractedRun,
     Matrices,
+    PlacedSources,
     RunValues,
     Signals,
 )
-from bidsmask.columns.extract import Extraction, extract
-from bidsmask.columns.regions import PlacedLabels, coverage_table
-from bidsmask.dataset.atlases import Atlas
+from bidsmask.columns.base import Columns
+from bidsmask.columns.extract import extract
+from bidsmask.columns.maps import Maps
+from bidsmask.columns.regions import Regions
+from bidsmask.columns.request import Request
+from bidsmask.columns.statistics import RunStatistics
+from bidsmask.columns.voxels import place_voxels
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
-from bidsmask.errors import DegreesOfFreedomError
-from bidsmask.images.request import Reading
+from bidsmask.errors import AtlasError, DegreesOfFreedomError, ImageError, SpaceError
+from bidsmask.images.grid import Grid
+from bidsmask.images.signals_on_disk import SignalsOnDisk
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.carpet import carpet_voxels
 from bidsmask.numerics.cleaning import Cleaner, overdrawn
 from bidsmask.numerics.connectivity import MEASURES
-from bidsmask.numerics.projections.regions import (
-    LabelMeans,
-    OfOneSelection,
-    Projection,
-    RegionStatistic,
-    VoxelSelection,
-)
 from bidsmask.numerics.quality import correlation, fd_summary
 from bidsmask.settings import ConnectivitySettings, CoverageSettings, ExtractionSettings
-from bidsmask.vocabulary import STATISTICS
+
+
+def place_sources(
+    sources: Sequence[Source], grid: Grid, mask: BoolArray, settings: ExtractionSettings
+) -> PlacedSources:
+    """Put the columns of every source onto the grid of a run.
+
+    A source that cannot be used costs no other: why is noted down.
+    """
+    numbers, placed, problems = [], [], []
+    for number, source in enumerate(sources):
+        try:
+            columns = place(source, grid, mask)
+            _refuse_unreadable(source, columns, settings)
+        except (AtlasError, ImageError, SpaceError) as error:
+            problems.append(str(error))
+        else:
+            numbers.append(number)
+            placed.append(columns)
+    return PlacedSources(
+        mask=mask,
+        grid=grid,
+        numbers=tuple(numbers),
+        columns=tuple(placed),
+        problems=tuple(problems),
+    )
+
+
+def _refuse_unreadable(source: Source, columns: Columns, settings: ExtractionSettings) -> None:
+    """Refuse maps that the statistic that is asked for cannot be taken of."""
+    if not isinstance(columns, Maps):
+        return
+    kind = kind_of(source)
+    try:
+        columns.whole(kind.engine[kind.statistics(settings)[0]])
+    except ValueError as error:
+        raise AtlasError(f"{source.name}: {error}") from error
 
 
 def extract_run(
-    bold: Path, placed: Sequence[PlacedLabels], settings: ExtractionSettings
-) -> ExtractedRun:
+    bold: Path,
+    placed: PlacedSources,
+    sources: Sequence[Source],
+    settings: ExtractionSettings,
+    coverage: CoverageSettings,
+    voxels: Array | SignalsOnDisk | None = None,
+) -> tuple[ExtractedRun, list[Coverage]]:
     """Read every column that is wanted off a run, and its statistics, in one pass.
 
     Parameters
     ----------
     bold : Path
-    placed : sequence of PlacedLabels
-        Atlases on the grid of the run.
+    placed : PlacedSources
+    sources : sequence of Source
+        Those that were placed.
     settings : ExtractionSettings
+    coverage : CoverageSettings
+    voxels : float32 array of shape (T, V), or SignalsOnDisk, optional
+        Filled with the voxels of the mask.
+
+    Returns
+    -------
+    extracted : ExtractedRun
+    coverage : list of Coverage
+        For each source, which columns have a signal, and why the others have none.
     """
-    mask, labels = placed[0].mask, placed[0].labels.ravel(order="F")
-    carpet = VoxelSelection(carpet_voxels(labels, mask.ravel(order="F")))
-    extraction = _extract(BoldStream(bold), placed, carpet, settings)
-    *columns, of_carpet = extraction.signals
-    return ExtractedRun.of(
-        extraction,
-        signals=_in_groups(columns, len(settings.statistics)),
-        carpet=of_carpet,
-        carpet_labels=labels[carpet.support],
-    )
-
-
-def _extract(
-    stream: BoldStream,
-    placed: Sequence[PlacedLabels],
-    carpet: VoxelSelection,
-    settings: ExtractionSettings,
-) -> Extraction:
-    """Give the columns of every atlas and statistic, then those of the carpet."""
-    projections = [
-        atlas.projection(STATISTICS[label]) for atlas in placed for label in settings.statistics
-    ]
-    if settings.smoothing_fwhm_mm:
-        return _extract_smoothed(stream, placed[0], projections, carpet, settings)
-    return extract(stream, [*projections, carpet], mask=placed[0].mask)
-
-
-def _extract_smoothed(
-    stream: BoldStream,
-    place: PlacedLabels,
-    projections: Sequence[LabelMeans | RegionStatistic],
-    carpet: VoxelSelection,
-    settings: ExtractionSettings,
-) -> Extraction:
-    """Smooth volumes once for all projections, except those that have to see all at once."""
-    numbers = sorted(range(len(projections)), key=lambda n: not _sees_all(projections[n]))
-    shared = [projections[n] for n in numbers if not _sees_all(projections[n])]
-    wanted: list[Projection] = [projections[n] for n in numbers if _sees_all(projections[n])]
-    together = OfOneSelection(np.flatnonzero(place.mask.ravel(order="F")), shared)
-    wanted += [together] if shared else []
-    readings = [
-        Reading(projection=each, grid=place.grid, smoothing_fwhm=settings.smoothing_fwhm_mm)
-        for each in wanted
-    ]
-    extraction = extract(stream, [*readings, carpet], mask=place.mask)
-    *columns, of_carpet = extraction.signals
-    if shared:
-        columns[-1:] = together.split(columns[-1])
-    of_number = dict(zip(numbers, columns, strict=True))
-    in_order = (of_number[number] for number in range(len(projections)))
-    return replace(extraction, signals=(*in_order, of_carpet))
-
-
-def _sees_all(projection: LabelMeans | RegionStatistic) -> bool:
-    return isinstance(projection, RegionStatistic) and projection.needs_all_volumes
-
-
-def _in_groups(columns: Sequence[FloatArray], size: int) -> Signals:
-    return tuple(tuple(columns[first : first + size]) for first in range(0, len(columns), size))
-
-
-def coverage_tables(
-    extracted: ExtractedRun,
-    placed: Sequence[PlacedLabels],
-    atlases: Sequence[Atlas],
-    settings: CoverageSettings,
-) -> list[Coverage]:
-    """For each atlas, which regions have a signal, and why the others have none."""
-    return [
-        Coverage(
-            table=coverage_table(
-                place, atlas.lut, signals=signals[0], min_coverage=settings.min_coverage
-            )
+    stream = BoldStream(bold)
+    seen = RunStatistics(stream, placed.mask)
+    inside = np.flatnonzero(placed.mask.ravel(order="F"))
+    labels = _labels(placed, sources)
+    carpet = carpet_voxels(labels, placed.mask.ravel(order="F"))
+    requests = [
+        Request(
+            columns=columns,
+            statistic=kind_of(source).engine[label],
+            smoothing_fwhm=settings.smoothing_fwhm_mm or None,
+            min_coverage=coverage.min_coverage,
         )
-        for signals, place, atlas in zip(extracted.signals, placed, atlases, strict=True)
+        for source, columns in zip(sources, placed.columns, strict=True)
+        for label in kind_of(source).statistics(settings)
     ]
+    others = [Request(columns=place_voxels(carpet, placed.grid))]
+    if voxels is not None:
+        everything = place_voxels(inside, placed.grid)
+        others.append(Request(columns=everything, dtype=np.float32, out=voxels))
+    read = iter(extract(stream, [*requests, *others], see=[seen.see], smoothed_together=inside))
+    seen.refuse_impossible()
+    by_source = [[next(read) for _ in kind_of(source).statistics(settings)] for source in sources]
+    extracted = ExtractedRun.of(
+        seen,
+        signals=tuple(tuple(each.signals for each in found) for found in by_source),
+        carpet=next(read).signals,
+        carpet_labels=labels[carpet],
+    )
+    tables = [
+        Coverage(table=found[0].coverage.table(source.lut.names, source.lut.ids))
+        for source, found in zip(sources, by_source, strict=True)
+    ]
+    return extracted, tables
+
+
+def _labels(placed: PlacedSources, sources: Sequence[Source]) -> IntArray:
+    """Labels (V_all,) of the first atlas that has some; else 0."""
+    for source, columns in zip(sources, placed.columns, strict=True):
+        if isinstance(columns, Regions):
+            ids = np.array([0, *source.lut.ids])
+            return np.take(ids, columns.codes.ravel(order="F"))
+    return np.zeros(placed.grid.n_voxels, dtype=np.intp)
 
 
 def clean_run(
@@ -188,6 +204,7 @@ def run_warnings(values: RunValues, plan: RunPlan) -> tuple[str, ...]:
 
 
 def _warnings_of(values: RunValues, plan: RunPlan) -> Iterator[str]:
+    yield from values.placed.problems
     if values.extracted.n_nonfinite:
         yield (
             f"{plan.run.bold.name}: up to {values.extracted.n_nonfinite} voxels of the brain mask "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.rows import rows_for
-from bidsmask.columns.extract import Extraction
-from bidsmask.columns.regions import PlacedLabels, usable
+from bidsmask.columns.base import Columns
+from bidsmask.columns.statistics import RunStatistics
 from bidsmask.dataset.confounds import Confounds
+from bidsmask.images.grid import Grid
 from bidsmask.numerics.cleaning import DegreesOfFreedom
 from bidsmask.vocabulary import CensorOutput
 
@@ -33,6 +35,75 @@ def save_all(values: Iterable[_Savable], folder: Path, stem: str) -> list[str]:
         paths.append(str(folder / f"{stem}_{number}.npz"))
         value.save(Path(paths[-1]))
     return paths
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlacedSources:
+    """Columns of the sources of a run, on its grid and inside its mask.
+
+    Attributes
+    ----------
+    mask : bool array of shape (X, Y, Z)
+    grid : Grid
+    numbers : tuple of int
+        Which of the sources that were asked for these are, counted from 0.
+    columns : tuple of Columns
+        One for each of those.
+    problems : tuple of str
+        Why the others cannot be used.
+    """
+
+    mask: BoolArray
+    grid: Grid
+    numbers: tuple[int, ...]
+    columns: tuple[Columns, ...]
+    problems: tuple[str, ...] = ()
+
+    def of(self, sources: Sequence[Source]) -> tuple[Source, ...]:
+        """Choose those sources that have columns here."""
+        return tuple(sources[number] for number in self.numbers)
+
+    def save(self, path: Path) -> None:
+        """Write as ``.npz``."""
+        arrays = {
+            f"columns/{number}/{name}": array
+            for number, columns in zip(self.numbers, self.columns, strict=True)
+            for name, array in columns.arrays().items()
+        }
+        np.savez(
+            path,
+            allow_pickle=False,
+            mask=self.mask,
+            affine=self.grid.affine,
+            numbers=np.array(self.numbers, dtype=np.intp),
+            problems=np.array(self.problems, dtype=str),
+            **arrays,
+        )
+
+    @classmethod
+    def load(cls, path: Path, sources: Sequence[Source]) -> Self:
+        """Read what `save` wrote of these sources."""
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        grid = Grid(shape=arrays["mask"].shape, affine=arrays["affine"])
+        numbers = tuple(arrays["numbers"].tolist())
+        return cls(
+            mask=arrays["mask"],
+            grid=grid,
+            numbers=numbers,
+            columns=tuple(
+                kind_of(sources[number]).columns.from_arrays(
+                    grid, _below(f"columns/{number}/", arrays)
+                )
+                for number in numbers
+            ),
+            problems=tuple(arrays["problems"].tolist()),
+        )
+
+
+def _below(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    found = {name for name in arrays if name.startswith(prefix)}
+    return {name.removeprefix(prefix): arrays[name] for name in found}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,10 +133,10 @@ class ExtractedRun:
 
     @classmethod
     def of(
-        cls, extraction: Extraction, signals: Signals, carpet: FloatArray, carpet_labels: IntArray
+        cls, seen: RunStatistics, signals: Signals, carpet: FloatArray, carpet_labels: IntArray
     ) -> Self:
-        """Keep what later nodes need of an extraction, and its columns by what they are."""
-        statistics = extraction.statistics
+        """Keep what later nodes need of a run, and its columns by what they are."""
+        statistics = seen.volumes
         return cls(
             signals=signals,
             mean=statistics.mean,
@@ -74,7 +145,7 @@ class ExtractedRun:
             global_mean=statistics.global_mean,
             carpet=carpet,
             carpet_labels=carpet_labels,
-            n_nonfinite=int(extraction.n_nonfinite_voxels),
+            n_nonfinite=seen.n_nonfinite_voxels,
         )
 
     def save(self, path: Path) -> None:
@@ -96,8 +167,9 @@ class Coverage:
 
     @property
     def usable(self) -> BoolArray:
-        """Which regions have a signal, of shape (P,)."""
-        return usable(self.table)
+        """Which columns have a signal, of shape (P,)."""
+        usable: BoolArray = self.table["status"].isin(["ok", "partial"]).to_numpy(dtype=bool)
+        return usable
 
     @property
     def names(self) -> list[str]:
@@ -186,10 +258,17 @@ class Matrices:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunValues:
-    """All that is known of a run once its nodes have run."""
+    """All that is known of a run once its nodes have run.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+        Those that could be placed; all that is there for each source is in their order.
+    """
 
     extracted: ExtractedRun
-    placed: tuple[PlacedLabels, ...]
+    placed: PlacedSources
+    sources: tuple[Source, ...]
     confounds: tuple[Confounds, ...]
     coverage: tuple[Coverage, ...]
     cleaned: tuple[CleanedRun, ...]
@@ -197,10 +276,12 @@ class RunValues:
 
 
 def gather(inputs: Any) -> RunValues:
-    """Load the files that a node was given."""
+    """Load the files that a node was given, and its plan."""
+    placed = PlacedSources.load(Path(inputs.placed_file), inputs.plan.sources)
     return RunValues(
         extracted=ExtractedRun.load(Path(inputs.extracted_file)),
-        placed=tuple(PlacedLabels.load(Path(file)) for file in inputs.placed_files),
+        placed=placed,
+        sources=placed.of(inputs.plan.sources),
         confounds=tuple(Confounds.load(Path(file)) for file in inputs.confounds_files),
         coverage=tuple(Coverage.load(Path(file)) for file in inputs.coverage_files),
         cleaned=tuple(CleanedRun.load(Path(file)) for file in inputs.cleaned_files),

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from bidsmask.analysis.kinds import SourceKind
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
@@ -71,13 +72,11 @@ def listed(items: Sequence[str], last: str = "and") -> str:
     return f" {last} ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
 
 
-def statistic_words(label: str) -> str:
-    """Spell a statistic: ``std`` is "standard deviation"."""
-    return STATISTICS[label].replace("_", " ")
-
-
 def extraction_words(
-    settings: ExtractionSettings, coverage: CoverageSettings, statistics: Sequence[str]
+    settings: ExtractionSettings,
+    coverage: CoverageSettings,
+    kind: SourceKind,
+    statistics: Sequence[str],
 ) -> tuple[Said, ...]:
     """How signals came out of volumes.
 
@@ -85,11 +84,13 @@ def extraction_words(
     ----------
     settings : ExtractionSettings
     coverage : CoverageSettings
+    kind : SourceKind
+        Of what the signals are.
     statistics : sequence of str
         Labels of those that are spoken of.
     """
     fwhm_mm, percent = settings.smoothing_fwhm_mm, f"{100 * coverage.min_coverage:g} %"
-    taken = [statistic_words(label) for label in statistics]
+    column, signal = kind.column, kind.signal(statistics)
     smoothed = f"Volumes were smoothed by a Gaussian of {fwhm_mm:g} mm full width at half maximum."
     return (
         Said(
@@ -98,20 +99,18 @@ def extraction_words(
             sentences=(smoothed,) if fwhm_mm else (),
         ),
         Said(
-            label="Signal of a region",
-            value=", ".join(taken),
-            sentences=(
-                f"The signal of a region was the {listed(taken)} over its voxels inside the brain "
-                "mask of the run.",
-            ),
+            label=f"Signal of a {column}",
+            value=signal,
+            sentences=(f"The signal of a {column} was {signal}.",),
         ),
         Said(
             label="Coverage asked for",
             value=percent,
             sentences=(
-                f"Regions with less than {percent} of their voxels inside the mask, and regions "
-                "without a varying signal, are missing values (n/a) in that run; no region was "
-                "dropped.",
+                "A voxel was covered if it lay inside the brain mask of the run and was finite "
+                f"and not constant over all of its volumes. Of a {column} of which less than "
+                f"{percent} was covered, or whose signal did not change, all values are missing "
+                f"(n/a) in that run; no {column} was dropped.",
             ),
         ),
     )
@@ -168,13 +167,14 @@ def is_fisher_z(name: str, settings: ConnectivitySettings) -> bool:
 
 
 def connectivity_words(settings: ConnectivitySettings, statistics: Sequence[str]) -> Said:
-    """Which relations of regions were computed, of the first of some statistics."""
+    """Which relations were computed, of the first of some statistics."""
     measures = [measure_words(name, settings) for name in settings.measures]
-    of_which = f", of the {statistic_words(statistics[0])}" if len(statistics) > 1 else ""
+    first = STATISTICS[statistics[0]].replace("_", " ")
+    of_which = f", of the {first}" if len(statistics) > 1 else ""
     were = "was" if len(measures) == 1 else "were"
     sentence = (
-        f"Between all pairs of regions, {listed(measures)} {were} computed over the kept "
-        f"volumes{of_which}."
+        f"Between all pairs of signals of a source, {listed(measures)} {were} computed over the "
+        f"kept volumes{of_which}."
     )
     return Said(
         label="Connectivity",

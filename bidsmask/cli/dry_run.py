@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bidsmask.analysis.cost import Cost, measure_pace, request_cost
+from bidsmask.analysis.kinds import file_of
 from bidsmask.analysis.outputs import expected_tables
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.dataset.confounds import Confounds, load_confounds
@@ -88,7 +89,7 @@ def _show_files(console: Console, plan: RunPlan, cost: Cost) -> None:
         "boldref": run.boldref,
         "confounds": run.confounds,
         "sidecar": run.confounds_json,
-        **{atlas.name: atlas.image for atlas in plan.atlases},
+        **{source.name: file_of(source) for source in plan.sources},
     }
     console.print(f"\n[bold]{escape(run.name)}[/] (alone: {_words(cost)})")
     for role, path in found.items():

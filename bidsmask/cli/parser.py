@@ -23,6 +23,7 @@ from bidsmask.settings import (
     read_toml,
 )
 from bidsmask.vocabulary import (
+    MAPS_STATISTICS,
     MEASURES,
     STATISTICS,
     AnalysisLevel,
@@ -149,8 +150,18 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 def _add_extraction(parser: argparse.ArgumentParser) -> None:
     add = _adder(parser, "what to extract")
     add("--atlases", nargs="+", metavar="ATLAS",
-        help="label images (path to a dseg.nii.gz with its TSV look-up table) or TemplateFlow "
-        f"names, found offline first (default: {' '.join(DEFAULT_ATLASES)})")  # fmt: skip
+        help="label images or probabilistic maps (path to a dseg.nii.gz or probseg.nii.gz with "
+        "its TSV look-up table) or TemplateFlow names, found offline first; NAME_probseg where a "
+        f"name has both; none (default: {' '.join(DEFAULT_ATLASES)}, if nothing else is asked "
+        "for)")  # fmt: skip
+    add("--seeds", nargs="+", type=Path, metavar="TSV",
+        help="spheres around points: a table with name, x, y, z and perhaps radius (mm, in the "
+        "space of the run)")  # fmt: skip
+    add("--seed-radius", dest="seed_radius_mm", type=float, metavar="MM",
+        help="radius of seeds whose table has none")  # fmt: skip
+    add("--maps-statistic", choices=tuple(MAPS_STATISTICS),
+        help="how signals are made of probabilistic maps: fitted jointly (default), or the mean "
+        "weighted by each map")  # fmt: skip
     add("--statistic", dest="statistics", nargs="+", choices=tuple(STATISTICS),
         metavar="STATISTIC", help="what is taken over the voxels of a region: "
         f"{', '.join(STATISTICS)} (default: mean); several at once, connectivity is of the "

@@ -46,6 +46,38 @@ class PlacedMaps:
     n_beyond: FloatArray
     squares_beyond: FloatArray
 
+    @property
+    def shown(self) -> BoolArray:
+        """Voxels (X, Y, Z) with a weight in any map."""
+        shown = np.zeros(self.grid.n_voxels, dtype=bool)
+        shown[self.weights.support] = True
+        return shown.reshape(self.grid.shape, order="F")
+
+    def rows(self) -> MapRows:
+        """Weights (P, V) of the shown voxels, made when they are asked for."""
+        return MapRows(self.weights)
+
+    def strongest(self) -> tuple[IntArray, FloatArray]:
+        """Find the map with the largest weight, relative to its maximum, in each voxel.
+
+        Returns
+        -------
+        number : int array of shape (X, Y, Z)
+            Counted from 1; 0 where there is none.
+        strength : array of shape (X, Y, Z)
+            That weight, from 0 to 1.
+        """
+        support = self.weights.support
+        number, strength = np.zeros(support.size, dtype=np.int32), np.zeros(support.size)
+        for count, row in enumerate(self.weights.rows(), start=1):
+            largest = row.max(initial=0)
+            more = row > strength * largest
+            number[more], strength[more] = count, row[more] / largest
+        lattice_of_numbers = np.zeros(self.grid.n_voxels, dtype=np.int32)
+        lattice_of_strengths = np.zeros(self.grid.n_voxels)
+        lattice_of_numbers[support], lattice_of_strengths[support] = number, strength
+        return as_volume(lattice_of_numbers, self.grid), as_volume(lattice_of_strengths, self.grid)
+
     def array(self) -> FloatArray:
         """All maps, (X, Y, Z, P)."""
         return as_volume(np.stack(list(self.weights.volumes(self.grid.shape))), self.grid)
@@ -57,6 +89,18 @@ class PlacedMaps:
         return _placed(
             self.weights.volumes(self.grid.shape), self.grid, target, self.weights.dtype
         )
+
+
+class MapRows:
+    """Weights of several maps, one after the other: hundreds of maps are never held at once."""
+
+    def __init__(self, weights: MapWeights) -> None:
+        self._weights = weights
+        self._order = np.argsort(weights.support)
+        self.shape = weights.n_maps, weights.support.size
+
+    def __getitem__(self, number: int) -> FloatArray:
+        return self._weights.row(number)[self._order]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from bidsmask._typing import Array
 from bidsmask.columns.base import Columns
 
 
@@ -29,8 +28,8 @@ class Request:
         they are read over all of their voxels inside the mask.
     dtype : dtype
         Of the signals.
-    out : float array of shape (T, P), optional
-        Where the signals of voxels are to be put, such as a file that is mapped into memory.
+    out : float array of shape (T, P), or SignalsOnDisk, optional
+        Where the signals of voxels are to be put; of nothing but `Voxels`.
     """
 
     columns: Columns
@@ -39,4 +38,4 @@ class Request:
     min_coverage: float = 0.0
     keep_unmeasured: bool = False
     dtype: Any = np.float64
-    out: Array | None = None
+    out: Any = None

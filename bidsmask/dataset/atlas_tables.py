@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from bidsmask.columns.regions import load_labels
+from bidsmask.columns.regions import labels_in, read_labels
 from bidsmask.columns.table import (
     LookUpTable,
     map_lut_from_rows,
@@ -178,8 +176,16 @@ def _labels_in(image: Path) -> list[int]:
             f"{image} holds {n_volumes} volumes; a label image has one. If they are maps with "
             "weights, let the name of the image say so: <name>_probseg.nii.gz."
         )
-    labels, _ = load_labels(image)
-    return [int(label) for label in np.unique(labels) if label != 0]
+    try:
+        values, _ = read_labels(image)
+    except ImageError as error:
+        raise AtlasError(str(error)) from error
+    labels: list[int] = labels_in(values).tolist()
+    if labels[0] < 0:
+        raise AtlasError(f"{image}: {labels[0]} is no label, labels are not negative.")
+    if labels == [0]:
+        raise AtlasError(f"{image}: there are no regions, every voxel is 0.")
+    return [label for label in labels if label != 0]
 
 
 # --- where tables are ----------------------------------------------------------------------------

@@ -17,8 +17,9 @@ from typing import Literal
 
 from bidsmask.columns.table import MISSING, LookUpTable, columns_of, read_rows
 from bidsmask.dataset.sidecars import read_json
-from bidsmask.dataset.templates import BOLD_SPACES, NATIVE_SPACES, entities_in, space_of
+from bidsmask.dataset.templates import entities_in, space_of
 from bidsmask.errors import AtlasError, SidecarError, SpaceError
+from bidsmask.vocabulary import BOLD_SPACES, NATIVE_SPACES
 
 _REQUIRED = ("name", "x", "y", "z")
 _AXES = ("x", "y", "z")

@@ -5,7 +5,7 @@ A run is done when its completion record, which is written last, agrees with its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -24,10 +24,10 @@ from bidsmask.derivatives.record import (
     sha256,
     write_record,
 )
-from bidsmask.derivatives.writing import write_bytes, write_json, write_table
+from bidsmask.derivatives.writing import write_bytes, write_json, write_pieces, write_table
 
-Content = pd.DataFrame | dict[str, Any] | bytes
-"""A table, a sidecar, or an image."""
+Content = pd.DataFrame | dict[str, Any] | bytes | Iterator[bytes]
+"""A table, a sidecar, an image, or the pieces of an image that is too large to be held."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,5 +123,7 @@ def _write(path: Path, content: Content, *, within: Path) -> None:
         write_table(path, content, within=within)
     elif isinstance(content, bytes):
         write_bytes(path, content, within=within)
-    else:
+    elif isinstance(content, dict):
         write_json(path, content, within=within)
+    else:
+        write_pieces(path, content, within=within)

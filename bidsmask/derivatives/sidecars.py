@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from bidsmask._typing import BoolArray
+from bidsmask.columns.coverage import STATUSES
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.runs import BoldRun
+from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.description import bids_uri
 from bidsmask.derivatives.tables import QUALITY_COLUMNS
@@ -28,21 +30,23 @@ from bidsmask.vocabulary import NATIVE_SPACES, CensorOutput
 _UNITS = {"zscore": "standard deviations", "psc": "percent of the mean", "none": "arbitrary"}
 
 COVERAGE_COLUMNS: dict[str, Any] = {
-    "Node": {"Description": "Name of the region"},
-    "index": {"Description": "Label of the region in the atlas image"},
-    "n_voxels": {"Description": "Voxels of the region on the grid of the run", "Units": "voxels"},
-    "n_covered": {"Description": "Those of them inside the brain mask", "Units": "voxels"},
-    "coverage": {"Description": "n_covered divided by n_voxels", "Units": "1"},
-    "status": {
-        "Description": "Whether the region has a signal",
-        "Levels": {
-            "ok": "it has, from all of its voxels",
-            "partial": "it has, from those of its voxels that lie inside the brain mask",
-            "low": "n/a: too few of its voxels lie inside the brain mask",
-            "constant": "n/a: its signal never changes, or is not a finite number at some time",
-            "empty": "n/a: none of its voxels lies on the grid and inside the brain mask",
-        },
+    "Node": {"Description": "Name of the region, map or seed"},
+    "index": {"Description": "Its label in the image of the atlas, or its number from 1"},
+    "n_voxels": {
+        "Description": "All of its voxels, also beyond the grid of the run, in voxels of the run",
+        "Units": "voxels",
     },
+    "n_covered": {
+        "Description": "Those of them that are covered: inside the brain mask, finite in all "
+        "volumes of the run, and not constant",
+        "Units": "voxels",
+    },
+    "coverage": {
+        "Description": "Share that is covered: n_covered divided by n_voxels; of a map, the share "
+        "of its squared weight",
+        "Units": "1",
+    },
+    "status": {"Description": "Whether there is a signal", "Levels": dict(STATUSES)},
     "reason": {"Description": "Why the status is not ok"},
 }
 
@@ -81,8 +85,8 @@ class Provenance:
         run = self.run
         return self.sources(run.bold, run.mask, run.confounds, run.confounds_json)
 
-    def atlas(self, atlas: Atlas) -> str:
-        """URI of the image of an atlas."""
+    def atlas(self, atlas: Atlas | SeedSet) -> str:
+        """URI of the image of an atlas, or of a table of seeds."""
         if atlas.source.startswith("bids:"):
             return atlas.source
         return self.sources(Path(atlas.source))[0]
@@ -104,8 +108,8 @@ class Provenance:
             space["Resolution"] = f"Voxels of {sizes} mm, as the preprocessed BOLD image has"
         return space
 
-    def about_atlas(self, atlas: Atlas) -> dict[str, Any]:
-        """Which atlas it was, and which file of it."""
+    def about_atlas(self, atlas: Atlas | SeedSet) -> dict[str, Any]:
+        """Which atlas or set of seeds it was, and which file of it."""
         return {
             "Atlas": atlas.name,
             "AtlasFile": {"URI": self.atlas(atlas), "SHA256": atlas.sha256},

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bidsmask._typing import BoolArray, FloatArray, IntArray
-from bidsmask.columns.regions import LookUpTable
+from bidsmask.columns.table import LookUpTable
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.numerics.cleaning import DegreesOfFreedom
 

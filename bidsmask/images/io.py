@@ -6,9 +6,9 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, FloatArray
-from bidsmask.errors import ImageError, SpaceError
-from bidsmask.images.compression import COPY_AGAIN, compress
+from bidsmask._typing import Array, FloatArray
+from bidsmask.errors import ImageError
+from bidsmask.images.compression import compress
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header
 from bidsmask.images.lazy import PaintedNifti1, PaintedNifti2, PaintedVolumes
@@ -45,42 +45,6 @@ def open_image(path: Path) -> Any:
     affine = np.array(grid_of(path, header).affine)
     image_type = _nibabel.Nifti2Image if header["sizeof_hdr"] == 540 else _nibabel.Nifti1Image
     return image_type(_nibabel.arrayproxy.ArrayProxy(str(path), header), affine, header)
-
-
-def load_mask(path: Path, grid: Grid) -> BoolArray:
-    """Read a brain mask.
-
-    Parameters
-    ----------
-    path : Path
-        Image of one volume.
-    grid : Grid
-        Where the mask has to lie.
-
-    Returns
-    -------
-    mask : bool array of shape (X, Y, Z)
-        True where the image is neither 0 nor NaN.
-
-    Raises
-    ------
-    SpaceError
-        If the mask lies on another grid.
-    ImageError
-        If the file cannot be read, or no voxel is in the mask.
-    """
-    header = read_header(path)
-    found = grid_of(path, header)
-    if found != grid:
-        raise SpaceError(
-            f"{path} lies on another grid than the run. The mask: {found}; the run: {grid}. "
-            "Give the mask that belongs to the run."
-        )
-    values = read_voxels(path, header)
-    mask: BoolArray = (values != 0) & ~np.isnan(values)
-    if not mask.any():
-        raise ImageError(f"{path}: the mask is empty, no voxel is other than 0. {COPY_AGAIN}")
-    return mask
 
 
 def load_volume(path: Path) -> FloatArray:

@@ -9,6 +9,7 @@ bytes depend neither on the processor nor on how many threads there are.
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,7 +26,6 @@ from bidsmask.images.compression import (
 )
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import header_bytes
-from bidsmask.images.signals_on_disk import Signals
 from bidsmask.numerics.threads import in_order
 
 _DTYPE = np.dtype(np.float32)
@@ -35,8 +35,21 @@ _SHORT_GAP = 3
 """So many zeros between values are shorter than the words that would say so."""
 
 
+class Rows(Protocol):
+    """Values of V voxels in T volumes, one volume at a time."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """T and V."""
+        ...
+
+    def __getitem__(self, number: int, /) -> Any:
+        """Values (V,) of a volume."""
+        ...
+
+
 def image_pieces(
-    signals: Signals,
+    signals: Rows,
     *,
     mask: BoolArray,
     grid: Grid,
@@ -47,7 +60,7 @@ def image_pieces(
 
     Parameters
     ----------
-    signals : array or SignalsOnDisk of shape (T, V)
+    signals : array, SignalsOnDisk or other rows of shape (T, V)
         Read volume by volume, some at a time.
     mask : bool array of shape (X, Y, Z)
         Voxels that the signals belong to, flat with x running fastest. All others are 0.

@@ -59,7 +59,7 @@ class Reading:
         See `bidsmask.numerics.smooth.smooth_volume`; done on `grid`.
     dtype : dtype
         Of the columns that are kept.
-    out : array of shape (T, P), optional
+    out : array of shape (T, P), or SignalsOnDisk, optional
         Where they are to be kept.
     watch : function of an array (n, V), optional
         Looks at the voxels of the support, as they are stored, if they are taken out of volumes
@@ -70,7 +70,7 @@ class Reading:
     grid: Grid
     smoothing_fwhm: Any = None
     dtype: Any = np.float64
-    out: Array | None = None
+    out: Any = None
     watch: Callable[[Array], None] | None = None
 
     @property

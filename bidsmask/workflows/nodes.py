@@ -16,11 +16,17 @@ from nipype.interfaces.base import File, traits
 from bidsmask._version import __version__
 from bidsmask.analysis import steps
 from bidsmask.analysis.outputs import write_outputs
-from bidsmask.analysis.store import CleanedRun, ExtractedRun, gather, save_all
-from bidsmask.columns.regions import PlacedLabels, load_labels, place_labels
+from bidsmask.analysis.store import (
+    CleanedRun,
+    Coverage,
+    ExtractedRun,
+    PlacedSources,
+    gather,
+    save_all,
+)
 from bidsmask.dataset.confounds import Confounds, load_confounds
 from bidsmask.images.grid import Grid
-from bidsmask.images.io import load_mask
+from bidsmask.images.volumes import load_mask
 from bidsmask.workflows.monitor import Step
 from bidsmask.workflows.specs import TraitedSpec
 
@@ -51,84 +57,85 @@ class LoadConfounds(Step):
         return runtime
 
 
-class ResampleAtlas(Step):
-    """Every atlas on the run's grid, with the brain mask of the run."""
+class PlaceColumns(Step):
+    """The columns of every atlas and seed set on the run's grid, inside its brain mask."""
 
     class input_spec(TraitedSpec):
-        atlas_files = traits.List(File(exists=True), mandatory=True, desc="label images")
-        atlases = traits.Any(mandatory=True, desc="tuple of Atlas")
+        files = traits.List(File(exists=True), desc="images and tables of the sources")
+        sources = traits.Any(mandatory=True, desc="tuple of Source")
+        settings = traits.Any(mandatory=True, desc="ExtractionSettings")
         mask = File(exists=True, mandatory=True, desc="brain mask of the run")
         shape = traits.Any(mandatory=True, desc="shape of the run's grid")
         affine = traits.Any(mandatory=True, desc="affine of the run's grid, nested tuples")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
-        placed_files = traits.List(File(exists=True), desc="one for each atlas")
+        placed_file = File(exists=True, desc="mask, and columns of each source")
 
     def _run_interface(self, runtime: Any) -> Any:
         grid = Grid(shape=tuple(self.inputs.shape), affine=np.array(self.inputs.affine))
         mask = load_mask(Path(self.inputs.mask), grid)
-        files = []
-        for number, atlas in enumerate(self.inputs.atlases):
-            labels, atlas_grid = load_labels(atlas.image)
-            placed = place_labels(labels, atlas_grid, atlas.lut.ids, grid=grid, mask=mask)
-            files.append(Path(runtime.cwd) / f"placed_{number}.npz")
-            placed.save(files[-1])
-        self._results["placed_files"] = [str(file) for file in files]
+        placed = steps.place_sources(self.inputs.sources, grid, mask, self.inputs.settings)
+        file = Path(runtime.cwd) / "placed.npz"
+        placed.save(file)
+        self._results["placed_file"] = str(file)
         return runtime
 
 
 class ExtractSignals(Step):
-    """Signals of every atlas, and the statistics of the run, in one pass over the BOLD."""
+    """Signals of every source, and the statistics of the run, in one pass over the BOLD."""
 
     class input_spec(TraitedSpec):
         bold = File(exists=True, mandatory=True, desc="BOLD run")
-        placed_files = traits.List(File(exists=True), mandatory=True, desc="atlases on its grid")
+        placed_file = File(exists=True, mandatory=True, desc="mask, and columns of each source")
+        sources = traits.Any(mandatory=True, desc="tuple of Source")
         settings = traits.Any(mandatory=True, desc="ExtractionSettings")
-        version = traits.Str(__version__, usedefault=True)
-
-    class output_spec(TraitedSpec):
-        extracted_file = File(exists=True, desc="signals, statistics and carpet of the run")
-
-    def _run_interface(self, runtime: Any) -> Any:
-        placed = [PlacedLabels.load(Path(file)) for file in self.inputs.placed_files]
-        extracted = steps.extract_run(Path(self.inputs.bold), placed, self.inputs.settings)
-        file = Path(runtime.cwd) / "extracted.npz"
-        extracted.save(file)
-        self._results["extracted_file"] = str(file)
-        return runtime
-
-
-class CleanSignals(Step):
-    """Remove confounds and drift from the region signals, for each strategy."""
-
-    class input_spec(TraitedSpec):
-        extracted_file = File(exists=True, mandatory=True, desc="signals of the run")
-        placed_files = traits.List(File(exists=True), mandatory=True, desc="atlases on its grid")
-        confounds_files = traits.List(File(exists=True), mandatory=True, desc="per strategy")
-        atlases = traits.Any(mandatory=True, desc="tuple of Atlas")
-        strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
-        t_r = traits.Float(mandatory=True, desc="repetition time in seconds")
         coverage = traits.Any(mandatory=True, desc="CoverageSettings")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
-        cleaned_files = traits.List(File(exists=True), desc="one for each strategy")
-        coverage_files = traits.List(File(exists=True), desc="one for each atlas")
+        extracted_file = File(exists=True, desc="signals, statistics and carpet of the run")
+        coverage_files = traits.List(File(exists=True), desc="one for each source")
 
     def _run_interface(self, runtime: Any) -> Any:
         cwd = Path(runtime.cwd)
-        extracted = ExtractedRun.load(Path(self.inputs.extracted_file))
-        placed = [PlacedLabels.load(Path(file)) for file in self.inputs.placed_files]
-        confounds = [Confounds.load(Path(file)) for file in self.inputs.confounds_files]
-        coverage = steps.coverage_tables(
-            extracted, placed, self.inputs.atlases, self.inputs.coverage
+        placed = PlacedSources.load(Path(self.inputs.placed_file), self.inputs.sources)
+        extracted, coverage = steps.extract_run(
+            Path(self.inputs.bold),
+            placed,
+            placed.of(self.inputs.sources),
+            self.inputs.settings,
+            self.inputs.coverage,
         )
-        cleaned = steps.clean_run(
-            extracted, coverage, confounds, self.inputs.strategies, t_r=self.inputs.t_r
-        )
+        extracted.save(cwd / "extracted.npz")
+        self._results["extracted_file"] = str(cwd / "extracted.npz")
         self._results["coverage_files"] = save_all(coverage, cwd, "coverage")
-        self._results["cleaned_files"] = save_all(cleaned, cwd, "cleaned")
+        return runtime
+
+
+class CleanSignals(Step):
+    """Remove confounds and drift from the signals, for each strategy."""
+
+    class input_spec(TraitedSpec):
+        extracted_file = File(exists=True, mandatory=True, desc="signals of the run")
+        coverage_files = traits.List(File(exists=True), mandatory=True, desc="per source")
+        confounds_files = traits.List(File(exists=True), mandatory=True, desc="per strategy")
+        strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
+        t_r = traits.Float(mandatory=True, desc="repetition time in seconds")
+        version = traits.Str(__version__, usedefault=True)
+
+    class output_spec(TraitedSpec):
+        cleaned_files = traits.List(File(exists=True), desc="one for each strategy")
+
+    def _run_interface(self, runtime: Any) -> Any:
+        cleaned = steps.clean_run(
+            ExtractedRun.load(Path(self.inputs.extracted_file)),
+            [Coverage.load(Path(file)) for file in self.inputs.coverage_files],
+            [Confounds.load(Path(file)) for file in self.inputs.confounds_files],
+            self.inputs.strategies,
+            t_r=self.inputs.t_r,
+        )
+        self._results["cleaned_files"] = save_all(cleaned, Path(runtime.cwd), "cleaned")
         return runtime
 
 
@@ -156,7 +163,7 @@ class _ResultSpec(TraitedSpec):
     plan = traits.Any(mandatory=True, desc="RunPlan")
     boldref = File(exists=True, desc="BOLD reference of the run, if there is one")
     extracted_file = File(exists=True, mandatory=True)
-    placed_files = traits.List(File(exists=True), mandatory=True)
+    placed_file = File(exists=True, mandatory=True)
     confounds_files = traits.List(File(exists=True), mandatory=True)
     coverage_files = traits.List(File(exists=True), mandatory=True)
     cleaned_files = traits.List(File(exists=True), mandatory=True)

@@ -9,7 +9,7 @@ import pytest
 from bidsmask.analysis.methods import methods_of
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.words import plain, strategy_words, text
-from bidsmask.columns.regions import LookUpTable
+from bidsmask.columns.table import LookUpTable
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.runs import BoldRun

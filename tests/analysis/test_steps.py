@@ -7,10 +7,10 @@ from bidsmask import NiftiLabelsMasker
 from bidsmask.analysis.steps import extract_run
 from bidsmask.columns.regions import load_labels, place_labels
 from bidsmask.dataset.atlases import find_atlas
-from bidsmask.images.io import load_mask
 from bidsmask.images.stream import BoldStream
 from bidsmask.settings import ExtractionSettings
 from bidsmask.vocabulary import STATISTICS
+from bidsmask.images.volumes import load_mask
 
 
 @pytest.fixture(scope="module")

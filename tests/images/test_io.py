@@ -10,7 +10,6 @@ from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import (
     image_bytes,
-    load_mask,
     load_volume,
     new_image,
     open_image,
@@ -19,6 +18,7 @@ from bidsmask.images.io import (
 )
 
 MOVED = nib.affines.from_matvec(np.diag([-2.0, 2.5, 3.0]), [12.0, -9.0, -5.0])
+from bidsmask.images.volumes import load_mask
 
 
 def grid_of(run):

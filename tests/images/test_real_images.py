@@ -7,7 +7,7 @@ from nilearn.image import resample_to_img
 
 from bidsmask.columns.regions import load_labels, place_labels
 from bidsmask.images.grid import Grid
-from bidsmask.images.io import load_mask, open_image
+from bidsmask.images.io import open_image
 from bidsmask.images.stream import BoldStream
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -17,6 +17,7 @@ pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the project"),
 ]
+from bidsmask.images.volumes import load_mask
 
 
 def test_a_published_atlas_is_resampled_as_nilearn_does():
