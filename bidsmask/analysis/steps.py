@@ -45,17 +45,26 @@ def place_sources(
     """Put the columns of every source onto the grid of a run.
 
     A source that cannot be used costs no other: why is noted down.
+
+    Raises
+    ------
+    AtlasError, ImageError, SpaceError
+        If no source can be used.
     """
     numbers, placed, problems = [], [], []
+    lost: AtlasError | ImageError | SpaceError | None = None
     for number, source in enumerate(sources):
         try:
             columns = place(source, grid, mask)
             _refuse_unreadable(source, columns, settings)
         except (AtlasError, ImageError, SpaceError) as error:
+            lost = lost or error
             problems.append(str(error))
         else:
             numbers.append(number)
             placed.append(columns)
+    if lost is not None and not placed:
+        raise lost
     return PlacedSources(
         mask=mask,
         grid=grid,

@@ -25,6 +25,7 @@ from bidsmask.analysis.store import (
     save_all,
 )
 from bidsmask.dataset.confounds import Confounds, load_confounds
+from bidsmask.errors import AtlasError
 from bidsmask.images.grid import Grid
 from bidsmask.images.volumes import load_mask
 from bidsmask.workflows.monitor import Step
@@ -182,13 +183,16 @@ class WriteDerivatives(Step):
         out_files = traits.List(File(exists=True), desc="what was written")
 
     def _run_interface(self, runtime: Any) -> Any:
+        values = gather(self.inputs)
         files = write_outputs(
-            gather(self.inputs),
+            values,
             self.inputs.plan,
             Path(self.inputs.output_dir),
             dict(self.inputs.links),
         )
         self._results["out_files"] = [str(file) for file in files]
+        if problems := values.placed.problems:
+            raise AtlasError(f"{' '.join(problems)} All else of this run has been written.")
         return runtime
 
 
