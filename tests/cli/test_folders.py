@@ -3,13 +3,20 @@
 import contextlib
 import hashlib
 import io
+import shutil
 from pathlib import Path
 
 import pytest
 
 from bidsmask.cli.main import main
 from bidsmask.demo import cubic_grid
-from bidsmask.workflows.work_folder import MARK, TOP_WORKFLOW
+from bidsmask.workflows.work_folder import (
+    MARK,
+    TOP_WORKFLOW,
+    make_subject_folders,
+    remove_subject_folders,
+    unmarked_folders,
+)
 
 COARSE = cubic_grid((16, 19, 16), 10.0, (-74.0, -106.0, -66.0))
 SUBJECT = Path(TOP_WORKFLOW) / "sub_01_wf"
@@ -24,8 +31,6 @@ def original(tmp_path_factory, make_dataset):
 @pytest.fixture
 def data(original, tmp_path):
     """A folder with a dataset to lose, ``fmriprep``, a second one, and files of somebody's."""
-    import shutil
-
     shutil.copytree(original.root, tmp_path / "fmriprep")
     (tmp_path / "atlases").mkdir()
     for path in (original.atlas, original.atlas_table):
@@ -191,6 +196,23 @@ def test_links_in_our_folders_are_removed_and_not_followed(data):
     assert bidsmask(data, "-w", data / "work", "--clean-workdir")[0] == 0
     assert everything(data / "fmriprep") == before
     assert not (data / "work" / SUBJECT / "link").is_symlink()
+
+
+def test_an_interrupted_removal_leaves_a_folder_that_is_still_ours(data, monkeypatch):
+    folder = data / "work" / SUBJECT
+    make_subject_folders(data / "work", [folder.name])
+    (folder / "run").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            remove_subject_folders(data / "work", [folder.name])
+    assert unmarked_folders(data / "work") == []
+    remove_subject_folders(data / "work", [folder.name])
+    assert not folder.exists()
+
+
+def interrupted(path):
+    raise KeyboardInterrupt
 
 
 def test_without_a_work_folder_nothing_is_left_but_what_is_not_ours(data):

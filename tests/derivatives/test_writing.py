@@ -396,6 +396,13 @@ def test_only_leftovers_of_the_files_named_are_removed(
     assert snapshot(tmp_path) == {}
 
 
+def test_a_file_of_somebody_is_no_leftover(tmp_path: Path) -> None:
+    theirs = tmp_path / ".bidsmask-my-notes.tmp"
+    theirs.write_text("mine")
+    remove_leftovers(tmp_path)
+    assert theirs.exists()
+
+
 def test_a_folder_that_is_not_there_has_no_leftovers(tmp_path: Path) -> None:
     remove_leftovers(tmp_path / "nowhere")
     remove_leftovers(tmp_path / "nowhere", ["a"])
