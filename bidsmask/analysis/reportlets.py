@@ -139,7 +139,7 @@ def _done(plan: RunPlan) -> Iterable[Said]:
     """Say what was done with the run whatever the strategy."""
     yield from extraction_words(plan.extraction, plan.coverage, plan.extraction.statistics)
     yield connectivity_words(plan.connectivity, plan.extraction.statistics)
-    yield rows_words(plan.cleaning.censor_output)
+    yield rows_words(plan.output.censor_output)
 
 
 def _product(sizes: Iterable[float]) -> str:

@@ -110,6 +110,7 @@ class CleanSignals(Step):
         strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
         t_r = traits.Float(mandatory=True, desc="repetition time in seconds")
         coverage = traits.Any(mandatory=True, desc="CoverageSettings")
+        settings = traits.Any(mandatory=True, desc="CleaningSettings")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):

@@ -70,6 +70,7 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
             strategies=plan.strategies,
             t_r=plan.t_r,
             coverage=plan.coverage,
+            settings=plan.cleaning,
         ),
         name="clean",
         mem_gb=mem_gb["clean"],
