@@ -111,7 +111,6 @@ class CleaningSettings:
     std_dvars_threshold: NumberOrNone = field(default="strategy", repr=False)
     min_segment_volumes: int | OfStrategy = field(default="strategy", repr=False)
     dummy_scans: int | Literal["auto", "strategy"] = field(default="strategy", repr=False)
-    censor_output: CensorOutput = "na"
 
     def __post_init__(self) -> None:
         _require(bool(self.strategies), "--strategies needs at least one strategy.")
@@ -143,6 +142,13 @@ class ConnectivitySettings:
             not self.fisher_z or any(name in CORRELATIONS for name in self.measures),
             f"--fisher-z is of {' and '.join(CORRELATIONS)}, and --connectivity asks for neither.",
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputSettings:
+    """How results are written. Nothing here changes what is computed."""
+
+    censor_output: CensorOutput = "na"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +198,7 @@ class Settings:
     coverage: CoverageSettings = field(default_factory=CoverageSettings)
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
     connectivity: ConnectivitySettings = field(default_factory=ConnectivitySettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
     execution: ExecutionSettings = field(default_factory=ExecutionSettings)
 
     def __post_init__(self) -> None:
@@ -221,6 +228,7 @@ SECTIONS: dict[str, type[Any]] = {
     "coverage": CoverageSettings,
     "cleaning": CleaningSettings,
     "connectivity": ConnectivitySettings,
+    "output": OutputSettings,
     "execution": ExecutionSettings,
 }
 

@@ -299,6 +299,7 @@ def test_other_processes_and_another_work_folder_give_the_same_bytes(
         (("--smoothing-fwhm", "6"), STEPS - {"resample_atlas", "load_confounds"}),
         (("--statistic", "median"), STEPS - {"resample_atlas", "load_confounds"}),
         (("--fisher-z",), {"connectivity", "derive", "report"}),
+        (("--censor-output", "drop"), {"derive", "report"}),
         (("--nprocs", "1"), set()),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -103,7 +103,7 @@ def _bookkeeping(settings: Settings, plan: Plan) -> Iterator[str]:
         yield (
             "The temporal degrees of freedom that remain were counted for each run as the kept "
             "volumes minus those spent on detrending, filter and confounds [@ciric2017]. "
-            + text([rows_words(settings.cleaning.censor_output)])
+            + text([rows_words(settings.output.censor_output)])
         )
 
 

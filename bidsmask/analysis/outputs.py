@@ -242,7 +242,7 @@ def _time_series_files(
     run: _Run, source: Source, coverage: Coverage, used: _Used, statistic: str, signals: FloatArray
 ) -> Iterator[File]:
     plan, strategy, cleaned = run.plan, used.strategy, used.cleaned
-    how = plan.cleaning.censor_output
+    how = plan.output.censor_output
     yield (
         time_series_name(plan, source, strategy, statistic),
         tables.time_series(cleaned.rows_for(signals, how), coverage.names),

@@ -24,6 +24,7 @@ from bidsmask.settings import (
     ConnectivitySettings,
     CoverageSettings,
     ExtractionSettings,
+    OutputSettings,
     Settings,
     decided,
 )
@@ -56,6 +57,7 @@ class RunPlan:
     coverage: CoverageSettings
     cleaning: CleaningSettings
     connectivity: ConnectivitySettings
+    output: OutputSettings
     outputs_are_missing: bool = field(default=False, repr=False, compare=False)
     reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
 
@@ -73,7 +75,13 @@ class RunPlan:
         The same in another folder: no path is part of it. What has a name of its own in file
         names (an atlas, a strategy) stands under that name.
         """
-        sections = (self.extraction, self.coverage, self.cleaning, self.connectivity)
+        sections = (
+            self.extraction,
+            self.coverage,
+            self.cleaning,
+            self.connectivity,
+            self.output,
+        )
         return {
             "version": __version__,
             "metadata": self.run.metadata,
@@ -217,6 +225,7 @@ def _plan_run(
         coverage=settings.coverage,
         cleaning=settings.cleaning,
         connectivity=settings.connectivity,
+        output=settings.output,
     )
 
 

@@ -142,7 +142,7 @@ def _done(plan: RunPlan) -> Iterable[Said]:
         statistics = of_kind.statistics(plan.extraction)
         yield from extraction_words(plan.extraction, plan.coverage, of_kind, statistics)
     yield connectivity_words(plan.connectivity, plan.extraction.statistics)
-    yield rows_words(plan.cleaning.censor_output)
+    yield rows_words(plan.output.censor_output)
 
 
 def _product(sizes: Iterable[float]) -> str:

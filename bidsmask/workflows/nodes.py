@@ -92,6 +92,7 @@ class ExtractSignals(Step):
         sources = traits.Any(mandatory=True, desc="tuple of Source")
         settings = traits.Any(mandatory=True, desc="ExtractionSettings")
         coverage = traits.Any(mandatory=True, desc="CoverageSettings")
+        settings = traits.Any(mandatory=True, desc="CleaningSettings")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):

@@ -72,7 +72,7 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         mem_gb=mem_gb["extract"],
     )
     clean = pe.Node(
-        CleanSignals(strategies=plan.strategies, t_r=plan.t_r),
+        CleanSignals(strategies=plan.strategies, t_r=plan.t_r, settings=plan.cleaning),
         name="clean",
         mem_gb=mem_gb["clean"],
     )

@@ -86,7 +86,7 @@ def described(*strategies, atlases=None, measures=("correlation",), fisher_z=Fal
         analysis_level="participant",
         extraction=ExtractionSettings(**extraction),
         coverage=CoverageSettings(min_coverage=0.5),
-        cleaning=CleaningSettings(censor_output="na"),
+        cleaning=CleaningSettings(),
         connectivity=ConnectivitySettings(measures=measures, fisher_z=fisher_z),
     )
     run = RunPlan(
@@ -102,6 +102,7 @@ def described(*strategies, atlases=None, measures=("correlation",), fisher_z=Fal
         coverage=settings.coverage,
         cleaning=settings.cleaning,
         connectivity=settings.connectivity,
+        output=settings.output,
     )
     plan = Plan(runs=(run,), failures=(), strategies=strategies, warnings=())
     return methods_of(settings, plan, fmriprep_version="24.1.0")

@@ -8,9 +8,9 @@ from bidsmask.analysis.steps import extract_run
 from bidsmask.columns.regions import load_labels, place_labels
 from bidsmask.dataset.atlases import find_atlas
 from bidsmask.images.stream import BoldStream
+from bidsmask.images.volumes import load_mask
 from bidsmask.settings import ExtractionSettings
 from bidsmask.vocabulary import STATISTICS
-from bidsmask.images.volumes import load_mask
 
 
 @pytest.fixture(scope="module")

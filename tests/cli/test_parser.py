@@ -52,7 +52,7 @@ def test_defaults_do_the_right_thing():
         (["--dummy-scans", "3"], "cleaning", "dummy_scans", 3),
         (["--dummy-scans", "auto"], "cleaning", "dummy_scans", "auto"),
         (["--fd-threshold", "0.5"], "cleaning", "fd_threshold_mm", 0.5),
-        (["--censor-output", "drop"], "cleaning", "censor_output", "drop"),
+        (["--censor-output", "drop"], "output", "censor_output", "drop"),
         (["-w", "/scratch"], "execution", "work_dir", Path("/scratch")),
         (["--n_cpus", "8"], "execution", "nprocs", 8),
         (["--nthreads", "8"], "execution", "nprocs", 8),
@@ -108,10 +108,10 @@ def test_settings_survive_a_round_trip_through_toml(tmp_path):
 
 def test_the_command_line_overrules_the_settings_file(tmp_path):
     path = tmp_path / "bidsmask.toml"
-    path.write_text('[cleaning]\nstrategies = ["36P"]\ncensor_output = "drop"\n')
+    path.write_text('[cleaning]\nstrategies = ["36P"]\n[output]\ncensor_output = "drop"\n')
     settings = settings_of("--config-file", str(path), "--strategies", "24P")
     assert settings.cleaning.strategies == ("24P",)
-    assert settings.cleaning.censor_output == "drop"
+    assert settings.output.censor_output == "drop"
 
 
 def test_one_word_in_a_settings_file_is_a_list_of_one(tmp_path):
@@ -125,7 +125,7 @@ def test_what_is_looked_up_is_no_part_of_what_results_are_compared_by():
     other = settings_of("--atlases", "a", "--strategies", "36P", "--fd-threshold", "0.5")
     assert repr(other.extraction) == repr(plain.extraction)
     assert repr(other.cleaning) == repr(plain.cleaning)
-    assert repr(settings_of("--censor-output", "drop").cleaning) != repr(plain.cleaning)
+    assert repr(settings_of("--censor-output", "drop").output) != repr(plain.output)
 
 
 @pytest.mark.parametrize("text", ["[cleaning]\nfrobnicate = 1\n", "[frobnicate]\n", "= 1"])

@@ -4,9 +4,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bidsmask.columns.spheres import place_spheres
 from bidsmask.columns.maps import place_maps, read_maps
 from bidsmask.columns.regions import place_regions
+from bidsmask.columns.spheres import place_spheres
 from bidsmask.columns.voxels import place_voxels
 from bidsmask.images.grid import Grid
 from bidsmask.images.series import open_series

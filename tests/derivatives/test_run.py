@@ -45,6 +45,7 @@ from bidsmask.settings import (
     ConnectivitySettings,
     CoverageSettings,
     ExtractionSettings,
+    OutputSettings,
 )
 from bidsmask.vocabulary import CensorOutput
 
@@ -256,10 +257,11 @@ def make_result(
         strategies=strategies,
         extraction=ExtractionSettings(statistics=statistics, smoothing_fwhm_mm=smoothing_fwhm_mm),
         coverage=CoverageSettings(min_coverage=0.5),
-        cleaning=CleaningSettings(censor_output=censor_output),
+        cleaning=CleaningSettings(),
         connectivity=ConnectivitySettings(
             measures=("correlation", "covariance"), fisher_z=fisher_z
         ),
+        output=OutputSettings(censor_output=censor_output),
     )
     return Result(plan, values)
 
