@@ -92,7 +92,6 @@ class ExtractSignals(Step):
         sources = traits.Any(mandatory=True, desc="tuple of Source")
         settings = traits.Any(mandatory=True, desc="ExtractionSettings")
         coverage = traits.Any(mandatory=True, desc="CoverageSettings")
-        settings = traits.Any(mandatory=True, desc="CleaningSettings")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
@@ -124,6 +123,7 @@ class CleanSignals(Step):
         confounds_files = traits.List(File(exists=True), mandatory=True, desc="per strategy")
         strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
         t_r = traits.Float(mandatory=True, desc="repetition time in seconds")
+        settings = traits.Any(mandatory=True, desc="CleaningSettings")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):

@@ -18,7 +18,6 @@ from bidsmask.images.io import (
 )
 
 MOVED = nib.affines.from_matvec(np.diag([-2.0, 2.5, 3.0]), [12.0, -9.0, -5.0])
-from bidsmask.images.volumes import load_mask
 
 
 def grid_of(run):

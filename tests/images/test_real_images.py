@@ -9,6 +9,7 @@ from bidsmask.columns.regions import load_labels, place_labels
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import open_image
 from bidsmask.images.stream import BoldStream
+from bidsmask.images.volumes import load_mask
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 TEMPLATE = DATA / "templateflow" / "tpl-MNI152NLin2009cAsym"
@@ -17,7 +18,6 @@ pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the project"),
 ]
-from bidsmask.images.volumes import load_mask
 
 
 def test_a_published_atlas_is_resampled_as_nilearn_does():
