@@ -16,6 +16,7 @@ from bidsmask.images.io import (
     read_volume,
     save_image,
 )
+from bidsmask.images.volumes import load_mask
 
 MOVED = nib.affines.from_matvec(np.diag([-2.0, 2.5, 3.0]), [12.0, -9.0, -5.0])
 
