@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import errno
 import gc
+import os
 import signal
 import sys
 import traceback
@@ -27,10 +29,15 @@ _INTERRUPTED = 128
 
 
 def run(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run the command and leave the process with its exit code."""
+    """Run the command and leave the process with its exit code, at once.
+
+    Python would take down one object after the other, which takes 0.2 s.
+    """
     exit_code = main(argv)
-    gc.freeze()  # all goes with the process: looking through it for garbage takes 0.4 s
-    sys.exit(exit_code)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,12 +83,16 @@ def _run_level(options: argparse.Namespace) -> int:
     announce(console, settings)
     if settings.analysis_level == "group":
         return _group(settings, console)
-    return _participant(settings, console, options)
+    with _garbage_kept():
+        return _participant(settings, console, options)
 
 
 @contextmanager
 def _garbage_kept() -> Iterator[None]:
-    """Do not look for garbage while there is none: importing takes a third longer with it."""
+    """Do not look for garbage: importing takes a third longer with it, and leaves none.
+
+    While nodes run, nipype has it collected before it starts one.
+    """
     gc.disable()
     try:
         yield
@@ -96,19 +107,18 @@ def _needs_workers(options: argparse.Namespace) -> bool:
 
 
 def _participant(settings: Settings, console: Console, options: argparse.Namespace) -> int:
-    with _garbage_kept():
-        from bidsmask.analysis.earlier import heed_earlier_outputs
-        from bidsmask.analysis.page import write_methods, write_reports
-        from bidsmask.analysis.plan import make_plan
-        from bidsmask.cli.console import progress, say_plan, say_summary
-        from bidsmask.workflows.participant import dataset_links, n_procs, run_participants
-        from bidsmask.workflows.worker import quiet_nipype, start_server
+    from bidsmask.analysis.earlier import heed_earlier_outputs
+    from bidsmask.analysis.page import write_methods, write_reports
+    from bidsmask.analysis.plan import make_plan
+    from bidsmask.cli.console import progress, say_plan, say_summary
+    from bidsmask.workflows.participant import dataset_links, n_procs, run_participants
+    from bidsmask.workflows.worker import quiet_nipype, start_server
 
-        quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")
-        if _needs_workers(options):
-            start_server()  # while there is one thread, and before what workers do not need
-        links = dataset_links(settings)
-        plan = heed_earlier_outputs(make_plan(settings), settings.output_dir, links)
+    quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")
+    if _needs_workers(options):
+        start_server()  # while there is one thread, and before what workers do not need
+    links = dataset_links(settings)
+    plan = heed_earlier_outputs(make_plan(settings), settings.output_dir, links)
     say_plan(console, plan)
     if options.dry_run:
         from bidsmask.cli.dry_run import show_plan
