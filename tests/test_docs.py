@@ -1,11 +1,14 @@
 """What the documentation names exists, and its recipes work."""
 
+import ast
+import importlib
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,3 +136,117 @@ def test_a_recipe_works(recipe, tree):
         python, *words = shlex.split(command)
         assert python == "python"
         run([sys.executable, *words], tree)
+
+
+# Architecture: what it names exists, and nothing is missing on the map
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+PACKAGE = ROOT / "bidsmask"
+
+
+def ticked(text):
+    """What stands between backticks, outside of blocks of code."""
+    return re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+
+
+def rooms():
+    """Every folder and module at the top of the package."""
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    modules = {path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")}
+    return folders | modules
+
+
+def defined():
+    """Names of classes, functions, methods, fields and values anywhere in the package."""
+    names = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                names.add(node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+    return names
+
+
+def lookup(dotted):
+    """Find what a dotted name below the package leads to."""
+    parts = dotted.split(".")
+    for n in range(len(parts), 0, -1):
+        place = PACKAGE.joinpath(*parts[:n])
+        if place.is_dir() or place.with_suffix(".py").is_file():
+            found = importlib.import_module(".".join(["bidsmask", *parts[:n]]))
+            for part in parts[n:]:
+                found = getattr(found, part)
+            return found
+    raise AttributeError(dotted)
+
+
+def test_every_dotted_name_on_the_map_leads_to_something():
+    dotted = [word for word in ticked(ARCHITECTURE) if word.split(".")[0] in rooms()]
+    dotted = [word for word in dotted if "." in word and not word.endswith(".py")]
+    assert len(dotted) > 50
+    for word in dotted:
+        assert lookup(word) is not None
+
+
+def test_every_path_on_the_map_leads_to_a_file():
+    paths = [
+        word
+        for word in ticked(ARCHITECTURE)
+        if word.endswith((".py", ".toml", ".yaml")) or re.fullmatch(r"[a-z]{2,}(/[a-z]+)+", word)
+    ]
+    assert len(paths) > 20
+    for word in paths:
+        assert (PACKAGE / word).exists() or (ROOT / word).exists(), word
+
+
+def test_every_bare_name_on_the_map_is_defined_somewhere():
+    known = defined() | rooms()
+    bare = [word for word in ticked(ARCHITECTURE) if re.fullmatch(r"[A-Za-z_]+", word)]
+    of_python = {"repr"}
+    assert set(bare) - known - of_python == set()
+
+
+def test_every_room_is_on_the_map_and_no_other():
+    _, _, after = ARCHITECTURE.partition("## Rooms")
+    table, _, _ = after.partition("\n## ")
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == rooms()
+
+
+def test_directions_on_the_map_are_those_that_are_checked():
+    _, _, after = ARCHITECTURE.partition("## Directions")
+    drawn = re.search(r"```\n(.*?)```", after, re.DOTALL)[1].splitlines()
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    (layers,) = [each["layers"] for each in contracts if each["type"] == "layers"]
+    assert drawn == [layer.replace("bidsmask.", "") for layer in layers]
+
+
+def test_modules_that_read_clock_or_environment_are_those_on_the_map():
+    _, _, after = ARCHITECTURE.partition("## What never gets into a result")
+    listed = set(
+        re.findall(r"^- `([\w.]+)`", after.partition("**The network.**")[0], re.MULTILINE)
+    )
+    reads = re.compile(r"\bos\.environ|\bos\.getenv|\btime\.\w+\(|\bdatetime\.now|perf_counter")
+    draws = re.compile(r"\brandom\b")
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        code = code_of(path)
+        if reads.search(code):
+            found.add(".".join(path.relative_to(PACKAGE).with_suffix("").parts))
+        if path.relative_to(PACKAGE).parts[0] != "demo":
+            assert not draws.search(code), path
+    assert found == listed
+
+
+def code_of(path):
+    """Source of a module without its comments and texts."""
+    return ast.unparse(_Silent().visit(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+class _Silent(ast.NodeTransformer):
+    def visit_Constant(self, node):
+        return ast.Constant("") if isinstance(node.value, str) else node
+
+    def visit_JoinedStr(self, node):
+        return ast.Constant("")
