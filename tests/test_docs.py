@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import os
 import re
 import shlex
@@ -13,6 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from bidsmask.cli.main import main
+from bidsmask.cli.parser import build_parser
+from bidsmask.columns.coverage import STATUSES
+from bidsmask.derivatives.sidecars import COVERAGE_COLUMNS, outlier_columns, quality_columns
+from bidsmask.derivatives.tables import QUALITY_COLUMNS
+from bidsmask.numerics.censoring import CensoringParameters
+from bidsmask.numerics.connectivity import MEASURES
+from bidsmask.vocabulary import MAPS_STATISTICS, MAPS_STATS, STATISTICS
 
 ROOT = Path(__file__).parents[1]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -250,3 +260,154 @@ class _Silent(ast.NodeTransformer):
 
     def visit_JoinedStr(self, node):
         return ast.Constant("")
+
+
+# Outputs: files are those that are written, columns and labels those that the code has
+
+OUTPUTS = ROOT / "docs" / "outputs.md"
+
+
+def rows(*cells):
+    return "".join(f"| {' | '.join(row)} |\n" for row in cells)
+
+
+def described(columns):
+    pairs = ((name, said) for name, said in columns.items() if isinstance(said, dict))
+    return rows(
+        ("column", "meaning", "unit"),
+        ("---", "---", "---"),
+        *((f"`{name}`", said["Description"], said.get("Units", "")) for name, said in pairs),
+    )
+
+
+def tables_of_outputs():
+    """What stands between the marks of docs/outputs.md."""
+    statistics = {label: name.replace("_", " ") for label, name in STATISTICS.items()}
+    maps = {MAPS_STATS[word]: f"{word} (maps)" for word in MAPS_STATISTICS}
+    measures = [
+        (
+            f"`{label}`",
+            f"Fisher's z: {each.description}" if label == each.z_stat else each.description,
+        )
+        for each in MEASURES.values()
+        for label in (each.stat, each.z_stat)
+        if label
+    ]
+    flags = (
+        "non_steady_state",
+        "framewise_displacement",
+        "std_dvars",
+        "short_segment",
+        "censored",
+    )
+    return {
+        "statistics": rows(
+            ("label", "what is taken over the covered voxels"),
+            ("---", "---"),
+            *((f"`{label}`", name) for label, name in (statistics | maps).items()),
+        ),
+        "measures": rows(("label", "relation"), ("---", "---"), *measures),
+        "coverage": described(COVERAGE_COLUMNS),
+        "statuses": rows(
+            ("status", "meaning"),
+            ("---", "---"),
+            *((f"`{status}`", meaning) for status, meaning in STATUSES.items()),
+        ),
+        "quality": described(quality_columns(QUALITY_COLUMNS)),
+        "outliers": described(outlier_columns(flags, CensoringParameters())),
+    }
+
+
+def between(text, mark):
+    _, _, after = text.partition(f"<!-- {mark} -->\n")
+    return after.partition("<!-- end -->")[0]
+
+
+@pytest.mark.parametrize("mark", tables_of_outputs())
+def test_columns_and_labels_are_described_as_in_the_outputs(mark):
+    text = OUTPUTS.read_text(encoding="utf-8")
+    assert between(text, mark) == tables_of_outputs()[mark]
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory, small_dataset):
+    """An output in which all is asked for that there is, of both levels."""
+    out = tmp_path_factory.mktemp("everything") / "out"
+    examples = ROOT / "descriptors" / "examples"
+    asked = {
+        "--participant-label": ["01"],
+        "--atlases": [str(small_dataset.atlas), "Halves_probseg"],
+        "--datasets": [f"lab={examples / 'atlas'}"],
+        "--seeds": [str(examples / "seeds.tsv")],
+        "--seed-radius": ["6"],
+        "--statistic": ["median", "mean"],
+        "--connectivity": list(MEASURES)[:2],
+        "--strategies": ["none", "24P"],
+        "--resource-monitor": [],
+        "--voxelwise": [],
+        "--voxelwise-smoothing-fwhm": ["6"],
+        "--seed-maps": [],
+    }
+    words = [word for name in asked if name in options() for word in (name, *asked[name])]
+    where = [str(small_dataset.root), str(out)]
+    assert main([*where, "participant", *words]) == 0
+    assert main([*where, "participant", *words, "--smoothing-fwhm", "4"]) == 0  # which replaces
+    assert main([*where, "group"]) == 0
+    return out
+
+
+def options():
+    return {name for action in build_parser()._actions for name in action.option_strings}
+
+
+def rows_of_files():
+    """Names of files in docs/outputs.md, and when they are there."""
+    for line in OUTPUTS.read_text(encoding="utf-8").splitlines():
+        if found := re.match(r"\| `([^`]*\.\w+)` \|(.*)\|$", line):
+            yield found[1], set(re.findall(r"`(--[a-z-]+)`", found[2].split("|")[-1]))
+
+
+def pattern(name):
+    run = r"sub-[^/]*/(ses-[^/]*/)?func/sub-[0-9a-zA-Z]+(_[a-z]+-[0-9a-zA-Z+]+)*"
+    pieces = {
+        "<run>": run,
+        "<acquisition>": run,
+        "<source>": r"(atlas|seg)-[0-9a-zA-Z+]+(_(seg|scale)-[0-9a-zA-Z+]+)*",
+        "<time>": "[0-9-]+",
+    }
+    parts = re.split(r"(<\w+>)", name)
+    return "".join(
+        pieces.get(part, "[0-9a-zA-Z+]+") if part.startswith("<") else re.escape(part)
+        for part in parts
+    )
+
+
+def test_every_file_that_is_written_is_in_the_list_and_no_other(everything):
+    written = {path.relative_to(everything).as_posix() for path in everything.rglob("*")}
+    files = {name for name in written if (everything / name).is_file()}
+    files = {name for name in files if not name.startswith((".bidsmask/", "sub-01/figures/"))}
+    found = set()
+    for name, needed in rows_of_files():
+        if needed and not needed & options():
+            continue
+        alike = {file for file in files if re.fullmatch(pattern(name), file)}
+        assert alike, f"nothing is called {name}"
+        found |= alike
+    beside = {re.sub(r"\.(tsv|nii\.gz|md|html)$", "", name) for name in found}
+    left = {name for name in files - found if name.rpartition(".")[0] not in beside}
+    assert left == set()
+
+
+def test_columns_of_the_group_are_described_as_in_its_sidecar(everything):
+    columns = json.loads((everything / "group_coverage.json").read_text(encoding="utf-8"))
+    text = OUTPUTS.read_text(encoding="utf-8")
+    assert between(text, "group coverage") == described(columns)
+
+
+def test_tables_have_the_columns_that_are_listed(everything):
+    text = OUTPUTS.read_text(encoding="utf-8")
+    for suffix, mark in (("*_stat-coverage_bold.tsv", "coverage"), ("*_qc.tsv", "quality")):
+        for table in everything.rglob(suffix):
+            header = table.read_text(encoding="utf-8").splitlines()[0].split("\t")
+            if not table.name.startswith("group"):
+                assert header == re.findall(r"^\| `(\w+)`", between(text, mark), re.MULTILINE)
