@@ -411,3 +411,54 @@ def test_tables_have_the_columns_that_are_listed(everything):
             header = table.read_text(encoding="utf-8").splitlines()[0].split("\t")
             if not table.name.startswith("group"):
                 assert header == re.findall(r"^\| `(\w+)`", between(text, mark), re.MULTILINE)
+
+
+# Differences from nilearn: those that are tested, in the words of the tests
+
+DIFFERENCES = (ROOT / "docs" / "differences.md").read_text(encoding="utf-8")
+
+
+def sections_of_tests():
+    """Title of each section of the tests, and the tests in it."""
+    text = (ROOT / "tests" / "maskers" / "test_differences.py").read_text(encoding="utf-8")
+    sections = re.split(r"^# (\d[\d, ]*)[.:] ", text, flags=re.MULTILINE)[1:]
+    for content in sections[1::2]:
+        comment = " ".join(re.findall(r"^#? ?(.*)$", content.partition("\n\n")[0], re.MULTILINE))
+        title = re.split(r"[.:] ", comment + " ")[0]
+        yield title[0].upper() + title[1:], re.findall(r"^def (test_\w+)", content, re.MULTILINE)
+
+
+def test_every_difference_that_is_tested_is_told_under_its_title():
+    told = re.split(r"^## ", DIFFERENCES, flags=re.MULTILINE)[1:]
+    tested = list(sections_of_tests())
+    assert len(told) == len(tested)
+    for section, (title, tests) in zip(told, tested, strict=True):
+        assert section.startswith(title)
+        assert re.findall(r"`(test_\w+)`", section) == tests
+        assert "| nilearn | bidsmask |" in section
+
+
+# All pages
+
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if link.startswith("http"):
+            continue
+        name, _, anchor = link.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in [heading.lower().replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_options_of_bidsmask_that_a_page_names_exist(page):
+    text = page.read_text(encoding="utf-8")
+    in_recipes = {"--global-std"}
+    named = set(re.findall(r"`(--[a-z][a-z-]+)", text)) - in_recipes
+    assert named - options() == set()
