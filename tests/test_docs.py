@@ -456,9 +456,37 @@ def test_links_lead_to_files_and_headings(page):
             assert anchor in [heading.lower().replace(" ", "-") for heading in headings]
 
 
-@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
-def test_options_of_bidsmask_that_a_page_names_exist(page):
-    text = page.read_text(encoding="utf-8")
-    in_recipes = {"--global-std"}
-    named = set(re.findall(r"`(--[a-z][a-z-]+)", text)) - in_recipes
-    assert named - options() == set()
+OF_OTHER_PROGRAMS = {
+    *("--rm", "--network", "--read-only", "--containall", "--cleanenv"),
+    *("--parsable", "--array", "--dependency"),
+}
+OF_RECIPES = {"--global-std"}
+BEING_BUILT = {"--voxelwise", "--voxelwise-smoothing-fwhm", "--seed-maps", "--concatenate"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_that_a_page_names_exists(page):
+    named = set(re.findall(r"(?<![-\w])(--[a-z][a-z-]+)", page.read_text(encoding="utf-8")))
+    others = OF_OTHER_PROGRAMS | OF_RECIPES | BEING_BUILT
+    assert named - options() - others == set()
+
+
+def test_only_the_readme_and_recipes_have_commands():
+    with_commands = {page.name for page in PAGES if "```bash" in page.read_text(encoding="utf-8")}
+    assert with_commands == {"README.md", "CONTRIBUTING.md"}
+
+
+@pytest.mark.slow
+def test_pictures_are_what_the_demo_gives(demo_dataset, tmp_path):
+    where = [str(demo_dataset.root), str(tmp_path), "participant", "--participant-label", "03"]
+    assert main([*where, "--atlases", str(demo_dataset.atlas), "--strategies", "simple"]) == 0
+    drawn = tmp_path / "sub-03" / "figures"
+    for name, figure in (("atlas", "outline_dseg"), ("connectivity", "desc-simple_relmat")):
+        (made,) = drawn.glob(f"*{figure}.svg")
+        picture = ROOT / "docs" / "images" / f"{name}.svg"
+        assert picture.stat().st_size < 150_000
+        assert words_of(picture) == words_of(made)
+
+
+def words_of(picture):
+    return re.findall(r"<text[^>]*>([^<]*)<", picture.read_text(encoding="utf-8"))

@@ -63,9 +63,10 @@ HEADINGS = (
                 ),
                 "coverage": (
                     "The covered share of each: of its voxels, those inside the brain mask whose "
-                    "values are finite and change. From the lowest to the highest. A short slope at the left is common: signal drops out above the "
-                    "sinuses and the ear canals. A long one means a field of view that is too "
-                    "small, or a mask that is too tight."
+                    "values are finite and change. From the lowest to the highest. A short slope "
+                    "at the left is common: signal drops out above the sinuses and the ear "
+                    "canals. A long one means a field of view that is too small, or a mask that "
+                    "is too tight."
                 ),
             }
         ),
