@@ -16,6 +16,7 @@
     │   ├── ConfoundsError              missing columns, wrong rows, bad cells
     │   ├── SpaceError                  atlas, mask and BOLD do not share a space or grid
     │   │   └── BoundingBoxError        nothing of an image lies where it is wanted
+    │   ├── ReplacementError            outputs of that name were made from another file
     │   ├── DegreesOfFreedomError       too few volumes are left for the design
     │   └── WorkerError                 the process that did the work died
     ├── OutputError                73   output or work folder not writable
@@ -89,6 +90,10 @@ class SpaceError(RunError):
 
 class BoundingBoxError(SpaceError):
     """The lattice that an image is to be resampled to holds nothing of it."""
+
+
+class ReplacementError(RunError):
+    """Outputs of the same names are there already, made from another file."""
 
 
 class DegreesOfFreedomError(RunError):

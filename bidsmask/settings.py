@@ -5,6 +5,11 @@ The settings of one invocation can be written as TOML (``logs/.../bidsmask.toml`
 
 Where a confound strategy brings a default of its own (filter, censoring, ...), the word
 ``"strategy"`` means "as the strategy was published", ``"none"`` means "not done".
+
+A plan carries the sections that decide a number as they are, each to the step that computes with
+it. What their ``repr`` says is what results are compared by, in the work folder and in the output
+(`bidsmask.analysis.plan.RunPlan.digest`). So a field that is looked up when the
+plan is made, an atlas by its path, say, is no part of the ``repr``: what it stood for is.
 """
 
 from __future__ import annotations
@@ -13,48 +18,82 @@ import dataclasses
 import json
 import math
 import tomllib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from bidsmask.dataset.selection import Selection
 from bidsmask.errors import SettingsError
+from bidsmask.vocabulary import (
+    CORRELATIONS,
+    MAPS_STATISTICS,
+    MEASURES,
+    STATISTICS,
+    AnalysisLevel,
+    CensorOutput,
+    Filter,
+    Standardization,
+)
 
 DEFAULT_ATLASES = ("Schaefer2018_seg-7n_scale-400",)
 DEFAULT_STRATEGIES = ("simple",)
 
 OfStrategy = Literal["strategy"]
 NumberOrNone = float | Literal["none", "strategy"]
-AnalysisLevel = Literal["participant", "group"]
-Statistic = Literal["mean", "median"]
-CensorOutput = Literal["na", "drop", "interpolate"]
 
 _CUTOFFS = ("high_pass_hz", "low_pass_hz", "fd_threshold_mm", "std_dvars_threshold")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractionSettings:
-    """Which regions, what is taken of them, and how much of one must have been seen."""
+    """Which regions, maps and seeds, and what is taken of them.
 
-    atlases: tuple[str, ...] = DEFAULT_ATLASES
-    statistic: Statistic = "mean"
+    No atlases are the default ones, unless something else is asked for; see `Settings.atlases`.
+    ``statistics`` are keys of `bidsmask.vocabulary.STATISTICS`; connectivity is of the first.
+    ``maps_statistic`` is one of `bidsmask.vocabulary.MAPS_STATISTICS`.
+    """
+
+    atlases: tuple[str, ...] = field(default=(), repr=False)
+    seeds: tuple[Path, ...] = field(default=(), repr=False)
+    seed_radius_mm: float | None = field(default=None, repr=False)
+    statistics: tuple[str, ...] = ("mean",)
+    maps_statistic: str = "least-squares"
     smoothing_fwhm_mm: float = 0.0
-    min_coverage: float = 0.5
 
     def __post_init__(self) -> None:
-        _require(bool(self.atlases), "--atlases needs at least one atlas.")
         _require(
-            0 <= self.min_coverage <= 1,
-            f"--min-coverage is a share between 0 and 1, not {self.min_coverage}.",
+            "none" not in self.atlases or len(self.atlases) == 1,
+            "--atlases none stands alone: it says that there are none.",
         )
+        _require(
+            self.seed_radius_mm is None or bool(self.seeds),
+            "--seed-radius is of the seeds in a table; give one with --seeds.",
+        )
+        _require(
+            self.seed_radius_mm is None or 0 <= self.seed_radius_mm < math.inf,
+            f"--seed-radius is a radius in mm from 0, not {self.seed_radius_mm}.",
+        )
+        _require_words("--maps-statistic", (self.maps_statistic,), MAPS_STATISTICS)
         _require(
             0 <= self.smoothing_fwhm_mm < math.inf,
             f"--smoothing-fwhm is a width in mm from 0 (no smoothing), not "
             f"{self.smoothing_fwhm_mm}.",
         )
+        _require(bool(self.statistics), "--statistic needs at least one statistic.")
+        _require_words("--statistic", self.statistics, STATISTICS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoverageSettings:
+    """How much of a region must have been seen."""
+
+    min_coverage: float = 0.5
+
+    def __post_init__(self) -> None:
         _require(
-            self.statistic in get_args(Statistic),
-            f"--statistic is one of {', '.join(get_args(Statistic))}, not {self.statistic!r}.",
+            0 <= self.min_coverage <= 1,
+            f"--min-coverage is a share between 0 and 1, not {self.min_coverage}.",
         )
 
 
@@ -62,17 +101,16 @@ class ExtractionSettings:
 class CleaningSettings:
     """Confound strategies, and what the command line changes in them."""
 
-    strategies: tuple[str, ...] = DEFAULT_STRATEGIES
-    detrend: bool | OfStrategy = "strategy"
-    filter: Literal["butterworth", "cosine", "none", "strategy"] = "strategy"
-    high_pass_hz: NumberOrNone = "strategy"
-    low_pass_hz: NumberOrNone = "strategy"
-    standardize: Literal["zscore", "psc", "none", "strategy"] = "strategy"
-    fd_threshold_mm: NumberOrNone = "strategy"
-    std_dvars_threshold: NumberOrNone = "strategy"
-    min_segment_volumes: int | OfStrategy = "strategy"
-    dummy_scans: int | Literal["auto", "strategy"] = "strategy"
-    censor_output: CensorOutput = "na"
+    strategies: tuple[str, ...] = field(default=DEFAULT_STRATEGIES, repr=False)
+    detrend: bool | OfStrategy = field(default="strategy", repr=False)
+    filter: Filter | OfStrategy = field(default="strategy", repr=False)
+    high_pass_hz: NumberOrNone = field(default="strategy", repr=False)
+    low_pass_hz: NumberOrNone = field(default="strategy", repr=False)
+    standardize: Standardization | OfStrategy = field(default="strategy", repr=False)
+    fd_threshold_mm: NumberOrNone = field(default="strategy", repr=False)
+    std_dvars_threshold: NumberOrNone = field(default="strategy", repr=False)
+    min_segment_volumes: int | OfStrategy = field(default="strategy", repr=False)
+    dummy_scans: int | Literal["auto", "strategy"] = field(default="strategy", repr=False)
 
     def __post_init__(self) -> None:
         _require(bool(self.strategies), "--strategies needs at least one strategy.")
@@ -83,16 +121,34 @@ class CleaningSettings:
 
     def overrides(self) -> dict[str, Any]:
         """What the command line says of a strategy's own settings."""
-        values = dataclasses.asdict(self)
-        del values["strategies"], values["censor_output"]
+        values = {
+            item.name: getattr(self, item.name)
+            for item in dataclasses.fields(self)
+            if item.default == "strategy"
+        }
         return values | {key: None for key in _CUTOFFS if values[key] == "none"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectivitySettings:
-    """Which region-by-region matrices to compute."""
+    """Which region-by-region matrices to compute, and whether correlations become Fisher's z."""
 
-    connectivity: tuple[str, ...] = ("correlation",)
+    measures: tuple[str, ...] = ("correlation",)
+    fisher_z: bool = False
+
+    def __post_init__(self) -> None:
+        _require_words("--connectivity", self.measures, MEASURES)
+        _require(
+            not self.fisher_z or any(name in CORRELATIONS for name in self.measures),
+            f"--fisher-z is of {' and '.join(CORRELATIONS)}, and --connectivity asks for neither.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputSettings:
+    """How results are written. Nothing here changes what is computed."""
+
+    censor_output: CensorOutput = "na"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +165,7 @@ class ExecutionSettings:
     stop_on_first_crash: bool = False
     clean_workdir: bool = False
     write_graph: bool = False
+    resource_monitor: bool = False
     verbose: int = 0
 
     def __post_init__(self) -> None:
@@ -138,9 +195,26 @@ class Settings:
     datasets: tuple[tuple[str, Path], ...] = ()
     selection: Selection = field(default_factory=Selection)
     extraction: ExtractionSettings = field(default_factory=ExtractionSettings)
+    coverage: CoverageSettings = field(default_factory=CoverageSettings)
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
     connectivity: ConnectivitySettings = field(default_factory=ConnectivitySettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
     execution: ExecutionSettings = field(default_factory=ExecutionSettings)
+
+    def __post_init__(self) -> None:
+        asks = bool(self.atlases or self.extraction.seeds)
+        _require(
+            asks or self.analysis_level == "group",
+            "--atlases none leaves nothing to extract: give an atlas, or --seeds.",
+        )
+
+    @property
+    def atlases(self) -> tuple[str, ...]:
+        """Atlases by name or path: what was asked for, else the default if nothing else was."""
+        asked = self.extraction.atlases
+        if asked:
+            return () if asked == ("none",) else asked
+        return () if self.extraction.seeds else DEFAULT_ATLASES
 
     @property
     def work_dir(self) -> Path:
@@ -151,10 +225,19 @@ class Settings:
 SECTIONS: dict[str, type[Any]] = {
     "selection": Selection,
     "extraction": ExtractionSettings,
+    "coverage": CoverageSettings,
     "cleaning": CleaningSettings,
     "connectivity": ConnectivitySettings,
+    "output": OutputSettings,
     "execution": ExecutionSettings,
 }
+
+
+def decided(section: Any) -> dict[str, Any]:
+    """What a section says of numbers, by the names of its fields: those in its ``repr``."""
+    return {
+        item.name: getattr(section, item.name) for item in dataclasses.fields(section) if item.repr
+    }
 
 
 def to_toml(settings: Settings) -> str:
@@ -212,8 +295,10 @@ def _tuples(value: Any) -> Any:
 
 
 def _typed(value: Any, hint: str) -> Any:
+    if hint.startswith("tuple") and isinstance(value, str):
+        value = [value]
     if isinstance(value, list):
-        return tuple(_typed(item, "") for item in value)
+        return tuple(_typed(item, hint.removeprefix("tuple")) for item in value)
     return Path(value) if "Path" in hint else value
 
 
@@ -228,3 +313,10 @@ def _plain(value: Any) -> Any:
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise SettingsError(message)
+
+
+def _require_words(option: str, given: Sequence[str], known: Collection[str]) -> None:
+    """Refuse words that mean nothing, and words that are there twice."""
+    for word in given:
+        _require(word in known, f"{option} is of {', '.join(known)}, not {word!r}.")
+        _require(given.count(word) == 1, f"{option} names {word!r} twice.")

@@ -2,8 +2,8 @@
 
 Usage: python descriptors/make_boutiques.py
 
-Writes bidsmask.json beside this file, and the copy that the Nipoppy pipeline needs. A test keeps
-both equal to the parser.
+Writes bidsmask.json beside this file, to which the Nipoppy pipeline has a link. A test keeps it
+equal to the parser.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bidsmask._version import __version__
 from bidsmask.cli.parser import build_parser
 
 HERE = Path(__file__).parent
-FILES = (HERE / "bidsmask.json", HERE / "nipoppy" / "descriptor.json")
+FILE = HERE / "bidsmask.json"
 LEFT_OUT = {"demo", "version", "help"}
 READ_FROM_DISK = {"bids_dir", "bids_filter_file", "plugin_file", "config_file"}
 EXIT_CODES = {
@@ -116,5 +116,4 @@ def _choices(action: argparse.Action) -> list[str]:
 
 
 if __name__ == "__main__":
-    for file in FILES:
-        file.write_text(text(), encoding="utf-8")
+    FILE.write_text(text(), encoding="utf-8")

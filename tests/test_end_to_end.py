@@ -298,6 +298,8 @@ def test_other_processes_and_another_work_folder_give_the_same_bytes(
         (("--fd-threshold", "0.4"), STEPS - {"resample_atlas", "extract"}),
         (("--smoothing-fwhm", "6"), STEPS - {"resample_atlas", "load_confounds"}),
         (("--statistic", "median"), STEPS - {"resample_atlas", "load_confounds"}),
+        (("--fisher-z",), {"connectivity", "derive", "report"}),
+        (("--censor-output", "drop"), {"derive", "report"}),
         (("--nprocs", "1"), set()),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -309,6 +311,8 @@ def test_a_changed_option_recomputes_what_depends_on_it(one_run, options, expect
     measures = ("covariance", "pearsoncorrelation")
     tables = {measure: [*out.rglob(f"*stat-{measure}*relmat.tsv")] for measure in measures}
     assert tables["pearsoncorrelation"]
+    if "--fisher-z" in options:
+        assert [*out.rglob("*stat-fisherz*relmat.tsv")]
     if "covariance" in options:
         assert tables["covariance"]
 
@@ -356,6 +360,40 @@ def test_reports_can_be_assembled_again(one_run, demo_dataset):
     _, said = one_run("--reports-only")
     assert started(said) == []
     assert checksums(out) == before
+
+
+def test_the_text_for_a_paper_can_be_had_beforehand(demo_dataset, tmp_path):
+    arguments = request(demo_dataset, tmp_path / "out", tmp_path / "work", "--boilerplate-only")
+    exit_code, said = bidsmask(*arguments)
+    assert exit_code == 0, said
+    names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert names == {"CITATION.md", "CITATION.bib"}
+    text = (tmp_path / "out" / "logs" / "CITATION.md").read_text()
+    bidsmask(*request(demo_dataset, tmp_path / "out", tmp_path / "work"))
+    assert (tmp_path / "out" / "logs" / "CITATION.md").read_text() == text
+
+
+@pytest.mark.parametrize("option", ["--boilerplate-only", "--reports-only"])
+def test_the_text_of_another_program_is_not_replaced(demo_dataset, tmp_path, option):
+    theirs = tmp_path / "out" / "logs" / "CITATION.md"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("fMRIPrep")
+    shutil.copy(demo_dataset.root / "dataset_description.json", tmp_path / "out")
+    exit_code, said = bidsmask(*request(demo_dataset, tmp_path / "out", tmp_path, option))
+    assert exit_code == 73
+    assert "another dataset by fMRIPrep" in said
+    assert theirs.read_text() == "fMRIPrep"
+
+
+def test_what_every_step_takes_can_be_had(one_run):
+    one_run()
+    out, _ = one_run("--resource-monitor", "--min-coverage", "0.8")
+    table = pd.read_csv(max(out.glob("logs/*/resources.tsv")), sep="\t")
+    assert set(table["step"]) == STEPS
+    computed = table[table["status"] == "computed"]
+    assert set(computed["step"]) == {"clean", "connectivity", "derive", "report"}
+    assert (table["seconds"] > 0).all()
+    assert table["peak_memory_mb"].between(20, 2000).all()
 
 
 # Looking without touching

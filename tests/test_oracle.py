@@ -10,6 +10,7 @@ import pytest
 
 from bidsmask.cli.main import main
 from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.vocabulary import STATISTICS
 
 SIGNAL_TOLERANCE = 1e-6
 """In standard deviations: our files hold float32, the script computes in float64."""
@@ -298,9 +299,11 @@ def test_no_warning_is_left_in_the_sidecars(output):
 
 
 @pytest.mark.parametrize(
-    ("statistic", "fwhm"), [("mean", 6), ("median", 0), ("median", 4.5)], ids=str
+    ("statistic", "fwhm"),
+    [("mean", 6), ("median", 0), ("median", 4.5), ("std", 0), ("max", 6)],
+    ids=str,
 )
-def test_smoothed_and_median_signals_are_those_of_nilearn(dataset, tmp_path, statistic, fwhm):
+def test_signals_of_every_kind_are_those_of_nilearn(dataset, tmp_path, statistic, fwhm):
     out, files = tmp_path / "out", dataset.runs[RUNS.index(("01", "1"))]
     what = ("--statistic", statistic, "--smoothing-fwhm", str(fwhm), "--strategies", "simple")
     which = ("--participant-label", "01", "--run-id", "1", "--atlases", str(dataset.atlas))
@@ -310,7 +313,7 @@ def test_smoothed_and_median_signals_are_those_of_nilearn(dataset, tmp_path, sta
     assert sidecar["SmoothingFWHM"] == fwhm
     assert ("smoothed" in sidecar["Description"]) == bool(fwhm)
     expected, labels = clean_with_nilearn(
-        files, dataset.atlas, sidecar, strategy=statistic, smoothing_fwhm=fwhm or None
+        files, dataset.atlas, sidecar, strategy=STATISTICS[statistic], smoothing_fwhm=fwhm or None
     )
     coverage = read_tsv(output_file(out, "01", "1", "stat-coverage_bold.tsv"))
     usable = coverage["status"].isin(["ok", "partial"]).to_numpy()
@@ -319,4 +322,4 @@ def test_smoothed_and_median_signals_are_those_of_nilearn(dataset, tmp_path, sta
     tolerance = SINGLE_PRECISION_TOLERANCE if fwhm else SIGNAL_TOLERANCE
     np.testing.assert_allclose(ours, expected[:, theirs], rtol=0, atol=tolerance)
     report = (out / "sub-01.html").read_text(encoding="utf-8")
-    assert f"the {statistic} over its voxels" in report
+    assert f"the {STATISTICS[statistic].replace('_', ' ')} over its voxels" in report

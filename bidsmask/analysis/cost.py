@@ -88,7 +88,7 @@ class Coefficients:
     """If volumes are smoothed: for each voxel of each volume."""
 
     s_per_sorted_voxel: float = 1.2e-9
-    """For medians: for each voxel of each volume, and atlas."""
+    """For statistics other than means: for each voxel of each volume, atlas and statistic."""
 
     s_per_cleaned_value: float = 7e-8
     s_per_matrix_value: float = 6e-8
@@ -108,6 +108,9 @@ class Coefficients:
     """For each atlas."""
 
     bytes_per_smoothed_voxel: float = 32.0
+
+    share_held: float = 0.4
+    """Of the voxels of all volumes, those that a statistic which needs all of them holds."""
 
     bytes_per_value: float = 11.0
     """Of signals and matrices, copies included."""
@@ -135,7 +138,10 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
         "resample_atlas": one.s_per_placed_voxel * size.placed_voxels,
         "extract": (one.s_per_seen_voxel + one.s_per_smoothed_voxel * size.smooths)
         * size.seen_voxels
-        + (one.s_per_projected_voxel + one.s_per_sorted_voxel * size.sorts)
+        + (
+            one.s_per_projected_voxel * size.n_statistics
+            + one.s_per_sorted_voxel * size.n_not_means
+        )
         * (size.n_volumes * size.placed_voxels),
         "clean": one.s_per_cleaned_value * size.n_strategies * size.extracted_values,
         "connectivity": one.s_per_matrix_value * size.matrix_values,
@@ -202,26 +208,31 @@ class _Size:
     n_voxels: int
     n_atlases: int
     n_strategies: int
+    n_statistics: int
+    n_not_means: int
+    n_held: int
     n_columns: int
     n_matrix_values: int
     voxel_bytes: int
     smooths: bool
-    sorts: bool
 
     @classmethod
     def of(cls, plan: RunPlan) -> Self:
         """Count what a plan asks for."""
-        regions = [len(atlas.lut.ids) for atlas in plan.atlases]
+        regions = [len(source.lut.ids) for source in plan.sources]
+        statistics = plan.extraction.statistics
         return cls(
             n_volumes=plan.n_volumes,
             n_voxels=int(np.prod(plan.shape)),
             n_atlases=len(regions),
             n_strategies=len(plan.strategies),
-            n_columns=sum(regions),
-            n_matrix_values=len(plan.measures) * sum(n**2 for n in regions),
+            n_statistics=len(statistics),
+            n_not_means=sum(label != "mean" for label in statistics),
+            n_held=len(regions) * ("eigenvariate" in statistics),
+            n_columns=len(statistics) * sum(regions),
+            n_matrix_values=len(plan.connectivity.measures) * sum(n**2 for n in regions),
             voxel_bytes=plan.voxel_bytes,
-            smooths=plan.smoothing_fwhm_mm > 0,
-            sorts=plan.statistic == "median",
+            smooths=plan.extraction.smoothing_fwhm_mm > 0,
         )
 
     @property
@@ -260,7 +271,8 @@ def _step_bytes(size: _Size) -> dict[str, float]:
         + signals
         + blocks
         + one.bytes_per_seen_voxel * size.n_voxels
-        + one.bytes_per_smoothed_voxel * size.smooths * size.n_voxels,
+        + one.bytes_per_smoothed_voxel * size.smooths * size.n_voxels
+        + one.share_held * size.n_held * size.seen_voxels * size.voxel_bytes,
         "clean": placed + cleaned,
         "connectivity": one.worker_bytes + cleaned + one.bytes_per_value * size.matrix_values,
         "derive": results + one.writing_bytes,

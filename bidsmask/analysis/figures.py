@@ -8,11 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bidsmask._typing import Array, FloatArray
+from bidsmask._typing import FloatArray
+from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.plan import RunPlan
-from bidsmask.analysis.steps import RunValues
-from bidsmask.dataset.atlases import Atlas
+from bidsmask.analysis.store import Coverage, RunValues
+from bidsmask.columns.base import Columns
+from bidsmask.columns.maps import Maps
+from bidsmask.columns.regions import Regions
+from bidsmask.columns.spheres import Spheres
 from bidsmask.dataset.confounds import Confounds
+from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.names import output_name
 from bidsmask.images.io import load_volume
@@ -51,33 +56,34 @@ def _draw_atlases(
 ) -> Iterator[tuple[Figure, bytes]]:
     reference = load_volume(boldref) if boldref else _mean_image(values)
     background = "BOLD reference" if boldref else "mean of the run"
-    for atlas, placed, coverage in zip(plan.atlases, values.placed, values.coverage, strict=True):
-        names = list(coverage.table["Node"])
-        lost = coverage.table["index"][~coverage.usable]
-        n_lost = len(lost)
+    of_sources = zip(values.sources, values.placed.columns, values.coverage, strict=True)
+    for atlas, columns, coverage in of_sources:
+        names, column = coverage.names, kind_of(atlas).column
+        n_lost = int((~coverage.usable).sum())
         yield (
             Figure(
                 key=f"atlas_outline.{atlas.name}",
                 title=f"{atlas.name} on the {background}",
-                caption=f"{len(names)} regions on the grid of the run; {n_lost} without a signal.",
-                alt=f"Slices of the {background} with the outlines of {len(names)} regions",
-                image=_image_name(plan, "dseg", atlas, desc="outline"),
+                caption=f"{len(names)} {column}s on the grid of the run; {n_lost} without a "
+                "signal.",
+                alt=f"Slices of the {background} with {len(names)} {column}s",
+                image=_image_name(plan, kind_of(atlas).suffix, atlas, desc="outline"),
             ),
-            figures.atlas_outline(
-                reference, placed.labels, placed.grid.affine, lost_ids=set(lost.tolist())
-            ),
+            _draw_place(reference, atlas, columns, coverage),
         )
         yield (
             Figure(
                 key=f"coverage.{atlas.name}",
                 title=f"Coverage of {atlas.name}",
-                caption="Share of each region inside the brain mask; "
-                f"below {plan.min_coverage:.0%} a region is n/a.",
-                alt=f"Coverage of {len(names)} regions, sorted; {n_lost} have no signal",
+                caption=f"Share of each {column} that is covered; "
+                f"below {plan.coverage.min_coverage:.0%} a {column} is n/a.",
+                alt=f"Coverage of {len(names)} {column}s, sorted; {n_lost} have no signal",
                 image=_image_name(plan, "bold", atlas, stat="coverage"),
             ),
             figures.coverage(
-                coverage.table["coverage"].to_numpy(), names=names, min_coverage=plan.min_coverage
+                coverage.table["coverage"].to_numpy(),
+                names=names,
+                min_coverage=plan.coverage.min_coverage,
             ),
         )
 
@@ -136,7 +142,7 @@ def _draw_carpet(values: RunValues, plan: RunPlan) -> tuple[Figure, bytes]:
             fd_mm=confounds.fd_mm,
             sample_mask=values.cleaned[0].sample_mask,
             t_r=plan.t_r,
-            groups=_carpet_groups(extracted.carpet_labels, plan.atlases[0]),
+            groups=_carpet_groups(values),
         ),
     )
 
@@ -163,35 +169,39 @@ def _draw_strategy(
     values: RunValues, plan: RunPlan, strategy: Strategy, number: int
 ) -> Iterator[tuple[Figure, bytes]]:
     cleaned, matrices = values.cleaned[number], values.matrices[number]
-    for place, (atlas, coverage) in enumerate(zip(plan.atlases, values.coverage, strict=True)):
+    for place, (atlas, coverage) in enumerate(zip(values.sources, values.coverage, strict=True)):
         if not coverage.usable.any():
             continue
-        names, networks = list(coverage.table["Node"]), _networks(atlas)
+        names, networks = coverage.names, _networks(atlas)
+        column = kind_of(atlas).column
+        first = f"stat-{plan.statistics_of(atlas)[0]}"
         what = f"{atlas.name}, {strategy.name}"
         yield (
             Figure(
                 key=f"region_signals.{strategy.name}.{atlas.name}",
-                title=f"Region time series: {what}",
-                caption=f"{int(coverage.usable.sum())} of {len(names)} regions, z-scored.",
-                alt=f"Time series of {len(names)} regions as the rows of an image",
+                title=f"Time series: {what}",
+                caption=f"{int(coverage.usable.sum())} of {len(names)} {column}s ({first}), "
+                "z-scored.",
+                alt=f"Time series of {len(names)} {column}s as the rows of an image",
                 image=_image_name(plan, "timeseries", atlas, desc=strategy.name),
             ),
             figures.region_signals(
-                cleaned.rows_for(cleaned.signals[place], "na"),
+                cleaned.rows_for(cleaned.signals[place][0], "na"),
                 names=names,
                 networks=networks,
                 t_r=plan.t_r,
                 sample_mask=cleaned.sample_mask,
             ),
         )
-        for name in plan.measures:
+        for name in plan.connectivity.measures:
             measure = MEASURES[name]
             yield (
                 Figure(
                     key=f"connectivity.{strategy.name}.{atlas.name}.{name}",
                     title=f"{name.capitalize()}: {what}",
-                    caption=f"{measure.description}, over the kept volumes.",
-                    alt=f"Matrix of {len(names)} by {len(names)} regions",
+                    caption=f"{measure.description} of the {column}s ({first}), in the kept "
+                    "volumes.",
+                    alt=f"Matrix of {len(names)} by {len(names)} {column}s",
                     image=_image_name(
                         plan, "relmat", atlas, stat=measure.stat, desc=strategy.name
                     ),
@@ -208,7 +218,7 @@ def _draw_strategy(
 def _image_name(
     plan: RunPlan,
     suffix: str,
-    atlas: Atlas | None = None,
+    atlas: Source | None = None,
     *,
     stat: str | None = None,
     desc: str | None = None,
@@ -224,20 +234,51 @@ def _image_name(
 
 
 def _mean_image(values: RunValues) -> FloatArray:
-    mask = values.placed[0].mask
+    mask = values.placed.mask
     image = np.full(mask.size, np.nan)
     image[mask.ravel(order="F")] = values.extracted.mean
     return image.reshape(mask.shape, order="F")
 
 
-def _networks(atlas: Atlas) -> list[str] | None:
+def _networks(atlas: Source) -> list[str] | None:
     """The network of each region, where the look-up table has such a column."""
     columns = dict(atlas.lut.columns)
     found = [columns[name] for name in _NETWORK_COLUMNS if name in columns]
     return list(found[0]) if found else None
 
 
-def _carpet_groups(labels: Array, atlas: Atlas) -> list[str]:
-    networks = _networks(atlas) or ["inside the atlas"] * len(atlas.lut.ids)
-    group_of = dict(zip(atlas.lut.ids, networks, strict=True))
-    return [group_of.get(int(label), "outside the atlas") for label in labels]
+def _carpet_groups(values: RunValues) -> list[str]:
+    """Say where each voxel of the carpet is: in which network of the first atlas, or outside."""
+    labels = values.extracted.carpet_labels
+    for source, columns in zip(values.sources, values.placed.columns, strict=True):
+        if isinstance(columns, Regions):
+            networks = _networks(source) or ["inside the atlas"] * len(source.lut.ids)
+            group_of = dict(zip(source.lut.ids, networks, strict=True))
+            return [group_of.get(int(label), "outside the atlas") for label in labels]
+    return ["inside the mask"] * labels.size
+
+
+def _draw_place(
+    reference: FloatArray, source: Source, columns: Columns, coverage: Coverage
+) -> bytes:
+    """Show where the columns of a source are in the brain."""
+    affine, lost = columns.grid.affine, np.flatnonzero(~coverage.usable)
+    if isinstance(columns, Regions):
+        labels = np.array([0, *source.lut.ids])[columns.codes]
+        lost_ids = {int(source.lut.ids[row]) for row in lost}
+        return figures.atlas_outline(reference, labels, affine, lost_ids=lost_ids)
+    if isinstance(columns, Maps):
+        strongest, strength = columns.placed.strongest()
+        return figures.maps_outline(
+            reference, strongest, strength, affine, names=coverage.names, lost=set(lost + 1)
+        )
+    assert isinstance(columns, Spheres)
+    assert isinstance(source, SeedSet)
+    return figures.seeds(
+        reference,
+        columns.seeds_mm,
+        np.array(source.radii_mm),
+        affine,
+        names=coverage.names,
+        lost=set(lost.tolist()),
+    )

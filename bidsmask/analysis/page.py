@@ -4,38 +4,48 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 from bidsmask._version import __version__
+from bidsmask.analysis.methods import methods_of
 from bidsmask.analysis.plan import Plan
 from bidsmask.analysis.reportlets import figures_folder
-from bidsmask.dataset.strategies import Strategy
-from bidsmask.derivatives.description import pipeline_version, write_citation
+from bidsmask.derivatives.description import (
+    own_description,
+    pipeline_version,
+    write_citation,
+)
 from bidsmask.derivatives.status import read_status
 from bidsmask.derivatives.writing import write_text
 from bidsmask.reports.assemble import assemble_subject
-from bidsmask.reports.methods import (
-    AtlasMethods,
-    Methods,
-    StrategyMethods,
-    citation_bibtex,
-    citation_markdown,
-    methods_text,
-)
+from bidsmask.reports.methods import Methods, citation_bibtex, citation_markdown
 from bidsmask.reports.summaries import FailedRun, RunSection, SubjectReport
 from bidsmask.settings import Settings
 
 
 def write_reports(settings: Settings, plan: Plan) -> tuple[Path, ...]:
     """Write ``logs/CITATION.{md,bib}``, and one report for each subject of a plan."""
-    methods = _methods(settings, plan)
-    write_citation(
-        settings.output_dir, markdown=citation_markdown(methods), bibtex=citation_bibtex(methods)
-    )
+    methods = write_methods(settings, plan)
     return tuple(
         write_subject_report(settings.output_dir, subject, methods) for subject in plan.subjects
     )
+
+
+def write_methods(settings: Settings, plan: Plan) -> Methods:
+    """Write the methods text of a request as ``logs/CITATION.{md,bib}``.
+
+    Raises
+    ------
+    OutputError
+        If the output is the dataset of another program.
+    """
+    own_description(settings.output_dir)  # fMRIPrep has a logs/CITATION.md too
+    version = pipeline_version(settings.bids_dir)
+    methods = methods_of(settings, plan, fmriprep_version=version)
+    write_citation(
+        settings.output_dir, markdown=citation_markdown(methods), bibtex=citation_bibtex(methods)
+    )
+    return methods
 
 
 def write_subject_report(output_dir: Path, subject: str, methods: Methods) -> Path:
@@ -68,45 +78,6 @@ def write_subject_report(output_dir: Path, subject: str, methods: Methods) -> Pa
     html = assemble_subject(report, figures_folder(output_dir, subject))
     write_text(path, html, within=output_dir)
     return path
-
-
-def _methods(settings: Settings, plan: Plan) -> Methods:
-    return methods_text(
-        version=__version__,
-        fmriprep_version=pipeline_version(settings.bids_dir),
-        atlases=_atlases(plan),
-        strategies=[_strategy(strategy) for strategy in plan.strategies],
-        measures=settings.connectivity.connectivity,
-        statistic=settings.extraction.statistic,
-        smoothing_fwhm_mm=settings.extraction.smoothing_fwhm_mm,
-        min_coverage=settings.extraction.min_coverage,
-        censor_output=settings.cleaning.censor_output,
-    )
-
-
-def _atlases(plan: Plan) -> list[AtlasMethods]:
-    """Each atlas once, although runs in several spaces have it from several files."""
-    by_name = {atlas.name: atlas for run in plan.runs for atlas in run.atlases}
-    return [
-        AtlasMethods(
-            name=atlas.name,
-            n_regions=len(atlas.lut.ids),
-            from_templateflow=atlas.source.startswith("bids:templateflow:"),
-        )
-        for atlas in by_name.values()
-    ]
-
-
-def _strategy(strategy: Strategy) -> StrategyMethods:
-    return StrategyMethods(
-        name=strategy.name,
-        description=strategy.description,
-        reference=strategy.reference.text,
-        reference_doi=strategy.reference.doi,
-        has_confounds=bool(strategy.groups),
-        **asdict(strategy.cleaning),
-        **asdict(strategy.censoring),
-    )
 
 
 def _sections(output_dir: Path, subject: str) -> Iterator[RunSection]:

@@ -8,15 +8,26 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bidsmask._version import __version__
+from bidsmask.analysis.kinds import Source, file_of, kind_of
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
+from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.index import find_runs
 from bidsmask.dataset.runs import BoldRun
+from bidsmask.dataset.seeds import SeedSet, check_seed_space, read_seeds
 from bidsmask.dataset.strategies import Strategy, load_strategy
 from bidsmask.dataset.templates import template_homes
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import AtlasError, RunError, SettingsError
 from bidsmask.images.stream import BoldStream
-from bidsmask.settings import CensorOutput, Settings, Statistic
+from bidsmask.settings import (
+    CleaningSettings,
+    ConnectivitySettings,
+    CoverageSettings,
+    ExtractionSettings,
+    OutputSettings,
+    Settings,
+    decided,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,33 +51,62 @@ class RunPlan:
     shape: tuple[int, ...]
     affine: tuple[tuple[float, ...], ...]
     voxel_bytes: int = field(repr=False, compare=False)
-    atlases: tuple[Atlas, ...]
+    sources: tuple[Source, ...]
     strategies: tuple[Strategy, ...]
-    measures: tuple[str, ...]
-    statistic: Statistic
-    smoothing_fwhm_mm: float
-    min_coverage: float
-    censor_output: CensorOutput
+    extraction: ExtractionSettings
+    coverage: CoverageSettings
+    cleaning: CleaningSettings
+    connectivity: ConnectivitySettings
+    output: OutputSettings
     outputs_are_missing: bool = field(default=False, repr=False, compare=False)
     reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
 
+    def statistics_of(self, source: Source) -> tuple[str, ...]:
+        """What is taken over the columns of a source, by labels of ``stat``.
+
+        Connectivity is of the first.
+        """
+        return kind_of(source).statistics(self.extraction)
+
+    @property
+    def decisive(self) -> dict[str, object]:
+        """What decides the outputs, by name, but for the content of the dataset's files.
+
+        The same in another folder: no path is part of it. What has a name of its own in file
+        names (an atlas, a strategy) stands under that name.
+        """
+        sections = (
+            self.extraction,
+            self.coverage,
+            self.cleaning,
+            self.connectivity,
+            self.output,
+        )
+        return {
+            "version": __version__,
+            "metadata": self.run.metadata,
+            "t_r": self.t_r,
+            "n_volumes": self.n_volumes,
+            "shape": self.shape,
+            "affine": self.affine,
+            **{name: value for section in sections for name, value in decided(section).items()},
+            **{
+                str(Entities(source.entities)): {
+                    "kind": source.kind,
+                    "sha256": source.sha256,
+                    "lut": source.lut,
+                    "radii_mm": source.radii_mm if isinstance(source, SeedSet) else None,
+                }
+                for source in self.sources
+            },
+            **{f"desc-{strategy.name}": strategy for strategy in self.strategies},
+        }
+
     @property
     def digest(self) -> str:
-        """A fingerprint of what decides the outputs, but for the content of the dataset's files.
-
-        The same in another folder: no path is part of it.
-        """
-        decisive = (
-            __version__,
-            self.run.name,
-            self.run.metadata,
-            (self.t_r, self.n_volumes, self.shape, self.affine),
-            [(atlas.entities, atlas.sha256, atlas.lut) for atlas in self.atlases],
-            self.strategies,
-            (self.measures, self.min_coverage, self.censor_output),
-            (self.statistic, self.smoothing_fwhm_mm),
-        )
-        return hashlib.sha256(repr(decisive).encode()).hexdigest()
+        """A fingerprint of `decisive`."""
+        content = repr((self.run.name, self.decisive))
+        return hashlib.sha256(content.encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +141,7 @@ def make_plan(settings: Settings) -> Plan:
         settings.selection,
         database_dir=settings.execution.bids_database_dir,
     )
-    shelf = _AtlasShelf(settings, spaces=tuple({_space(run) or "none" for run in index.runs}))
+    shelf = _Shelf(settings, spaces=tuple({_space(run) or "none" for run in index.runs}))
     planned = [_plan_run(run, settings, strategies, shelf) for run in index.runs]
     runs = tuple(plan for plan in planned if isinstance(plan, RunPlan))
     failures = tuple(plan for plan in planned if isinstance(plan, RunFailure))
@@ -146,22 +186,29 @@ def _strategies(settings: Settings) -> tuple[Strategy, ...]:
         load_strategy(name).with_overrides(**settings.cleaning.overrides())
         for name in settings.cleaning.strategies
     )
-    names = [strategy.name for strategy in strategies]
-    for name in names:
-        if names.count(name) > 1:
-            raise SettingsError(f"Two strategies are called {name!r}; give each its own name.")
+    for strategy in strategies:
+        alike = [
+            asked
+            for asked, one in zip(settings.cleaning.strategies, strategies, strict=True)
+            if one.name == strategy.name
+        ]
+        if len(alike) > 1:
+            raise SettingsError(
+                f"Outputs of the strategies {' and '.join(alike)} would have the same names: both "
+                f"are called {strategy.name!r}. Give each its own name."
+            )
     return strategies
 
 
 def _plan_run(
-    run: BoldRun, settings: Settings, strategies: tuple[Strategy, ...], shelf: _AtlasShelf
+    run: BoldRun, settings: Settings, strategies: tuple[Strategy, ...], shelf: _Shelf
 ) -> RunPlan | RunFailure:
     fail = partial(RunFailure, subject=run.subject, run=run.name)
     if run.problems:
         return fail(node="find_files", kind="SidecarError", reason=" ".join(run.problems))
     try:
         stream = BoldStream(run.bold)
-        atlases = shelf.for_run(run, tuple(stream.grid.voxel_sizes_mm.tolist()))
+        sources = shelf.for_run(run, tuple(stream.grid.voxel_sizes_mm.tolist()))
     except RunError as error:
         return fail(node="find_files", kind=type(error).__name__, reason=str(error))
     assert run.t_r is not None, "a run without problems has a repetition time"
@@ -172,47 +219,54 @@ def _plan_run(
         shape=tuple(int(n) for n in stream.grid.shape),
         affine=tuple(tuple(float(x) for x in row) for row in stream.grid.affine),
         voxel_bytes=stream.dtype.itemsize,
-        atlases=atlases,
+        sources=sources,
         strategies=strategies,
-        measures=settings.connectivity.connectivity,
-        statistic=settings.extraction.statistic,
-        smoothing_fwhm_mm=settings.extraction.smoothing_fwhm_mm,
-        min_coverage=settings.extraction.min_coverage,
-        censor_output=settings.cleaning.censor_output,
+        extraction=settings.extraction,
+        coverage=settings.coverage,
+        cleaning=settings.cleaning,
+        connectivity=settings.connectivity,
+        output=settings.output,
     )
 
 
-class _AtlasShelf:
-    """The atlases that were asked for, each looked up once for each space and resolution."""
+class _Shelf:
+    """The sources that were asked for: atlases, each looked up once for each space, and seeds."""
 
     def __init__(self, settings: Settings, *, spaces: Sequence[str]) -> None:
-        self._names = settings.extraction.atlases
+        self._names = settings.atlases
         self._homes = (*(path for _, path in settings.datasets), *template_homes())
         self._download = settings.execution.download
         self._spaces = spaces
+        self._asked = tuple(settings.selection.spaces or ())
         self._found: dict[tuple[object, ...], Atlas] = {}
+        self._seeds = tuple(
+            read_seeds(path, default_radius_mm=settings.extraction.seed_radius_mm)
+            for path in settings.extraction.seeds
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is odd about the atlases that were used, each said once."""
-        said = [
-            f"{atlas.name}: {text}" for atlas in self._found.values() for text in atlas.warnings
-        ]
+        """What is odd about the sources that were used, each said once."""
+        used: tuple[Source, ...] = (*self._found.values(), *self._seeds)
+        said = [f"{source.name}: {text}" for source in used for text in source.warnings]
         return tuple(dict.fromkeys(said))
 
-    def for_run(self, run: BoldRun, voxel_sizes_mm: tuple[float, ...]) -> tuple[Atlas, ...]:
-        """Every atlas, in the space of the run."""
+    def for_run(self, run: BoldRun, voxel_sizes_mm: tuple[float, ...]) -> tuple[Source, ...]:
+        """Every source, in the space of the run."""
         atlases = tuple(self._find(name, run, voxel_sizes_mm) for name in self._names)
         for atlas in atlases:
             check_space(atlas, _space(run), run.name, self._spaces)
-        keys = [atlas.entities for atlas in atlases]
-        for atlas, key in zip(atlases, keys, strict=True):
-            if keys.count(key) > 1:
+        for seeds in self._seeds:
+            check_seed_space(seeds, _space(run), self._asked)
+        sources: tuple[Source, ...] = (*atlases, *self._seeds)
+        for source in sources:
+            alike = [str(file_of(one)) for one in sources if one.entities == source.entities]
+            if len(alike) > 1:
                 raise AtlasError(
-                    f"Two atlases would share the file names of {atlas.name}. Rename one of the "
-                    "images, or give one at a time with its own output folder."
+                    f"Outputs of {' and '.join(alike)} would have the same names. Rename one of "
+                    "the files, or give one at a time with its own output folder."
                 )
-        return atlases
+        return sources
 
     def _find(self, name: str, run: BoldRun, voxel_sizes_mm: tuple[float, ...]) -> Atlas:
         key = (name, _space(run), tuple(round(size, 3) for size in voxel_sizes_mm))

@@ -9,9 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from bidsmask.analysis.kinds import KINDS, Source, file_of
 from bidsmask.analysis.plan import RunPlan
-from bidsmask.analysis.steps import CleanedRun, Coverage, RunValues, run_quality, run_warnings
-from bidsmask.dataset.atlases import Atlas
+from bidsmask.analysis.steps import run_quality, run_warnings
+from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
+from bidsmask.analysis.words import (
+    Said,
+    connectivity_words,
+    extraction_words,
+    rows_words,
+    strategy_words,
+)
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.names import output_name
@@ -66,7 +74,7 @@ def write_reportlets(
     paths : tuple of Path
         Figures, then the summary.
     """
-    from bidsmask.analysis.figures import draw  # matplotlib, which only workers need
+    from bidsmask.analysis.figures import draw  # which only workers need
 
     path = summary_path(output_dir, plan)
     drawn = []
@@ -84,16 +92,16 @@ def run_section(values: RunValues, plan: RunPlan, drawn: tuple[Figure, ...]) -> 
     return RunSection(
         name=plan.run.name,
         title=_title(plan),
-        facts=_facts(plan, quality),
+        facts=(*_facts(plan, quality), *_as_facts(_done(plan))),
         files=_files(plan),
         warnings=(
             *run_warnings(values, plan),
-            *(text for atlas in plan.atlases for text in atlas.warnings),
+            *(text for source in plan.sources for text in source.warnings),
             *dict.fromkeys(text for loaded in values.confounds for text in loaded.warnings),
         ),
         atlases=tuple(
             _coverage_summary(atlas, coverage)
-            for atlas, coverage in zip(plan.atlases, values.coverage, strict=True)
+            for atlas, coverage in zip(values.sources, values.coverage, strict=True)
         ),
         strategies=tuple(
             _strategy_summary(*parts)
@@ -127,6 +135,16 @@ def _facts(plan: RunPlan, quality: dict[str, float]) -> tuple[Fact, ...]:
     return tuple(Fact(label=label, value=value) for label, value in facts.items())
 
 
+def _done(plan: RunPlan) -> Iterable[Said]:
+    """Say what was done with the run whatever the strategy."""
+    for kind in dict.fromkeys(source.kind for source in plan.sources):
+        of_kind = KINDS[kind]
+        statistics = of_kind.statistics(plan.extraction)
+        yield from extraction_words(plan.extraction, plan.coverage, of_kind, statistics)
+    yield connectivity_words(plan.connectivity, plan.extraction.statistics)
+    yield rows_words(plan.output.censor_output)
+
+
 def _product(sizes: Iterable[float]) -> str:
     """Sizes along the axes, in one piece whatever the width of the page."""
     return "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}".join(f"{size:.4g}" for size in sizes)
@@ -140,14 +158,14 @@ def _files(plan: RunPlan) -> tuple[InputFile, ...]:
         "BOLD reference": run.boldref,
         "confounds": run.confounds,
         "confounds sidecar": run.confounds_json,
-        **{f"atlas {atlas.name}": atlas.image for atlas in plan.atlases},
+        **{source.name: file_of(source) for source in plan.sources},
     }
     return tuple(
         InputFile(role=role, path=path.name if path else None) for role, path in files.items()
     )
 
 
-def _coverage_summary(atlas: Atlas, coverage: Coverage) -> CoverageSummary:
+def _coverage_summary(atlas: Source, coverage: Coverage) -> CoverageSummary:
     table = coverage.table
     lost = table[~coverage.usable]
     return CoverageSummary(
@@ -174,7 +192,7 @@ def _strategy_summary(
     return StrategySummary(
         name=strategy.name,
         description=strategy.description,
-        settings=_settings(strategy),
+        settings=_as_facts(strategy_words(strategy)),
         columns=confounds.columns,
         filled=confounds.filled,
         ledger=LedgerSummary(strategy=strategy.name, **asdict(cleaned.ledger)),
@@ -182,41 +200,8 @@ def _strategy_summary(
     )
 
 
-def _settings(strategy: Strategy) -> tuple[Fact, ...]:
-    cleaning, censoring = strategy.cleaning, strategy.censoring
-    facts = {
-        "Detrending": "mean and straight line" if cleaning.detrend else "none",
-        "Temporal filter": _filter_words(strategy),
-        "Standardisation": {
-            "zscore": "z-score (sample SD)",
-            "psc": "percent signal change",
-            "none": "none",
-        }[cleaning.standardize],
-        "Volumes left out at the start": "those flagged by fMRIPrep"
-        if censoring.dummy_scans == "auto"
-        else str(censoring.dummy_scans),
-        "Censored above": _censoring_words(strategy),
-    }
-    return tuple(Fact(label=label, value=value) for label, value in facts.items())
-
-
-def _filter_words(strategy: Strategy) -> str:
-    cleaning = strategy.cleaning
-    if cleaning.filter == "none":
-        return "none"
-    low = f"{cleaning.high_pass_hz:g} Hz" if cleaning.high_pass_hz else "0"
-    high = f"{cleaning.low_pass_hz:g} Hz" if cleaning.low_pass_hz else "Nyquist"
-    return f"{cleaning.filter}, {low} to {high}"
-
-
-def _censoring_words(strategy: Strategy) -> str:
-    censoring = strategy.censoring
-    limits = []
-    if censoring.fd_threshold_mm is not None:
-        limits.append(f"FD {censoring.fd_threshold_mm:g} mm")
-    if censoring.std_dvars_threshold is not None:
-        limits.append(f"standardised DVARS {censoring.std_dvars_threshold:g}")
-    return ", ".join(limits) or "no threshold"
+def _as_facts(said: Iterable[Said]) -> tuple[Fact, ...]:
+    return tuple(Fact(label=each.label, value=each.value) for each in said)
 
 
 def _measure(value: float, unit: str = "") -> str:

@@ -1,257 +1,159 @@
-"""What the nodes of a run hand on to each other, as values that know how to be a file."""
+"""The steps of a run, one function each: from a file of volumes to signals and matrices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
 
 import numpy as np
-import pandas as pd
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
-from bidsmask._version import __version__
+from bidsmask.analysis.kinds import Source, kind_of, place
 from bidsmask.analysis.plan import RunPlan
-from bidsmask.columns.extract import Extraction
-from bidsmask.columns.regions import PlacedLabels, coverage_table, usable
-from bidsmask.dataset.atlases import Atlas
+from bidsmask.analysis.store import (
+    CleanedRun,
+    Coverage,
+    ExtractedRun,
+    Matrices,
+    PlacedSources,
+    RunValues,
+    Signals,
+)
+from bidsmask.columns.base import Columns
+from bidsmask.columns.extract import extract
+from bidsmask.columns.maps import Maps
+from bidsmask.columns.regions import Regions
+from bidsmask.columns.request import Request
+from bidsmask.columns.statistics import RunStatistics
+from bidsmask.columns.voxels import place_voxels
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
-from bidsmask.derivatives.run import write_run
-from bidsmask.derivatives.run_result import AtlasResult, RegionSignals, RunResult, StrategyResult
-from bidsmask.errors import DegreesOfFreedomError
-from bidsmask.numerics.censoring import interpolate_censored
-from bidsmask.numerics.cleaning import Cleaner, DegreesOfFreedom, overdrawn
+from bidsmask.errors import AtlasError, DegreesOfFreedomError, ImageError, SpaceError
+from bidsmask.images.grid import Grid
+from bidsmask.images.signals_on_disk import SignalsOnDisk
+from bidsmask.images.stream import BoldStream
+from bidsmask.numerics.carpet import carpet_voxels
+from bidsmask.numerics.cleaning import Cleaner, overdrawn
 from bidsmask.numerics.connectivity import MEASURES
 from bidsmask.numerics.quality import correlation, fd_summary
+from bidsmask.settings import ConnectivitySettings, CoverageSettings, ExtractionSettings
 
 
-class _Savable(Protocol):
-    def save(self, path: Path) -> None: ...
+def place_sources(
+    sources: Sequence[Source], grid: Grid, mask: BoolArray, settings: ExtractionSettings
+) -> PlacedSources:
+    """Put the columns of every source onto the grid of a run.
 
+    A source that cannot be used costs no other: why is noted down.
 
-def save_all(values: Iterable[_Savable], folder: Path, stem: str) -> list[str]:
-    """Save each value as ``<stem>_<number>.npz``; give the paths."""
-    paths = []
-    for number, value in enumerate(values):
-        paths.append(str(folder / f"{stem}_{number}.npz"))
-        value.save(Path(paths[-1]))
-    return paths
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ExtractedRun:
-    """What one pass over a BOLD run gave.
-
-    Attributes
-    ----------
-    signals : tuple of arrays of shape (T, P)
-        Region means, one array for each atlas.
-    mean, std : arrays of shape (V,)
-        Of every voxel of the mask, over time.
-    dvars, global_mean : arrays of shape (T,)
-        Over the mask; ``dvars[0]`` is NaN.
-    carpet : array of shape (T, K)
-        Voxels to draw; `carpet_labels` (K,) are their labels in the first atlas.
+    Raises
+    ------
+    AtlasError, ImageError, SpaceError
+        If no source can be used.
     """
-
-    signals: tuple[FloatArray, ...]
-    mean: FloatArray
-    std: FloatArray
-    dvars: FloatArray
-    global_mean: FloatArray
-    carpet: FloatArray
-    carpet_labels: IntArray
-    n_nonfinite: int
-
-    @classmethod
-    def from_extraction(cls, extraction: Extraction, carpet_labels: IntArray) -> Self:
-        """Keep what later nodes need; the last projection is the carpet."""
-        statistics = extraction.statistics
-        return cls(
-            signals=extraction.signals[:-1],
-            mean=statistics.mean,
-            std=statistics.std,
-            dvars=statistics.dvars,
-            global_mean=statistics.global_mean,
-            carpet=extraction.signals[-1],
-            carpet_labels=carpet_labels,
-            n_nonfinite=int(extraction.n_nonfinite_voxels),
-        )
-
-    def save(self, path: Path) -> None:
-        """Write as ``.npz``."""
-        _savez(path, self)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
-        values = _load(path)
-        return cls(**values | {"n_nonfinite": int(values["n_nonfinite"])})
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Coverage:
-    """The coverage table of one atlas on one run."""
-
-    table: pd.DataFrame
-
-    @property
-    def usable(self) -> BoolArray:
-        """Which regions have a signal, of shape (P,)."""
-        return usable(self.table)
-
-    def save(self, path: Path) -> None:
-        """Write as ``.npz``, so that numbers come back as they were."""
-        np.savez(
-            path,
-            allow_pickle=False,
-            **{name: self._column(name) for name in self.table.columns},
-        )
-
-    def _column(self, name: str) -> Array:
-        values = self.table[name].to_numpy()
-        return values if values.dtype.kind in "if" else values.astype(str)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as file:
-            return cls(table=pd.DataFrame({name: file[name] for name in file.files}))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class CleanedRun:
-    """A run cleaned with one strategy.
-
-    Attributes
-    ----------
-    signals : tuple of arrays of shape (T_kept, P)
-        One array for each atlas; the column of a region without a signal is NaN.
-    sample_mask : bool array of shape (T,)
-        The volumes that `signals` has rows for.
-    ledger : DegreesOfFreedom
-        Where the volumes went.
-    carpet : array of shape (T_kept, K)
-        The carpet's voxels, cleaned in the same way.
-    """
-
-    signals: tuple[FloatArray, ...]
-    sample_mask: BoolArray
-    ledger: DegreesOfFreedom
-    carpet: FloatArray
-
-    def save(self, path: Path) -> None:
-        """Write as ``.npz``."""
-        _savez(path, self, ledger=np.array([float(x) for x in asdict(self.ledger).values()]))
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
-        values = _load(path)
-        names = [field.name for field in fields(DegreesOfFreedom)]
-        numbers = [int(x) if float(x).is_integer() else float(x) for x in values["ledger"]]
-        ledger = DegreesOfFreedom(**dict(zip(names, numbers, strict=True)))  # type: ignore[arg-type]
-        return cls(**values | {"ledger": ledger})
-
-    def rows_for(self, columns: FloatArray, how: str) -> FloatArray:
-        """Columns of the kept volumes as the output wants them.
-
-        Parameters
-        ----------
-        columns : array of shape (T_kept, P)
-        how : {"na", "interpolate", "drop"}
-            One row for each BOLD volume, those of censored volumes NaN or on a cubic spline
-            through the kept ones (NaN before the first and after the last of them); or kept
-            volumes only.
-        """
-        if how == "drop":
-            return columns
-        rows = np.full((self.sample_mask.size, columns.shape[1]), np.nan)
-        rows[self.sample_mask] = columns
-        if how == "interpolate" and not self.sample_mask.all():
-            return interpolate_censored(rows, self.sample_mask)
-        return rows
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Matrices:
-    """Connectivity of one strategy: for each measure, one (P, P) matrix per atlas."""
-
-    by_measure: Mapping[str, tuple[FloatArray, ...]]
-
-    @classmethod
-    def of(cls, cleaned: CleanedRun, measures: Sequence[str]) -> Self:
-        """Compute each measure on the kept volumes."""
-        return cls(
-            by_measure={
-                name: tuple(MEASURES[name].function(signals) for signals in cleaned.signals)
-                for name in measures
-            }
-        )
-
-    def save(self, path: Path) -> None:
-        """Write as ``.npz``."""
-        np.savez(
-            path,
-            allow_pickle=False,
-            **{
-                f"{name}/{number}": matrix
-                for name, matrices in self.by_measure.items()
-                for number, matrix in enumerate(matrices)
-            },
-        )
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
-        by_measure: dict[str, tuple[FloatArray, ...]] = {}
-        with np.load(path, allow_pickle=False) as file:
-            for key in file.files:
-                name = key.split("/")[0]
-                by_measure[name] = (*by_measure.get(name, ()), file[key])
-        return cls(by_measure=by_measure)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RunValues:
-    """All that is known of a run once its nodes have run."""
-
-    extracted: ExtractedRun
-    placed: tuple[PlacedLabels, ...]
-    confounds: tuple[Confounds, ...]
-    coverage: tuple[Coverage, ...]
-    cleaned: tuple[CleanedRun, ...]
-    matrices: tuple[Matrices, ...]
-
-
-def gather(inputs: Any) -> RunValues:
-    """Load the files that a node was given."""
-    return RunValues(
-        extracted=ExtractedRun.load(Path(inputs.extracted_file)),
-        placed=tuple(PlacedLabels.load(Path(file)) for file in inputs.placed_files),
-        confounds=tuple(Confounds.load(Path(file)) for file in inputs.confounds_files),
-        coverage=tuple(Coverage.load(Path(file)) for file in inputs.coverage_files),
-        cleaned=tuple(CleanedRun.load(Path(file)) for file in inputs.cleaned_files),
-        matrices=tuple(Matrices.load(Path(file)) for file in inputs.matrices_files),
+    numbers, placed, problems = [], [], []
+    lost: AtlasError | ImageError | SpaceError | None = None
+    for number, source in enumerate(sources):
+        try:
+            columns = place(source, grid, mask)
+            _refuse_unreadable(source, columns, settings)
+        except (AtlasError, ImageError, SpaceError) as error:
+            lost = lost or error
+            problems.append(str(error))
+        else:
+            numbers.append(number)
+            placed.append(columns)
+    if lost is not None and not placed:
+        raise lost
+    return PlacedSources(
+        mask=mask,
+        grid=grid,
+        numbers=tuple(numbers),
+        columns=tuple(placed),
+        problems=tuple(problems),
     )
 
 
-def coverage_tables(
-    extracted: ExtractedRun,
-    placed: Sequence[PlacedLabels],
-    atlases: Sequence[Atlas],
-    *,
-    min_coverage: float,
-) -> list[Coverage]:
-    """For each atlas, which regions have a signal, and why the others have none."""
-    return [
-        Coverage(
-            table=coverage_table(place, atlas.lut, signals=signals, min_coverage=min_coverage)
+def _refuse_unreadable(source: Source, columns: Columns, settings: ExtractionSettings) -> None:
+    """Refuse maps that the statistic that is asked for cannot be taken of."""
+    if not isinstance(columns, Maps):
+        return
+    kind = kind_of(source)
+    try:
+        columns.whole(kind.engine[kind.statistics(settings)[0]])
+    except ValueError as error:
+        raise AtlasError(f"{source.name}: {error}") from error
+
+
+def extract_run(
+    bold: Path,
+    placed: PlacedSources,
+    sources: Sequence[Source],
+    settings: ExtractionSettings,
+    coverage: CoverageSettings,
+    voxels: Array | SignalsOnDisk | None = None,
+) -> tuple[ExtractedRun, list[Coverage]]:
+    """Read every column that is wanted off a run, and its statistics, in one pass.
+
+    Parameters
+    ----------
+    bold : Path
+    placed : PlacedSources
+    sources : sequence of Source
+        Those that were placed.
+    settings : ExtractionSettings
+    coverage : CoverageSettings
+    voxels : float32 array of shape (T, V), or SignalsOnDisk, optional
+        Filled with the voxels of the mask.
+
+    Returns
+    -------
+    extracted : ExtractedRun
+    coverage : list of Coverage
+        For each source, which columns have a signal, and why the others have none.
+    """
+    stream = BoldStream(bold)
+    seen = RunStatistics(stream, placed.mask)
+    inside = np.flatnonzero(placed.mask.ravel(order="F"))
+    labels = _labels(placed, sources)
+    carpet = carpet_voxels(labels, placed.mask.ravel(order="F"))
+    requests = [
+        Request(
+            columns=columns,
+            statistic=kind_of(source).engine[label],
+            smoothing_fwhm=settings.smoothing_fwhm_mm or None,
+            min_coverage=coverage.min_coverage,
         )
-        for signals, place, atlas in zip(extracted.signals, placed, atlases, strict=True)
+        for source, columns in zip(sources, placed.columns, strict=True)
+        for label in kind_of(source).statistics(settings)
     ]
+    others = [Request(columns=place_voxels(carpet, placed.grid))]
+    if voxels is not None:
+        everything = place_voxels(inside, placed.grid)
+        others.append(Request(columns=everything, dtype=np.float32, out=voxels))
+    read = iter(extract(stream, [*requests, *others], see=[seen.see], smoothed_together=inside))
+    seen.refuse_impossible()
+    by_source = [[next(read) for _ in kind_of(source).statistics(settings)] for source in sources]
+    extracted = ExtractedRun.of(
+        seen,
+        signals=tuple(tuple(each.signals for each in found) for found in by_source),
+        carpet=next(read).signals,
+        carpet_labels=labels[carpet],
+    )
+    tables = [
+        Coverage(table=found[0].coverage.table(source.lut.names, source.lut.ids))
+        for source, found in zip(sources, by_source, strict=True)
+    ]
+    return extracted, tables
+
+
+def _labels(placed: PlacedSources, sources: Sequence[Source]) -> IntArray:
+    """Labels (V_all,) of the first atlas that has some; else 0."""
+    for source, columns in zip(sources, placed.columns, strict=True):
+        if isinstance(columns, Regions):
+            ids = np.array([0, *source.lut.ids])
+            return np.take(ids, columns.codes.ravel(order="F"))
+    return np.zeros(placed.grid.n_voxels, dtype=np.intp)
 
 
 def clean_run(
@@ -263,10 +165,10 @@ def clean_run(
     t_r: float,
 ) -> list[CleanedRun]:
     """Clean the signals of every atlas with every strategy."""
-    signals = [
-        np.where(table.usable, raw, np.nan)
-        for raw, table in zip(extracted.signals, coverage, strict=True)
-    ]
+    signals = tuple(
+        tuple(np.where(table.usable, raw, np.nan) for raw in of_atlas)
+        for of_atlas, table in zip(extracted.signals, coverage, strict=True)
+    )
     return [
         _clean(signals, extracted.carpet, loaded, strategy, t_r=t_r)
         for loaded, strategy in zip(confounds, strategies, strict=True)
@@ -274,7 +176,7 @@ def clean_run(
 
 
 def _clean(
-    signals: Sequence[FloatArray],
+    signals: Signals,
     carpet: FloatArray,
     confounds: Confounds,
     strategy: Strategy,
@@ -288,79 +190,38 @@ def _clean(
     except DegreesOfFreedomError as error:
         raise DegreesOfFreedomError(f"Strategy {strategy.name}: {error}") from error
     return CleanedRun(
-        signals=tuple(cleaner(columns) for columns in signals),
+        signals=tuple(tuple(map(cleaner, of_atlas)) for of_atlas in signals),
         sample_mask=cleaner.sample_mask,
         ledger=cleaner.ledger,
         carpet=cleaner(carpet),
     )
 
 
-def write_derivatives(
-    values: RunValues, plan: RunPlan, output_dir: Path, links: Mapping[str, str]
-) -> tuple[Path, ...]:
-    """Write every file of the run under its final name."""
-    return write_run(run_result(values, plan), output_dir, links=links, digest=plan.digest)
-
-
-def run_result(values: RunValues, plan: RunPlan) -> RunResult:
-    """The run as the derivatives' writer wants it."""
-    return RunResult(
-        run=plan.run,
-        t_r=plan.t_r,
-        grid=values.placed[0].grid,
-        statistic=plan.statistic,
-        smoothing_fwhm_mm=plan.smoothing_fwhm_mm,
-        min_coverage=plan.min_coverage,
-        censor_output=plan.censor_output,
-        strategies=tuple(
-            StrategyResult(
-                strategy=strategy,
-                confounds=confounds,
-                ledger=cleaned.ledger,
-                sample_mask=cleaned.sample_mask,
-            )
-            for strategy, confounds, cleaned in zip(
-                plan.strategies, values.confounds, values.cleaned, strict=True
-            )
-        ),
-        atlases=tuple(_atlas_result(values, plan, number) for number in range(len(plan.atlases))),
-        quality=run_quality(values),
-        version=__version__,
-        warnings=run_warnings(values, plan),
-    )
-
-
-def _atlas_result(values: RunValues, plan: RunPlan, number: int) -> AtlasResult:
-    return AtlasResult(
-        atlas=plan.atlases[number],
-        placed=values.placed[number],
-        coverage=values.coverage[number].table,
-        by_strategy=tuple(
-            RegionSignals(
-                signals=cleaned.rows_for(cleaned.signals[number], plan.censor_output).astype(
-                    np.float32
-                ),
-                matrices=tuple(
-                    (name, matrices.by_measure[name][number]) for name in plan.measures
-                ),
-            )
-            for cleaned, matrices in zip(values.cleaned, values.matrices, strict=True)
-        ),
+def relate(cleaned: CleanedRun, settings: ConnectivitySettings) -> Matrices:
+    """Compute each measure on the kept volumes, of the first statistic of each atlas."""
+    return Matrices(
+        by_measure={
+            name: tuple(MEASURES[name].function(of_atlas[0]) for of_atlas in cleaned.signals)
+            for name in settings.measures
+        }
     )
 
 
 def run_warnings(values: RunValues, plan: RunPlan) -> tuple[str, ...]:
     """What is odd about the run itself, and about what is left of it."""
-    warnings = [*plan.run.warnings]
+    return (*plan.run.warnings, *_warnings_of(values, plan))
+
+
+def _warnings_of(values: RunValues, plan: RunPlan) -> Iterator[str]:
+    yield from values.placed.problems
     if values.extracted.n_nonfinite:
-        warnings.append(
+        yield (
             f"{plan.run.bold.name}: up to {values.extracted.n_nonfinite} voxels of the brain mask "
             "are NaN or infinite in a volume; they are left out of the means."
         )
     for confounds, cleaned in zip(values.confounds, values.cleaned, strict=True):
         if cleaned.ledger.remaining <= 0:
-            warnings.append(f"{confounds.strategy}: {overdrawn(cleaned.ledger)}")
-    return tuple(warnings)
+            yield f"{confounds.strategy}: {overdrawn(cleaned.ledger)}"
 
 
 def run_quality(values: RunValues) -> dict[str, float]:
@@ -384,26 +245,3 @@ def run_quality(values: RunValues) -> dict[str, float]:
         "n_voxels": float(extracted.mean.size),
         "n_nonfinite_voxels": float(extracted.n_nonfinite),
     }
-
-
-def _savez(path: Path, value: Any, **replaced: Array) -> None:
-    arrays: dict[str, Array] = {}
-    for field in fields(value):
-        content = replaced.get(field.name, getattr(value, field.name))
-        if isinstance(content, tuple):
-            arrays |= {f"{field.name}/{number}": item for number, item in enumerate(content)}
-        else:
-            arrays[field.name] = np.asarray(content)
-    np.savez(path, allow_pickle=False, **arrays)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    with np.load(path, allow_pickle=False) as file:
-        for key in file.files:
-            name, slash, _ = key.partition("/")
-            if slash:
-                values[name] = (*values.get(name, ()), file[key])
-            else:
-                values[name] = file[key]
-    return values

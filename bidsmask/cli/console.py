@@ -28,11 +28,13 @@ def make_console() -> Console:
 
 def announce(console: Console, settings: Settings) -> None:
     """The first line: what was chosen, so that a default is never a surprise."""
-    atlases = ", ".join(settings.extraction.atlases)
-    strategies = ", ".join(settings.cleaning.strategies)
-    console.print(
-        f"bidsmask {__version__}: atlas {escape(atlases)}; strategy {escape(strategies)}"
-    )
+    chosen = {
+        "atlas": settings.atlases,
+        "seeds": tuple(path.name for path in settings.extraction.seeds),
+        "strategy": settings.cleaning.strategies,
+    }
+    words = "; ".join(f"{what} {', '.join(names)}" for what, names in chosen.items() if names)
+    console.print(f"bidsmask {__version__}: {escape(words)}")
 
 
 def say_plan(console: Console, plan: Plan) -> None:

@@ -9,10 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from bidsmask.analysis.cost import Cost, measure_pace, request_cost
+from bidsmask.analysis.kinds import file_of
+from bidsmask.analysis.outputs import expected_tables
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.dataset.confounds import Confounds, load_confounds
 from bidsmask.dataset.strategies import Strategy
-from bidsmask.derivatives.names import output_name
 from bidsmask.errors import RunError
 from bidsmask.numerics.cleaning import Cleaner, DegreesOfFreedom
 
@@ -88,22 +89,13 @@ def _show_files(console: Console, plan: RunPlan, cost: Cost) -> None:
         "boldref": run.boldref,
         "confounds": run.confounds,
         "sidecar": run.confounds_json,
-        **{atlas.name: atlas.image for atlas in plan.atlases},
+        **{source.name: file_of(source) for source in plan.sources},
     }
     console.print(f"\n[bold]{escape(run.name)}[/] (alone: {_words(cost)})")
     for role, path in found.items():
         console.print(f"  {escape(role)}: {escape(str(path)) if path else 'not found'}")
-    for atlas in plan.atlases:
-        for strategy in plan.strategies:
-            name = output_name(
-                run.entities,
-                suffix="timeseries",
-                extension=".tsv",
-                atlas=atlas.entities,
-                stat=plan.statistic,
-                desc=strategy.name,
-            )
-            console.print(f"  writes: {escape(str(name))}")
+    for name in expected_tables(plan):
+        console.print(f"  writes: {escape(str(name))}")
 
 
 def _ledger(plan: RunPlan, strategy: Strategy) -> DegreesOfFreedom:

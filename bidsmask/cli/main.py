@@ -7,7 +7,6 @@ import atexit
 import errno
 import gc
 import os
-import shutil
 import signal
 import sys
 import traceback
@@ -17,14 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from bidsmask.cli.environment import prepare
+from bidsmask.cli.folders import check_folders, claim_demo_folder
 from bidsmask.cli.parser import parse
-from bidsmask.errors import (
-    BidsmaskError,
-    DatasetError,
-    OutputError,
-    SettingsError,
-    StorageError,
-)
+from bidsmask.errors import BidsmaskError, StorageError
 from bidsmask.settings import Settings
 
 if TYPE_CHECKING:
@@ -83,7 +77,7 @@ def main(argv: Sequence[str] | None = None, *, in_own_process: bool = False) -> 
 
 def _run_level(options: argparse.Namespace, *, in_own_process: bool) -> int:
     settings: Settings = options.settings
-    _check_folders(settings)
+    check_folders(settings)
     prepare(settings.work_dir, threads=settings.execution.omp_nthreads)
     from bidsmask.cli.console import announce, make_console
 
@@ -110,28 +104,35 @@ def _garbage_kept() -> Iterator[None]:
 
 def _needs_workers(options: argparse.Namespace) -> bool:
     other_plugin = options.settings.execution.plugin_file is not None
-    return not (options.dry_run or options.reports_only or other_plugin)
+    computes = not (options.dry_run or options.reports_only or options.boilerplate_only)
+    return computes and not other_plugin
 
 
 def _participant(
     settings: Settings, console: Console, options: argparse.Namespace, *, in_own_process: bool
 ) -> int:
-    from bidsmask.analysis.page import write_reports
+    from bidsmask.analysis.earlier import heed_earlier_outputs
+    from bidsmask.analysis.page import write_methods, write_reports
     from bidsmask.analysis.plan import make_plan
     from bidsmask.cli.console import progress, say_plan, say_summary
-    from bidsmask.workflows.participant import n_procs, run_participants
+    from bidsmask.workflows.participant import dataset_links, n_procs, run_participants
     from bidsmask.workflows.worker import quiet_nipype, start_server
 
     quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")
     if _needs_workers(options):
         # While there is one thread, and before what workers do not need is imported.
         start_server(forked=in_own_process)
-    plan = make_plan(settings)
+    links = dataset_links(settings)
+    plan = heed_earlier_outputs(make_plan(settings), settings.output_dir, links)
     say_plan(console, plan)
     if options.dry_run:
         from bidsmask.cli.dry_run import show_plan
 
         return show_plan(plan, n_procs=n_procs(settings))
+    if options.boilerplate_only:
+        write_methods(settings, plan)
+        console.print(f"  {settings.output_dir / 'logs' / 'CITATION.md'}", markup=False)
+        return 0
     if options.reports_only:
         for report in write_reports(settings, plan):
             console.print(f"  {report}", markup=False)
@@ -155,6 +156,7 @@ def _group(settings: Settings, console: Console) -> int:
 def _demo(folder: Path) -> int:
     """Write the demo dataset, run both levels on it."""
     folder = folder.absolute()
+    claim_demo_folder(folder)
     prepare(folder / "work")
     from bidsmask.demo import write_demo
 
@@ -164,24 +166,6 @@ def _demo(folder: Path) -> int:
     what = ["--atlases", str(demo.atlas), "--strategies", "simple", "24P"]
     exit_code = main([*where, "participant", *what, "-w", str(folder / "work")])
     return exit_code or main([*where, "group", *what])
-
-
-def _check_folders(settings: Settings) -> None:
-    bids_dir, output_dir = settings.bids_dir.resolve(), settings.output_dir.resolve()
-    if not bids_dir.is_dir():
-        raise DatasetError(f"{settings.bids_dir}: no such folder. Give the output of fMRIPrep.")
-    inside = (
-        output_dir.parts[len(bids_dir.parts) :] if output_dir.is_relative_to(bids_dir) else None
-    )
-    if inside == () or any(part.startswith("sub-") for part in inside or ()):
-        raise SettingsError(
-            f"{settings.output_dir} lies in the input dataset, which is never written to. "
-            "Choose another output folder."
-        )
-    if output_dir.exists() and not output_dir.is_dir():
-        raise OutputError(f"{settings.output_dir} is a file. Choose a folder for the output.")
-    if settings.execution.write_graph and not shutil.which("dot"):
-        raise SettingsError("--write-graph needs the command dot of Graphviz, which is missing.")
 
 
 class _Terminated(BaseException):

@@ -20,8 +20,16 @@ from bidsmask.settings import (
     DEFAULT_STRATEGIES,
     SECTIONS,
     Settings,
-    Statistic,
     read_toml,
+)
+from bidsmask.vocabulary import (
+    MAPS_STATISTICS,
+    MEASURES,
+    STATISTICS,
+    AnalysisLevel,
+    CensorOutput,
+    Filter,
+    Standardization,
 )
 
 _DESCRIPTION = """\
@@ -52,8 +60,6 @@ exit codes: 0 all runs done; 1 some runs failed, the others are complete (logs/s
   2 cannot be carried out as asked; 66 no input; 70 a bug; 73 output not writable;
   74 disk full; 75 another job is at work; 130/143 interrupted (the same command finishes it).
 """
-
-MEASURES = ("correlation", "covariance", "partial-correlation", "precision")
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -115,8 +121,8 @@ def _add_positionals(parser: argparse.ArgumentParser) -> None:
         "--demo",
         type=Path,
         metavar="DIR",
-        help="write an embedded demo dataset into DIR, run both levels on it, and say where "
-        "the reports are",
+        help="write an embedded demo dataset into DIR, a new or empty folder, run both levels on "
+        "it, and say where the reports are",
     )
 
 
@@ -135,7 +141,8 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         help="entities for each query: {\"bold\": {\"acquisition\": \"ap\", \"echo\": null}}; "
         "null = none, \"*\" = any, a list = one of")  # fmt: skip
     add("--bids-database-dir", type=Path, metavar="DIR",
-        help="keep pybids' index here and use it again; never inside the input")  # fmt: skip
+        help="keep pybids' index here and use it again; "
+        "never in the input or the output")  # fmt: skip
     add("-d", "--datasets", "--derivatives", dest="datasets", nargs="+", type=_named_path,
         metavar="NAME=PATH", help="further datasets in which atlases are looked for")  # fmt: skip
 
@@ -143,10 +150,22 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 def _add_extraction(parser: argparse.ArgumentParser) -> None:
     add = _adder(parser, "what to extract")
     add("--atlases", nargs="+", metavar="ATLAS",
-        help="label images (path to a dseg.nii.gz with its TSV look-up table) or TemplateFlow "
-        f"names, found offline first (default: {' '.join(DEFAULT_ATLASES)})")  # fmt: skip
-    add("--statistic", choices=get_args(Statistic),
-        help="what is taken over the voxels of a region: mean (default) or median")  # fmt: skip
+        help="label images or probabilistic maps (path to a dseg.nii.gz or probseg.nii.gz with "
+        "its TSV look-up table) or TemplateFlow names, found offline first; NAME_probseg where a "
+        f"name has both; none (default: {' '.join(DEFAULT_ATLASES)}, if nothing else is asked "
+        "for)")  # fmt: skip
+    add("--seeds", nargs="+", type=Path, metavar="TSV",
+        help="spheres around points: a table with name, x, y, z and perhaps radius (mm, in the "
+        "space of the run)")  # fmt: skip
+    add("--seed-radius", dest="seed_radius_mm", type=float, metavar="MM",
+        help="radius of seeds whose table has none")  # fmt: skip
+    add("--maps-statistic", choices=tuple(MAPS_STATISTICS),
+        help="how signals are made of probabilistic maps: fitted jointly (default), or the mean "
+        "weighted by each map")  # fmt: skip
+    add("--statistic", dest="statistics", nargs="+", choices=tuple(STATISTICS),
+        metavar="STATISTIC", help="what is taken over the voxels of a region: "
+        f"{', '.join(STATISTICS)} (default: mean); several at once, connectivity is of the "
+        "first")  # fmt: skip
     add("--smoothing-fwhm", dest="smoothing_fwhm_mm", type=float, metavar="MM",
         help="smooth the BOLD volumes beforehand, by a Gaussian of that full width at half "
         "maximum (default: 0, no smoothing)")  # fmt: skip
@@ -164,14 +183,14 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
     add("--strategies", nargs="+", metavar="NAME|FILE",
         help=f"confound strategies: {', '.join(strategy_names())}, or YAML files of yours; "
         f"several at once (default: {' '.join(DEFAULT_STRATEGIES)})")  # fmt: skip
-    add("--filter", choices=("butterworth", "cosine", "none"), help="temporal filter")
+    add("--filter", choices=get_args(Filter), help="temporal filter")
     add("--high-pass", dest="high_pass_hz", type=_or_word(float, "none"), metavar="HZ",
         help="keep frequencies above")  # fmt: skip
     add("--low-pass", dest="low_pass_hz", type=_or_word(float, "none"), metavar="HZ",
         help="keep frequencies below")  # fmt: skip
     add("--detrend", action=argparse.BooleanOptionalAction,
         help="remove mean and straight line")  # fmt: skip
-    add("--standardize", choices=("zscore", "psc", "none"),
+    add("--standardize", choices=get_args(Standardization),
         help="z-score with the sample SD, percent signal change, or neither")  # fmt: skip
     add("--fd-threshold", dest="fd_threshold_mm", type=_or_word(float, "none"), metavar="MM",
         help="censor volumes with more framewise displacement")  # fmt: skip
@@ -181,23 +200,26 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
         help="censor kept stretches shorter than N volumes")  # fmt: skip
     add("--dummy-scans", type=_or_word(int, "auto"), metavar="N|auto",
         help="volumes to censor at the start; auto = those that fMRIPrep flagged")  # fmt: skip
-    add("--censor-output", choices=("na", "drop", "interpolate"),
+    add("--censor-output", choices=get_args(CensorOutput),
         help="rows of censored volumes: n/a (default; one row per BOLD volume), "
         "left out, or interpolated")  # fmt: skip
 
 
 def _add_connectivity(parser: argparse.ArgumentParser) -> None:
     add = _adder(parser, "connectivity")
-    add("--connectivity", nargs="+", choices=MEASURES, metavar="MEASURE",
+    add("--connectivity", dest="measures", nargs="+", choices=MEASURES, metavar="MEASURE",
         help=f"region-by-region matrices: {', '.join(MEASURES)} "
         "(default: correlation)")  # fmt: skip
+    add("--fisher-z", action="store_true",
+        help="write correlations as Fisher's z, in files of their own (stat-fisherz)")  # fmt: skip
 
 
 def _add_execution(parser: argparse.ArgumentParser) -> None:
     add = _adder(parser, "execution")
     add("-w", "--work-dir", type=Path, metavar="DIR",
         help="keep intermediate results here, so that a rerun computes only what has changed "
-        "(default: a hidden folder in the output, removed when all is done)")  # fmt: skip
+        "(default: a hidden folder in the output, removed when all is done); "
+        "never in a dataset")  # fmt: skip
     add("--nprocs", "--nthreads", "--n-cpus", type=int, metavar="N",
         help="processes at once (default: the cores this job may use)")  # fmt: skip
     add("--omp-nthreads", type=int, metavar="N", help="threads per process (default: 1)")
@@ -212,9 +234,16 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
         help="say what would be done with each run, problems first; compute nothing")  # fmt: skip
     add("--reports-only", action="store_true",
         help="assemble the reports again from what is in the output")  # fmt: skip
+    add("--boilerplate-only", action="store_true",
+        help="write the text for a paper (logs/CITATION.md) for this request; compute "
+        "nothing")  # fmt: skip
     add("--write-graph", action="store_true", help="draw the workflow into the work folder")
+    add("--resource-monitor", action="store_true",
+        help="write seconds and memory of every step into logs/*/resources.tsv")  # fmt: skip
     add("--stop-on-first-crash", action="store_true", help="do not start runs after a failure")
-    add("--clean-workdir", action="store_true", help="empty the work folder first")
+    add("--clean-workdir", action="store_true",
+        help="compute all anew: remove first what bidsmask has left of these subjects in the work "
+        "folder, and nothing else")  # fmt: skip
     add("--no-download", dest="download", action="store_false", default=True,
         help="never fetch a missing template; say where to get it")  # fmt: skip
     add("--skip-bids-validation", "--skip-bids-validator", action="store_true",
@@ -240,7 +269,7 @@ def _settings(options: argparse.Namespace) -> Settings:
                 "[options]. Put these three first: an option that takes several values "
                 "swallows what follows it."
             )
-    if options.analysis_level not in ("participant", "group"):
+    if options.analysis_level not in get_args(AnalysisLevel):
         raise SettingsError(
             f"The third argument is the analysis level, participant or group, "
             f"not {options.analysis_level!r}."

@@ -1,144 +1,383 @@
-"""Everything that is wanted of a run, in one pass over its volumes."""
+"""Everything that is wanted of a run, in one pass over its volumes.
 
-from collections.abc import Sequence
+Which voxels were measured is known for certain only at the end of a run, but columns are read over
+measured voxels alone. So the first volumes tell which voxels are likely to be left out; what turns
+out otherwise is put right at the end: means by arithmetic, all else by reading the run again, for
+the columns that it concerns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
-from bidsmask.columns.readers import Reader, read_all, readers_of
-from bidsmask.errors import ImageError, SpaceError
-from bidsmask.images.blocks import taken
-from bidsmask.images.compression import COPY_AGAIN
-from bidsmask.images.request import Reading
-from bidsmask.images.stream import BoldStream
-from bidsmask.numerics.projections.regions import (
-    OfOneSelection,
-    Projection,
-    RegionMeans,
-    RegionStatistic,
-)
-from bidsmask.numerics.quality import VolumeStatistics
+from bidsmask.columns.base import Columns, Part, VoxelSets
+from bidsmask.columns.coverage import Coverage, share_of
+from bidsmask.columns.maps import Maps
+from bidsmask.columns.readers import read_all, readers_of
+from bidsmask.columns.request import Request
+from bidsmask.columns.voxels import Voxels
+from bidsmask.columns.watch import Watch, peek
+from bidsmask.images.grid import Grid
+from bidsmask.images.request import Reading, Volumes
+from bidsmask.numerics.projections.regions import OfOneSelection, RegionStatistic
+from bidsmask.numerics.resample import resample_nearest
 
-_REGIONS = (RegionMeans, RegionStatistic, OfOneSelection)
+See = Callable[[slice, Array], None]
+"""Looks at the next volumes of a run: which they are, and a block (n, Z, Y, X) as it is stored."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Extraction:
-    """What one pass over a run gives.
+    """Columns of a run.
 
     Parameters
     ----------
-    signals : arrays of shape (T, P)
-        One for each projection, scaled. NaN where a region has no finite value. A region (on the
-        grid of the run) in which nothing was measured, because no voxel is finite and changes,
-        gets no signal from its neighbours by smoothing: it is what it is without.
-    statistics : VolumeStatistics
-        Of the voxels of the mask, flat with x running fastest.
-    n_nonfinite_voxels : int
-        Voxels of the mask that are NaN or infinite in at least one volume.
+    signals : array of shape (T, P)
+        Scaled. NaN in columns that are not used.
+    coverage : Coverage
+    used : bool array of shape (P,)
+        Columns that have a signal.
+    finite : bool array of shape (V_all,)
+        Which voxels of the columns' grid are finite numbers in all volumes; of those that columns
+        are made of.
     """
 
-    signals: tuple[Array, ...]
-    statistics: VolumeStatistics
-    n_nonfinite_voxels: int
+    signals: Array
+    coverage: Coverage
+    used: BoolArray
+    finite: BoolArray
 
 
 def extract(
-    stream: BoldStream, wanted: Sequence[Projection | Reading], *, mask: BoolArray
-) -> Extraction:
-    """Read all columns that are wanted off a run in one pass, and gather its statistics.
+    series: Volumes,
+    requests: Sequence[Request],
+    *,
+    see: Sequence[See] = (),
+    smoothed_together: IntArray | None = None,
+) -> tuple[Extraction, ...]:
+    """Read all columns that are wanted off a run.
 
     Parameters
     ----------
-    stream : BoldStream
-        Read once, from the first volume to the last byte.
-    wanted : sequence of Projection or Reading
-        A projection is one on the grid of the run, of which nothing is smoothed; a reading says
-        more. How many there are, and which, changes no number of the others.
-    mask : bool array of shape (X, Y, Z)
-        Voxels that the statistics are about.
+    series : Volumes
+        Gone through once; a second time only where voxels drop out that nobody could foresee.
+    requests : sequence of Request
+        How many there are, and which, changes no number of the others.
+    see : sequence of See
+        What else is to be done with each block of the first pass.
+    smoothed_together : int array, optional
+        Voxels (flat indices, ascending) of which all that is smoothed is made: volumes are then
+        smoothed once for all requests of one width.
 
     Returns
     -------
-    extraction : Extraction
-
-    Raises
-    ------
-    SpaceError
-        If the mask has another shape than the volumes.
-    ImageError
-        If the file is damaged, a volume has no finite value inside the mask, nothing inside the
-        mask ever changes, or values are too large to compute with.
+    extractions : tuple of Extraction
+        One for each request.
     """
-    if mask.shape != stream.grid.shape:
-        raise SpaceError(
-            f"The mask has {mask.shape} voxels, and a volume of {stream.path} {stream.grid.shape}."
+    works = [_Work(series, request) for request in requests]
+    watched = _union(series.grid, [work for work in works if work.foresees])
+    first = peek(series, watched) if watched.size else Watch(watched)
+    for work in works:
+        work.guess(first)
+    whole = Watch(watched)
+    _read(
+        series,
+        works,
+        smoothed_together,
+        [*see, *([lambda _, block: whole.see_block(block)] if watched.size else [])],
+    )
+    again = [work for work in works if work.settle(whole)]
+    if again:
+        _read(series, again, smoothed_together, [])
+    return tuple(work.extraction() for work in works)
+
+
+class _Work:
+    """What is done for one request.
+
+    Attributes
+    ----------
+    parts : list of Part
+        What is to be read in the next pass.
+    watch : Watch or None
+        Of the voxels that are read, if they are read as they are, whatever they hold.
+    """
+
+    def __init__(self, series: Volumes, request: Request) -> None:
+        self.request = request
+        self._series = series
+        self._columns = request.columns
+        self._sources = _nearest(series.grid, self._columns.grid)
+        self.parts: list[Part] = []
+        self.watch: Watch | None = None
+        self._signals: Array | None = request.out
+        self._measured: BoolArray = np.zeros(0, dtype=bool)
+        self._used: BoolArray = np.zeros(0, dtype=bool)
+
+    @property
+    def reading_is_plain(self) -> bool:
+        """Whether volumes are read where they are, as they are."""
+        moves = self._sources is not None
+        return not (moves or _smooths(self.request))
+
+    @property
+    def foresees(self) -> bool:
+        """Whether it has to be known beforehand which voxels will have been measured."""
+        can_settle = isinstance(self._columns, VoxelSets) and self.request.statistic == "mean"
+        return not (self.reading_is_plain and (can_settle or isinstance(self._columns, Voxels)))
+
+    @property
+    def watched(self) -> IntArray:
+        """Voxels of the run (flat indices) that columns are made of."""
+        support = self._columns.support
+        if self._sources is None:
+            return support
+        sources = self._sources[support]
+        return sources[sources >= 0]
+
+    def guess(self, watch: Watch) -> None:
+        """Choose what to read, by what the first volumes were like."""
+        if self.foresees:
+            self._measured = self._on_columns(watch, watch.measured)
+            self._used = self._usable(self._measured)
+        else:
+            self._measured = np.ones(self._columns.grid.n_voxels, dtype=bool)
+            self._used = self._columns.extent.n_inside > 0
+        self.parts = self._columns.parts(self._measured, self._used, self.request.statistic)
+        if not self.foresees:
+            (part,) = self.parts
+            self.watch = Watch(part.projection.support)
+
+    def keep(self, part: Part, columns: Array) -> None:
+        """Keep the columns (T, k) of a part that has been read."""
+        n_columns = self._columns.n_columns
+        taken = columns if part.take is None else columns[:, part.take]
+        if self._signals is None and len(part.rows) == n_columns and len(self.parts) == 1:
+            self._signals = taken
+            return
+        if self._signals is None:
+            self._signals = np.full((len(columns), n_columns), np.nan, dtype=self.request.dtype)
+        if self._signals is not taken:
+            self._signals[:, part.rows] = taken
+
+    def settle(self, watch: Watch) -> bool:
+        """Learn what was measured; whether something has to be read again, which are the parts.
+
+        Parameters
+        ----------
+        watch : Watch
+            Of a whole run; of voxels that this request does not watch itself.
+        """
+        guessed, used = self._measured, self._used
+        own, self.watch = self.watch, None  # a second pass is not watched
+        watch = own or watch
+        self._finite = self._on_columns(watch, watch.finite)
+        self._measured = self._on_columns(watch, watch.measured)
+        self._used = self._usable(self._measured)
+        changed = np.zeros(guessed.size, dtype=bool)
+        support = self._columns.support
+        changed[support] = guessed[support] != self._measured[support]
+        redo = self._used & (self._columns.touched(changed) | ~used)
+        if isinstance(self._columns, Maps) and (redo | (used != self._used)).any():
+            redo = self._used  # they are fitted jointly
+        if own is not None and redo.any():
+            redo = self._settle_means(redo, own)
+        self.parts = []
+        if redo.any():
+            self.parts = self._columns.parts(self._measured, redo, self.request.statistic)
+        return bool(redo.any())
+
+    def extraction(self) -> Extraction:
+        """Give the columns, once all has been read."""
+        signals = self._signals
+        if signals is None:  # there is nothing to be read
+            shape = self._series.n_volumes, self._columns.n_columns
+            signals = np.full(shape, np.nan, dtype=self.request.dtype)
+        voxelwise = isinstance(self._columns, Voxels)
+        if not voxelwise:
+            signals[:, ~self._used] = np.nan
+        still = np.zeros(self._used.size, dtype=bool) if voxelwise else _still(signals)
+        coverage = coverage_of(
+            self._columns, self._measured, min_coverage=self.request.min_coverage, still=still
         )
-    inside = np.flatnonzero(mask.ravel(order="F"))
-    statistics = VolumeStatistics()
-    nonfinite = np.zeros(inside.size, dtype=bool)
-    readings = [_as_reading(stream, each) for each in wanted]
-    readers = readers_of(stream, readings)
+        return Extraction(signals=signals, coverage=coverage, used=self._used, finite=self._finite)
 
-    def see(volumes: slice, block: Array) -> None:
-        voxels = taken(block, inside)
-        with np.errstate(over="ignore", invalid="ignore"):  # seen to below: infinite DVARS
-            statistics.update(stream.scale(voxels))
-        _refuse_empty_volume(stream, statistics, inside.size)
-        if statistics.n_nonfinite[volumes].any():
-            nonfinite[~np.isfinite(voxels).all(axis=0)] = True
+    def _usable(self, measured: BoolArray) -> BoolArray:
+        n_covered, size = self._columns.covered(measured)
+        share = share_of(size, self._columns.extent.size)
+        used: BoolArray = (share >= self.request.min_coverage) & (n_covered > 0)
+        if self.request.keep_unmeasured and self.request.min_coverage <= 0:
+            used = self._columns.extent.n_inside > 0
+        return used
 
-    read_all(stream, readers, see)
-    _refuse_impossible_run(stream, statistics)
-    measured = np.zeros(stream.grid.n_voxels, dtype=bool)
-    measured[inside] = ((statistics.std > 0) | (stream.n_volumes == 1)) & ~nonfinite
-    still = np.full(stream.grid.n_voxels, np.nan)
-    still[inside] = np.where(nonfinite, np.nan, statistics.mean)
+    def _on_columns(self, watch: Watch, values: BoolArray) -> BoolArray:
+        """Carry values (W,) of watched voxels over to the grid of the columns, (V_all,)."""
+        run = watch.spread(values, self._series.grid.n_voxels)
+        if self._sources is None:
+            return run
+        known: BoolArray = (self._sources >= 0) & run[self._sources]
+        return known
 
-    def signals_of(reader: Reader, reading: Reading) -> Array:
-        signals, projection = reader.signals(), reading.projection
-        if reading.smooths and reading.grid == stream.grid and isinstance(projection, _REGIONS):
-            _take_leaks_away(signals, projection.regions, measured, still)
-        return signals
+    def _settle_means(self, redo: BoolArray, watch: Watch) -> BoolArray:
+        """Take constant voxels out of means that were read with them; which are to be read again.
 
-    return Extraction(
-        signals=tuple(map(signals_of, readers, readings)),
-        statistics=statistics,
-        n_nonfinite_voxels=int(np.count_nonzero(nonfinite)),
+        A voxel that is never finite was not read, and one that is finite in some volumes only
+        cannot be taken out again.
+        """
+        assert isinstance(self._columns, VoxelSets)
+        assert self._signals is not None
+        (part,) = self.parts
+        first = np.where(watch.constant, self._series.scale(watch.first), 0)
+        sizes = [self._columns.members[row].size for row in part.rows]
+        n_finite, n_still, still, at_times = (
+            _sums(values, sizes)
+            for values in (
+                watch.finite,
+                watch.constant,
+                first,
+                watch.ever_finite & ~watch.finite,
+            )
+        )
+        change = redo[part.rows] & (at_times == 0) & (n_still < n_finite)
+        rows = part.rows[change]
+        sums = self._signals[:, rows] * n_finite[change] - still[change]
+        self._signals[:, rows] = sums / (n_finite - n_still)[change]
+        again: BoolArray = np.zeros_like(redo)
+        again[part.rows[redo[part.rows] & (at_times > 0)]] = True
+        return again
+
+
+def _sums(values: Array, sizes: Sequence[int]) -> FloatArray:
+    """Sum values (W,) in stretches of some sizes."""
+    totals: FloatArray = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    ends = np.cumsum([0, *sizes])
+    return np.diff(totals[ends])
+
+
+def coverage_of(
+    columns: Columns, measured: BoolArray, *, min_coverage: float, still: BoolArray | None = None
+) -> Coverage:
+    """Say what a run holds of columns of which it has measured some voxels (V_all,)."""
+    n_covered, size = columns.covered(measured)
+    return Coverage(
+        extent=columns.extent,
+        n_covered=n_covered,
+        share=share_of(size, columns.extent.size),
+        still=np.zeros(n_covered.size, dtype=bool) if still is None else still,
+        min_coverage=min_coverage,
     )
 
 
-def _as_reading(stream: BoldStream, wanted: Projection | Reading) -> Reading:
-    if isinstance(wanted, Reading):
-        return wanted
-    return Reading(projection=wanted, grid=stream.grid)
+def _union(grid: Grid, works: Sequence[_Work]) -> IntArray:
+    """All voxels that are watched for some requests, ascending, each once."""
+    used = np.zeros(grid.n_voxels, dtype=bool)
+    for work in works:
+        used[work.watched] = True
+    return np.flatnonzero(used)
 
 
-def _take_leaks_away(
-    signals: Array, regions: Sequence[IntArray], measured: BoolArray, still: FloatArray
+def _read(
+    series: Volumes, works: Sequence[_Work], together: IntArray | None, see: Sequence[See]
 ) -> None:
-    """Take from regions without a measured voxel what smoothing has brought from elsewhere."""
-    for column, region in enumerate(regions):
-        if not measured[region].any():
-            known = still[region][np.isfinite(still[region])]
-            signals[:, column] = known.mean() if known.size else np.nan
+    """Go through a run, and let each request keep its parts."""
+    readings, keeps = [], []
+    for group in _groups(series, works, together):
+        readings.append(group.reading)
+        keeps.append(group.keep)
+    readers = readers_of(series, readings)
+
+    def look(volumes: slice, block: Array) -> None:
+        for each in see:
+            each(volumes, block)
+
+    read_all(series, readers, look)
+    for reader, keep in zip(readers, keeps, strict=True):
+        keep(reader.signals())
 
 
-def _refuse_empty_volume(stream: BoldStream, statistics: VolumeStatistics, n_voxels: int) -> None:
-    empty = np.flatnonzero(statistics.n_nonfinite == n_voxels)
-    if empty.size:
-        raise ImageError(
-            f"{stream.path}: volume {empty[0]} (counted from 0) has no finite value in the brain "
-            "mask. Make the run again, or leave it out."
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Group:
+    """Parts that are read together."""
+
+    reading: Reading
+    pairs: list[tuple[_Work, Part]]
+
+    def keep(self, columns: Array) -> None:
+        """Give each part its columns (T, k)."""
+        projection = self.reading.projection
+        split = projection.split(columns) if isinstance(projection, OfOneSelection) else [columns]
+        for (work, part), each in zip(self.pairs, split, strict=True):
+            work.keep(part, each)
+
+
+def _groups(series: Volumes, works: Sequence[_Work], together: IntArray | None) -> list[_Group]:
+    """Parts as they are read: those that are smoothed alike together, all others alone."""
+    groups: list[_Group] = []
+    smoothed: dict[str, list[tuple[_Work, Part]]] = {}
+    for work in works:
+        for part in work.parts:
+            if together is not None and _joins(series, work, part):
+                smoothed.setdefault(repr(work.request.smoothing_fwhm), []).append((work, part))
+            else:
+                groups.append(_alone(work, part))
+    for pairs in smoothed.values():
+        assert together is not None
+        request = pairs[0][0].request
+        reading = Reading(
+            projection=OfOneSelection(together, [part.projection for _, part in pairs]),
+            grid=series.grid,
+            smoothing_fwhm=request.smoothing_fwhm,
+            dtype=request.dtype,
         )
+        groups.append(_Group(reading=reading, pairs=pairs))
+    return groups
 
 
-def _refuse_impossible_run(stream: BoldStream, statistics: VolumeStatistics) -> None:
-    if np.isinf(statistics.dvars).any():
-        raise ImageError(f"{stream.path}: values are too large to compute with.")
-    if stream.n_volumes > 1 and not (statistics.std > 0).any():
-        raise ImageError(
-            f"{stream.path}: no voxel in the brain mask ever changes; the image is empty. "
-            f"{COPY_AGAIN}"
-        )
+def _joins(series: Volumes, work: _Work, part: Part) -> bool:
+    """Whether a part is made of smoothed volumes, of one volume at a time."""
+    projection = part.projection
+    at_once = isinstance(projection, RegionStatistic) and projection.needs_all_volumes
+    here = work.request.columns.grid == series.grid
+    return _smooths(work.request) and here and not at_once
+
+
+def _alone(work: _Work, part: Part) -> _Group:
+    request = work.request
+    reading = Reading(
+        projection=part.projection,
+        grid=request.columns.grid,
+        smoothing_fwhm=request.smoothing_fwhm,
+        dtype=request.dtype,
+        out=request.out,
+        watch=None if work.watch is None else work.watch.see,
+    )
+    return _Group(reading=reading, pairs=[(work, part)])
+
+
+def _smooths(request: Request) -> bool:
+    fwhm = request.smoothing_fwhm
+    return fwhm is not None and (isinstance(fwhm, str) or bool(np.any(np.asarray(fwhm))))
+
+
+def _nearest(run: Grid, columns: Grid) -> IntArray | None:
+    """Voxel of the run that is nearest to each voxel of the columns' grid, -1 if there is none.
+
+    None, if they are the same.
+    """
+    if run == columns:
+        return None
+    numbers = np.arange(run.n_voxels).reshape(run.shape, order="F")
+    nearest = resample_nearest(numbers, run.affine, columns.shape, columns.affine, fill=-1)
+    return nearest.ravel(order="F")
+
+
+def _still(signals: Array) -> BoolArray:
+    """Whether a column (T, P) is the same in all volumes, or not finite in some."""
+    with np.errstate(invalid="ignore"):
+        moves = np.greater(np.ptp(signals, axis=0), 0) | (len(signals) == 1)
+    still: BoolArray = np.logical_not(moves & np.isfinite(signals).all(axis=0))
+    return still

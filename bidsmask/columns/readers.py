@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, IntArray
+from bidsmask._typing import Array, IntArray
 from bidsmask.images.blocks import taken
 from bidsmask.images.request import Reading, Volumes, is_single
 from bidsmask.images.resampled import ByAxes, RangeOfRun, VolumeByVolume, operators_of
 from bidsmask.images.value_range import value_range
 from bidsmask.numerics.projections.folding import Products, Weights, n_folded
-from bidsmask.numerics.projections.maps import Maps
+from bidsmask.numerics.projections.maps import MapProjection
 from bidsmask.numerics.projections.regions import (
     OfOneSelection,
     RegionMeans,
@@ -59,12 +59,6 @@ class Reader:
     volumes_at_once : int, optional
         Columns are made of so many volumes at once, however the run is cut into blocks; by
         default of those of a block, where it makes no difference.
-
-    Attributes
-    ----------
-    finite : bool array of shape (V,)
-        Which voxels of the projection's support are finite numbers in all volumes, as they reach
-        the projection.
     """
 
     def __init__(
@@ -73,12 +67,12 @@ class Reader:
         self._series = series
         self._projection = reading.projection
         self._at_once = volumes_at_once
-        self.finite: BoolArray = np.ones(reading.projection.support.size, dtype=bool)
         shape, dtype = (series.n_volumes, reading.projection.n_columns), reading.dtype
         if self._needs_all_volumes:
             shape = series.n_volumes, reading.projection.support.size
             dtype = self._dtype_of_voxels
-        self._kept = np.empty(shape, dtype=dtype)
+        self._kept = np.empty(shape, dtype=dtype) if reading.out is None else reading.out
+        self._watch = reading.watch
         self._n_kept = 0
         self._waiting: list[Array] = []
 
@@ -108,8 +102,6 @@ class Reader:
 
     def _columns(self, voxels: Array) -> Array:
         """Columns (n, P) of volumes whose voxels (n, V) are at hand."""
-        if voxels.dtype.kind == "f":
-            self.finite &= np.isfinite(voxels).all(axis=0)
         as_they_are = isinstance(self._projection, VoxelSelection) or self._needs_all_volumes
         return voxels if as_they_are else self._projection.project(voxels)
 
@@ -136,7 +128,10 @@ class PlainReader(Reader):
     """Reads volumes as they are."""
 
     def _voxels(self, block: Array) -> Array:
-        return self._series.scale(taken(block, self._projection.support))
+        voxels = taken(block, self._projection.support)
+        if self._watch is not None:
+            self._watch(voxels)
+        return self._series.scale(voxels)
 
 
 class MovedReader(Reader):
@@ -178,9 +173,13 @@ class WeightsReader(Reader):
     """Reads weighted sums, of volumes as they are or with smoothing in the weights."""
 
     def __init__(
-        self, series: Volumes, reading: Reading, projection: RegionMeans | Maps, weights: Weights
+        self,
+        series: Volumes,
+        reading: Reading,
+        projection: RegionMeans | MapProjection,
+        weights: Weights,
     ) -> None:
-        dense = isinstance(projection, Maps)
+        dense = isinstance(projection, MapProjection)
         super().__init__(series, reading, VOLUMES_OF_MAPS if dense else VOLUMES_AT_ONCE)
         self._linear = projection
         self._smooths = reading.smooths
@@ -220,7 +219,7 @@ def _reader_of(series: Volumes, reading: Reading, range_of_run: RangeOfRun) -> R
     in_regions = isinstance(projection, RegionStatistic | OfOneSelection)
     at_once = VOLUMES_AT_ONCE if in_regions else None
     if series.grid == reading.grid and not reading.smooths:
-        if isinstance(projection, Maps):
+        if isinstance(projection, MapProjection):
             return WeightsReader(series, reading, projection, projection.weights())
         return PlainReader(series, reading, at_once)
     operators = operators_of(series, reading)
@@ -236,14 +235,14 @@ def _reader_of(series: Volumes, reading: Reading, range_of_run: RangeOfRun) -> R
 
 def _folded(
     series: Volumes, reading: Reading, operators: list[AxisMatrices], range_of_run: RangeOfRun
-) -> tuple[RegionMeans | Maps, Weights] | None:
+) -> tuple[RegionMeans | MapProjection, Weights] | None:
     """Give weights into which the operator is folded; None if there is a cheaper way, or no way.
 
     Moved volumes are clipped to the range of the run, which is not linear: folding is a way only
     where that would change nothing.
     """
     projection, operator, single = reading.projection, operators[0], is_single(series)
-    if len(operators) > 1 or not isinstance(projection, RegionMeans | Maps):
+    if len(operators) > 1 or not isinstance(projection, RegionMeans | MapProjection):
         return None
     if not _folding_is_cheaper(series.n_volumes, projection, operator, single=single):
         return None
@@ -254,12 +253,16 @@ def _folded(
 
 
 def _folding_is_cheaper(
-    n_volumes: int, projection: RegionMeans | Maps, operator: AxisMatrices, *, single: bool
+    n_volumes: int,
+    projection: RegionMeans | MapProjection,
+    operator: AxisMatrices,
+    *,
+    single: bool,
 ) -> bool:
     """Compare how long the two ways take; in double precision both take twice as long."""
     rows = operator.to(target=box_around(projection.support, operator.target_shape))
     moved = rows.to(source=rows.reach())
-    if isinstance(projection, Maps):
+    if isinstance(projection, MapProjection):
         n_weights = projection.n_folded(operator)
         share = n_weights / int(np.prod(moved.source_shape))
         to_fold = share * moved.n_products * SECONDS_PER_PRODUCT

@@ -1,205 +1,128 @@
-"""Label images, their look-up tables, and their place on the grid of a run."""
+"""Regions of a label image, and their place on the grid of a run."""
 
 from __future__ import annotations
 
-import csv
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
-from bidsmask.errors import AtlasError, ImageError, SpaceError
+from bidsmask.columns.base import VoxelSets, extent_of, members_of
+from bidsmask.columns.coverage import Extent
+from bidsmask.columns.field_of_view import beyond
+from bidsmask.errors import AtlasError
 from bidsmask.images.grid import Grid
-from bidsmask.images.io import read_volume
-from bidsmask.numerics.projections.regions import LabelMeans, RegionStatistic
-from bidsmask.numerics.quality import coverage
+from bidsmask.images.series import open_series
+from bidsmask.numerics.projections.regions import (
+    Projection,
+    RegionMeans,
+    RegionStatistic,
+    voxels_of_labels,
+)
 from bidsmask.numerics.resample import resample_nearest
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 INTEGER_TOLERANCE = 1e-3
 """A label may be that far from an integer: scaled images are stored in single precision."""
 
-_MAX_TABLE_BYTES = 1 << 24
+_FEW = 1 << 20
+"""Labels up to this are counted, which is far faster than sorting them."""
+
 _LARGEST = np.iinfo(np.int64).max
 
 
-@dataclass(frozen=True, kw_only=True)
-class LookUpTable:
-    """The regions of an atlas, in the order of their columns.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Regions(VoxelSets):
+    """Regions of a label image on one grid, inside a mask.
 
     Parameters
     ----------
-    ids : ints of length P
-        Labels in the image; positive, each once.
-    names : texts of length P
-        Names of the regions, each once.
-    columns : pairs of a name and P texts
-        What else the table says about each region: network, hemisphere, color.
-
-    Raises
-    ------
-    AtlasError
-        If labels or names are not unique, a name is empty, or a label is not positive.
-
-    Examples
-    --------
-    >>> LookUpTable(ids=(1, 2), names=("Left", "Left"))
-    Traceback (most recent call last):
-        ...
-    bidsmask.errors.AtlasError: The name 'Left' is there twice; ...
+    grid, members, extent
+        See `bidsmask.columns.base.VoxelSets`.
+    codes : int32 array of shape (X, Y, Z)
+        1 for the first region of the table, 2 for the second ...; 0 is background. Before the
+        mask.
     """
 
-    ids: tuple[int, ...]
-    names: tuple[str, ...]
-    columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    codes: IntArray
 
-    def __post_init__(self) -> None:
-        if not self.ids:
-            raise AtlasError("There are no regions in the look-up table.")
-        if any(not 0 < label <= _LARGEST for label in self.ids):
-            raise AtlasError(f"The label {min(self.ids)} cannot be a region's; 1 is the first.")
-        if not all(self.names):
-            label = self.ids[self.names.index("")]
-            raise AtlasError(f"Label {label} has no name; every region needs one.")
-        _refuse_twice("label", self.ids)
-        _refuse_twice("name", self.names)
-        lengths = {len(values) for values in (self.names, *dict(self.columns).values())}
-        if lengths != {len(self.ids)}:
-            raise AtlasError(f"There are {len(self.ids)} labels, but columns of {lengths} rows.")
+    def painted(self, rows: IntArray) -> Projection:
+        """Give the projection whose `expand` gives each voxel the value of its region."""
+        return RegionMeans([self.members[row] for row in rows])
 
+    def arrays(self) -> dict[str, Array]:
+        """Give voxels and codes; see `Columns.arrays`."""
+        return super().arrays() | {"codes": self.codes}
 
-def read_lut(path: Path) -> LookUpTable:
-    """Read a look-up table.
+    @classmethod
+    def from_arrays(cls, grid: Grid, arrays: Mapping[str, Array]) -> Self:
+        """Make the regions again."""
+        return cls(
+            grid=grid,
+            codes=arrays["codes"],
+            members=members_of(arrays),
+            extent=extent_of(arrays),
+        )
 
-    Parameters
-    ----------
-    path : Path
-        UTF-8 text separated by tabs, or else by commas, with a header row that has ``index`` and
-        ``name``. A row for label 0, the background, is left out.
-
-    Returns
-    -------
-    lut : LookUpTable
-        In the order of the file.
-
-    Raises
-    ------
-    AtlasError
-        If the file cannot be read, a column is missing or there twice, a row has too few or too
-        many cells, an index is no whole number, a label or name is there twice, or label 0 is
-        called something that no background is called.
-    """
-    try:
-        rows = [row for row in _rows(_text(path)) if any(row)]
-        return _table(rows)
-    except (AtlasError, csv.Error) as error:
-        raise AtlasError(f"{path}: {error}") from error
+    def _projection(self, members: list[IntArray], statistic: str) -> Projection:
+        return RegionMeans(members) if statistic == "mean" else RegionStatistic(members, statistic)
 
 
-def table_from_labels(ids: Iterable[int]) -> LookUpTable:
-    """Name labels after themselves, for an image without a look-up table.
-
-    Examples
-    --------
-    >>> table_from_labels([3, 7]).names
-    ('label-3', 'label-7')
-    """
-    labels = tuple(int(label) for label in ids)
-    return LookUpTable(ids=labels, names=tuple(f"label-{label}" for label in labels))
-
-
-def load_labels(path: Path) -> tuple[IntArray, Grid]:
+def read_labels(img: Any) -> tuple[IntArray, Grid]:
     """Read a label image.
 
     Parameters
     ----------
-    path : Path
-        One volume of any type whose values are whole numbers (to `INTEGER_TOLERANCE`) from 0.
+    img : path or image
+        One volume of any type whose values are whole numbers, to `INTEGER_TOLERANCE`. NaN and
+        infinite values are 0.
 
     Returns
     -------
-    labels : int32 or (if there are larger labels) int64 array of shape (X, Y, Z)
-        0 is background.
+    labels : int array of shape (X, Y, Z)
+        In the type of the image, if that is one of integers, else int64.
     grid : Grid
 
     Raises
     ------
+    DimensionError
+        If it has several volumes.
     AtlasError
-        If the file cannot be read, holds several volumes, something else than such numbers, or
-        nothing but background.
+        If a value is no whole number, or too large.
     """
-    try:
-        values, grid = read_volume(path)
-    except ImageError as error:
-        raise AtlasError(str(error)) from error
-    labels = _whole_numbers(path, values)
-    if not labels.any():
-        raise AtlasError(f"{path}: there are no regions, every voxel is 0.")
-    return labels, grid
+    series = open_series(img)
+    values = series.single()
+    labels = values if values.dtype.kind in "iu" else _rounded(series.name, values)
+    largest = int(labels.max())
+    if largest > _LARGEST:
+        raise AtlasError(f"{series.name}: the label {largest} is too large.")
+    return labels, series.grid
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PlacedLabels:
-    """An atlas on the grid of a run.
+def labels_in(values: IntArray) -> IntArray:
+    """List the labels of an image, each once, ascending.
 
-    Parameters
-    ----------
-    grid : Grid
-        That of the run.
-    labels : int array of shape (X, Y, Z)
-        On the whole grid, before the mask.
-    mask : bool array of shape (X, Y, Z)
-        Brain mask of the run.
-    ids : int array of shape (P,)
-        Labels of the look-up table, in its order.
-    n_voxels : int array of shape (P,)
-        Voxels of each region on the grid.
-    n_covered : int array of shape (P,)
-        Those of them inside the mask.
+    Examples
+    --------
+    >>> labels_in(np.array([[3, 0], [3, 1]]))
+    array([0, 1, 3])
     """
-
-    grid: Grid
-    labels: IntArray
-    mask: BoolArray
-    ids: IntArray
-    n_voxels: IntArray
-    n_covered: IntArray
-
-    @property
-    def coverage(self) -> FloatArray:
-        """Share of each region's voxels that lie inside the mask, (P,); 0 without voxels."""
-        return coverage(self.n_covered, self.n_voxels)
-
-    def projection(self, statistic: str = "mean") -> LabelMeans | RegionStatistic:
-        """Means, or another statistic, over the voxels of each region inside the mask."""
-        means = LabelMeans(np.where(self.mask, self.labels, 0).ravel(order="F"), self.ids)
-        return means if statistic == "mean" else RegionStatistic(means.regions, statistic)
-
-    def save(self, path: Path) -> None:
-        """Write as ``.npz``."""
-        arrays = {name: value for name, value in vars(self).items() if name != "grid"}
-        with path.open("wb") as file:
-            np.savez(file, affine=self.grid.affine, **arrays)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as file:
-            arrays: dict[str, Any] = dict(file)
-        grid = Grid(shape=arrays["labels"].shape, affine=arrays.pop("affine"))
-        return cls(grid=grid, **arrays)
+    if values.size and 0 <= values.min() <= values.max() < _FEW:
+        return np.flatnonzero(np.bincount(values.ravel(order="K")))
+    return np.unique(values)
 
 
-def place_labels(
-    labels: IntArray, atlas_grid: Grid, ids: Sequence[int], *, grid: Grid, mask: BoolArray
-) -> PlacedLabels:
-    """Put an atlas on the grid of a run: each voxel gets the label of the nearest one.
+def place_regions(
+    labels: IntArray,
+    atlas_grid: Grid,
+    ids: Sequence[int] | IntArray,
+    *,
+    grid: Grid,
+    mask: BoolArray | None = None,
+    background: int = 0,
+) -> Regions:
+    """Put regions on the grid of a run: each voxel belongs to the region of the nearest label.
 
     Parameters
     ----------
@@ -207,238 +130,77 @@ def place_labels(
         On the atlas' own grid.
     atlas_grid : Grid
     ids : ints of length P
-        The labels of the look-up table. Those without a voxel stay, as columns without values.
+        Label of each region, in the order of the columns. Regions without a voxel stay.
     grid : Grid
         That of the run.
-    mask : bool array of shape (X, Y, Z)
-        Brain mask of the run.
+    mask : bool array of shape (X, Y, Z), optional
+        On the grid of the run.
+    background : int
+        Label of voxels that are no region's.
 
     Returns
     -------
-    placed : PlacedLabels
-
-    Raises
-    ------
-    AtlasError
-        If the image has labels that are not among `ids`.
-    SpaceError
-        If no labelled voxel lies on the grid of the run.
+    regions : Regions
     """
-    wanted = np.array(ids, dtype=np.int64)
-    _refuse_nameless(labels, wanted)
-    placed = resample_nearest(labels, atlas_grid.affine, grid.shape, grid.affine)
-    n_voxels = _count(placed, wanted)
-    if not n_voxels.any():
-        raise SpaceError(
-            f"No region of the atlas lies on the grid of the run. The atlas: {atlas_grid}; the "
-            f"run: {grid}. Are they in the same space?"
-        )
-    return PlacedLabels(
+    wanted = np.asarray(ids, dtype=np.int64)
+    whole = _codes(labels, wanted)
+    codes = resample_nearest(whole, atlas_grid.affine, grid.shape, grid.affine)
+    n_on_grid = _count(codes, wanted.size)
+    flat = codes.ravel(order="F")
+    if mask is not None:
+        flat = np.where(mask.ravel(order="F"), flat, 0)
+    members = voxels_of_labels(flat, np.arange(1, wanted.size + 1))
+    return Regions(
         grid=grid,
-        labels=placed,
-        mask=mask,
-        ids=wanted,
-        n_voxels=n_voxels,
-        n_covered=_count(placed[mask], wanted),
-    )
-
-
-def coverage_table(
-    placed: PlacedLabels, lut: LookUpTable, *, signals: FloatArray, min_coverage: float
-) -> pd.DataFrame:
-    """Say of each region whether it has a signal, and if not, why.
-
-    Parameters
-    ----------
-    placed : PlacedLabels
-    lut : LookUpTable
-        The one whose labels were placed.
-    signals : array of shape (T, P)
-        Of each region in each volume, before cleaning.
-    min_coverage : float
-        Regions of which less lies inside the brain mask are not used; from 0 to 1.
-
-    Returns
-    -------
-    table : pandas.DataFrame of P rows
-        ``Node`` (name), ``index`` (label), ``n_voxels``, ``n_covered``, ``coverage``, ``status``
-        and ``reason``. Of these statuses the first that applies: ``empty`` (no voxel on the grid,
-        or none inside the mask), ``low`` (coverage below `min_coverage`), ``constant`` (the
-        signal is the same in all volumes, or is not a finite number in some), ``partial``
-        (coverage below 1), ``ok`` (the reason is then "n/a").
-    """
-    import pandas as pd
-
-    verdicts = [
-        _verdict(int(n_voxels), int(n_covered), signal, min_coverage)
-        for n_voxels, n_covered, signal in zip(
-            placed.n_voxels, placed.n_covered, signals.T, strict=True
-        )
-    ]
-    return pd.DataFrame(
-        {
-            "Node": lut.names,
-            "index": lut.ids,
-            "n_voxels": placed.n_voxels,
-            "n_covered": placed.n_covered,
-            "coverage": placed.coverage,
-            "status": [status for status, _ in verdicts],
-            "reason": [reason for _, reason in verdicts],
-        }
-    )
-
-
-def usable(table: pd.DataFrame) -> BoolArray:
-    """Which regions of a coverage table have a signal to go on with, (P,)."""
-    usable: BoolArray = table["status"].isin(["ok", "partial"]).to_numpy(dtype=bool)
-    return usable
-
-
-def _verdict(
-    n_voxels: int, n_covered: int, signal: FloatArray, min_coverage: float
-) -> tuple[str, str]:
-    """Status of a region and the reason for it."""
-    if not n_voxels:
-        return "empty", "No voxel of this region lies on the grid of the run."
-    share = n_covered / n_voxels
-    inside = f"{n_covered} of {n_voxels} voxels ({share:.1%}) lie inside the brain mask"
-    if not n_covered:
-        return "empty", f"{inside}."
-    if share < min_coverage:
-        return "low", f"{inside}; at least {min_coverage:.1%} is asked for."
-    n_missing = int(np.count_nonzero(~np.isfinite(signal)))
-    if n_missing:
-        return "constant", f"There is no finite value in {n_missing} of {signal.size} volumes."
-    if not np.ptp(signal) > 0:
-        return "constant", "The signal is the same in all volumes."
-    return ("partial", f"{inside}.") if share < 1 else ("ok", "n/a")
-
-
-def _refuse_twice(kind: str, values: Sequence[Any]) -> None:
-    value, count = Counter(values).most_common(1)[0]
-    if count > 1:
-        times = {2: "twice"}.get(count, f"{count} times")
-        raise AtlasError(f"The {kind} {value!r} is there {times}; it may be there once.")
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MAX_TABLE_BYTES:
-            raise AtlasError(f"A look-up table has less than {_MAX_TABLE_BYTES >> 20} MB.")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise AtlasError("The text is not in UTF-8; save the table as UTF-8.") from error
-    except OSError as error:
-        raise AtlasError(f"The table cannot be read: {error.strerror}.") from error
-
-
-def _rows(text: str) -> list[list[str]]:
-    """Cells, without the white space around them."""
-    lines = text.split("\n")
-    if "\t" in lines[0]:  # as in BIDS: a quotation mark is a character like others
-        cells: Iterable[list[str]] = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    else:
-        cells = csv.reader(lines)
-    return [[cell.strip() for cell in row] for row in cells]
-
-
-def _table(rows: list[list[str]]) -> LookUpTable:
-    header, body = (rows[0], rows[1:]) if rows else ([], [])
-    _check_header(header)
-    for number, row in enumerate(body, start=1):
-        if len(row) != len(header):
-            raise AtlasError(f"Row {number} has {len(row)} cells, the header {len(header)}.")
-    columns = dict(zip(header, zip(*body, strict=True), strict=True)) if body else {}
-    index, name = columns.pop("index", ()), columns.pop("name", ())
-    ids = tuple(_whole_number(cell) for cell in index)
-    kept = [row for row, label in enumerate(ids) if not _is_background(label, name[row])]
-    return LookUpTable(
-        ids=tuple(ids[row] for row in kept),
-        names=tuple(name[row] for row in kept),
-        columns=tuple(
-            (title, tuple(cells[row] or "n/a" for row in kept))
-            for title, cells in columns.items()
-            if title
+        codes=codes,
+        members=members,
+        extent=Extent.of_voxels(
+            n_on_grid + _n_beyond(whole, atlas_grid, grid, wanted.size),
+            n_on_grid,
+            np.array([voxels.size for voxels in members], dtype=np.intp),
         ),
     )
 
 
-def _check_header(header: list[str]) -> None:
-    for title in "index", "name":
-        if title not in header:
-            found = ", ".join(filter(None, header)) or "none"
-            raise AtlasError(f"There is no column {title!r}; columns found: {found}.")
-    _refuse_twice("column", header)
+def _n_beyond(codes: IntArray, atlas_grid: Grid, grid: Grid, n_regions: int) -> IntArray:
+    """Count the voxels of each region (P,) beyond the grid of the run, in voxels of that size."""
+    if atlas_grid == grid:
+        return np.zeros(n_regions, dtype=np.intp)
+    flat = codes.ravel(order="F")
+    voxels = np.flatnonzero(flat)
+    lost = voxels[beyond(voxels, atlas_grid, grid)]
+    ratio = abs(np.linalg.det(atlas_grid.affine[:3, :3]) / np.linalg.det(grid.affine[:3, :3]))
+    counts: IntArray = np.ceil(_count(flat[lost], n_regions) * ratio - 1e-6).astype(np.intp)
+    return counts
 
 
-def _whole_number(cell: str) -> int:
-    try:
-        return int(cell) if cell.lstrip("-").isdecimal() else _exactly(float(cell))
-    except (ValueError, OverflowError) as error:
-        raise AtlasError(f"The index {cell!r} is not a whole number.") from error
+def _codes(labels: IntArray, ids: IntArray) -> IntArray:
+    """Replace each label by its place among `ids`, from 1; others by 0."""
+    if labels.size and 0 <= labels.min() <= labels.max() < _FEW:
+        code_of = np.zeros(int(labels.max()) + 1, dtype=np.int32)
+        known = (ids >= 0) & (ids < code_of.size)
+        code_of[ids[known]] = np.flatnonzero(known) + 1
+        return np.take(code_of, labels.T).T  # as a view it keeps the order in memory
+    order = np.argsort(ids, kind="stable")
+    place = np.searchsorted(ids[order], labels).clip(max=max(ids.size - 1, 0))
+    found = ids[order][place] == labels
+    return np.where(found, order[place] + 1, 0).astype(np.int32)
 
 
-def _exactly(number: float) -> int:
-    """Turn 7.0 into 7, and refuse 7.5."""
-    if not number.is_integer():
-        raise ValueError(number)
-    return int(number)
+def _count(codes: Array, n_regions: int) -> IntArray:
+    """Voxels of the codes 1 to `n_regions`."""
+    return np.bincount(codes.ravel(order="K"), minlength=n_regions + 1)[1:]
 
 
-_BACKGROUND_NAMES = frozenset({"", "background", "unknown", "none", "n/a", "???", "clear label"})
-
-
-def _is_background(label: int, name: str) -> bool:
-    """Whether a row is the background's.
-
-    A region that is called 0 is the sign of a table that counts from 0 where the image counts
-    from 1: every name would go to its neighbour.
-    """
-    if label == 0 and name.lower() not in _BACKGROUND_NAMES:
+def _rounded(name: str, values: FloatArray) -> IntArray:
+    known = np.where(np.isfinite(values), values, 0)
+    rounded: FloatArray = np.rint(known)
+    worst = np.abs(known - rounded).argmax()
+    if abs(known.flat[worst] - rounded.flat[worst]) > INTEGER_TOLERANCE:
         raise AtlasError(
-            f"Label 0 is called {name!r}, but 0 is the background of a label image. The table "
-            "probably counts from 0 and the image from 1; correct the table."
-        )
-    return label == 0
-
-
-def _whole_numbers(path: Path, values: Array) -> IntArray:
-    """Labels as int32, or int64 if need be."""
-    labels = values if values.dtype.kind in "iu" else _rounded(path, values)
-    if labels.min() < 0:
-        raise AtlasError(f"{path}: {labels.min():g} is no label, labels are not negative.")
-    largest = int(labels.max())
-    if largest > _LARGEST:
-        raise AtlasError(f"{path}: the label {largest} is too large.")
-    return labels.astype(np.int32 if largest <= np.iinfo(np.int32).max else np.int64)
-
-
-def _rounded(path: Path, values: FloatArray) -> FloatArray:
-    n_missing = int(np.count_nonzero(~np.isfinite(values)))
-    if n_missing:
-        raise AtlasError(f"{path}: {n_missing} voxels are NaN or infinite; labels are integers.")
-    rounded: FloatArray = np.rint(values)
-    worst = np.abs(values - rounded).argmax()
-    if abs(values.flat[worst] - rounded.flat[worst]) > INTEGER_TOLERANCE:
-        raise AtlasError(
-            f"{path}: {values.flat[worst]:g} is no label, labels are integers. Was the image "
+            f"{name}: {known.flat[worst]:g} is no label, labels are integers. Was the image "
             "resampled by interpolation? Use nearest neighbours for labels."
         )
-    return rounded
-
-
-def _refuse_nameless(labels: IntArray, ids: IntArray) -> None:
-    nameless = np.setdiff1d(labels, np.append(ids, 0))
-    if nameless.size:
-        some = ", ".join(map(str, nameless[:10])) + (", ..." if nameless.size > 10 else "")
-        raise AtlasError(
-            f"{nameless.size} labels of the image are not in its look-up table: {some}. The "
-            "table must name every label of the image."
-        )
-
-
-def _count(labels: IntArray, ids: IntArray) -> IntArray:
-    """Voxels of each label, (P,)."""
-    present, counts = np.unique(labels, return_counts=True)
-    count_of = dict(zip(present.tolist(), counts.tolist(), strict=True))
-    return np.array([count_of.get(label, 0) for label in ids.tolist()], dtype=np.int64)
+    if np.abs(rounded).max(initial=0) > float(1 << 62):
+        raise AtlasError(f"{name}: the label {np.abs(rounded).max():g} is too large.")
+    return rounded.astype(np.int64)

@@ -1,6 +1,8 @@
 """Atlases: found by name in TemplateFlow folders or by path, with their look-up tables.
 
-A name is ``<atlas>[_seg-<label>][_scale-<label>]``, as BIDS 1.11 spells it; TemplateFlow's older
+An atlas is a label image (``dseg``) or an image of several maps (``probseg``), as its file name
+says. A name is ``<atlas>[_seg-<label>][_scale-<label>]``, as BIDS 1.11 spells it; where labels and
+maps share it, ``_probseg`` at its end asks for the maps. TemplateFlow's older
 spelling (``Schaefer2018_desc-400Parcels7Networks``) means the same, both in what a user types and
 in the names of files. Files are looked for on the disk first, in every folder that may have
 them. Only an image that is nowhere is downloaded, if that is allowed. Look-up tables also come
@@ -13,28 +15,30 @@ import difflib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from bidsmask.columns.regions import LookUpTable, load_labels, read_lut, table_from_labels
+from bidsmask.columns.table import LookUpTable
 from bidsmask.dataset import templates
+from bidsmask.dataset.atlas_tables import kind_of, name_regions, table_beside, table_elsewhere
 from bidsmask.dataset.entities import is_label
-from bidsmask.dataset.templates import entities_in, identity, space_of, template_homes
+from bidsmask.dataset.templates import Kind, entities_in, identity, space_of, template_homes
 from bidsmask.errors import AtlasError, ImageError, SpaceError
 from bidsmask.images.io import open_image
 from bidsmask.numerics.affine import voxel_sizes
 
-__all__ = ["Atlas", "check_space", "find_atlas", "template_homes"]
+__all__ = ["Atlas", "Kind", "check_space", "find_atlas", "template_homes"]
 
 _EXTENSIONS = (".nii.gz", ".nii")
+_KINDS: tuple[Kind, ...] = ("dseg", "probseg")
 _EXAMPLE = "Schaefer2018_seg-7n_scale-400"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Atlas:
-    """A label image in a space, with a name for each label.
+    """A label image or an image of maps, in a space, with a name for each label or map.
 
     Parameters
     ----------
@@ -43,9 +47,10 @@ class Atlas:
     entities : tuple of (entity, label)
         Those of ``atlas``, ``seg`` and ``scale`` that it has, for the names of outputs.
     image : Path
-        Label image (3D NIfTI).
+        Label image (3D NIfTI), or maps (4D, or 3D if there is one).
     lut : LookUpTable
-        Labels and names of the regions, in the order of the columns of every output.
+        Labels (numbers of the maps, from 1) and names of the regions, in the order of the columns
+        of every output.
     space : str or None
         The template it lies in; None if its file name does not say.
     source : str
@@ -54,6 +59,8 @@ class Atlas:
         Of the image file.
     warnings : tuple of str
         What a reader of the results should know.
+    kind : {"dseg", "probseg"}
+        Labels or maps.
     """
 
     name: str
@@ -64,6 +71,7 @@ class Atlas:
     source: str
     sha256: str
     warnings: tuple[str, ...] = ()
+    kind: Kind = "dseg"
 
 
 def find_atlas(
@@ -76,10 +84,14 @@ def find_atlas(
 ) -> Atlas:
     """Find an atlas and its look-up table, and hold the two against each other.
 
+    Of maps only the header is read: one file may hold gigabytes of them.
+
     Parameters
     ----------
     name_or_path : str or Path
-        A label image (``.nii``, ``.nii.gz``; its table beside it), or the name of an atlas.
+        A label image (``.nii``, ``.nii.gz``) or maps (``*_probseg.nii``, ``*_probseg.nii.gz``),
+        the table beside it; or the name of an atlas. A name that labels and maps share is that of
+        the labels; with ``_probseg`` at its end it is that of the maps.
     space : str or None
         The space of the run, in which a named atlas is wanted (``MNIInfant+1`` for a cohort).
         The space of an image given by its path is not compared: see `check_space`.
@@ -94,17 +106,20 @@ def find_atlas(
     Raises
     ------
     AtlasError
-        If the atlas is unknown, not to be had, of a kind that is not supported, or damaged.
+        If the atlas is unknown, not to be had or damaged, or its table does not fit it.
     SpaceError
         If the atlas exists, but not in the space of the run.
     """
     text = str(name_or_path)
     if isinstance(name_or_path, Path) or text.endswith(_EXTENSIONS) or "/" in text:
         image = _check_path(Path(name_or_path)).absolute()
-        return _build(image, _table_beside(image))
-    wanted = _parse_name(text)
-    image = _find_image(wanted, space, homes, download, voxel_sizes_mm)
-    return _build(image, _table_beside(image) or _table_elsewhere(wanted, space, homes))
+        return _build(image, table_beside(image))
+    wanted = _parse_name(text, space, homes)
+    image = _find_image(wanted, download, voxel_sizes_mm)
+    return _build(
+        image,
+        table_beside(image) or table_elsewhere(wanted.identity, wanted.kind, wanted.space, homes),
+    )
 
 
 def check_space(
@@ -141,83 +156,99 @@ def check_space(
 # --- names ---------------------------------------------------------------------------------------
 
 
-def _parse_name(text: str) -> dict[str, str]:
-    """Read the identity of an atlas from what a user typed."""
-    name = text.removeprefix("atlas-").removesuffix("_dseg")
-    if name.endswith("_probseg"):
-        raise _not_supported(text)
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """A named atlas: which one, as labels or as maps, in which space, and where to look for it."""
+
+    identity: Mapping[str, str]
+    kind: Kind
+    space: str | None
+    homes: Sequence[Path]
+
+    def __str__(self) -> str:
+        maps = " (probability maps)" if self.kind == "probseg" else ""
+        return f"{_spell(self.identity)}{maps}"
+
+
+def _parse_name(text: str, space: str | None, homes: Sequence[Path]) -> _Wanted:
+    """Read what a user typed."""
+    bare = text.removeprefix("atlas-")
+    asked = next((kind for kind in _KINDS if bare.endswith(f"_{kind}")), None)
+    name = bare.removesuffix(f"_{asked}")
     atlas, *others = name.split("_")
     pairs = [part.partition("-") for part in others]
     known = all(key in ("seg", "scale", "desc") and is_label(label) for key, _, label in pairs)
     if not (is_label(atlas) and known):
         raise AtlasError(
-            f"{text!r} is neither a label image (.nii, .nii.gz) nor the name of an atlas "
+            f"{text!r} is neither an image (.nii, .nii.gz) nor the name of an atlas "
             f"(<atlas>[_seg-<label>][_scale-<label>], such as {_EXAMPLE})."
         )
-    return identity(entities_in(f"atlas-{name}"))
+    which = identity(entities_in(f"atlas-{name}"))
+    labels = _Wanted(identity=which, kind="dseg", space=space, homes=homes)
+    if asked:
+        return replace(labels, kind=asked)
+    maps = replace(labels, kind="probseg")
+    return maps if _exists(maps) and not _exists(labels) else labels
 
 
-def _spell(wanted: Mapping[str, str]) -> str:
+def _exists(wanted: _Wanted) -> bool:
+    """Whether there is such an atlas in any space: a name means the same for every run."""
+    return any(True for _ in _images(wanted))
+
+
+def _spell(identity: Mapping[str, str]) -> str:
     """Write the name of an atlas as a user would type it."""
-    return "_".join(f"{key}-{label}" for key, label in wanted.items()).removeprefix("atlas-")
-
-
-def _not_supported(name: str) -> AtlasError:
-    near = _near(name) or [_EXAMPLE]
-    return AtlasError(
-        f"{name} is a set of probability maps (probseg). These are not supported yet; choose an "
-        f"atlas of labels (dseg), such as {', '.join(near)}."
-    )
+    return "_".join(f"{key}-{label}" for key, label in identity.items()).removeprefix("atlas-")
 
 
 # --- the image -----------------------------------------------------------------------------------
 
 
 def _check_path(path: Path) -> Path:
-    """Refuse what cannot be a label image."""
+    """Refuse what cannot be an atlas."""
     if not path.name.endswith(_EXTENSIONS):
-        raise AtlasError(f"{path}: expected a label image (.nii, .nii.gz), found another file.")
+        raise AtlasError(f"{path}: expected an image (.nii, .nii.gz), found another file.")
     if path.is_symlink() and not path.exists():
         raise AtlasError(
             f"{path}: a broken link; its content is not here. Try: datalad get '{path}'"
         )
     if not path.is_file():
-        raise AtlasError(f"{path}: there is no such label image.")
+        raise AtlasError(f"{path}: there is no such image.")
     if re.search(r"\.(dlabel|dscalar|dtseries|plabel|pscalar|ptseries)\.nii$", path.name):
         raise AtlasError(f"{path}: CIFTI files are not supported; give an image of a volume.")
-    if "_probseg." in path.name:
-        raise _not_supported(path.name)
     return path
 
 
-def _find_image(
-    wanted: Mapping[str, str],
-    space: str | None,
-    homes: Sequence[Path],
-    download: bool,
-    voxel_sizes_mm: Sequence[float] | None,
-) -> Path:
+def _find_image(wanted: _Wanted, download: bool, voxel_sizes_mm: Sequence[float] | None) -> Path:
     """Find the image of an atlas in a space; of several resolutions, the best one."""
-    found = [file for file in _local_images(wanted, homes) if _space(file) == space]
+    found = [file for file in _local_images(wanted) if _space(file) == wanted.space]
     usable = [file for file in found if _can_be_opened(file)]
     if usable:
         return min(usable, key=lambda file: _rank(file.name, _zooms(file), voxel_sizes_mm))
-    names = templates.published_images(wanted, space)
+    images = templates.published_images(wanted.identity, wanted.kind)
+    names = [name for name in images if _space(Path(name)) == wanted.space]
     if not names:
-        raise _unknown(wanted, space, homes)
+        raise _unknown(wanted)
     name = min(names, key=lambda name: _rank(name, _published_zooms(name), voxel_sizes_mm))
     if not download:
-        raise _not_here(name, homes, "Downloads are off.")
-    return _download(name, homes)
+        raise _not_here(name, wanted.homes, "Downloads are off.")
+    return _download(name, wanted.homes)
 
 
-def _local_images(wanted: Mapping[str, str], homes: Sequence[Path]) -> Iterator[Path]:
+def _images(wanted: _Wanted) -> Iterator[Path]:
+    """All images of an atlas, in any space, those that could be downloaded included."""
+    yield from (file for file in _local_images(wanted) if _can_be_opened(file))
+    yield from map(Path, templates.published_images(wanted.identity, wanted.kind))
+
+
+def _local_images(wanted: _Wanted) -> Iterator[Path]:
     """All images of an atlas in TemplateFlow folders and BIDS-Atlas datasets, in any space."""
-    name = f"atlas-{wanted['atlas']}"
-    for home in homes:
+    name = f"atlas-{wanted.identity['atlas']}"
+    for home in wanted.homes:
         for folder in ("tpl-*", "tpl-*/cohort-*", "tpl-*/anat", "tpl-*/cohort-*/anat", name):
-            for file in sorted(home.glob(f"{folder}/*{name}_*dseg.nii*")):
-                if identity(entities_in(file.name)) == wanted and file.name.endswith(_EXTENSIONS):
+            for file in sorted(home.glob(f"{folder}/*{name}_*{wanted.kind}.nii*")):
+                is_it = identity(entities_in(file.name)) == wanted.identity
+                if is_it and file.name.endswith(_EXTENSIONS):
                     yield file
 
 
@@ -278,47 +309,47 @@ def _list(folders: Iterable[Path]) -> str:
     return ", ".join(map(str, folders)) or "any folder (none was given)"
 
 
-def _unknown(
-    wanted: Mapping[str, str], space: str | None, homes: Sequence[Path]
-) -> AtlasError | SpaceError:
+def _unknown(wanted: _Wanted) -> AtlasError | SpaceError:
     """Write the letter about an atlas that is not in this space, or not in any."""
-    name = _spell(wanted)
-    same = [file for file in templates.published() if identity(entities_in(file)) == wanted]
-    images = [Path(file) for file in same if "_dseg.nii" in file]
-    images += [file for file in _local_images(wanted, homes) if _can_be_opened(file)]
-    spaces = {_space(file) for file in images}
+    spaces = {_space(file) for file in _images(wanted)}
     if spaces:
         return SpaceError(
-            f"There is no {name} in {space or 'the native space of a run'}; there is one in "
-            f"{', '.join(sorted(filter(None, spaces)))}. Choose runs with --space, or give the "
-            "path of an image in the space of the run."
+            f"There is no {wanted} in {wanted.space or 'the native space of a run'}; there is one "
+            f"in {', '.join(sorted(filter(None, spaces)))}. Choose runs with --space, or give the "
+            f"path of an image in the space of the run.{_about_maps(wanted)}"
         )
-    if any("_probseg.nii" in file for file in same) or wanted["atlas"] == "DiFuMo":
-        return _not_supported(name)
-    near = _near(name)
+    near = _near(_spell(wanted.identity))
     hint = f"Did you mean {', '.join(near)}? " if near else ""
     return AtlasError(
-        f"There is no atlas {name} in {_list(homes)}, and TemplateFlow has none. {hint}"
+        f"There is no atlas {wanted} in {_list(wanted.homes)}, and TemplateFlow has none. {hint}"
         "An atlas of your own can be given by the path of its image."
     )
 
 
+def _about_maps(wanted: _Wanted) -> str:
+    """Point from labels to maps of the same name, if the space has those."""
+    maps = _images(replace(wanted, kind="probseg"))
+    if wanted.kind == "dseg" and any(_space(file) == wanted.space for file in maps):
+        return f" As probability maps it is there: {_spell(wanted.identity)}_probseg."
+    return ""
+
+
 def _near(name: str) -> list[str]:
-    """Suggest label atlases with nearly this name, those of the same atlas first."""
-    images = [entities_in(file) for file in templates.published() if "_dseg.nii" in file]
+    """Suggest atlases with nearly this name, those of the same atlas first."""
+    images = [entities_in(file) for file in templates.published() if ".nii" in file]
     names = sorted({_spell(identity(entities)) for entities in images if "atlas" in entities})
     of_atlas = [other for other in names if other.split("_")[0] == name.split("_")[0]]
     return difflib.get_close_matches(name, of_atlas or names, n=3, cutoff=0.5)
 
 
-# --- the image and its table ---------------------------------------------------------------------
+# --- the atlas -----------------------------------------------------------------------------------
 
 
 def _build(image: Path, table: Path | None) -> Atlas:
     """Read image and table, and hold them against each other."""
     entities = _output_entities(image)
     name, space = _spell(entities), _space(image)
-    lut, warnings = _names(image, table)
+    lut, warnings = name_regions(image, table)
     if space is None:
         warnings.append(
             f"The name of {image.name} does not say which space it is in (no tpl- or space-); "
@@ -332,135 +363,18 @@ def _build(image: Path, table: Path | None) -> Atlas:
         space=space,
         source=templates.uri(image) or str(image),
         sha256=_sha256(image),
-        warnings=tuple(warnings),
+        warnings=(*lut.warnings, *warnings),
+        kind=kind_of(image),
     )
 
 
 def _output_entities(image: Path) -> dict[str, str]:
     """Entities for the outputs; regions that are not from a known atlas are a segmentation."""
     found = identity(entities_in(image.name))
-    stem = re.sub("[^0-9a-zA-Z]", "", image.name.split(".")[0])
+    stem = re.sub("[^0-9a-zA-Z]", "", image.name.split(".")[0].removesuffix("_probseg"))
     return found if {"atlas", "seg"} & set(found) else {"seg": stem or "regions"} | found
-
-
-def _names(image: Path, table: Path | None) -> tuple[LookUpTable, list[str]]:
-    """Read the look-up table, which must have a row for every label of the image."""
-    labels = _labels_in(image)
-    if table is None:
-        warning = f"No look-up table beside {image.name}; its regions are called label-<id>."
-        return table_from_labels(labels), [warning]
-    lut = _read_lut(image, table)
-    nameless = sorted(set(labels) - set(lut.ids))
-    if nameless:
-        raise AtlasError(
-            f"{table}: no row for {len(nameless)} of the {len(labels)} labels of {image.name}: "
-            f"{_some(nameless)}. The table must name every label of the image."
-        )
-    absent = sorted(set(lut.ids) - set(labels))
-    warning = f"Labels of {table.name} without a voxel in {image.name}: {_some(absent)}."
-    return lut, [warning] if absent else []
-
-
-def _read_lut(image: Path, table: Path) -> LookUpTable:
-    try:
-        return read_lut(table)
-    except AtlasError as error:
-        own = image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
-        if str(own) == str(table):
-            raise
-        raise AtlasError(f"{error} A corrected table may stand beside the image: {own}") from error
-
-
-def _some(labels: Sequence[int]) -> str:
-    return ", ".join(map(str, labels[:10])) + (", ..." if len(labels) > 10 else "")
-
-
-def _labels_in(image: Path) -> list[int]:
-    labels, _ = load_labels(image)
-    return [int(label) for label in np.unique(labels) if label != 0]
 
 
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _table_beside(image: Path) -> Path | None:
-    """Find the table of an image: of its own name, or of one that says less (inheritance)."""
-    stem = image.name.removesuffix(".gz").removesuffix(".nii")
-    for file in (image.with_name(stem + extension) for extension in (".tsv", ".csv")):
-        if file.is_file():
-            return file
-    for folder in _levels(image):
-        table = _most_specific(image, _tables_in(folder, "*dseg.tsv"))
-        if table is not None:
-            return table
-    return None
-
-
-def _tables_in(folder: Path, pattern: str) -> list[Path]:
-    """List the tables that are more than an empty stand-in."""
-    files = sorted(folder.glob(pattern))
-    return [file for file in files if file.is_file() and file.stat().st_size > 0]
-
-
-def _levels(image: Path) -> Iterator[Path]:
-    """Go through the folder of an image and those above it, up to the root of a dataset."""
-    folder = image.parent
-    yield folder
-    while re.fullmatch(r"anat|func|(tpl|cohort|atlas)-.*", folder.name):
-        folder = folder.parent
-        yield folder
-
-
-def _most_specific(image: Path, tables: Iterable[Path]) -> Path | None:
-    """Choose the table that says most about an image, and nothing that contradicts it."""
-    entities = entities_in(image.name)
-    fitting = [table for table in tables if _is_about(entities_in(table.name), entities)]
-    said = [len(entities_in(table.name)) for table in fitting]
-    best = [table for table, n in zip(fitting, said, strict=True) if n == max(said)]
-    if len(best) > 1:
-        raise AtlasError(
-            f"{image}: its look-up table may be {best[0].name} or {best[1].name}. Give the right "
-            "one the name of the image."
-        )
-    return best[0] if best else None
-
-
-def _is_about(table: Mapping[str, str], image: Mapping[str, str]) -> bool:
-    """Whether a table names the atlas of an image, and has no entity that differs."""
-    atlas = identity(table)
-    others = {key: label for key, label in table.items() if key not in {"desc", *atlas}}
-    return bool(atlas) and _within(atlas, identity(image)) and _within(others, image)
-
-
-def _within(part: Mapping[str, str], whole: Mapping[str, str]) -> bool:
-    return part.items() <= whole.items()
-
-
-def _table_elsewhere(
-    wanted: Mapping[str, str], space: str | None, homes: Sequence[Path]
-) -> Path | None:
-    """Find the table of a named atlas in another folder, or in the templateflow package.
-
-    Where the template has none, that of another template will do: an atlas has the same labels
-    and names in all of them.
-    """
-    here = [file for home in homes for file in _tables_in(home, "tpl-*/*_dseg.tsv")]
-    best = _best_table([str(file) for file in here if _space(file) == space], wanted)
-    if best is not None:
-        return Path(best)
-    packed = templates.published_tables(wanted)
-    packed.sort(key=lambda name: space_of(entities_in(name)) != space)
-    best = _best_table(packed, wanted)
-    return None if best is None else templates.packaged_table(best)
-
-
-def _best_table(names: Iterable[str], wanted: Mapping[str, str]) -> str | None:
-    """Choose the table that says most about an atlas; the first of several that say as much."""
-    fitting = [
-        name
-        for name in names
-        if "atlas" in entities_in(name) and _within(identity(entities_in(name)), wanted)
-    ]
-    return max(fitting, key=lambda name: len(identity(entities_in(name))), default=None)

@@ -159,6 +159,22 @@ def build_name(entities: Mapping[str, str], suffix: str, extension: str) -> str:
     return "_".join(filter(None, [str(Entities(entities)), suffix])) + extension
 
 
+def with_cohort_in_space(entities: Entities) -> Entities:
+    """Name the space of a cohort in one entity, as outputs do.
+
+    BIDS has ``cohort`` in template files only.
+
+    Examples
+    --------
+    >>> with_cohort_in_space(Entities({"sub": "01", "space": "MNIInfant", "cohort": "1"}))
+    Entities({'sub': '01', 'space': 'MNIInfant+1'})
+    """
+    if "cohort" not in entities or "space" not in entities:
+        return entities
+    joined = f"{entities['space']}+{entities['cohort']}"
+    return entities.without("cohort") | {"space": joined}
+
+
 def is_label(text: str) -> bool:
     """Whether `text` can be the label of an entity: ASCII letters, digits and ``+``."""
     return _LABEL.fullmatch(text) is not None

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bidsmask.dataset.entities import ParsedName, parse_name
+from bidsmask.dataset.entities import ParsedName, parse_name, with_cohort_in_space
 from bidsmask.dataset.listing import (
     count_bold,
     is_are,
@@ -25,14 +25,10 @@ from bidsmask.dataset.listing import (
     some_of,
 )
 from bidsmask.dataset.runs import BoldRun, read_run
-from bidsmask.dataset.selection import NATIVE_SPACES, Selection, agrees, labels_of
+from bidsmask.dataset.selection import Selection, agrees, labels_of
 from bidsmask.dataset.sidecars import Folders, read_json
 from bidsmask.errors import DatasetError, NoInputError, SidecarError
-
-INDIVIDUAL_SPACES = frozenset(
-    ["T1w", "T2w", "anat", "fsnative", "individual", "orig", "sbref", "scanner", "session"]
-).union(NATIVE_SPACES)
-"""Spaces of one brain. Any other label of ``space`` is taken for that of a template."""
+from bidsmask.vocabulary import NATIVE_SPACES
 
 SURFACE_SPACES = re.compile(r"fsaverage.*|fsLR|onavg.*")
 """Templates without voxels."""
@@ -107,11 +103,14 @@ def find_runs(
         If nothing can be written to `database_dir`.
     """
     root = _absolute(Path(root))
-    notes = list(selection.filter_warnings)
-    subjects = _find_subjects(root, selection, notes)
-    description = _read_description(root, notes)
+    subjects, of_subjects = _find_subjects(root, selection)
+    description, of_description = _read_description(root)
     database = None if database_dir is None else _absolute(Path(database_dir))
-    files = _read_names(list_bold(root, subjects, description, database, notes), root, notes)
+    listing = list_bold(root, subjects, description, database)
+    files, of_names = _read_names(listing.paths, root)
+    notes = (
+        *selection.filter_warnings, *of_subjects, *of_description, *listing.notes, *of_names
+    )  # fmt: skip
     if not files:
         raise NoInputError(_no_bold(root, subjects, notes))
     if _looks_raw(files, description):
@@ -119,13 +118,13 @@ def find_runs(
             f"{root} looks like raw BIDS, give the fMRIPrep output{_meant(root)}: its BOLD files "
             f"have neither space nor desc, and {_DESCRIPTION} does not say that it is derived."
         )
-    chosen = _choose(files, root, selection, notes)
-    _note_subjects_without_runs(subjects, files, chosen, notes)
+    chosen, of_choice = _choose(files, root, selection)
+    without_runs = _subjects_without_runs(subjects, files, chosen)
     folders = Folders()
     runs = [
         read_run(file.path, root=root, folders=folders, selection=selection) for file in chosen
     ]
-    return Index(runs=_mark_collisions(runs), warnings=tuple(notes))
+    return Index(runs=_mark_collisions(runs), warnings=(*notes, *of_choice, *without_runs))
 
 
 # Participants and the dataset as a whole
@@ -135,7 +134,11 @@ def _absolute(path: Path) -> Path:
     return path.resolve() if ".." in path.parts else path.absolute()
 
 
-def _find_subjects(root: Path, selection: Selection, notes: list[str]) -> list[str]:
+Notes = list[str]
+"""What is odd about something, in short letters; the second of what many of these give."""
+
+
+def _find_subjects(root: Path, selection: Selection) -> tuple[list[str], Notes]:
     """Labels of the asked participants that have a folder."""
     existing = _existing_subjects(root)
     if not existing:
@@ -147,9 +150,8 @@ def _find_subjects(root: Path, selection: Selection, notes: list[str]) -> list[s
     there = f"It has {some_of([f'sub-{label}' for label in existing], 10)}."
     if len(unknown) == len(asked):
         raise DatasetError(f"{root} has no {some_of(unknown, 10)}. {there}")
-    if unknown:
-        notes.append(f"{root} has no {some_of(unknown, 10)}; the others are done. {there}")
-    return [label for label in asked if label in existing]
+    missing = f"{root} has no {some_of(unknown, 10)}; the others are done. {there}"
+    return [label for label in asked if label in existing], [missing] if unknown else []
 
 
 def _existing_subjects(root: Path) -> list[str]:
@@ -162,17 +164,15 @@ def _existing_subjects(root: Path) -> list[str]:
     return sorted(name[4:] for name in found if name.startswith("sub-"))
 
 
-def _read_description(root: Path, notes: list[str]) -> dict[str, Any] | None:
+def _read_description(root: Path) -> tuple[dict[str, Any] | None, Notes]:
     """Read what the dataset says of itself; None if it cannot be read."""
     path = root / _DESCRIPTION
     if not os.path.lexists(path):
-        notes.append(f"{root} has no {_DESCRIPTION}; it is taken for fMRIPrep's output.")
-        return {}
+        return {}, [f"{root} has no {_DESCRIPTION}; it is taken for fMRIPrep's output."]
     try:
-        return read_json(path)
+        return read_json(path), []
     except SidecarError as error:
-        notes.append(f"{error} The dataset is taken for fMRIPrep's output.")
-        return None
+        return None, [f"{error} The dataset is taken for fMRIPrep's output."]
 
 
 def _looks_raw(files: Iterable[_File], description: dict[str, Any] | None) -> bool:
@@ -193,7 +193,7 @@ def _meant(root: Path) -> str:
 # Names
 
 
-def _read_names(paths: Iterable[Path], root: Path, notes: list[str]) -> list[_File]:
+def _read_names(paths: Iterable[Path], root: Path) -> tuple[list[_File], Notes]:
     """Files whose BIDS name agrees with the folder they lie in, each once."""
     files: list[_File] = []
     misplaced: list[_File] = []
@@ -205,18 +205,24 @@ def _read_names(paths: Iterable[Path], root: Path, notes: list[str]) -> list[_Fi
             nameless.append(path)
             continue
         (files if _agrees_with_folder(file, root) else misplaced).append(file)
-    if nameless:
-        notes.append(
-            f"{count_bold(nameless)} without a BIDS name {is_are(nameless)} left out: "
-            f"{some_of([relative(path, root)[1:] for path in nameless])}."
+    return _each_once(files), [*_without_name(nameless, root), *_misplaced(misplaced, root)]
+
+
+def _without_name(paths: Sequence[Path], root: Path) -> Iterator[str]:
+    if paths:
+        yield (
+            f"{count_bold(paths)} without a BIDS name {is_are(paths)} left out: "
+            f"{some_of([relative(path, root)[1:] for path in paths])}."
         )
-    if misplaced:
-        notes.append(
-            f"{count_bold(misplaced)} named after another subject or session than the folder they "
-            f"lie in {is_are(misplaced)} left out: "
-            f"{some_of([relative(file.path, root)[1:] for file in misplaced])}."
+
+
+def _misplaced(files: Sequence[_File], root: Path) -> Iterator[str]:
+    if files:
+        yield (
+            f"{count_bold(files)} named after another subject or session than the folder they "
+            f"lie in {is_are(files)} left out: "
+            f"{some_of([relative(file.path, root)[1:] for file in files])}."
         )
-    return _each_once(files)
 
 
 def _agrees_with_folder(file: _File, root: Path) -> bool:
@@ -236,9 +242,9 @@ def _each_once(files: Iterable[_File]) -> list[_File]:
 # Choosing
 
 
-def _choose(files: list[_File], root: Path, selection: Selection, notes: list[str]) -> list[_File]:
+def _choose(files: list[_File], root: Path, selection: Selection) -> tuple[list[_File], Notes]:
     """Files that were asked for; where the user is silent, those that fMRIPrep is run for."""
-    preferred = files if selection.decides("bold", "desc") else _of_best_desc(files, notes)
+    preferred = files if selection.decides("bold", "desc") else _of_best_desc(files)
     accepted = [file for file in preferred if selection.accepts(labels_of(file.parsed))]
     if not accepted:
         found = preferred or files
@@ -247,24 +253,24 @@ def _choose(files: list[_File], root: Path, selection: Selection, notes: list[st
             f"There is {_inventory(found)}."
             + ("" if preferred else " Ask for a desc with a --bids-filter-file.")
         )
-    _note_unmatched_options(selection, preferred, notes)
-    if not selection.decides("bold", "space"):
-        accepted = _of_best_space(accepted, notes)
-    return accepted if selection.decides("bold", "echo") else _combined_echoes(accepted, notes)
+    in_space = accepted if selection.decides("bold", "space") else _of_best_space(accepted)
+    chosen = in_space if selection.decides("bold", "echo") else _combined_echoes(in_space)
+    return chosen, [
+        *_passed_over(files, preferred, "desc", '--bids-filter-file {"bold": {"desc": ...}}'),
+        *_unmatched_options(selection, preferred),
+        *_passed_over(accepted, in_space, "space", "--space"),
+        *_passed_over(in_space, chosen, "echo", '--bids-filter-file {"bold": {"echo": "*"}}'),
+    ]
 
 
-def _of_best_desc(files: list[_File], notes: list[str]) -> list[_File]:
+def _of_best_desc(files: list[_File]) -> list[_File]:
     preproc = [file for file in files if file.get("desc") == "preproc"]
-    best = preproc or [file for file in files if file.get("desc") is None]
-    _note_left_out(files, best, "desc", '--bids-filter-file {"bold": {"desc": ...}}', notes)
-    return best
+    return preproc or [file for file in files if file.get("desc") is None]
 
 
-def _of_best_space(files: list[_File], notes: list[str]) -> list[_File]:
+def _of_best_space(files: list[_File]) -> list[_File]:
     tiers = [[file for file in files if _tier(file) == tier] for tier in range(3)]
-    best = next(tier for tier in tiers if tier)
-    _note_left_out(files, best, "space", "--space", notes)
-    return best
+    return next(tier for tier in tiers if tier)
 
 
 def _tier(file: _File) -> int:
@@ -272,45 +278,42 @@ def _tier(file: _File) -> int:
     space = file.get("space")
     if space is None:
         return 2
-    return int(space in INDIVIDUAL_SPACES or SURFACE_SPACES.fullmatch(space) is not None)
+    return int(space in NATIVE_SPACES or SURFACE_SPACES.fullmatch(space) is not None)
 
 
-def _combined_echoes(files: list[_File], notes: list[str]) -> list[_File]:
+def _combined_echoes(files: list[_File]) -> list[_File]:
     """Leave out single echoes of which the combination is there too."""
     combined = {file.parsed.entities for file in files if file.get("echo") is None}
-    best = [
+    return [
         file
         for file in files
         if file.get("echo") is None or file.parsed.entities.without("echo") not in combined
     ]
-    _note_left_out(files, best, "echo", '--bids-filter-file {"bold": {"echo": "*"}}', notes)
-    return best
 
 
-def _note_left_out(
-    files: list[_File], kept: list[_File], entity: str, option: str, notes: list[str]
-) -> None:
+def _passed_over(files: list[_File], kept: list[_File], entity: str, option: str) -> Iterator[str]:
+    """Say what was left out because of an entity that nobody had asked about."""
     chosen = {file.path for file in kept}
     counts = Counter(file.get(entity) for file in files if file.path not in chosen)
     if kept and counts:
         labels = [
             f"{n} with {_spelt(entity, label)}" for label, n in sorted(counts.items(), key=str)
         ]
-        notes.append(f"BOLD files left out: {some_of(labels, 10)}. Ask for them with {option}.")
+        yield f"BOLD files left out: {some_of(labels, 10)}. Ask for them with {option}."
 
 
-def _note_unmatched_options(selection: Selection, files: list[_File], notes: list[str]) -> None:
+def _unmatched_options(selection: Selection, files: list[_File]) -> Iterator[str]:
     for entity, label, criteria in selection.options():
         if not any(agrees(labels_of(file.parsed), criteria) for file in files):
-            notes.append(
+            yield (
                 f"{_OPTIONS[entity]} {label}: no BOLD file matches. There is "
                 f"{_values(files, entity)}."
             )
 
 
-def _note_subjects_without_runs(
-    subjects: Iterable[str], files: list[_File], chosen: list[_File], notes: list[str]
-) -> None:
+def _subjects_without_runs(
+    subjects: Iterable[str], files: list[_File], chosen: list[_File]
+) -> Iterator[str]:
     done = {file.get("sub") for file in chosen}
     without = [
         f"sub-{label} ({_inventory([file for file in files if file.get('sub') == label])})"
@@ -318,15 +321,19 @@ def _note_subjects_without_runs(
         if label not in done
     ]
     if without:
-        notes.append(f"No run to do for {some_of(without, 10)}.")
+        yield f"No run to do for {some_of(without, 10)}."
 
 
 def _mark_collisions(runs: Sequence[BoldRun]) -> tuple[BoldRun, ...]:
     """Two runs whose outputs would have the same names cannot both be done: neither is."""
     same: dict[str, list[BoldRun]] = {}
     for run in runs:
-        same.setdefault(run.name, []).append(run)
-    return tuple(_with_collision(run, same[run.name]) for run in runs)
+        same.setdefault(_stem_of_outputs(run), []).append(run)
+    return tuple(_with_collision(run, same[_stem_of_outputs(run)]) for run in runs)
+
+
+def _stem_of_outputs(run: BoldRun) -> str:
+    return str(with_cohort_in_space(run.entities).without("desc"))
 
 
 def _with_collision(run: BoldRun, same: Sequence[BoldRun]) -> BoldRun:
@@ -334,7 +341,7 @@ def _with_collision(run: BoldRun, same: Sequence[BoldRun]) -> BoldRun:
         return run
     letter = (
         f"Outputs of {' and '.join(str(other.bold) for other in same)} would have the same "
-        f"names, {run.name}_*. Remove one, or choose with a --bids-filter-file."
+        f"names, {_stem_of_outputs(run)}_*. Remove one, or choose with a --bids-filter-file."
     )
     return replace(run, problems=(*run.problems, letter))
 

@@ -17,6 +17,7 @@ import sqlite3
 import tempfile
 import warnings as python_warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -41,13 +42,28 @@ _ASKED_FOR = [
 _NO_BOLD_IN = frozenset(["anat", "figures", "log", "logs", "fmap", "dwi", "surf"])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """BOLD files, and what is odd about them.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        Sorted.
+    notes : tuple of str
+        Short letters.
+    """
+
+    paths: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
 def list_bold(
     root: Path,
     subjects: Sequence[str],
     description: Mapping[str, Any] | None,
     database: Path | None,
-    notes: list[str],
-) -> list[Path]:
+) -> Listing:
     """List the BOLD files of some subjects, in the folders where fMRIPrep puts them.
 
     Whatever has the name of a BOLD is listed: links that lead nowhere and folders too.
@@ -63,13 +79,11 @@ def list_bold(
         be read. pybids, which insists on reading it, is then not asked.
     database : Path or None
         Folder in which pybids' index is kept.
-    notes : list of str
-        Warnings are added to it.
 
     Returns
     -------
-    list of Path
-        Below `root`, sorted.
+    listing : Listing
+        Of files below `root`.
 
     Raises
     ------
@@ -81,18 +95,21 @@ def list_bold(
         If nothing can be written to `database`.
     """
     place = _place_of_bold(subjects)
-    on_disk = [
-        path for label in subjects for path in _walk(root / f"sub-{label}", root, place, notes)
-    ]
+    walks = [_walk(root / f"sub-{label}", root, place) for label in subjects]
+    on_disk = {path for walk in walks for path in walk.paths}
     walked = {path for path in on_disk if place.fullmatch(relative(path, root))}
-    _note_strays(set(on_disk) - walked, {real_place(path) for path in walked}, root, notes)
-    digestible = _is_digestible(description, root, notes)
-    found = _ask_pybids(root, place, database, notes) if digestible else None
-    if found is None:
-        return sorted(walked)
-    indexed = {path for path in found if place.fullmatch(relative(path, root))}
-    _note_differences(walked, indexed, database, notes)
-    return sorted(walked | {path for path in indexed if os.path.lexists(path)})
+    of_disk = [
+        *(note for walk in walks for note in walk.notes),
+        *_strays(on_disk - walked, {real_place(path) for path in walked}, root),
+    ]
+    asked = _ask_pybids(root, place, description, database)
+    if isinstance(asked, str):
+        return Listing(paths=tuple(sorted(walked)), notes=(*of_disk, *filter(None, [asked])))
+    indexed = {path for path in asked if place.fullmatch(relative(path, root))}
+    return Listing(
+        paths=tuple(sorted(walked | {path for path in indexed if os.path.lexists(path)})),
+        notes=(*of_disk, *_differences(walked, indexed, database)),
+    )
 
 
 def _place_of_bold(subjects: Iterable[str] | None) -> re.Pattern[str]:
@@ -125,46 +142,54 @@ def relative(path: Path, root: Path) -> str:
     return f"/{path.relative_to(root).as_posix()}"
 
 
-def _walk(folder: Path, root: Path, place: re.Pattern[str], notes: list[str]) -> Iterator[Path]:
+def _walk(folder: Path, root: Path, place: re.Pattern[str]) -> Listing:
     """Everything below `folder` that is called like a BOLD, whatever it is."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        notes.append(f"{folder} cannot be read ({error.strerror}); what is in it is left out.")
-        return
-    for entry in entries:
-        path = folder / entry.name
-        if _BOLD_NAME.fullmatch(entry.name):
-            yield path
-        elif _is_entered(entry, place.fullmatch(relative(path, root)) is not None):
-            yield from _walk(path, root, place, notes)
+        note = f"{folder} cannot be read ({error.strerror}); what is in it is left out."
+        return Listing(paths=(), notes=(note,))
+    found = [folder / entry.name for entry in entries if _BOLD_NAME.fullmatch(entry.name)]
+    below = [
+        _walk(folder / entry.name, root, place)
+        for entry in entries
+        if not _BOLD_NAME.fullmatch(entry.name) and _is_entered(entry, folder, root, place)
+    ]
+    return Listing(
+        paths=(*found, *(path for each in below for path in each.paths)),
+        notes=tuple(note for each in below for note in each.notes),
+    )
 
 
-def _is_entered(entry: os.DirEntry[str], expected: bool) -> bool:
+def _is_entered(entry: os.DirEntry[str], folder: Path, root: Path, place: re.Pattern[str]) -> bool:
     """Links are followed only to where a folder is expected: never round in circles."""
-    if expected:
+    if place.fullmatch(relative(folder / entry.name, root)):
         return is_folder(entry.path)
     hidden = entry.name.startswith(".")
     return entry.is_dir(follow_symlinks=False) and not hidden and entry.name not in _NO_BOLD_IN
 
 
-def _is_digestible(description: Mapping[str, Any] | None, root: Path, notes: list[str]) -> bool:
+def _is_digestible(description: Mapping[str, Any]) -> bool:
     """Whether pybids, which insists on reading the description, survives it."""
-    if description is None:
-        return False
     many, one = description.get("GeneratedBy", []), description.get("PipelineDescription", {})
-    if isinstance(many, list) and all(isinstance(item, dict) for item in [*many, one]):
-        return True
-    notes.append(
-        f"{root}/dataset_description.json: GeneratedBy has to be a list of objects. Correct it."
-    )
-    return False
+    return isinstance(many, list) and all(isinstance(item, dict) for item in [*many, one])
 
 
 def _ask_pybids(
-    root: Path, place: re.Pattern[str], database: Path | None, notes: list[str]
-) -> list[Path] | None:
-    """BOLD files as pybids lists them, as paths below `root`; None if it cannot."""
+    root: Path,
+    place: re.Pattern[str],
+    description: Mapping[str, Any] | None,
+    database: Path | None,
+) -> list[Path] | str:
+    """BOLD files as pybids lists them, as paths below `root`; a note if it cannot.
+
+    The note is empty if all has been said: of a description that cannot be read.
+    """
+    if description is None:
+        return ""
+    if not _is_digestible(description):
+        what = "GeneratedBy has to be a list of objects. Correct it."
+        return f"{root}/dataset_description.json: {what}"
     with python_warnings.catch_warnings():
         python_warnings.simplefilter("ignore")  # of old descriptions; we have said what matters
         try:
@@ -172,8 +197,7 @@ def _ask_pybids(
         except BidsmaskError:
             raise
         except OSError as error:  # one folder without permission is enough
-            notes.append(f"pybids gave up on {root} ({error}); its folders were only walked.")
-            return None
+            return f"pybids gave up on {root} ({error}); its folders were only walked."
         found = layout.get(suffix="bold", extension=list(IMAGE_EXTENSIONS), return_type="filename")
         _close(layout)
     return [root / Path(path).relative_to(layout.root) for path in found]
@@ -264,32 +288,28 @@ def _read_database(file: Path) -> tuple[str | None, set[str]]:
     return (row[0] if row else None), names
 
 
-def _note_strays(
-    paths: set[Path], known: set[tuple[str, str]], root: Path, notes: list[str]
-) -> None:
+def _strays(paths: set[Path], known: set[tuple[str, str]], root: Path) -> Iterator[str]:
     strays = sorted(path for path in paths if real_place(path) not in known)
     if strays:
         names = some_of([relative(path, root)[1:] for path in strays])
-        notes.append(
+        yield (
             f"{count_bold(strays)} outside of sub-*/[ses-*/]func {is_are(strays)} left out: "
             f"{names}."
         )
 
 
-def _note_differences(
-    walked: set[Path], indexed: set[Path], database: Path | None, notes: list[str]
-) -> None:
+def _differences(walked: set[Path], indexed: set[Path], database: Path | None) -> Iterator[str]:
     new = sorted(path for path in walked - indexed if not is_folder(path))
     gone = sorted(path for path in indexed if not os.path.lexists(path))
     source = "pybids" if database is None else f"the index in {database}"
     remedy = "" if database is None else f" Delete {database / _DATABASE} to have it made anew."
     if new:
-        notes.append(
+        yield (
             f"{count_bold(new)} on disk {is_are(new)} unknown to {source}, and used all the same: "
             f"{some_of([path.name for path in new])}.{remedy}"
         )
     if gone:
-        notes.append(
+        yield (
             f"{count_bold(gone)} known to {source} {is_are(gone)} no longer there: "
             f"{some_of([path.name for path in gone])}.{remedy}"
         )

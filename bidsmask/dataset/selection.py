@@ -14,6 +14,7 @@ from typing import Any
 
 from bidsmask.dataset.entities import ENTITY_ORDER, ParsedName, is_label
 from bidsmask.errors import SettingsError
+from bidsmask.vocabulary import BOLD_SPACES
 
 Wanted = str | None | tuple[str | None, ...]
 """A label; ``None``: must be absent; ``"*"``: any, but there; a tuple: one of these."""
@@ -23,9 +24,6 @@ Criteria = tuple[tuple[str, Wanted], ...]
 
 QUERIES = ("bold", "mask", "boldref", "confounds")
 """What a filter file can ask for: the BOLD itself and the companions of a run."""
-
-NATIVE_SPACES = ("bold", "func", "run", "native", "boldref")
-"""Names under which the BOLD's own space (no ``space`` entity) can be asked for."""
 
 _INDICES = ("run", "echo", "flip", "inv", "split", "chunk")  # their labels are numbers
 _NOT_ENTITIES = ("suffix", "extension", "datatype")
@@ -50,7 +48,7 @@ class Selection:
     spaces : tuple of str
         Labels of ``space``, as fMRIPrep writes them on its command line: ``T1w``,
         ``MNIInfant:cohort-2``, ``MNI152NLin2009cAsym:res-2`` (``res-native``: no ``res``).
-        One of `NATIVE_SPACES` also means BOLD without a space entity.
+        One of `bidsmask.vocabulary.BOLD_SPACES` also means BOLD without a space entity.
     filters : tuple of (query, criteria)
         From ``--bids-filter-file``; see `read_filter_file`.
     filter_warnings : tuple of str
@@ -155,9 +153,7 @@ def _bare(entity: str, labels: Iterable[str]) -> list[str]:
 def _space_criteria(space: str) -> Criteria:
     """Criteria of a space as fMRIPrep spells it: ``name[:entity-label...]``."""
     name, *modifiers = space.split(":")
-    criteria: list[tuple[str, Wanted]] = [
-        ("space", (None, name) if name in NATIVE_SPACES else name)
-    ]
+    criteria: list[tuple[str, Wanted]] = [("space", (None, name) if name in BOLD_SPACES else name)]
     for modifier in modifiers:
         entity, _, label = modifier.partition("-")
         criteria.append((entity, None if label == "native" else label))

@@ -21,12 +21,13 @@ import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar, get_args
 
 from bidsmask.dataset.data import STRATEGIES_FOLDER, strategy_names
 from bidsmask.errors import StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.vocabulary import Filter, Standardization
 
 __all__ = [
     "ColumnGroup",
@@ -39,7 +40,6 @@ __all__ = [
 MAX_BYTES = 1_000_000
 """A strategy is a page of text; a larger file is something else."""
 
-OfStrategy = Literal["strategy"]
 P = TypeVar("P", CensoringParameters, CleaningParameters)
 
 
@@ -119,63 +119,47 @@ class Strategy:
                 "effect without fd_threshold_mm or std_dvars_threshold. Give one, or leave it out."
             )
 
-    def with_overrides(
-        self,
-        *,
-        detrend: bool | OfStrategy = "strategy",
-        filter: Literal["butterworth", "cosine", "none", "strategy"] = "strategy",
-        high_pass_hz: float | OfStrategy | None = "strategy",
-        low_pass_hz: float | OfStrategy | None = "strategy",
-        standardize: Literal["zscore", "psc", "none", "strategy"] = "strategy",
-        fd_threshold_mm: float | OfStrategy | None = "strategy",
-        std_dvars_threshold: float | OfStrategy | None = "strategy",
-        min_segment_volumes: int | OfStrategy = "strategy",
-        dummy_scans: int | Literal["auto", "strategy"] = "strategy",
-    ) -> Strategy:
+    def with_overrides(self, **changes: Any) -> Strategy:
         """Replace some of the settings; ``"strategy"`` keeps what the strategy says.
 
-        Cut-offs belong to a filter: where another `filter` is asked for, those of the strategy
+        Cut-offs belong to a filter: where another ``filter`` is asked for, those of the strategy
         that the new filter has no use for are dropped. One that is *given* and has no use is
         refused.
 
+        Parameters
+        ----------
+        **changes
+            By the names of the fields of `CleaningParameters` and `CensoringParameters`.
+
         Raises
         ------
+        TypeError
+            If neither has such a field.
         StrategyError
             If the settings contradict each other, or one would have no effect.
         """
-        cleaning = {
-            "detrend": detrend,
-            "filter": filter,
-            "high_pass_hz": high_pass_hz,
-            "low_pass_hz": low_pass_hz,
-            "standardize": standardize,
-        }
-        censoring = {
-            "fd_threshold_mm": fd_threshold_mm,
-            "std_dvars_threshold": std_dvars_threshold,
-            "min_segment_volumes": min_segment_volumes,
-            "dummy_scans": dummy_scans,
-        }
+        given = {name: value for name, value in changes.items() if value != "strategy"}
+        censoring = {name: given.pop(name) for name in _NAMES_OF_CENSORING & set(given)}
+        cleaning = _idle_cutoffs(changes) | given
         return replace(
             self,
-            cleaning=_override(self.name, self.cleaning, _without_idle_cutoffs(cleaning)),
+            cleaning=_override(self.name, self.cleaning, cleaning),
             censoring=_override(self.name, self.censoring, censoring),
         )
 
 
-def _without_idle_cutoffs(changes: dict[str, Any]) -> dict[str, Any]:
+_NAMES_OF_CENSORING = {field.name for field in fields(CensoringParameters)}
+
+
+def _idle_cutoffs(changes: dict[str, Any]) -> dict[str, None]:
     """Drop the strategy's own cut-offs where the filter that was asked for cannot use them."""
     idle = {"none": ("high_pass_hz", "low_pass_hz"), "cosine": ("low_pass_hz",)}
-    dropped = {
-        name: None for name in idle.get(changes["filter"], ()) if changes[name] == "strategy"
-    }
-    return changes | dropped
+    return dict.fromkeys(idle.get(changes.get("filter", ""), ()))
 
 
 def _override(name: str, parameters: P, changes: dict[str, Any]) -> P:
-    given = {key: value for key, value in changes.items() if value != "strategy"}
     try:
-        return replace(parameters, **given)
+        return replace(parameters, **changes)
     except ValueError as error:
         raise StrategyError(
             f"Strategy {name} cannot be used with the options as given: {error}"
@@ -293,8 +277,8 @@ def _read_group(section: _Section) -> ColumnGroup:
 
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "detrend": ((bool,), "true or false"),
-    "filter": ((str,), "butterworth, cosine or none"),
-    "standardize": ((str,), "zscore, psc or none"),
+    "filter": ((str,), ", ".join(get_args(Filter))),
+    "standardize": ((str,), ", ".join(get_args(Standardization))),
     "high_pass_hz": ((int, float, type(None)), "a number (Hz), or null"),
     "low_pass_hz": ((int, float, type(None)), "a number (Hz), or null"),
     "fd_threshold_mm": ((int, float, type(None)), "a number (mm), or null"),

@@ -16,7 +16,18 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Literal, cast
+
+Kind = Literal["dseg", "probseg"]
+"""What an image of an atlas holds: labels, or several maps of weights."""
+
+BOLD_SPACES = ("bold", "func", "run", "native", "boldref")
+"""Names of the BOLD's own space, which has no ``space`` entity."""
+
+NATIVE_SPACES = frozenset(
+    ["T1w", "T2w", "anat", "fsnative", "individual", "orig", "sbref", "scanner", "session"]
+).union(BOLD_SPACES)
+"""Spaces of one brain."""
 
 _LABEL = "[0-9a-zA-Z+]+"
 _SCHAEFER = re.compile(r"(?P<scale>\d+)Parcels(?P<seg>\w+?)Networks")
@@ -106,25 +117,19 @@ def published() -> tuple[str, ...]:
     return tuple(sorted(name for name in names if re.search(r"_(dseg|probseg)\.", name)))
 
 
-def published_images(wanted: Mapping[str, str], space: str | None) -> list[str]:
-    """List the label images of an atlas in a space, whether they are on this machine or not."""
-    return [
-        name
-        for name in published()
-        if name.endswith("_dseg.nii.gz")
-        and identity(entities_in(name)) == wanted
-        and space_of(entities_in(name)) == space
-    ]
+def published_images(wanted: Mapping[str, str], kind: Kind) -> list[str]:
+    """List the images of an atlas in all spaces, whether they are on this machine or not."""
+    images = [name for name in published() if name.endswith(f"_{kind}.nii.gz")]
+    return [name for name in images if identity(entities_in(name)) == wanted]
 
 
-def published_tables(wanted: Mapping[str, str]) -> list[str]:
-    """List the tables of all templates that have a label image of an atlas.
+def published_tables(wanted: Mapping[str, str], kind: Kind) -> list[str]:
+    """List the tables of all templates that have an image of an atlas.
 
     Others have it as a surface, with other numbers for the same names.
     """
-    named = [name for name in published() if name.endswith("_dseg.nii.gz")]
-    folders = {name.split("/")[0] for name in named if identity(entities_in(name)) == wanted}
-    tables = [name for name in published() if name.endswith("_dseg.tsv")]
+    folders = {name.split("/")[0] for name in published_images(wanted, kind)}
+    tables = [name for name in published() if name.endswith(f"_{kind}.tsv")]
     return [name for name in tables if name.split("/")[0] in folders]
 
 

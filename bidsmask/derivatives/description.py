@@ -52,7 +52,7 @@ This dataset follows BIDS {bids_version} (derivatives). For every BOLD run there
 | `*_desc-*_design.tsv` | the confounds that were regressed |
 | `*_desc-*_outliers.tsv` | the volumes that were left out, and by which rule |
 | `*_desc-bidsmask_qc.tsv` | quality measures, one row per confound strategy |
-| `*_desc-bidsmask_complete.json` | checksums of all of these; written last |
+| `*_desc-bidsmask_complete.json` | source, settings and checksums of these; written last |
 
 `desc-` names the confound strategy; `descriptions.tsv` says what each one does. The JSON file
 beside a table describes its columns and how its numbers were made. Missing values are `n/a`: the
@@ -97,7 +97,7 @@ def write_dataset_files(
     """
     source = _read_description(source_root)
     with _locked(output_dir):
-        before = _own_description(output_dir)
+        before = own_description(output_dir)
         known_links = {**before.get("DatasetLinks", {}), **dataset_links(output_dir, links)}
         description = describe_dataset(source, version=version, links=known_links)
         if (output_dir / "CITATION.cff").exists():
@@ -153,6 +153,17 @@ def dataset_links(output_dir: Path, links: Mapping[str, str | Path]) -> dict[str
     """
     uris = {name: _root_uri(output_dir, root) for name, root in links.items()}
     return {"templateflow": TEMPLATEFLOW, **uris}
+
+
+def known_links(output_dir: Path) -> dict[str, str]:
+    """Read the ``DatasetLinks`` that earlier jobs have left in an output; empty if none have.
+
+    Raises
+    ------
+    OutputError
+        If the folder is the dataset of another program.
+    """
+    return dict(own_description(output_dir).get("DatasetLinks", {}))
 
 
 def bids_uri(path: Path, output_dir: Path, links: Mapping[str, str | Path]) -> str:
@@ -225,8 +236,14 @@ def _read_description(root: Path) -> dict[str, Any]:
     return content
 
 
-def _own_description(output_dir: Path) -> dict[str, Any]:
-    """Read what an earlier job wrote; refuse what is not ours."""
+def own_description(output_dir: Path) -> dict[str, Any]:
+    """Read what an earlier job wrote; nothing if none has.
+
+    Raises
+    ------
+    OutputError
+        If the output is the dataset of another program.
+    """
     try:
         description = _read_description(output_dir)
     except DatasetError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bidsmask.dataset.entities import Entities, build_name
+from bidsmask.dataset.entities import Entities, build_name, with_cohort_in_space
 from bidsmask.errors import OutputError
 
 LONGEST_NAME = 255
@@ -64,7 +64,7 @@ def output_name(
     >>> str(output_name(run, suffix="design", extension=".tsv", desc="36P", with_space=False))
     'sub-01/func/sub-01_task-rest_run-01_desc-36P_design.tsv'
     """
-    source = _with_cohort_in_space(Entities(run_entities).without("desc"))
+    source = with_cohort_in_space(Entities(run_entities).without("desc"))
     entities = source if with_space else source.without(*_OF_THE_GRID)
     own = {name: label for name, label in (("stat", stat), ("desc", desc)) if label is not None}
     name = build_name(entities | dict(atlas) | own, suffix, extension)
@@ -80,10 +80,3 @@ def run_folder(entities: Mapping[str, str]) -> Path:
     """Where the outputs of a run are: ``sub-<label>[/ses-<label>]/func``."""
     levels = [f"{name}-{entities[name]}" for name in ("sub", "ses") if name in entities]
     return Path(*levels, "func")
-
-
-def _with_cohort_in_space(entities: Entities) -> Entities:
-    if "cohort" not in entities or "space" not in entities:
-        return entities
-    joined = f"{entities['space']}+{entities['cohort']}"
-    return entities.without("cohort") | {"space": joined}

@@ -5,27 +5,59 @@ A run is done when its completion record, which is written last, agrees with its
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
 from bidsmask.dataset.runs import BoldRun
 from bidsmask.derivatives.description import describe_labels
-from bidsmask.derivatives.names import output_name, run_folder
-from bidsmask.derivatives.run_result import RunResult
-from bidsmask.derivatives.tables import Content, outputs
-from bidsmask.derivatives.writing import write_bytes, write_json, write_table
+from bidsmask.derivatives.record import (
+    RunRecord,
+    in_words,
+    is_unchanged,
+    read_record,
+    read_source,
+    sha256,
+    write_record,
+)
+from bidsmask.derivatives.writing import write_bytes, write_json, write_pieces, write_table
+
+Content = pd.DataFrame | dict[str, Any] | bytes | Iterator[bytes]
+"""A table, a sidecar, an image, or the pieces of an image that is too large to be held."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunFiles:
+    """What is to be written of one run.
+
+    Parameters
+    ----------
+    run : BoldRun
+    version : str
+        Of bidsmask.
+    labels : mapping from label to meaning
+        Those of ``desc-`` in the names of the files.
+    files : iterable of (name relative to the output dataset, content)
+        Gone through once; each content may be made when it is asked for.
+    """
+
+    run: BoldRun
+    version: str
+    labels: Mapping[str, str]
+    files: Iterable[tuple[Path, Content]]
 
 
 def write_run(
-    result: RunResult,
+    result: RunFiles,
     output_dir: Path,
     *,
     links: Mapping[str, str | Path],
     digest: str,
+    settings: Mapping[str, object] = MappingProxyType({}),
 ) -> tuple[Path, ...]:
     """Write every file of a run, the completion record last.
 
@@ -33,13 +65,15 @@ def write_run(
 
     Parameters
     ----------
-    result : RunResult
+    result : RunFiles
     output_dir : Path
         Dataset to write.
     links : mapping from name to root
         Datasets that BIDS URIs refer to (``DatasetLinks``).
     digest : str
         Fingerprint of the settings, for `is_complete`.
+    settings : mapping from name to value
+        What the fingerprint was taken of, so that a later request can say what it replaces.
 
     Returns
     -------
@@ -52,27 +86,24 @@ def write_run(
         If a file cannot be written.
     """
     written = []
-    for name, content in outputs(result, output_dir, links):
+    for name, content in result.files:
         _write(output_dir / name, content, within=output_dir)
         written.append(name)
-    describe_labels(
-        output_dir, {used.strategy.name: used.strategy.description for used in result.strategies}
+    describe_labels(output_dir, result.labels)
+    record = RunRecord(
+        run=result.run.name,
+        version=result.version,
+        digest=digest,
+        source=read_source(result.run, output_dir, links),
+        settings=in_words(settings),
+        outputs={name.as_posix(): sha256(output_dir / name) for name in sorted(written)},
     )
-    record = _record_name(result.run)
-    hashes = {name.as_posix(): _sha256(output_dir / name) for name in sorted(written)}
-    content = {
-        "Description": "The outputs of this run are complete if their SHA-256 sums are these",
-        "Run": result.run.name,
-        "Version": result.version,
-        "SettingsDigest": digest,
-        "Outputs": hashes,
-    }
-    write_json(output_dir / record, content, within=output_dir)
-    return tuple(output_dir / name for name in (*written, record))
+    written.append(write_record(record, result.run, output_dir))
+    return tuple(output_dir / name for name in written)
 
 
 def is_complete(output_dir: Path, run: BoldRun, digest: str) -> bool:
-    """Whether all outputs of a run are there, unchanged, and made with these settings.
+    """Whether all outputs of a run are there, unchanged, and made from these files and settings.
 
     Parameters
     ----------
@@ -81,22 +112,10 @@ def is_complete(output_dir: Path, run: BoldRun, digest: str) -> bool:
     digest : str
         Fingerprint of the settings, as given to `write_run`.
     """
-    folder = run_folder(run.entities)
-    try:
-        record = json.loads((output_dir / _record_name(run)).read_bytes())
-        expected = record["Outputs"].items()
-        return (
-            record["SettingsDigest"] == digest
-            and bool(expected)
-            and all(Path(name).parent == folder for name, _ in expected)
-            and all(_sha256(output_dir / name) == known for name, known in expected)
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False  # no record, or one that was damaged: done again, it will be whole
-
-
-def _record_name(run: BoldRun) -> Path:
-    return output_name(run.entities, suffix="complete", extension=".json", desc="bidsmask")
+    record = read_record(output_dir, run)
+    if record is None or record.source is None or record.digest != digest:
+        return False
+    return record.agrees(output_dir) and is_unchanged(record.source, run)
 
 
 def _write(path: Path, content: Content, *, within: Path) -> None:
@@ -104,10 +123,7 @@ def _write(path: Path, content: Content, *, within: Path) -> None:
         write_table(path, content, within=within)
     elif isinstance(content, bytes):
         write_bytes(path, content, within=within)
-    else:
+    elif isinstance(content, dict):
         write_json(path, content, within=within)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    else:
+        write_pieces(path, content, within=within)

@@ -10,6 +10,7 @@ import pandas as pd
 from filelock import FileLock
 
 from bidsmask.derivatives.writing import write_table
+from bidsmask.errors import ReplacementError
 
 STATUS_FILE = Path("logs") / "status.tsv"
 _COLUMNS = ["run", "status", "node", "error", "reason"]
@@ -28,6 +29,9 @@ class RunFailure:
 
 def write_status(output_dir: Path, done: Iterable[str], failures: Sequence[RunFailure]) -> Path:
     """Note what became of each run; runs that other jobs have noted stay.
+
+    That a run was refused because it would have replaced others speaks of one request only: it
+    is forgotten with the next one for its subject.
 
     Parameters
     ----------
@@ -52,9 +56,16 @@ def write_status(output_dir: Path, done: Iterable[str], failures: Sequence[RunFa
     with FileLock(lock):
         table = pd.DataFrame(rows, columns=_COLUMNS, dtype=str)
         before = read_status(output_dir)
-        table = pd.concat([before[~before["run"].isin(table["run"])], table])
+        refused = before["error"] == ReplacementError.__name__
+        of_now = _subjects(before).isin(_subjects(table))
+        kept = ~before["run"].isin(table["run"]) & ~(refused & of_now)
+        table = pd.concat([before[kept], table])
         write_table(path, table.sort_values("run", kind="stable").reset_index(drop=True))
     return path
+
+
+def _subjects(table: pd.DataFrame) -> pd.Series[str]:
+    return table["run"].str.split("_").str[0]
 
 
 def read_status(output_dir: Path) -> pd.DataFrame:

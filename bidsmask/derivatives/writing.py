@@ -8,6 +8,7 @@ already holds the same bytes is not touched.
 from __future__ import annotations
 
 import errno
+import filecmp
 import hashlib
 import json
 import os
@@ -34,6 +35,7 @@ MISSING = "n/a"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _TEMPORARY = ".bidsmask-{name}-{token}.tmp"
+_IS_TEMPORARY = re.compile(r"\.bidsmask-[0-9a-f]{12}-[0-9a-f]{12}\.tmp")
 
 _STORAGE_TROUBLE = {
     errno.ENOSPC: ("the disk is full", "Free some space"),
@@ -72,6 +74,38 @@ def write_bytes(path: Path, content: bytes, *, within: Path | None = None) -> No
         raise
     except OSError as error:
         raise explain(path, error, f"; {len(content)} bytes were to be written") from error
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes], *, within: Path | None = None) -> None:
+    """Let `path` hold pieces one after the other, all of them or none.
+
+    For what is too large to be in memory. Unlike `write_bytes`, it cannot try again.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; missing folders are made. Left untouched if it holds the same already.
+    pieces : iterable of bytes
+        Made while they are written. An error in making them leaves `path` as it was.
+    within : Path, optional
+        The folder that the file has to lie in when symbolic links are followed.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or fails.
+    OutputError
+        If the file may not be written, or would lie outside of `within`.
+    """
+    try:
+        if within is not None:
+            _check_inside(path, within)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, pieces)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise explain(path, error) from error
 
 
 def write_text(path: Path, text: str, *, within: Path | None = None) -> None:
@@ -166,7 +200,8 @@ def remove_leftovers(folder: Path, names: Iterable[str] | None = None) -> None:
         Final names of files directly in `folder`. By default all files in and below it.
     """
     if names is None:
-        found = list(folder.rglob(_TEMPORARY.format(name="*", token="*")))
+        named = folder.rglob(_TEMPORARY.format(name="*", token="*"))
+        found = [file for file in named if _IS_TEMPORARY.fullmatch(file.name)]
     else:
         patterns = [_TEMPORARY.format(name=_short_hash(name), token="*") for name in names]
         found = [file for pattern in patterns for file in folder.glob(pattern)]
@@ -208,7 +243,7 @@ def _write(path: Path, content: bytes, within: Path | None) -> None:
         _check_inside(path, within)
     if not _holds(path, content):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content)
+        _replace(path, [content])
 
 
 def _check_inside(path: Path, within: Path) -> None:
@@ -227,12 +262,15 @@ def _holds(path: Path, content: bytes) -> bool:
         return False
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, pieces: Iterable[bytes]) -> None:
     temporary = path.parent / _TEMPORARY.format(
         name=_short_hash(path.name), token=secrets.token_hex(6)
     )
     try:
-        _write_through(temporary, content)
+        _write_through(temporary, pieces)
+        if _same_bytes(temporary, path):
+            temporary.unlink()
+            return
         os.replace(temporary, path)  # noqa: PTH105 (one call that a test can make fail)
     except BaseException:
         with suppress(OSError):
@@ -241,13 +279,18 @@ def _replace(path: Path, content: bytes) -> None:
     _flush_folder(path.parent)
 
 
-def _write_through(path: Path, content: bytes) -> None:
+def _same_bytes(one: Path, other: Path) -> bool:
+    return other.exists() and filecmp.cmp(one, other, shallow=False)
+
+
+def _write_through(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a new file and wait until the disk has it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        for piece in pieces:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

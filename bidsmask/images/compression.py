@@ -2,9 +2,11 @@
 
 import gzip
 import io
+import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +88,55 @@ def create_bytes(path: Path) -> Any:
     return threaded.open(path, "wb", _WRITE_LEVEL, threads=_N_COMPRESSORS)
 
 
-def checksum(values: Any) -> int:
-    """CRC-32 of the bytes of a C-contiguous buffer."""
-    return int(_CRC32(values))
+def checksum(values: Any, before: int = 0) -> int:
+    """CRC-32 of the bytes of a C-contiguous buffer, going on from that of what came before."""
+    return int(_CRC32(values, before))
+
+
+# --- pieces of one gzip member, put together by hand ---------------------------------------------
+
+GZIP_START = bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 4, 255])
+"""No name, no time; compressed by the fastest way, on any system (RFC 1952)."""
+
+MOST_STORED = 0xFFFF
+"""Bytes that a stored block can hold at the most."""
+
+
+def start_of_stored(n_bytes: int) -> bytes:
+    """Give what stands before bytes that are stored as they are (RFC 1951, 3.2.4).
+
+    Like what `zeros` gives, it has to begin with a byte of its own, and so does what follows.
+    """
+    return struct.pack("<BHH", 0, n_bytes, n_bytes ^ MOST_STORED)
+
+
+@lru_cache(maxsize=4096)
+def zeros(n_bytes: int) -> bytes:
+    """Give compressed bytes that are all 0, independent of what came before."""
+    return deflated(bytes(n_bytes)) if n_bytes else b""
+
+
+def deflated(content: Any) -> bytes:
+    """Compress a piece so that it depends on none before it, and others may follow.
+
+    Examples
+    --------
+    >>> pieces = deflated(b"bra"), deflated(b"in")
+    >>> content = b"brain"
+    >>> whole = GZIP_START + b"".join(pieces) + gzip_end(checksum(content), len(content))
+    >>> gzip.decompress(whole)
+    b'brain'
+    """
+    compressor = zlib.compressobj(_WRITE_LEVEL, wbits=-zlib.MAX_WBITS)
+    return compressor.compress(content) + compressor.flush(zlib.Z_SYNC_FLUSH)
+
+
+def gzip_end(crc: int, n_bytes: int) -> bytes:
+    """Give an empty last block, the checksum of all that was compressed, and its length."""
+    return b"\x03\x00" + struct.pack("<LL", crc, n_bytes & 0xFFFFFFFF)
+
+
+# --- damage --------------------------------------------------------------------------------------
 
 
 def first_bytes(path: Path, count: int) -> bytes:

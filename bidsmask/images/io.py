@@ -6,9 +6,9 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, FloatArray
-from bidsmask.errors import ImageError, SpaceError
-from bidsmask.images.compression import COPY_AGAIN, compress
+from bidsmask._typing import Array, FloatArray
+from bidsmask.errors import ImageError
+from bidsmask.images.compression import compress
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header
 from bidsmask.images.lazy import PaintedNifti1, PaintedNifti2, PaintedVolumes
@@ -45,42 +45,6 @@ def open_image(path: Path) -> Any:
     affine = np.array(grid_of(path, header).affine)
     image_type = _nibabel.Nifti2Image if header["sizeof_hdr"] == 540 else _nibabel.Nifti1Image
     return image_type(_nibabel.arrayproxy.ArrayProxy(str(path), header), affine, header)
-
-
-def load_mask(path: Path, grid: Grid) -> BoolArray:
-    """Read a brain mask.
-
-    Parameters
-    ----------
-    path : Path
-        Image of one volume.
-    grid : Grid
-        Where the mask has to lie.
-
-    Returns
-    -------
-    mask : bool array of shape (X, Y, Z)
-        True where the image is neither 0 nor NaN.
-
-    Raises
-    ------
-    SpaceError
-        If the mask lies on another grid.
-    ImageError
-        If the file cannot be read, or no voxel is in the mask.
-    """
-    header = read_header(path)
-    found = grid_of(path, header)
-    if found != grid:
-        raise SpaceError(
-            f"{path} lies on another grid than the run. The mask: {found}; the run: {grid}. "
-            "Give the mask that belongs to the run."
-        )
-    values = read_voxels(path, header)
-    mask: BoolArray = (values != 0) & ~np.isnan(values)
-    if not mask.any():
-        raise ImageError(f"{path}: the mask is empty, no voxel is other than 0. {COPY_AGAIN}")
-    return mask
 
 
 def load_volume(path: Path) -> FloatArray:
@@ -212,11 +176,6 @@ def new_image(values: Array | PaintedVolumes, affine: FloatArray, header: Any = 
     return kind(values, affine, fields)
 
 
-def save_image(path: Path, array: Array, grid: Grid, t_r: float | None = None) -> None:
-    """Write a compressed NIfTI-1 file; see `image_bytes`."""
-    path.write_bytes(image_bytes(array, grid, t_r))
-
-
 def image_bytes(array: Array, grid: Grid, t_r: float | None = None) -> bytes:
     """Content of a ``.nii.gz`` file. The same array and grid always give the same bytes.
 
@@ -242,13 +201,44 @@ def image_bytes(array: Array, grid: Grid, t_r: float | None = None) -> bytes:
         raise ValueError(f"An array of shape {array.shape} does not fit a {grid}.")
     values = array.astype(np.uint8) if array.dtype == bool else array
     image = _nibabel.Nifti1Image(values, grid.affine, dtype=values.dtype)
-    image.header.set_sform(grid.affine, _ALIGNED)
-    image.header.set_qform(grid.affine, _ALIGNED)
-    image.header.set_xyzt_units("mm", "sec")
-    if t_r is not None:
-        image.header["pixdim"][4] = t_r
+    _describe(image.header, grid, t_r)
     content: bytes = image.to_bytes()
     return compress(content)
+
+
+def header_bytes(grid: Grid, n_volumes: int, dtype: Any, t_r: float | None = None) -> bytes:
+    """All that stands before the voxels in an uncompressed NIfTI-1 file of several volumes.
+
+    Parameters
+    ----------
+    grid : Grid
+    n_volumes : int
+    dtype : dtype
+        Of the voxels, unscaled, in the byte order of this machine.
+    t_r : float, optional
+        Repetition time in seconds. By default 0: volumes do not follow each other evenly.
+
+    Returns
+    -------
+    content : bytes
+        As in what `image_bytes` compresses.
+    """
+    header = _nibabel.Nifti1Header()
+    header.set_data_dtype(dtype)
+    header.set_data_shape((*grid.shape, n_volumes))
+    _describe(header, grid, t_r or 0.0)
+    header["vox_offset"], header["magic"] = header.single_vox_offset, header.single_magic
+    header.set_slope_inter(1.0, 0.0)
+    return bytes(header.binaryblock) + bytes(4)  # no extensions
+
+
+def _describe(header: Any, grid: Grid, t_r: float | None) -> None:
+    """Say where the voxels lie, in which units, and how long after each other volumes begin."""
+    header.set_sform(grid.affine, _ALIGNED)
+    header.set_qform(grid.affine, _ALIGNED)
+    header.set_xyzt_units("mm", "sec")
+    if t_r is not None:
+        header["pixdim"][4] = t_r
 
 
 def float_type(dtype: Any) -> np.dtype[Any]:

@@ -1,6 +1,6 @@
 """A run to be read, and what is wanted of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,12 +59,19 @@ class Reading:
         See `bidsmask.numerics.smooth.smooth_volume`; done on `grid`.
     dtype : dtype
         Of the columns that are kept.
+    out : array of shape (T, P), or SignalsOnDisk, optional
+        Where they are to be kept.
+    watch : function of an array (n, V), optional
+        Looks at the voxels of the support, as they are stored, if they are taken out of volumes
+        that are neither resampled nor smoothed.
     """
 
     projection: Projection
     grid: Grid
     smoothing_fwhm: Any = None
     dtype: Any = np.float64
+    out: Any = None
+    watch: Callable[[Array], None] | None = None
 
     @property
     def smooths(self) -> bool:

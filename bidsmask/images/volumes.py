@@ -1,12 +1,14 @@
 """Masks and labels as arrays on a grid, and arrays as images again."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray
-from bidsmask.errors import SpaceError
+from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.grid import Grid
+from bidsmask.images.header import grid_of, read_header
 from bidsmask.images.io import new_image
 from bidsmask.images.lazy import PaintedVolumes
 from bidsmask.images.series import open_series
@@ -31,7 +33,7 @@ def read_mask(img: Any) -> tuple[BoolArray, Grid]:
 
     Raises
     ------
-    ValueError
+    ImageError
         If no voxel is inside.
     """
     series = open_series(img)
@@ -39,32 +41,37 @@ def read_mask(img: Any) -> tuple[BoolArray, Grid]:
     for volume in series.volumes():
         inside &= np.isfinite(volume) & (volume != 0)
     if not inside.any():
-        raise ValueError(EMPTY_MASK)
+        raise ImageError(f"{series.name}: {EMPTY_MASK}")
     return inside, series.grid
 
 
-def read_atlas(img: Any) -> tuple[Array, Grid]:
-    """Read an image of one volume, such as labels.
+def load_mask(path: Path, grid: Grid) -> BoolArray:
+    """Read the brain mask of a run; see `read_mask`.
+
+    Parameters
+    ----------
+    path : Path
+    grid : Grid
+        Where the mask has to lie.
 
     Returns
     -------
-    values : array of shape (X, Y, Z)
-        In the type of the image (float64 if it is scaled); NaN and infinite values are 0.
-    grid : Grid
+    mask : bool array of shape (X, Y, Z)
 
     Raises
     ------
-    DimensionError
-        If it has several volumes.
+    SpaceError
+        If the mask lies on another grid.
+    ImageError
+        If the file cannot be read, or no voxel is in the mask.
     """
-    series = open_series(img)
-    return _finite(series.single()), series.grid
-
-
-def _finite(values: Array) -> Array:
-    if values.dtype.kind == "f":
-        values[~np.isfinite(values)] = 0
-    return values
+    found = grid_of(path, read_header(path))  # a guess at its orientation will not do here
+    if found != grid:
+        raise SpaceError(
+            f"{path} lies on another grid than the run. The mask: {found}; the run: {grid}. "
+            "Give the mask that belongs to the run."
+        )
+    return read_mask(path)[0]
 
 
 def as_volume(flat: Array, grid: Grid) -> Array:

@@ -1,45 +1,36 @@
 """What all maskers do alike: remember, fit, transform, clean, and paint columns back.
 
-Each kind of masker adds which voxels make its columns: a `Projection` on a `Grid`.
+Each kind of masker adds which columns there are: see `bidsmask.columns`.
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.columns.base import Columns
+from bidsmask.columns.coverage import Coverage
+from bidsmask.columns.extract import Extraction, coverage_of, extract
+from bidsmask.columns.request import Request
 from bidsmask.images.grid import Grid
 from bidsmask.images.lazy import PaintedVolumes
-from bidsmask.images.request import Reading
 from bidsmask.images.series import Series, open_series
 from bidsmask.images.volumes import as_volume, make_image, read_mask
 from bidsmask.maskers.cleaning import clean_in_place
 from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.estimator import Transformer
-from bidsmask.maskers.extraction import Extraction, extract
 from bidsmask.maskers.notices import heard, warn
 from bidsmask.maskers.parameters import as_type, check_parameters, output_dtype
-from bidsmask.maskers.report.kept import seen_at_fit, seen_at_transform, volumes_kept
+from bidsmask.maskers.report.kept import (
+    Picture,
+    seen_at_fit,
+    seen_at_transform,
+    volumes_kept,
+)
 from bidsmask.numerics.projections.regions import Projection
 from bidsmask.numerics.threads import one_thread_of_blas
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Columns:
-    """What the columns of a masker are made of, for one run.
-
-    Parameters
-    ----------
-    projection : Projection
-    grid : Grid
-        On which the projection lies.
-    """
-
-    projection: Projection
-    grid: Grid
 
 
 class Masker(Transformer):
@@ -68,7 +59,16 @@ class Masker(Transformer):
     memory: Any
     memory_level: int
     clean_args: Any
-    n_elements_: Any
+    unit: ClassVar[str]
+    """What the columns are of: "voxel", "region", "map" or "sphere"."""
+
+    strategy: str = "mean"
+    min_coverage: float = 0.0
+    _fitted_: Columns
+    _rows_: IntArray
+    _coverage_: Coverage
+    _used_: BoolArray
+    _last_: Columns
 
     def fit(self, imgs: Any = None, y: Any = None) -> Self:
         """Learn the columns.
@@ -154,7 +154,7 @@ class Masker(Transformer):
         report : bidsmask.maskers.report.page.MaskerReport
             Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
         """
-        from bidsmask.maskers.report.page import make_report  # jinja2 and matplotlib
+        from bidsmask.maskers.report.page import make_report  # jinja2
 
         return make_report(self, title, engine)
 
@@ -181,19 +181,55 @@ class Masker(Transformer):
 
     @abstractmethod
     def _columns(self, series: Series) -> Columns:
-        """Say what is to be read off a run."""
+        """Place the columns where a run can be read."""
 
     @abstractmethod
-    def _inverse(self) -> Columns:
-        """Say where columns are painted."""
+    def _inverse(self) -> tuple[Projection, Grid]:
+        """Say how columns are painted, and on which grid."""
 
-    def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, dict[str, Any]]:
-        """Give the signals before cleaning, and attributes to remember."""
-        return extraction.signals, {}
+    @abstractmethod
+    def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, IntArray]:
+        """Give the signals before cleaning, and which columns these are."""
+
+    @abstractmethod
+    def _names(self) -> list[str]:
+        """Names of all columns that there may be, whether a run has them or not."""
 
     def _column_names(self) -> list[str]:
-        prefix = type(self).__name__.lower()
-        return [f"{prefix}{number}" for number in range(self._n_features_out)]
+        names = self._names()
+        return [names[row] for row in self._rows_]
+
+    @property
+    def n_elements_(self) -> int:
+        """Number of columns, P."""
+        self._refuse_unfitted()
+        return int(self._rows_.size)
+
+    @property
+    def coverage_(self) -> Any:
+        """Table of what the last run held of each column."""
+        import pandas as pd
+
+        coverage = self._coverage_
+        return pd.DataFrame(
+            {
+                "name": self._names(),
+                "n_voxels": coverage.extent.n_voxels,
+                "n_covered": coverage.n_covered,
+                "coverage": coverage.share,
+                "status": coverage.status,
+                "reason": coverage.reason,
+                "used": self._used_,
+            }
+        )
+
+    def _foretold(self) -> Coverage:
+        """Say what of the columns a run will hold, if it lies where the fit expects it."""
+        everywhere = np.ones(self._fitted_.grid.n_voxels, dtype=bool)
+        return coverage_of(self._fitted_, everywhere, min_coverage=self.min_coverage)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_rows_")
 
     def _warn_before_fit(self, imgs: Any) -> None:
         """Say what a caller of `fit` may have misunderstood."""
@@ -240,29 +276,39 @@ class Masker(Transformer):
         series = open_series(imgs)
         with one_thread_of_blas():
             columns = self._columns(series)
-        extraction = self._extracted(imgs, series, columns)
-        signals, learned = self._finish(extraction, columns)
+        extraction, picture = self._extracted(imgs, series, columns)
+        signals, rows = self._finish(extraction, columns)
+        learned = {
+            "_rows_": rows,
+            "_coverage_": extraction.coverage,
+            "_used_": extraction.used,
+            "_last_": columns,
+        }
         cleaned = self._cleaned(imgs, signals, confounds, sample_mask)
         if series.is_3d and self._output == "default":
             cleaned = cleaned.reshape(-1)
         dtype = output_dtype(self.dtype) or self._dtype_of(series)
         if self.reports:
             kept = volumes_kept(sample_mask, self._runs().get("runs"), series.n_volumes)
-            learned["_seen_"] = seen_at_transform(series, extraction.picture, cleaned, kept)
+            learned["_seen_"] = seen_at_transform(series, picture, cleaned, kept)
         return as_type(cleaned, dtype), learned | {"_header_": series.header}
 
-    def _extracted(self, imgs: Any, series: Series, columns: Columns) -> Extraction:
-        reading = Reading(
-            projection=columns.projection,
-            grid=columns.grid,
+    def _extracted(
+        self, imgs: Any, series: Series, columns: Columns
+    ) -> tuple[Extraction, FloatArray]:
+        request = Request(
+            columns=columns,
+            statistic=self.strategy,
             smoothing_fwhm=self.smoothing_fwhm,
+            min_coverage=self.min_coverage,
+            keep_unmeasured=True,
             dtype=self._working_dtype(series),
         )
         if self.memory is None or self.memory_.location is None or self.memory_level < 0:
-            return extract(series, reading)
-        remembered = self.memory_.cache(_extract_once, ignore=["series"])
-        extraction: Extraction = remembered(series, reading, _identity(imgs))
-        return extraction
+            return _extracted(series, request)
+        remembered = self.memory_.cache(_extracted_once, ignore=["series"])
+        extracted: tuple[Extraction, FloatArray] = remembered(series, request, _identity(imgs))
+        return extracted
 
     @property
     def memory_(self) -> Any:
@@ -321,18 +367,18 @@ class Masker(Transformer):
     def _painted(self, signals: Any) -> Any:
         """Image that carries each column's value in its voxels; the run's units and t_r."""
         self._refuse_unfitted()
-        columns = self._inverse()
-        values = _rows(signals, columns.projection.n_columns, self.dtype)
+        projection, grid = self._inverse()
+        values = _rows(signals, projection.n_columns, self.dtype)
         target = output_dtype(self.dtype) or values.dtype
         if values.ndim == 2 and values.dtype.kind == target.kind == "f":
-            volumes = PaintedVolumes(values, columns.projection, columns.grid, target)
-            return make_image(volumes, columns.grid, self._header_, self.t_r)
-        painted = columns.projection.expand(np.atleast_2d(values))
+            volumes = PaintedVolumes(values, projection, grid, target)
+            return make_image(volumes, grid, self._header_, self.t_r)
+        painted = projection.expand(np.atleast_2d(values))
         dtype = output_dtype(self.dtype) or _painted_dtype(values, painted)
-        flat = np.zeros((len(painted), columns.grid.n_voxels), dtype=dtype)
-        flat[:, columns.projection.support] = as_type(painted, dtype)
-        array = as_volume(flat if values.ndim == 2 else flat[0], columns.grid)
-        return make_image(array, columns.grid, self._header_, self.t_r)
+        flat = np.zeros((len(painted), grid.n_voxels), dtype=dtype)
+        flat[:, projection.support] = as_type(painted, dtype)
+        array = as_volume(flat if values.ndim == 2 else flat[0], grid)
+        return make_image(array, grid, self._header_, self.t_r)
 
 
 def mask_of(img: Any) -> tuple[BoolArray, Grid]:
@@ -372,10 +418,19 @@ def _check_memory(memory: Any, level: int) -> None:
         )
 
 
-def _extract_once(series: Series, reading: Reading, identity: Any) -> Extraction:
-    """Extract; joblib tells by `reading` and `identity` whether it has been done before."""
+def _extracted(series: Series, request: Request) -> tuple[Extraction, FloatArray]:
+    """Read columns off a run, of which only a block is ever held; and a picture (V_all,) of it."""
+    picture = Picture(series.n_volumes, series.grid.shape)
+    (extraction,) = extract(series, [request], see=[picture.see])
+    return extraction, series.scale(picture.mean())
+
+
+def _extracted_once(
+    series: Series, request: Request, identity: Any
+) -> tuple[Extraction, FloatArray]:
+    """Extract; joblib tells by `request` and `identity` whether it has been done before."""
     del identity
-    return extract(series, reading)
+    return _extracted(series, request)
 
 
 def _identity(imgs: Any) -> Any:

@@ -18,10 +18,9 @@ from bidsmask.numerics.cleaning import (
     Cleaner,
     CleaningDetails,
     CleaningParameters,
-    Filter,
 )
 from bidsmask.numerics.filters import BUTTERWORTH_ORDER, Padding
-from bidsmask.numerics.standardization import Standardization
+from bidsmask.vocabulary import Filter, Standardization
 
 Choice = TypeVar("Choice")
 Standardize = Literal["zscore_sample", "zscore", "psc"] | bool | None

@@ -24,6 +24,11 @@ class Transformer:
         parameters = inspect.signature(cls).parameters
         return sorted(parameters)
 
+    def _keep(self, arguments: dict[str, Any]) -> None:
+        """Remember the arguments of the constructor, which does nothing else."""
+        for name in self._parameter_names():
+            setattr(self, name, arguments[name])
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Give the parameters by name; with `deep` also those of parameters that have their own.
 

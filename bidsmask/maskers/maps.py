@@ -1,43 +1,25 @@
 """One column for each map of weights, such as a network of an ICA."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, IntArray
-from bidsmask.columns.maps import PlacedMaps, read_maps
+from bidsmask._typing import Array, IntArray
+from bidsmask.columns.base import Columns
+from bidsmask.columns.extract import Extraction
+from bidsmask.columns.maps import Maps, PlacedMaps, place_maps, read_maps
 from bidsmask.errors import SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.series import Series, open_series
 from bidsmask.images.volumes import make_image, mask_on, refuse_other_grids
-from bidsmask.maskers.base import Columns, Masker, mask_of
-from bidsmask.maskers.extraction import Extraction
+from bidsmask.maskers.base import Masker, mask_of
 from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, warn
 from bidsmask.maskers.parameters import check_choice
 from bidsmask.numerics.projections.map_weights import MapWeights
-from bidsmask.numerics.projections.maps import MapFit, WeightedMeans
 from bidsmask.numerics.projections.regions import Projection
+from bidsmask.vocabulary import MapsStatistic
 
 NONE_LEFT = "No map left after {}."
-
-STRATEGIES = ("least_squares", "weighted_mean")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MapColumns(Columns):
-    """Columns that are maps.
-
-    Parameters
-    ----------
-    numbers : int array of shape (P,)
-        Which map each column is of, counted from 0.
-    hidden : bool array of shape (P,)
-        Whether the map has no weight inside the mask.
-    """
-
-    numbers: IntArray
-    hidden: BoolArray
 
 
 class NiftiMapsMasker(Masker):
@@ -84,7 +66,11 @@ class NiftiMapsMasker(Masker):
         The coefficients with which the maps, added up, come closest to a volume; or the mean of
         the volume weighted by each map, whatever the others are (weights are not negative then).
     keep_empty : bool
-        Keep all maps, those without weight inside the mask as columns of NaN.
+        Keep all maps, those without a value as columns of NaN.
+    min_coverage : float
+        A map is without a value, and takes no part in the fit of the others, if less than this
+        share of its squared weight (0 to 1) is covered: see Notes. It is a share of the whole map,
+        also beyond the field of view.
 
     Attributes
     ----------
@@ -96,11 +82,24 @@ class NiftiMapsMasker(Masker):
     map_numbers_ : int array of shape (P,)
         Which map each column is of, counted from 0. Names of columns count alike.
 
+    coverage_ : DataFrame
+        After `transform`, of every map: see `NiftiLabelsMasker`.
+
     Notes
     -----
-    Voxels that are NaN or infinite are left out of the fit of their volume; nilearn counts them
-    as 0.
+    A voxel takes part in the fit if it lies inside the mask, is finite in all volumes of the run
+    and, where there are several, is not the same in all of them (`bidsmask.columns.coverage`);
+    nilearn counts missing voxels as 0. A map without such a voxel is fitted to all of its voxels
+    inside the mask, unless a coverage is asked for.
     """
+
+    unit: ClassVar[str] = "map"
+    maps_img: Any
+    allow_overlap: bool
+    resampling_target: str | None
+    keep_masked_maps: bool
+    keep_empty: bool
+    _fitted_: Maps
 
     def __init__(
         self,
@@ -127,29 +126,9 @@ class NiftiMapsMasker(Masker):
         *,
         strategy: str = "least_squares",
         keep_empty: bool = False,
+        min_coverage: float = 0.0,
     ) -> None:
-        self.maps_img = maps_img
-        self.mask_img = mask_img
-        self.allow_overlap = allow_overlap
-        self.smoothing_fwhm = smoothing_fwhm
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.high_variance_confounds = high_variance_confounds
-        self.detrend = detrend
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.dtype = dtype
-        self.resampling_target = resampling_target
-        self.keep_masked_maps = keep_masked_maps
-        self.memory = memory
-        self.memory_level = memory_level
-        self.verbose = verbose
-        self.reports = reports
-        self.cmap = cmap
-        self.clean_args = clean_args
-        self.strategy = strategy
-        self.keep_empty = keep_empty
+        self._keep(locals())
 
     def inverse_transform(self, region_signals: Any) -> Any:
         """Add the maps up, each times its column ("weighted_mean": average the columns).
@@ -167,9 +146,10 @@ class NiftiMapsMasker(Masker):
         return self._painted(region_signals)
 
     @property
-    def n_elements_(self) -> int:
-        """Number of columns, P."""
-        return int(self.map_numbers_.size)
+    def map_numbers_(self) -> IntArray:
+        """Which map each column is of, counted from 0."""
+        self._refuse_unfitted()
+        return self._rows_
 
     def generate_report(  # type: ignore[override]  # the order of the arguments is nilearn's
         self,
@@ -192,20 +172,18 @@ class NiftiMapsMasker(Masker):
         report : bidsmask.maskers.report.page.MaskerReport
             Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
         """
-        from bidsmask.maskers.report.page import make_report  # jinja2 and matplotlib
+        from bidsmask.maskers.report.page import make_report  # jinja2
 
         return make_report(self, title, engine, displayed_maps)
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "map_numbers_")
-
-    def _column_names(self) -> list[str]:
-        return [f"{type(self).__name__.lower()}{number}" for number in self.map_numbers_]
+    def _names(self) -> list[str]:
+        prefix = type(self).__name__.lower()
+        return [f"{prefix}{number}" for number in range(self._fitted_.n_columns)]
 
     # Fitting
 
     def _fit(self, series: Series | None, imgs: Any) -> None:
-        check_choice("strategy", self.strategy, STRATEGIES)
+        check_choice("strategy", self.strategy, get_args(MapsStatistic))
         check_choice("resampling_target", self.resampling_target, ("data", "mask", "maps", None))
         if self.maps_img is None:
             raise ValueError("'maps_img' is None; the masker needs an image of maps.")
@@ -221,8 +199,11 @@ class NiftiMapsMasker(Masker):
             self._refuse_nothing(read, target)
         if self.mask_img_ is not None and (series is not None or self.resampling_target != "data"):
             self.mask_img_ = make_image(mask_on(*mask_of(self.mask_img_), target), target)
-        self._fitted_ = self._columns_on(self._maps_)
-        self.map_numbers_ = self._fitted_.numbers
+        self._fitted_ = self._placed_on(self._maps_)
+        self._fitted_.whole(self.strategy)  # says now if that cannot be
+        every = self.keep_masked_maps or self.keep_empty
+        inside = self._fitted_.extent.n_inside > 0
+        self._rows_ = np.flatnonzero(inside | every)
 
     def _refuse_nothing(self, read: Series, target: Grid) -> None:
         """Say why there is no map on the grid that was wanted."""
@@ -255,36 +236,20 @@ class NiftiMapsMasker(Masker):
         """The maps as an image, made when it is asked for."""
         return make_image(self._maps_.array(), self._maps_.grid)
 
-    def _columns_on(self, maps: PlacedMaps) -> MapColumns:
+    def _placed_on(self, maps: PlacedMaps) -> Maps:
         """Maps inside the mask, on the grid on which the maps are."""
-        weights = self._inside(maps)
-        hidden: BoolArray = weights.sizes() == 0
-        if hidden.all():
+        mask = None if self.mask_img_ is None else mask_on(*mask_of(self.mask_img_), maps.grid)
+        placed = place_maps(maps, mask)
+        if not placed.extent.n_inside.any():
             raise SpaceError(NONE_LEFT.format("applying mask to the maps image"))
         if not self.allow_overlap:
-            _refuse_overlap(weights)
-        kept = np.ones(hidden.size, bool) if self.keep_masked_maps or self.keep_empty else ~hidden
-        return MapColumns(
-            projection=self._projection(weights.chosen(np.flatnonzero(kept))),
-            grid=maps.grid,
-            numbers=np.flatnonzero(kept),
-            hidden=hidden[kept],
-        )
-
-    def _inside(self, maps: PlacedMaps) -> MapWeights:
-        """Weights inside the mask."""
-        if self.mask_img_ is None:
-            return maps.weights
-        return maps.weights.within(mask_on(*mask_of(self.mask_img_), maps.grid).ravel(order="F"))
-
-    def _projection(self, weights: MapWeights) -> Projection:
-        kind = MapFit if self.strategy == "least_squares" else WeightedMeans
-        return kind(weights)
+            _refuse_overlap(placed.weights)
+        return placed
 
     # Transforming
 
-    def _columns(self, series: Series) -> MapColumns:
-        maps, columns = self._maps_, self._fitted_
+    def _columns(self, series: Series) -> Columns:
+        maps, placed = self._maps_, self._fitted_
         if self.resampling_target is None:
             self._refuse_other_grids(maps.grid, series)
         elif self.resampling_target == "data" and maps.grid != series.grid:
@@ -292,34 +257,48 @@ class NiftiMapsMasker(Masker):
             maps = maps.on(series.grid)
             if not maps.weights.support.size:
                 raise SpaceError(NONE_LEFT.format("resampling maps_img"))
-            columns = self._columns_on(maps)
+            placed = self._placed_on(maps)
         elif self.resampling_target == "maps" and maps.grid != series.grid:
             warn(RESAMPLING_IMAGES.format("maps"))
-        self._warn_of_masked(columns.numbers, maps.weights.n_maps)
-        return columns
+        self._warn_of_masked(placed)
+        return placed
 
-    def _warn_of_masked(self, kept: IntArray, n_maps: int) -> None:
-        lost = set(range(n_maps)) - set(kept.tolist())
-        if lost:
+    def _warn_of_masked(self, placed: Maps) -> None:
+        lost = set(np.flatnonzero(placed.extent.n_inside == 0).tolist())
+        if lost and not (self.keep_masked_maps or self.keep_empty):
             warn(
                 "After applying mask to the maps image, maps with the following indices were "
                 f"removed: {lost}. They have no weight inside the mask."
             )
 
-    def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, dict[str, Any]]:
-        assert isinstance(columns, MapColumns)
-        if not self.keep_empty:
-            extraction.signals[:, columns.hidden] = 0
-        return extraction.signals, {"map_numbers_": columns.numbers}
+    def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, IntArray]:
+        """Leave out maps that are not covered enough."""
+        assert isinstance(columns, Maps)
+        signals, inside = extraction.signals, columns.extent.n_inside > 0
+        if self.keep_empty:
+            return signals, np.arange(columns.n_columns)
+        if self.keep_masked_maps:
+            signals[:, ~inside] = 0
+            return signals, np.arange(columns.n_columns)
+        lost = np.flatnonzero(inside & ~extraction.used)
+        if lost.size:
+            warn(
+                f"Maps with the following indices were removed: {set(lost.tolist())}. Less than "
+                f"{self.min_coverage:.0%} of their squared weight lie inside the mask, on voxels "
+                "that hold finite numbers that change."
+            )
+        rows = np.flatnonzero(extraction.used)
+        return signals if rows.size == columns.n_columns else signals[:, rows], rows
 
     def _dtype_of(self, series: Series) -> np.dtype[Any]:
         return np.dtype(np.result_type(self._maps_.weights.dtype, series.dtype, np.float32))
 
     # Painting back
 
-    def _inverse(self) -> Columns:
-        projection = self._projection(self._inside(self._maps_).chosen(self.map_numbers_))
-        return Columns(projection=projection, grid=self._maps_.grid)
+    def _inverse(self) -> tuple[Projection, Grid]:
+        fitted = self._fitted_
+        paint = fitted.painted if self.strategy == "least_squares" else fitted.averaged
+        return paint(self._rows_), fitted.grid
 
 
 def _refuse_overlap(weights: MapWeights) -> None:

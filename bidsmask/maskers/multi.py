@@ -152,31 +152,7 @@ class MultiNiftiMasker(_Several, NiftiMasker):
         *,
         sessions: Any = None,
     ) -> None:
-        super().__init__(
-            mask_img=mask_img,
-            runs=runs,
-            smoothing_fwhm=smoothing_fwhm,
-            standardize=standardize,
-            standardize_confounds=standardize_confounds,
-            detrend=detrend,
-            high_variance_confounds=high_variance_confounds,
-            low_pass=low_pass,
-            high_pass=high_pass,
-            t_r=t_r,
-            target_affine=target_affine,
-            target_shape=target_shape,
-            mask_strategy=mask_strategy,
-            mask_args=mask_args,
-            dtype=dtype,
-            memory=memory,
-            memory_level=memory_level,
-            verbose=verbose,
-            reports=reports,
-            cmap=cmap,
-            clean_args=clean_args,
-            sessions=sessions,
-        )
-        self.n_jobs = n_jobs
+        self._keep(locals())
 
     def _computed_mask(self, imgs: Any) -> Any:
         return super()._computed_mask(
@@ -237,34 +213,7 @@ class MultiNiftiLabelsMasker(_Several, NiftiLabelsMasker):
         keep_empty: bool = False,
         min_coverage: float = 0.0,
     ) -> None:
-        super().__init__(
-            labels_img=labels_img,
-            labels=labels,
-            lut=lut,
-            background_label=background_label,
-            mask_img=mask_img,
-            smoothing_fwhm=smoothing_fwhm,
-            standardize=standardize,
-            standardize_confounds=standardize_confounds,
-            high_variance_confounds=high_variance_confounds,
-            detrend=detrend,
-            low_pass=low_pass,
-            high_pass=high_pass,
-            t_r=t_r,
-            dtype=dtype,
-            resampling_target=resampling_target,
-            memory=memory,
-            memory_level=memory_level,
-            verbose=verbose,
-            strategy=strategy,
-            keep_masked_labels=keep_masked_labels,
-            reports=reports,
-            cmap=cmap,
-            clean_args=clean_args,
-            keep_empty=keep_empty,
-            min_coverage=min_coverage,
-        )
-        self.n_jobs = n_jobs
+        self._keep(locals())
 
 
 class MultiNiftiMapsMasker(_Several, NiftiMapsMasker):
@@ -304,32 +253,9 @@ class MultiNiftiMapsMasker(_Several, NiftiMapsMasker):
         *,
         strategy: str = "least_squares",
         keep_empty: bool = False,
+        min_coverage: float = 0.0,
     ) -> None:
-        super().__init__(
-            maps_img=maps_img,
-            mask_img=mask_img,
-            allow_overlap=allow_overlap,
-            smoothing_fwhm=smoothing_fwhm,
-            standardize=standardize,
-            standardize_confounds=standardize_confounds,
-            high_variance_confounds=high_variance_confounds,
-            detrend=detrend,
-            low_pass=low_pass,
-            high_pass=high_pass,
-            t_r=t_r,
-            dtype=dtype,
-            resampling_target=resampling_target,
-            keep_masked_maps=keep_masked_maps,
-            memory=memory,
-            memory_level=memory_level,
-            verbose=verbose,
-            reports=reports,
-            cmap=cmap,
-            clean_args=clean_args,
-            strategy=strategy,
-            keep_empty=keep_empty,
-        )
-        self.n_jobs = n_jobs
+        self._keep(locals())
 
 
 class MultiNiftiSpheresMasker(_Several, NiftiSpheresMasker):
@@ -367,27 +293,6 @@ class MultiNiftiSpheresMasker(_Several, NiftiSpheresMasker):
         *,
         strategy: str = "mean",
         keep_empty: bool = False,
+        min_coverage: float = 0.0,
     ) -> None:
-        super().__init__(
-            seeds=seeds,
-            radius=radius,
-            mask_img=mask_img,
-            allow_overlap=allow_overlap,
-            smoothing_fwhm=smoothing_fwhm,
-            standardize=standardize,
-            standardize_confounds=standardize_confounds,
-            high_variance_confounds=high_variance_confounds,
-            detrend=detrend,
-            low_pass=low_pass,
-            high_pass=high_pass,
-            t_r=t_r,
-            dtype=dtype,
-            memory=memory,
-            memory_level=memory_level,
-            verbose=verbose,
-            reports=reports,
-            clean_args=clean_args,
-            strategy=strategy,
-            keep_empty=keep_empty,
-        )
-        self.n_jobs = n_jobs
+        self._keep(locals())

@@ -2,20 +2,23 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from bidsmask._typing import Array, FloatArray
+from bidsmask._typing import Array, FloatArray, IntArray
+from bidsmask.columns.base import Columns
+from bidsmask.columns.extract import Extraction
+from bidsmask.columns.voxels import Voxels, place_voxels
 from bidsmask.images import masks
+from bidsmask.images.grid import Grid
 from bidsmask.images.resample import target_grid
 from bidsmask.images.series import Series
 from bidsmask.images.volumes import cropped, make_image, mask_on, read_mask
-from bidsmask.maskers.base import Columns, Masker, mask_of
-from bidsmask.maskers.extraction import Extraction
+from bidsmask.maskers.base import Masker, mask_of
 from bidsmask.maskers.notices import warn
 from bidsmask.maskers.templates import compute_brain_mask
-from bidsmask.numerics.projections.regions import VoxelSelection, voxels_of_mask
+from bidsmask.numerics.projections.regions import Projection, voxels_of_mask
 
 
 class NiftiMasker(Masker):
@@ -76,6 +79,15 @@ class NiftiMasker(Masker):
     and a warning), then smoothed in there. A voxel that is NaN or infinite is 0.
     """
 
+    unit: ClassVar[str] = "voxel"
+    runs: Any
+    sessions: Any
+    target_affine: Any
+    target_shape: Any
+    mask_strategy: str
+    mask_args: dict[str, Any] | None
+    _fitted_: Voxels
+
     def __init__(
         self,
         mask_img: Any = None,
@@ -102,28 +114,7 @@ class NiftiMasker(Masker):
         *,
         sessions: Any = None,
     ) -> None:
-        self.mask_img = mask_img
-        self.runs = runs
-        self.smoothing_fwhm = smoothing_fwhm
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.detrend = detrend
-        self.high_variance_confounds = high_variance_confounds
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.target_affine = target_affine
-        self.target_shape = target_shape
-        self.mask_strategy = mask_strategy
-        self.mask_args = mask_args
-        self.dtype = dtype
-        self.memory = memory
-        self.memory_level = memory_level
-        self.verbose = verbose
-        self.reports = reports
-        self.cmap = cmap
-        self.clean_args = clean_args
-        self.sessions = sessions
+        self._keep(locals())
 
     def inverse_transform(self, X: Any) -> Any:  # noqa: N803 - as nilearn and scikit-learn call it
         """Put each voxel's values back into its place.
@@ -139,8 +130,9 @@ class NiftiMasker(Masker):
         """
         return self._painted(X)
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "n_elements_")
+    def _names(self) -> list[str]:
+        prefix = type(self).__name__.lower()
+        return [f"{prefix}{number}" for number in range(self._fitted_.n_columns)]
 
     def _warn_before_fit(self, imgs: Any) -> None:
         if self.mask_img is not None and imgs is not None:
@@ -157,7 +149,8 @@ class NiftiMasker(Masker):
             self.mask_img_ = self._on_target(self.mask_img_)
         mask, grid = mask_of(self.mask_img_)
         self.affine_ = np.array(grid.affine)
-        self.n_elements_ = int(mask.sum())
+        self._fitted_ = place_voxels(voxels_of_mask(mask), grid)
+        self._rows_ = np.arange(self._fitted_.n_columns)
 
     def _computed_mask(self, imgs: Any) -> Any:
         if imgs is None:
@@ -199,17 +192,19 @@ class NiftiMasker(Masker):
                 "takes a while. Give a mask on their grid, or a target_affine equal to theirs."
             )
             mask, grid = cropped(mask, grid)
-        return Columns(projection=VoxelSelection(voxels_of_mask(mask)), grid=grid)
+            return place_voxels(voxels_of_mask(mask), grid)
+        return self._fitted_
 
-    def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, dict[str, Any]]:
+    def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, IntArray]:
         """Make missing values 0: what comes next, in scikit-learn, takes no others."""
+        assert isinstance(columns, Voxels)
         signals = extraction.signals
-        signals[:, ~extraction.finite] = _finite(signals[:, ~extraction.finite])
-        return signals, {}
+        missing = ~extraction.finite[columns.indices]
+        signals[:, missing] = _finite(signals[:, missing])
+        return signals, np.arange(columns.n_columns)
 
-    def _inverse(self) -> Columns:
-        mask, grid = mask_of(self.mask_img_)
-        return Columns(projection=VoxelSelection(voxels_of_mask(mask)), grid=grid)
+    def _inverse(self) -> tuple[Projection, Grid]:
+        return self._fitted_.painted(self._rows_), self._fitted_.grid
 
     def _dtype_of(self, series: Series) -> np.dtype[Any]:
         return np.dtype(np.float64 if series.dtype == np.float64 else np.float32)

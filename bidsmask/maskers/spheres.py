@@ -1,36 +1,21 @@
 """One column for each ball of voxels around a seed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, IntArray
+from bidsmask._typing import Array, IntArray
+from bidsmask.columns.base import Columns
+from bidsmask.columns.extract import Extraction
+from bidsmask.columns.spheres import Spheres, place_spheres
 from bidsmask.images.grid import Grid
 from bidsmask.images.series import Series
 from bidsmask.images.volumes import mask_on
-from bidsmask.maskers.base import Columns, Masker, mask_of
+from bidsmask.maskers.base import Masker, mask_of
 from bidsmask.maskers.parameters import check_choice, is_number
-from bidsmask.numerics.projections.regions import (
-    Projection,
-    RegionStatistic,
-    SphereMeans,
-    Statistic,
-)
-from bidsmask.numerics.projections.spheres import voxels_in_spheres
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SphereColumns(Columns):
-    """Columns that are spheres.
-
-    Parameters
-    ----------
-    n_voxels : int array of shape (P,)
-    """
-
-    n_voxels: IntArray
+from bidsmask.numerics.projections.regions import Projection
+from bidsmask.vocabulary import Statistic
 
 
 class NiftiSpheresMasker(Masker):
@@ -72,8 +57,11 @@ class NiftiSpheresMasker(Masker):
         mean, median, sum, minimum, maximum, standard_deviation or variance (both with a divisor
         of n) of the sphere's voxels, or first_eigenvariate: their first principal component.
     keep_empty : bool
-        Give spheres without a voxel, outside of the field of view or the mask, a column of NaN.
+        Give spheres without a value, outside of the field of view or the mask, a column of NaN.
         False: they are an error.
+    min_coverage : float
+        A sphere is without a value if less than this share of the whole sphere (0 to 1) is
+        covered: see `NiftiLabelsMasker`.
 
     Attributes
     ----------
@@ -86,11 +74,20 @@ class NiftiSpheresMasker(Masker):
     n_voxels_ : int array of shape (P,)
         After `transform`: voxels of each sphere.
 
+    coverage_ : DataFrame
+        After `transform`, of every sphere: see `NiftiLabelsMasker`.
+
     Notes
     -----
-    A voxel that is NaN or infinite in a volume is left out of it. Means of integers are not cut
+    Which voxels count is told as for `NiftiLabelsMasker`. Means of integers are not cut
     to integers, and a seed without a radius has one voxel; nilearn differs in both.
     """
+
+    unit: ClassVar[str] = "sphere"
+    seeds: Any
+    radius: Any
+    allow_overlap: bool
+    keep_empty: bool
 
     def __init__(
         self,
@@ -115,27 +112,9 @@ class NiftiSpheresMasker(Masker):
         *,
         strategy: str = "mean",
         keep_empty: bool = False,
+        min_coverage: float = 0.0,
     ) -> None:
-        self.seeds = seeds
-        self.radius = radius
-        self.mask_img = mask_img
-        self.allow_overlap = allow_overlap
-        self.smoothing_fwhm = smoothing_fwhm
-        self.standardize = standardize
-        self.standardize_confounds = standardize_confounds
-        self.high_variance_confounds = high_variance_confounds
-        self.detrend = detrend
-        self.low_pass = low_pass
-        self.high_pass = high_pass
-        self.t_r = t_r
-        self.dtype = dtype
-        self.memory = memory
-        self.memory_level = memory_level
-        self.verbose = verbose
-        self.reports = reports
-        self.clean_args = clean_args
-        self.strategy = strategy
-        self.keep_empty = keep_empty
+        self._keep(locals())
 
     def inverse_transform(self, region_signals: Any) -> Any:
         """Paint the voxels of each sphere with its value; voxels of several get their mean.
@@ -177,57 +156,58 @@ class NiftiSpheresMasker(Masker):
         report : bidsmask.maskers.report.page.MaskerReport
             Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
         """
-        from bidsmask.maskers.report.page import make_report  # jinja2 and matplotlib
+        from bidsmask.maskers.report.page import make_report  # jinja2
 
         return make_report(self, title, engine, displayed_spheres)
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "n_elements_")
+    def _names(self) -> list[str]:
+        prefix = type(self).__name__.lower()
+        return [f"{prefix}{number}" for number in range(len(self.seeds_))]
 
     def _fit(self, series: Series | None, imgs: Any) -> None:
         check_choice("strategy", self.strategy, get_args(Statistic))
         self.seeds_ = _checked_seeds(self.seeds)
         self.radii_ = _checked_radii(self.radius, len(self.seeds_))
-        self.n_elements_ = len(self.seeds_)
+        self._rows_ = np.arange(len(self.seeds_))
 
-    def _columns(self, series: Series) -> SphereColumns:
-        mask = None if self.mask_img_ is None else mask_on(*mask_of(self.mask_img_), series.grid)
-        return self._columns_on(series.grid, mask)
+    @property
+    def n_voxels_(self) -> IntArray:
+        """Voxels of each sphere inside the mask, (P,)."""
+        return self._coverage_.extent.n_inside
 
-    def _columns_on(self, grid: Grid, mask: BoolArray | None) -> SphereColumns:
-        spheres = voxels_in_spheres(
-            np.array(self.seeds_, dtype=np.float64), self.radii_, grid.shape, grid.affine, mask
-        )
+    def _placed_on(self, grid: Grid) -> Spheres:
+        mask = None if self.mask_img_ is None else mask_on(*mask_of(self.mask_img_), grid)
+        seeds = np.array(self.seeds_, dtype=np.float64).reshape(-1, 3)
+        return place_spheres(seeds, self.radii_, grid=grid, mask=mask)
+
+    def _columns(self, series: Series) -> Columns:
+        placed = self._placed_on(series.grid)
         if not self.allow_overlap:
-            _refuse_overlap(spheres)
-        n_voxels = np.array([voxels.size for voxels in spheres], dtype=np.intp)
+            _refuse_overlap(placed.members)
         if not self.keep_empty:
-            _refuse_empty(n_voxels)
-        return SphereColumns(projection=self._projection(spheres), grid=grid, n_voxels=n_voxels)
+            _refuse_empty(placed.extent.n_inside)
+        return placed
 
-    def _projection(self, spheres: Sequence[IntArray]) -> Projection:
-        if self.strategy == "mean":
-            return SphereMeans(spheres)
-        return RegionStatistic(spheres, self.strategy)
-
-    def _finish(self, extraction: Any, columns: Columns) -> tuple[Array, dict[str, Any]]:
-        assert isinstance(columns, SphereColumns)
-        return extraction.signals, {"n_voxels_": columns.n_voxels}
+    def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, IntArray]:
+        uncovered = np.flatnonzero(~extraction.used)
+        if uncovered.size and not self.keep_empty:
+            raise ValueError(
+                f"Less than {self.min_coverage:.0%} of these spheres is covered: "
+                f"{uncovered.tolist()}. Leave them out, or choose keep_empty=True."
+            )
+        return extraction.signals, np.arange(columns.n_columns)
 
     def _dtype_of(self, series: Series) -> np.dtype[Any]:
         return np.dtype(np.float64 if series.dtype.itemsize > 4 else np.float32)
 
-    def _inverse(self) -> Columns:
+    def _inverse(self) -> tuple[Projection, Grid]:
         if self.mask_img_ is None:
             raise ValueError(
                 "Please provide mask_img at initialization to provide a reference for the "
                 "inverse_transform: spheres alone do not say on which grid they are wanted."
             )
-        mask, grid = mask_of(self.mask_img_)
-        spheres = voxels_in_spheres(
-            np.array(self.seeds_, dtype=np.float64), self.radii_, grid.shape, grid.affine, mask
-        )
-        return Columns(projection=SphereMeans(spheres), grid=grid)
+        grid = Grid.from_image(self.mask_img_)
+        return self._placed_on(grid).painted(np.arange(len(self.seeds_))), grid
 
 
 def _checked_seeds(seeds: Any) -> list[list[Any]]:

@@ -20,7 +20,7 @@ taken once, by the identity, and every column is multiplied by the matrix that c
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 
@@ -37,12 +37,10 @@ from bidsmask.numerics.filters import (
 from bidsmask.numerics.regression import check_finite, orthonormal_basis, residuals, sizes_of
 from bidsmask.numerics.standardization import (
     ROUNDING,
-    Standardization,
     standardize_in_place,
 )
 from bidsmask.numerics.threads import in_order, most_at_once
-
-Filter = Literal["butterworth", "cosine", "none"]
+from bidsmask.vocabulary import Filter, Standardization
 
 MIN_KEPT_VOLUMES = 3
 """A mean, a line and one volume to spare."""
@@ -94,8 +92,8 @@ class CleaningParameters:
 
     def _check_choices(self) -> None:
         for name, value, choices in (
-            ("filter", self.filter, ("butterworth", "cosine", "none")),
-            ("standardize", self.standardize, ("zscore", "psc", "none")),
+            ("filter", self.filter, get_args(Filter)),
+            ("standardize", self.standardize, get_args(Standardization)),
         ):
             if value not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")

@@ -39,8 +39,9 @@ class Measure:
         Whether the diagonal says something about the data (a variance, say).
     symmetric : bool
         Whether the matrix equals its transpose.
-    bounded : bool
-        Whether values lie between -1 and 1, so that Fisher's z applies.
+    z_stat : str or None
+        The same label for Fisher's z of it; None where that does not apply, because values do not
+        lie between -1 and 1.
     function : callable
         Signals (T, P) to matrix (P, P).
     """
@@ -50,7 +51,7 @@ class Measure:
     description: str
     valid_diagonal: bool
     symmetric: bool
-    bounded: bool
+    z_stat: str | None
     function: Callable[[FloatArray], FloatArray]
 
 
@@ -118,6 +119,43 @@ def correlation(signals: FloatArray) -> FloatArray:
         return _unit_diagonal(unit.T @ unit)
 
     return _on_usable(signals, of_usable)
+
+
+def correlation_with(seeds: FloatArray, signals: FloatArray) -> FloatArray:
+    """Pearson's correlation of some columns with others, such as of seeds with every voxel.
+
+    Parameters
+    ----------
+    seeds : array of shape (T, S)
+        Kept volumes only.
+    signals : array of shape (T, P)
+        The same volumes.
+
+    Returns
+    -------
+    r : float64 array of shape (S, P)
+        From -1 to 1. NaN where either is constant, or holds a value that is not finite.
+
+    Raises
+    ------
+    DegreesOfFreedomError
+        If T is below 2.
+
+    Examples
+    --------
+    >>> seed = np.array([[1.0], [2.0], [3.0]])
+    >>> correlation_with(seed, np.array([[2.0, 3.0, 7.0], [4.0, 2.0, 7.0], [6.0, 1.0, 7.0]]))
+    array([[ 1., -1., nan]])
+    """
+    _check_volumes(seeds)
+    of_seeds, of_signals = _varies(seeds), _varies(signals)
+    r = np.full((seeds.shape[1], signals.shape[1]), np.nan)
+    left, right = (
+        _unit_columns(np.compress(usable, columns, axis=1).astype(np.float64, copy=False))
+        for columns, usable in ((seeds, of_seeds), (signals, of_signals))
+    )
+    r[np.ix_(of_seeds, of_signals)] = np.clip(left.T @ right, -1, 1)
+    return r
 
 
 def precision(signals: FloatArray) -> FloatArray:
@@ -226,15 +264,19 @@ def fisher_z(r: FloatArray) -> FloatArray:
 
 def _on_usable(signals: FloatArray, measure: Callable[[FloatArray], FloatArray]) -> FloatArray:
     """Apply a measure to the columns that vary and are finite; NaN for all others."""
-    if len(signals) < 2:
-        raise DegreesOfFreedomError(
-            f"Connectivity needs at least 2 kept volumes, and here are {len(signals)}."
-        )
+    _check_volumes(signals)
     usable = np.flatnonzero(_varies(signals))
     matrix = np.full((signals.shape[1], signals.shape[1]), np.nan)
     if usable.size:
         matrix[np.ix_(usable, usable)] = measure(signals[:, usable].astype(np.float64))
     return matrix
+
+
+def _check_volumes(signals: FloatArray) -> None:
+    if len(signals) < 2:
+        raise DegreesOfFreedomError(
+            f"Connectivity needs at least 2 kept volumes, and here are {len(signals)}."
+        )
 
 
 def _varies(signals: FloatArray) -> BoolArray:
@@ -281,7 +323,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
                 description="Pearson's correlation",
                 valid_diagonal=False,
                 symmetric=True,
-                bounded=True,
+                z_stat="fisherz",
                 function=correlation,
             ),
             Measure(
@@ -290,25 +332,25 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
                 description="Sample covariance (divided by the number of volumes minus 1)",
                 valid_diagonal=True,
                 symmetric=True,
-                bounded=False,
+                z_stat=None,
                 function=covariance,
             ),
             Measure(
                 name="partial-correlation",
                 stat="partialcorrelation",
-                description="Correlation of two regions given all the others",
+                description="Partial correlation given all other regions",
                 valid_diagonal=False,
                 symmetric=True,
-                bounded=True,
+                z_stat="partialfisherz",
                 function=partial_correlation,
             ),
             Measure(
                 name="precision",
                 stat="precision",
-                description="Inverse of the sample covariance, without shrinkage",
+                description="Precision (the inverse of the sample covariance, without shrinkage)",
                 valid_diagonal=True,
                 symmetric=True,
-                bounded=False,
+                z_stat=None,
                 function=precision,
             ),
         )

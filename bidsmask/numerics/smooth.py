@@ -3,15 +3,15 @@
 A Gaussian of standard deviation σ has the full width at half maximum FWHM = σ √(8 ln 2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
 
-from bidsmask._typing import Array, FloatArray
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.numerics.affine import voxel_sizes
 from bidsmask.numerics.morphology import add_neighbours
-from bidsmask.numerics.separable import AxisMatrices
+from bidsmask.numerics.separable import AxisMatrices, box_around, box_shape, within_box
 
 FWHM_OVER_SIGMA = float(np.sqrt(8 * np.log(2)))
 
@@ -111,6 +111,98 @@ def smoothing_matrices(
     sigmas = np.broadcast_to(_widths(fwhm) / (FWHM_OVER_SIGMA * voxel_sizes(affine)), 3)
     x, y, z = (_smoothing_matrix(n, sigma) for n, sigma in zip(shape, sigmas, strict=True))
     return AxisMatrices(x=x, y=y, z=z)
+
+
+class SmoothingInside:
+    """Smoothing of the voxels of a mask among themselves: nothing beyond it has any weight.
+
+    The smoothed values, with 0 wherever there is none, are divided by the smoothed mask. So a
+    constant stays what it is up to the edge, no value fades into the zeros outside, and none
+    bleeds out of the mask. (Normalised convolution.)
+
+    Parameters
+    ----------
+    inside : int array of shape (V,)
+        Flat indices of the mask's voxels, x running fastest.
+    shape : three ints
+        Of the lattice.
+    affine : array of shape (4, 4)
+        From voxels to mm.
+    fwhm : number or three numbers
+        Full width at half maximum in mm, of all directions or along each *voxel axis*.
+
+    Raises
+    ------
+    ValueError
+        If there are neither one nor three widths, or one is negative or not finite.
+
+    References
+    ----------
+    Knutsson & Westin (1993), CVPR, doi:10.1109/CVPR.1993.341081
+
+    Examples
+    --------
+    >>> smooth = SmoothingInside(np.array([0, 1]), (3, 1, 1), np.eye(4), 2.0)
+    >>> smooth(np.array([1.0, 1.0], dtype=np.float32)).round(6)
+    array([1., 1.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        inside: IntArray,
+        shape: tuple[int, int, int],
+        affine: FloatArray,
+        fwhm: float | Sequence[float],
+    ) -> None:
+        box = box_around(inside, shape)
+        self._places = within_box(inside, shape, box)
+        self._n_voxels = int(np.prod(box_shape(box)))
+        self._matrices = smoothing_matrices(shape, affine, fwhm).to(box, box).astype(np.float32)
+        self._weights = _Latest(self._sums_of_weights)
+
+    def __call__(self, values: FloatArray) -> FloatArray:
+        """Smooth a volume.
+
+        Parameters
+        ----------
+        values : float32 array of shape (V,)
+            Of the mask's voxels. What is not finite counts as outside of the mask.
+
+        Returns
+        -------
+        smoothed : float32 array of shape (V,)
+            NaN where the value was not finite.
+        """
+        finite = np.isfinite(values)
+        if not finite.any():
+            return np.full_like(values, np.nan)
+        smoothed = self._smooth(np.where(finite, values, np.float32(0)))
+        smoothed /= self._weights(finite)
+        smoothed[~finite] = np.nan
+        return smoothed
+
+    def _sums_of_weights(self, finite: BoolArray) -> FloatArray:
+        return np.where(finite, self._smooth(finite.astype(np.float32)), np.float32(1))
+
+    def _smooth(self, values: FloatArray) -> FloatArray:
+        volume = np.zeros((1, self._n_voxels), dtype=np.float32)
+        volume[0, self._places] = values
+        smoothed: FloatArray = self._matrices(volume)[0, self._places]
+        return smoothed
+
+
+class _Latest:
+    """Remembers the latest answer: nearly all volumes of a run miss the same voxels."""
+
+    def __init__(self, answer: Callable[[BoolArray], FloatArray]) -> None:
+        self._answer = answer
+        self._known: tuple[BoolArray, FloatArray] | None = None
+
+    def __call__(self, question: BoolArray) -> FloatArray:
+        known = self._known  # another thread may have another answer in the meantime
+        if known is None or not np.array_equal(known[0], question):
+            known = self._known = question, self._answer(question)
+        return known[1]
 
 
 def _smoothing_matrix(n_voxels: int, sigma: float) -> FloatArray:

@@ -1,12 +1,9 @@
 """The unit of signals: standard scores or percent change."""
 
-from typing import Literal
-
 import numpy as np
 
 from bidsmask._typing import FloatArray
-
-Standardization = Literal["zscore", "psc", "none"]
+from bidsmask.vocabulary import Standardization
 
 EPS = float(np.finfo(np.float64).eps)
 

@@ -50,6 +50,17 @@ HEADINGS = (
                     "such regions can be seen. Outlines that are shifted as a whole mean that "
                     "atlas and images are not in the same space."
                 ),
+                "maps_outline": (
+                    "Each voxel has the colour of the map that is strongest there, the fuller the "
+                    "nearer it is to the map's largest weight. Maps overlap: what lies below the "
+                    "strongest one is not seen. A striped map has no usable signal in this run."
+                ),
+                "seeds": (
+                    "Each sphere is drawn once in each row, on the slice that is nearest to its "
+                    "centre: filled where the slice goes through it, empty where it lies before "
+                    "or behind. A crossed one has no usable signal in this run; one that is named "
+                    "and not drawn lies beyond the image."
+                ),
                 "coverage": (
                     "Each region's share of voxels inside the brain mask, from the lowest to the "
                     "highest. A short slope at the left is common: signal drops out above the "
@@ -116,6 +127,11 @@ HEADINGS = (
                     "should stand out. Values that lie far to one side of zero for most pairs "
                     "point to a signal shared by the whole brain. Compare the scales before "
                     "comparing colours. Grey rows and columns are regions without a signal."
+                ),
+                "statistical_map": (
+                    "How the signal of each voxel goes with the seed's: red with it, blue against "
+                    "it. Where they have little in common the brain below shows through. Slices "
+                    "go through the largest values."
                 ),
             }
         ),

@@ -11,8 +11,10 @@ fit.
 
 from bidsmask.reports.drawing.atlas import atlas_outline, coverage
 from bidsmask.reports.drawing.ledger import ledger
+from bidsmask.reports.drawing.maps import maps_outline, statistical_map
 from bidsmask.reports.drawing.matrix import connectivity
 from bidsmask.reports.drawing.motion import motion
+from bidsmask.reports.drawing.seeds import seeds
 from bidsmask.reports.drawing.signals import carpet, region_signals
 
 __all__ = [
@@ -21,6 +23,9 @@ __all__ = [
     "connectivity",
     "coverage",
     "ledger",
+    "maps_outline",
     "motion",
     "region_signals",
+    "seeds",
+    "statistical_map",
 ]

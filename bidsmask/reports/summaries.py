@@ -187,8 +187,6 @@ class RunSection(Value):
     atlases : tuple of CoverageSummary
     strategies : tuple of StrategySummary
     figures : tuple of Figure
-    methods : tuple of str
-        Paragraphs of plain text.
     mean_fd_mm, median_tsnr : float or None
         For the table of all runs; None where unknown.
     """
@@ -201,7 +199,6 @@ class RunSection(Value):
     atlases: tuple[CoverageSummary, ...] = ()
     strategies: tuple[StrategySummary, ...] = ()
     figures: tuple[Figure, ...] = ()
-    methods: tuple[str, ...] = ()
     mean_fd_mm: float | None = None
     median_tsnr: float | None = None
 

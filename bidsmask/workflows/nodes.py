@@ -7,29 +7,32 @@ recomputes.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nipype.interfaces.base import File, SimpleInterface, traits
+from nipype.interfaces.base import File, traits
 
 from bidsmask._version import __version__
 from bidsmask.analysis import steps
-from bidsmask.analysis.steps import CleanedRun, ExtractedRun, Matrices
-from bidsmask.columns.extract import extract
-from bidsmask.columns.regions import PlacedLabels, load_labels, place_labels
+from bidsmask.analysis.outputs import write_outputs
+from bidsmask.analysis.store import (
+    CleanedRun,
+    Coverage,
+    ExtractedRun,
+    PlacedSources,
+    gather,
+    save_all,
+)
 from bidsmask.dataset.confounds import Confounds, load_confounds
+from bidsmask.errors import AtlasError
 from bidsmask.images.grid import Grid
-from bidsmask.images.io import load_mask
-from bidsmask.images.request import Reading
-from bidsmask.images.stream import BoldStream
-from bidsmask.numerics.carpet import carpet_voxels
-from bidsmask.numerics.projections.regions import OfOneSelection, VoxelSelection
+from bidsmask.images.volumes import load_mask
+from bidsmask.workflows.monitor import Step
 from bidsmask.workflows.specs import TraitedSpec
 
 
-class LoadConfounds(SimpleInterface):
+class LoadConfounds(Step):
     """The design and the censored volumes of a run, for each strategy."""
 
     class input_spec(TraitedSpec):
@@ -55,107 +58,95 @@ class LoadConfounds(SimpleInterface):
         return runtime
 
 
-class ResampleAtlas(SimpleInterface):
-    """Every atlas on the run's grid, with the brain mask of the run."""
+class PlaceColumns(Step):
+    """The columns of every atlas and seed set on the run's grid, inside its brain mask."""
 
     class input_spec(TraitedSpec):
-        atlas_files = traits.List(File(exists=True), mandatory=True, desc="label images")
-        atlases = traits.Any(mandatory=True, desc="tuple of Atlas")
+        files = traits.List(File(exists=True), desc="images and tables of the sources")
+        sources = traits.Any(mandatory=True, desc="tuple of Source")
+        settings = traits.Any(mandatory=True, desc="ExtractionSettings")
         mask = File(exists=True, mandatory=True, desc="brain mask of the run")
         shape = traits.Any(mandatory=True, desc="shape of the run's grid")
         affine = traits.Any(mandatory=True, desc="affine of the run's grid, nested tuples")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
-        placed_files = traits.List(File(exists=True), desc="one for each atlas")
+        placed_file = File(exists=True, desc="mask, and columns of each source")
 
     def _run_interface(self, runtime: Any) -> Any:
         grid = Grid(shape=tuple(self.inputs.shape), affine=np.array(self.inputs.affine))
         mask = load_mask(Path(self.inputs.mask), grid)
-        files = []
-        for number, atlas in enumerate(self.inputs.atlases):
-            labels, atlas_grid = load_labels(atlas.image)
-            placed = place_labels(labels, atlas_grid, atlas.lut.ids, grid=grid, mask=mask)
-            files.append(Path(runtime.cwd) / f"placed_{number}.npz")
-            placed.save(files[-1])
-        self._results["placed_files"] = [str(file) for file in files]
+        placed = steps.place_sources(self.inputs.sources, grid, mask, self.inputs.settings)
+        file = Path(runtime.cwd) / "placed.npz"
+        placed.save(file)
+        self._results["placed_file"] = str(file)
         return runtime
 
 
-class ExtractSignals(SimpleInterface):
-    """Signals of every atlas, and the statistics of the run, in one pass over the BOLD."""
+class ExtractSignals(Step):
+    """Signals of every source, and the statistics of the run, in one pass over the BOLD."""
 
     class input_spec(TraitedSpec):
         bold = File(exists=True, mandatory=True, desc="BOLD run")
-        placed_files = traits.List(File(exists=True), mandatory=True, desc="atlases on its grid")
-        statistic = traits.Str(mandatory=True, desc="what is taken over the voxels of a region")
-        smoothing_fwhm_mm = traits.Float(mandatory=True, desc="of regions' voxels; 0: none")
+        placed_file = File(exists=True, mandatory=True, desc="mask, and columns of each source")
+        sources = traits.Any(mandatory=True, desc="tuple of Source")
+        settings = traits.Any(mandatory=True, desc="ExtractionSettings")
+        coverage = traits.Any(mandatory=True, desc="CoverageSettings")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
         extracted_file = File(exists=True, desc="signals, statistics and carpet of the run")
+        coverage_files = traits.List(File(exists=True), desc="one for each source")
 
     def _run_interface(self, runtime: Any) -> Any:
-        placed = [PlacedLabels.load(Path(file)) for file in self.inputs.placed_files]
-        labels = placed[0].labels.ravel(order="F")
-        mask = placed[0].mask
-        carpet = VoxelSelection(carpet_voxels(labels, mask.ravel(order="F")))
-        projections = [atlas.projection(self.inputs.statistic) for atlas in placed]
-        stream, fwhm = BoldStream(Path(self.inputs.bold)), self.inputs.smoothing_fwhm_mm
-        if fwhm:
-            together = OfOneSelection(np.flatnonzero(mask.ravel(order="F")), projections)
-            smoothed = Reading(projection=together, grid=placed[0].grid, smoothing_fwhm=fwhm)
-            extraction = extract(stream, [smoothed, carpet], mask=mask)
-            columns, of_carpet = extraction.signals
-            extraction = replace(extraction, signals=(*together.split(columns), of_carpet))
-        else:
-            extraction = extract(stream, [*projections, carpet], mask=mask)
-        extracted = ExtractedRun.from_extraction(extraction, labels[carpet.support])
-        file = Path(runtime.cwd) / "extracted.npz"
-        extracted.save(file)
-        self._results["extracted_file"] = str(file)
+        cwd = Path(runtime.cwd)
+        placed = PlacedSources.load(Path(self.inputs.placed_file), self.inputs.sources)
+        extracted, coverage = steps.extract_run(
+            Path(self.inputs.bold),
+            placed,
+            placed.of(self.inputs.sources),
+            self.inputs.settings,
+            self.inputs.coverage,
+        )
+        extracted.save(cwd / "extracted.npz")
+        self._results["extracted_file"] = str(cwd / "extracted.npz")
+        self._results["coverage_files"] = save_all(coverage, cwd, "coverage")
         return runtime
 
 
-class CleanSignals(SimpleInterface):
-    """Remove confounds and drift from the region signals, for each strategy."""
+class CleanSignals(Step):
+    """Remove confounds and drift from the signals, for each strategy."""
 
     class input_spec(TraitedSpec):
         extracted_file = File(exists=True, mandatory=True, desc="signals of the run")
-        placed_files = traits.List(File(exists=True), mandatory=True, desc="atlases on its grid")
+        coverage_files = traits.List(File(exists=True), mandatory=True, desc="per source")
         confounds_files = traits.List(File(exists=True), mandatory=True, desc="per strategy")
-        atlases = traits.Any(mandatory=True, desc="tuple of Atlas")
         strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
         t_r = traits.Float(mandatory=True, desc="repetition time in seconds")
-        min_coverage = traits.Float(mandatory=True, desc="regions with less are n/a")
+        settings = traits.Any(mandatory=True, desc="CleaningSettings")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
         cleaned_files = traits.List(File(exists=True), desc="one for each strategy")
-        coverage_files = traits.List(File(exists=True), desc="one for each atlas")
 
     def _run_interface(self, runtime: Any) -> Any:
-        cwd = Path(runtime.cwd)
-        extracted = ExtractedRun.load(Path(self.inputs.extracted_file))
-        placed = [PlacedLabels.load(Path(file)) for file in self.inputs.placed_files]
-        confounds = [Confounds.load(Path(file)) for file in self.inputs.confounds_files]
-        coverage = steps.coverage_tables(
-            extracted, placed, self.inputs.atlases, min_coverage=self.inputs.min_coverage
-        )
         cleaned = steps.clean_run(
-            extracted, coverage, confounds, self.inputs.strategies, t_r=self.inputs.t_r
+            ExtractedRun.load(Path(self.inputs.extracted_file)),
+            [Coverage.load(Path(file)) for file in self.inputs.coverage_files],
+            [Confounds.load(Path(file)) for file in self.inputs.confounds_files],
+            self.inputs.strategies,
+            t_r=self.inputs.t_r,
         )
-        self._results["coverage_files"] = steps.save_all(coverage, cwd, "coverage")
-        self._results["cleaned_files"] = steps.save_all(cleaned, cwd, "cleaned")
+        self._results["cleaned_files"] = save_all(cleaned, Path(runtime.cwd), "cleaned")
         return runtime
 
 
-class ComputeConnectivity(SimpleInterface):
+class ComputeConnectivity(Step):
     """Region-by-region matrices of the cleaned signals, for each strategy and atlas."""
 
     class input_spec(TraitedSpec):
         cleaned_files = traits.List(File(exists=True), mandatory=True, desc="per strategy")
-        measures = traits.Any(mandatory=True, desc="names of the measures")
+        settings = traits.Any(mandatory=True, desc="ConnectivitySettings")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
@@ -163,8 +154,8 @@ class ComputeConnectivity(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         cleaned = [CleanedRun.load(Path(file)) for file in self.inputs.cleaned_files]
-        matrices = [Matrices.of(run, self.inputs.measures) for run in cleaned]
-        self._results["matrices_files"] = steps.save_all(matrices, Path(runtime.cwd), "matrices")
+        matrices = [steps.relate(run, self.inputs.settings) for run in cleaned]
+        self._results["matrices_files"] = save_all(matrices, Path(runtime.cwd), "matrices")
         return runtime
 
 
@@ -174,7 +165,7 @@ class _ResultSpec(TraitedSpec):
     plan = traits.Any(mandatory=True, desc="RunPlan")
     boldref = File(exists=True, desc="BOLD reference of the run, if there is one")
     extracted_file = File(exists=True, mandatory=True)
-    placed_files = traits.List(File(exists=True), mandatory=True)
+    placed_file = File(exists=True, mandatory=True)
     confounds_files = traits.List(File(exists=True), mandatory=True)
     coverage_files = traits.List(File(exists=True), mandatory=True)
     cleaned_files = traits.List(File(exists=True), mandatory=True)
@@ -183,7 +174,7 @@ class _ResultSpec(TraitedSpec):
     version = traits.Str(__version__, usedefault=True)
 
 
-class WriteDerivatives(SimpleInterface):
+class WriteDerivatives(Step):
     """Every file of the run under its final name; the completion record last."""
 
     class input_spec(_ResultSpec):
@@ -193,15 +184,20 @@ class WriteDerivatives(SimpleInterface):
         out_files = traits.List(File(exists=True), desc="what was written")
 
     def _run_interface(self, runtime: Any) -> Any:
-        run_results = steps.gather(self.inputs)
-        files = steps.write_derivatives(
-            run_results, self.inputs.plan, Path(self.inputs.output_dir), dict(self.inputs.links)
+        values = gather(self.inputs)
+        files = write_outputs(
+            values,
+            self.inputs.plan,
+            Path(self.inputs.output_dir),
+            dict(self.inputs.links),
         )
         self._results["out_files"] = [str(file) for file in files]
+        if problems := values.placed.problems:
+            raise AtlasError(f"{' '.join(problems)} All else of this run has been written.")
         return runtime
 
 
-class DrawReportlets(SimpleInterface):
+class DrawReportlets(Step):
     """The figures and the summary of the run, for the subject's report."""
 
     class input_spec(_ResultSpec):
@@ -213,10 +209,9 @@ class DrawReportlets(SimpleInterface):
     def _run_interface(self, runtime: Any) -> Any:
         from bidsmask.analysis.reportlets import write_reportlets
 
-        run_results = steps.gather(self.inputs)
         boldref = Path(self.inputs.boldref) if traits_isdefined(self.inputs.boldref) else None
         files = write_reportlets(
-            run_results, self.inputs.plan, boldref, Path(self.inputs.output_dir)
+            gather(self.inputs), self.inputs.plan, boldref, Path(self.inputs.output_dir)
         )
         self._results["reportlet_files"] = [str(file) for file in files]
         return runtime

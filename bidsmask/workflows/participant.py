@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -17,20 +17,26 @@ from nipype.pipeline import engine as pe
 
 from bidsmask._version import __version__
 from bidsmask.analysis.cost import memory_for_steps_gb
+from bidsmask.analysis.earlier import heed_earlier_outputs
 from bidsmask.analysis.page import write_reports
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.reportlets import reportlets_exist
-from bidsmask.derivatives.description import write_dataset_files
+from bidsmask.derivatives.description import known_links, write_dataset_files
 from bidsmask.derivatives.run import is_complete
 from bidsmask.derivatives.status import RunFailure, write_status
 from bidsmask.derivatives.writing import remove_leftovers
-from bidsmask.errors import LockError, OutputError, SettingsError
+from bidsmask.errors import LockError, OutputError, ReplacementError, SettingsError
 from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows import resources
 from bidsmask.workflows.execute import NodeFailure, Outcome, execute
+from bidsmask.workflows.monitor import write_resources
 from bidsmask.workflows.run import init_run_wf, run_wf_name
-
-_TOP_WORKFLOW = "bidsmask_wf"
+from bidsmask.workflows.work_folder import (
+    TOP_WORKFLOW,
+    make_subject_folders,
+    remove_if_empty,
+    remove_subject_folders,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +73,7 @@ def init_bidsmask_wf(
     plans: Sequence[RunPlan], *, output_dir: Path, work_dir: Path, links: dict[str, str]
 ) -> pe.Workflow:
     """All subjects side by side, so that every core has work until the last run."""
-    workflow = pe.Workflow(name=_TOP_WORKFLOW, base_dir=str(work_dir))
+    workflow = pe.Workflow(name=TOP_WORKFLOW, base_dir=str(work_dir))
     for subject in dict.fromkeys(plan.run.subject for plan in plans):
         of_subject = [plan for plan in plans if plan.run.subject == subject]
         workflow.add_nodes(
@@ -101,19 +107,32 @@ def run_participants(
         If another job is at work on one of the subjects.
     """
     links = dataset_links(settings)
+    known_links(settings.output_dir)  # the dataset of another program is left as it is
     with _writable(settings.output_dir), _locked(settings.output_dir, plan.subjects):
         for subject in plan.subjects:
             remove_leftovers(settings.output_dir / f"sub-{subject}")  # of a job that was killed
-        _write_dataset_level(settings, links)
+        # Once more, as another job may have come first between planning and the lock.
+        plan = heed_earlier_outputs(plan, settings.output_dir, links)
+        log = _write_log(settings, plan)
+        started = time.time()
+        if _is_refused(plan):
+            write_status(settings.output_dir, (), plan.failures)
+            return Summary(done=(), failures=plan.failures, reports=(), n_computed=0, n_reused=0)
+        write_dataset_files(
+            settings.output_dir, version=__version__, source_root=settings.bids_dir, links=links
+        )
         plans = [_with_state(run, settings.output_dir) for run in plan.runs]
         outcome = _execute(settings, plans, links, on_node)
+        if settings.execution.resource_monitor:
+            folders = [(run.run.name, _work_folder(settings, run)) for run in plans]
+            write_resources(log / "resources.tsv", folders, since=started)
         failures = (*plan.failures, *_run_failures(plans, outcome.failures))
         failed = {failure.run for failure in failures}
         done = tuple(run.run.name for run in plans if run.run.name not in failed)
         write_status(settings.output_dir, done, failures)
         reports = write_reports(settings, plan)
     if settings.execution.work_dir is None and not failures:
-        _remove_work(settings.work_dir, plan.subjects)
+        _remove_work(settings.work_dir, [participant_wf_name(label) for label in plan.subjects])
     return Summary(
         done=done,
         failures=failures,
@@ -136,24 +155,35 @@ def dataset_links(settings: Settings) -> dict[str, str]:
     }
 
 
-def _remove_work(work_dir: Path, subjects: Sequence[str]) -> None:
-    """Remove the intermediate results of these subjects; other jobs may be at work on others."""
-    top = work_dir / _TOP_WORKFLOW
-    for subject in subjects:
-        shutil.rmtree(top / participant_wf_name(subject), ignore_errors=True)
-    for folder in (top, work_dir):
-        with suppress(OSError):  # not empty: somebody else's
-            folder.rmdir()
+def _remove_work(work_dir: Path, workflows: Sequence[str]) -> None:
+    """Remove the intermediate results of these subjects once their outputs are complete."""
+    with suppress(OutputError):  # what cannot be removed takes room and does no harm
+        remove_subject_folders(work_dir, workflows)
+    remove_if_empty(work_dir)
 
 
-def _write_dataset_level(settings: Settings, links: dict[str, str]) -> None:
-    write_dataset_files(
-        settings.output_dir, version=__version__, source_root=settings.bids_dir, links=links
-    )
+def _is_refused(plan: Plan) -> bool:
+    """Whether all that was asked for would replace what was made from other files."""
+    kinds = {failure.kind for failure in plan.failures}
+    return not plan.runs and kinds == {ReplacementError.__name__}
+
+
+def _work_folder(settings: Settings, plan: RunPlan) -> Path:
+    """Where the steps of a run are."""
+    subject = participant_wf_name(plan.run.subject)
+    return settings.work_dir / TOP_WORKFLOW / subject / run_wf_name(plan)
+
+
+def _write_log(settings: Settings, plan: Plan) -> Path:
+    """Note what was asked for, and what was to be warned of; give the folder of this request."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    log = settings.output_dir / "logs" / stamp / "bidsmask.toml"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(to_toml(settings), encoding="utf-8")
+    folder = settings.output_dir / "logs" / stamp
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "bidsmask.toml").write_text(to_toml(settings), encoding="utf-8")
+    if plan.warnings:
+        text = "".join(f"{warning}\n" for warning in plan.warnings)
+        (folder / "warnings.txt").write_text(text, encoding="utf-8")
+    return folder
 
 
 def _with_state(plan: RunPlan, output_dir: Path) -> RunPlan:
@@ -173,8 +203,10 @@ def _execute(
     if not plans:
         return Outcome(0, 0, ())
     execution = settings.execution
+    subjects = dict.fromkeys(participant_wf_name(plan.run.subject) for plan in plans)
     if execution.clean_workdir:
-        shutil.rmtree(settings.work_dir, ignore_errors=True)
+        remove_subject_folders(settings.work_dir, subjects)
+    make_subject_folders(settings.work_dir, subjects)
     workflow = init_bidsmask_wf(
         plans, output_dir=settings.output_dir, work_dir=settings.work_dir, links=links
     )

@@ -12,7 +12,7 @@ _MODULES = (
     "bidsmask.analysis.figures",
     "bidsmask.workflows.nodes",
     "bidsmask.analysis.reportlets",
-    "matplotlib.backends.backend_svg",
+    "bidsmask.workflows.worker",
 )
 
 gc.disable()

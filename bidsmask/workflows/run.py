@@ -9,6 +9,7 @@ from pathlib import Path
 from nipype.pipeline import engine as pe
 
 from bidsmask.analysis.cost import step_costs
+from bidsmask.analysis.kinds import file_of
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.workflows.nodes import (
     CleanSignals,
@@ -16,7 +17,7 @@ from bidsmask.workflows.nodes import (
     DrawReportlets,
     ExtractSignals,
     LoadConfounds,
-    ResampleAtlas,
+    PlaceColumns,
     WriteDerivatives,
 )
 
@@ -49,9 +50,10 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         mem_gb=mem_gb["load_confounds"],
     )
     resample_atlas = pe.Node(
-        ResampleAtlas(
-            atlas_files=[str(atlas.image) for atlas in plan.atlases],
-            atlases=plan.atlases,
+        PlaceColumns(
+            files=[str(file_of(source)) for source in plan.sources],
+            sources=plan.sources,
+            settings=plan.extraction,
             mask=str(run.mask),
             shape=plan.shape,
             affine=plan.affine,
@@ -62,24 +64,20 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
     extract = pe.Node(
         ExtractSignals(
             bold=str(run.bold),
-            statistic=plan.statistic,
-            smoothing_fwhm_mm=plan.smoothing_fwhm_mm,
+            sources=plan.sources,
+            settings=plan.extraction,
+            coverage=plan.coverage,
         ),
         name="extract",
         mem_gb=mem_gb["extract"],
     )
     clean = pe.Node(
-        CleanSignals(
-            atlases=plan.atlases,
-            strategies=plan.strategies,
-            t_r=plan.t_r,
-            min_coverage=plan.min_coverage,
-        ),
+        CleanSignals(strategies=plan.strategies, t_r=plan.t_r, settings=plan.cleaning),
         name="clean",
         mem_gb=mem_gb["clean"],
     )
     connectivity = pe.Node(
-        ComputeConnectivity(measures=plan.measures),
+        ComputeConnectivity(settings=plan.connectivity),
         name="connectivity",
         mem_gb=mem_gb["connectivity"],
     )
@@ -101,20 +99,20 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         report.inputs.boldref = str(run.boldref)
 
     processing_edges = [
-        (resample_atlas, extract, [("placed_files", "placed_files")]),
-        (resample_atlas, clean, [("placed_files", "placed_files")]),
+        (resample_atlas, extract, [("placed_file", "placed_file")]),
         (load_confounds, clean, [("confounds_files", "confounds_files")]),
         (extract, clean, [("extracted_file", "extracted_file")]),
+        (extract, clean, [("coverage_files", "coverage_files")]),
         (clean, connectivity, [("cleaned_files", "cleaned_files")]),
     ]
     output_edges = [
         (source, sink, [(field, field)])
         for sink in (derive, report)
         for source, field in (
-            (resample_atlas, "placed_files"),
+            (resample_atlas, "placed_file"),
             (load_confounds, "confounds_files"),
             (extract, "extracted_file"),
-            (clean, "coverage_files"),
+            (extract, "coverage_files"),
             (clean, "cleaned_files"),
             (connectivity, "matrices_files"),
         )

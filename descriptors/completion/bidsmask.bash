@@ -8,7 +8,7 @@ _bidsmask() {
   done
   case $word in -*) option= ;; esac
   case $option in
-    --statistic) COMPREPLY=($(compgen -W "mean median" -- "$word")); return ;;
+    --statistic) COMPREPLY=($(compgen -W "mean median sum min max std var eigenvariate" -- "$word")); return ;;
     --strategies) COMPREPLY=($(compgen -W "24P 27P 36P acompcor none simple simple+gsr" -- "$word")); COMPREPLY+=($(compgen -f -- "$word")); return ;;
     --filter) COMPREPLY=($(compgen -W "butterworth cosine none" -- "$word")); return ;;
     --standardize) COMPREPLY=($(compgen -W "zscore psc none" -- "$word")); return ;;
@@ -16,7 +16,7 @@ _bidsmask() {
     --connectivity) COMPREPLY=($(compgen -W "correlation covariance partial-correlation precision" -- "$word")); return ;;
   esac
   case $word in
-    -*) COMPREPLY=($(compgen -W "--atlases --bids-database-dir --bids-filter-file --censor-output --clean-workdir --config-file --connectivity --datasets --demo --derivatives --detrend --dry-run --dummy-scans --dvars-threshold --fd-threshold --filter --help --high-pass --low-pass --mem --mem-gb --mem-mb --min-coverage --min-segment --n-cpus --nipype-plugin-file --no-detrend --no-download --notrack --nprocs --nthreads --omp-nthreads --participant-label --reports-only --run-id --session-id --session-label --skip-bids-validation --skip-bids-validator --smoothing-fwhm --space --standardize --statistic --stop-on-first-crash --strategies --task-id --use-plugin --verbose --version --work-dir --write-graph -d -h -t -v -w" -- "$word")) ;;
+    -*) COMPREPLY=($(compgen -W "--atlases --bids-database-dir --bids-filter-file --boilerplate-only --censor-output --clean-workdir --config-file --connectivity --datasets --demo --derivatives --detrend --dry-run --dummy-scans --dvars-threshold --fd-threshold --filter --fisher-z --help --high-pass --low-pass --mem --mem-gb --mem-mb --min-coverage --min-segment --n-cpus --nipype-plugin-file --no-detrend --no-download --notrack --nprocs --nthreads --omp-nthreads --participant-label --reports-only --resource-monitor --run-id --session-id --session-label --skip-bids-validation --skip-bids-validator --smoothing-fwhm --space --standardize --statistic --stop-on-first-crash --strategies --task-id --use-plugin --verbose --version --work-dir --write-graph -d -h -t -v -w" -- "$word")) ;;
     *)
       if [ "$COMP_CWORD" -eq 3 ]; then
         COMPREPLY=($(compgen -W "participant group" -- "$word"))

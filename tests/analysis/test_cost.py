@@ -13,7 +13,8 @@ from bidsmask.analysis.cost import (
 )
 from bidsmask.analysis.plan import make_plan
 from bidsmask.cli.parser import parse
-from bidsmask.columns.regions import LookUpTable
+from bidsmask.columns.table import LookUpTable
+from bidsmask.settings import ConnectivitySettings, ExtractionSettings
 from bidsmask.workflows.run import init_run_wf
 
 
@@ -47,7 +48,12 @@ def with_more_strategies(plan):
 
 
 def with_more_measures(plan):
-    return replace(plan, measures=("correlation", "covariance"))
+    more = ConnectivitySettings(measures=("correlation", "covariance"))
+    return replace(plan, connectivity=more)
+
+
+def with_more_statistics(plan):
+    return replace(plan, extraction=ExtractionSettings(statistics=("mean", "median")))
 
 
 MORE = [
@@ -57,6 +63,7 @@ MORE = [
     with_more_atlases,
     with_more_strategies,
     with_more_measures,
+    with_more_statistics,
 ]
 
 
@@ -76,9 +83,10 @@ def test_no_step_takes_less_for_more(plan, more):
         assert after[name].memory_mb >= before[name].memory_mb
 
 
-@pytest.mark.parametrize("change", [{"smoothing_fwhm_mm": 6.0}, {"statistic": "median"}])
+@pytest.mark.parametrize("change", [{"smoothing_fwhm_mm": 6.0}, {"statistics": ("median",)}])
 def test_smoothing_and_medians_take_longer_while_the_run_is_read(plan, change):
-    before, after = step_costs(plan), step_costs(replace(plan, **change))
+    other = replace(plan, extraction=ExtractionSettings(**change))
+    before, after = step_costs(plan), step_costs(other)
     assert after["extract"].seconds > before["extract"].seconds
     assert after["extract"].memory_mb >= before["extract"].memory_mb
     assert all(after[name] == before[name] for name in before if name != "extract")

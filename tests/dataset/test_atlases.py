@@ -1,6 +1,7 @@
 """Atlases: by name and by path, with their tables, offline, and never in the wrong space."""
 
 import dataclasses
+import json
 import os
 import pickle
 import subprocess
@@ -46,6 +47,24 @@ def make(tmp_path: Path) -> Make:
         if table is not None:
             rows = "".join(f"{label}\tregion {label}\n" for label in labels)
             (file.parent / table).write_text("index\tname\n" + rows)
+        return file
+
+    return make_image
+
+
+@pytest.fixture
+def make_maps(tmp_path: Path) -> Make:
+    """Write an image of maps below the folder of the test, and a table beside it."""
+
+    def make_image(name: str, *shape: int, table: str | None = None, mm: float = 2.0) -> Path:
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        values = np.random.default_rng(0).normal(size=(3, 3, 3, *shape)).astype(np.float32)
+        image = nib.Nifti1Image(values, np.diag([mm, mm, mm, 1.0]))
+        image.header.set_xyzt_units("mm")
+        nib.save(image, file)
+        if table is not None:
+            file.with_name(file.name.split(".")[0] + ".tsv").write_text(table)
         return file
 
     return make_image
@@ -209,25 +228,24 @@ def test_a_table_that_counts_from_0_is_refused(make: Make) -> None:
 @pytest.mark.parametrize(
     ("name", "letter"),
     [
-        ("gone.nii.gz", "no such label image"),
-        ("table.tsv", "expected a label image"),
-        ("tpl-A_atlas-B_probseg.nii.gz", "probability maps .* not supported yet"),
+        ("gone.nii.gz", "no such image"),
+        ("table.tsv", "expected an image"),
+        ("several.nii.gz", r"holds 4 volumes; a label image has one.*<name>_probseg\.nii\.gz"),
         ("x.dlabel.nii", "CIFTI files are not supported"),
         ("link.nii.gz", "a broken link.*datalad get"),
         ("text.nii.gz", "text.nii.gz"),
     ],
 )
 def test_what_is_not_a_label_image_gets_a_letter(
-    make: Make, tmp_path: Path, name: str, letter: str
+    make: Make, make_maps: Make, tmp_path: Path, name: str, letter: str
 ) -> None:
-    make("tpl-A_atlas-B_probseg.nii.gz")
+    make_maps("several.nii.gz", 4)
     make("x.dlabel.nii")
     (tmp_path / "table.tsv").touch()
     (tmp_path / "text.nii.gz").write_text("<html>")
     (tmp_path / "link.nii.gz").symlink_to(tmp_path / "gone.nii.gz")
-    with pytest.raises(Exception, match=letter) as caught:
+    with pytest.raises(AtlasError, match=letter):
         by_path(tmp_path / name)
-    assert type(caught.value).__name__ in ("AtlasError", "ImageError")
 
 
 # --- by name
@@ -382,18 +400,23 @@ def test_an_atlas_that_is_only_in_other_spaces_is_for_other_runs(make: Make) -> 
     ("name", "letter"),
     [
         ("Schaefer2018_seg-7n_scale-450", r"Did you mean Schaefer2018_seg-7n_scale-500, "),
-        ("HOCPA", r"probability maps .* such as HOCPA_seg-th0, HOCPA_seg-th50, "),
+        ("HOCPA_seg-th30", r"Did you mean HOCPA_seg-th"),
         ("schaefer2018_seg-7n_scale-400", r"Did you mean Schaefer2018_seg-7n_scale-400"),
         ("Nowhere", "no atlas Nowhere in any folder"),
-        ("DiFuMo_scale-64", r"probability maps \(probseg\). These are not supported yet"),
-        ("DiFuMo_desc-64dimensions", "not supported yet"),
-        ("HOCPA_desc-th25_probseg", "not supported yet"),
-        ("../../etc/passwd", "expected a label image"),
-        ("..", "neither a label image"),
-        ("Schaefer2018_res-02", "neither a label image"),
-        ("Schaefer2018_seg-7n_scale-400_../x", "expected a label image"),
-        ("", "neither a label image"),
-        ("*", "neither a label image"),
+        ("DiFuMo_scale-65", r"Did you mean DiFuMo_scale-64, "),
+        ("DiFuMo64", r"Did you mean DiFuMo_scale-64, "),
+        ("DiFuMo_scale-64_dseg", r"Did you mean DiFuMo_scale-64, "),
+        (
+            "HOCPA_desc-th25_probseg",
+            r"no atlas HOCPA_seg-th25 \(probability maps\).* HOCPA_seg-th25,",
+        ),
+        ("../../etc/passwd", "expected an image"),
+        ("..", "neither an image"),
+        ("Schaefer2018_res-02", "neither an image"),
+        ("Schaefer2018_seg-7n_scale-400_../x", "expected an image"),
+        ("", "neither an image"),
+        ("_probseg", "neither an image"),
+        ("*", "neither an image"),
     ],
 )
 def test_an_unknown_name_gets_a_letter(name: str, letter: str) -> None:
@@ -406,6 +429,198 @@ def test_a_space_is_not_a_way_to_other_folders(make: Make, tmp_path: Path, space
     make(f"{TPL}/{SCHAEFER}")
     with pytest.raises(SpaceError):
         by_name("Schaefer2018_seg-7n_scale-100", tmp_path, space=space)
+
+
+# --- maps
+
+DIFUMO = f"{TPL}_res-02_atlas-DiFuMo_desc-64dimensions_probseg.nii.gz"
+
+
+def test_maps_with_their_table(make_maps: Make) -> None:
+    table = "index\tname\tnetwork\n1\tInsula\tVAN\n2\tCuneus\t\n"
+    file = make_maps("tpl-A_res-02_atlas-B_probseg.nii.gz", 2, table=table)
+    atlas = by_path(file)
+    assert atlas.kind == "probseg"
+    assert atlas.entities == (("atlas", "B"),)
+    assert atlas.lut.ids == (1, 2)
+    assert atlas.lut.names == ("Insula", "Cuneus")
+    assert atlas.lut.columns == (("network", ("VAN", "n/a")),)
+    assert atlas.space == "A"
+    assert atlas.warnings == ()
+    assert len(atlas.sha256) == 64
+
+
+def test_the_table_of_maps_may_leave_out_the_resolution(make_maps: Make) -> None:
+    file = make_maps("d/tpl-A/anat/tpl-A_res-02_atlas-B_probseg.nii.gz", 1)
+    (file.parents[2] / "atlas-B_probseg.tsv").write_text("name\nCuneus\n")
+    (file.parents[2] / "atlas-B_dseg.tsv").write_text("index\tname\n1\tOther\n")
+    assert by_path(file).lut.names == ("Cuneus",)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_one_volume_is_one_map(make_maps: Make, shape: tuple[int, ...]) -> None:
+    atlas = by_path(make_maps("my_maps_probseg.nii.gz", *shape))
+    assert atlas.kind == "probseg"
+    assert atlas.entities == (("seg", "mymaps"),)
+    assert atlas.lut.names == ("map-1",)
+    assert "No table and no LabelMap beside my_maps_probseg.nii.gz" in atlas.warnings[0]
+
+
+def test_names_of_maps_may_stand_in_the_sidecar(make_maps: Make) -> None:
+    file = make_maps("tpl-A_res-02_atlas-B_probseg.nii.gz", 3)
+    sidecar = file.with_name("tpl-A_atlas-B_probseg.json")
+    sidecar.write_text(json.dumps({"LabelMap": ["Crus", "Cuneus", "Crus"]}))
+    atlas = by_path(file)
+    assert atlas.lut.names == ("Crus (1)", "Cuneus", "Crus (3)")
+    assert "have got the number of the map: 'Crus'" in atlas.warnings[0]
+    sidecar.write_text(json.dumps({"Manual": False}))
+    assert by_path(file).lut.names == ("map-1", "map-2", "map-3")
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "letter"),
+    [
+        ({"LabelMap": ["one", "two"]}, r"names for 2 maps, but there are 3 in tpl-A_atlas-B_prob"),
+        ({"LabelMap": ["one", "two", ""]}, r"B_probseg\.json, LabelMap: Label 3 has no name"),
+        ({"LabelMap": {"1": "one"}}, r"B_probseg\.json: LabelMap is no list of names"),
+        ({"LabelMap": [1, 2, 3]}, "LabelMap is no list of names"),
+        ([], "json"),
+    ],
+)
+def test_a_sidecar_that_does_not_fit_the_maps_is_refused(
+    make_maps: Make, sidecar: object, letter: str
+) -> None:
+    file = make_maps("tpl-A_atlas-B_probseg.nii.gz", 3)
+    file.with_name("tpl-A_atlas-B_probseg.json").write_text(json.dumps(sidecar))
+    with pytest.raises(AtlasError, match=letter):
+        by_path(file)
+
+
+@pytest.mark.parametrize("n_maps", [1, 3])
+def test_a_table_has_as_many_rows_as_there_are_maps(make_maps: Make, n_maps: int) -> None:
+    file = make_maps("tpl-A_atlas-B_probseg.nii.gz", n_maps, table="name\nLeft\nRight\n")
+    with pytest.raises(
+        AtlasError, match=rf"\.tsv has names for 2 maps, but there are {n_maps} in"
+    ):
+        by_path(file)
+
+
+def test_maps_lie_along_the_fourth_axis(make_maps: Make) -> None:
+    with pytest.raises(AtlasError, match=r"5 axes \(3, 3, 3, 1, 2\); maps lie along the fourth"):
+        by_path(make_maps("tpl-A_atlas-B_probseg.nii.gz", 1, 2))
+
+
+def test_of_maps_no_voxel_is_read(make_maps: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = make_maps("tpl-A_atlas-B_probseg.nii.gz", 3)
+    monkeypatch.setattr("bidsmask.columns.regions.read_volume", None)
+    monkeypatch.setattr(nib.arrayproxy.ArrayProxy, "__array__", None)
+    assert len(by_path(file).lut.ids) == 3
+
+
+@pytest.mark.parametrize("damage", [b"", b"<html>"])
+def test_an_unreadable_image_of_maps_is_refused(make_maps: Make, damage: bytes) -> None:
+    file = make_maps("tpl-A_atlas-B_probseg.nii.gz", 3)
+    file.write_bytes(damage)
+    with pytest.raises(AtlasError, match="tpl-A_atlas-B_probseg"):
+        by_path(file)
+
+
+@pytest.mark.parametrize(
+    "name", ["DiFuMo_scale-64", "DiFuMo_desc-64dimensions", "atlas-DiFuMo_scale-64_probseg"]
+)
+def test_difumo_is_found_with_the_names_of_its_package(
+    make_maps: Make, tmp_path: Path, name: str
+) -> None:
+    file = make_maps(f"{TPL}/{DIFUMO}", 64)
+    atlas = by_name(name, tmp_path)
+    assert atlas.kind == "probseg"
+    assert atlas.image == file
+    assert atlas.name == "DiFuMo_scale-64"
+    assert atlas.entities == (("atlas", "DiFuMo"), ("scale", "64"))
+    assert atlas.source == f"bids:templateflow:{TPL}/{DIFUMO}"
+    assert atlas.lut.ids == tuple(range(1, 65))
+    assert atlas.lut.names[:2] == ("Superior frontal sulcus", "Fusiform gyrus")
+    assert [title for title, _ in atlas.lut.columns] == [
+        "Yeo_networks7", "Yeo_networks17", "GM", "WM", "CSF",
+    ]  # fmt: skip
+    assert atlas.warnings == ()
+
+
+def test_names_that_difumo_repeats_get_their_number(make_maps: Make, tmp_path: Path) -> None:
+    make_maps(f"{TPL}/{DIFUMO.replace('64d', '256d')}", 256)
+    atlas = by_name("DiFuMo_scale-256", tmp_path)
+    shared = [name for name in atlas.lut.names if name.startswith("Cerebellum VIIb (")]
+    assert len(shared) == 2
+    assert "number of the map: 'Cerebellum Crus II', 'Cerebellum V'," in atlas.warnings[0]
+
+
+def test_a_packaged_table_of_maps_with_another_number_of_rows_is_refused(
+    make_maps: Make, tmp_path: Path
+) -> None:
+    make_maps(f"{TPL}/{DIFUMO}", 63)
+    with pytest.raises(AtlasError, match="names for 64 maps, but there are 63 in"):
+        by_name("DiFuMo_scale-64", tmp_path)
+
+
+def test_maps_to_fetch_are_named_with_the_command() -> None:
+    with pytest.raises(AtlasError, match=f"{DIFUMO} is not in any folder.*") as caught:
+        by_name("DiFuMo_scale-64")
+    assert "desc='64dimensions', suffix='probseg', extension='.nii.gz'" in str(caught.value)
+
+
+def test_a_name_of_labels_and_maps_is_that_of_the_labels(
+    make: Make, make_maps: Make, tmp_path: Path
+) -> None:
+    labels = make("tpl-A/anat/tpl-A_atlas-B_dseg.nii.gz", table="tpl-A_atlas-B_dseg.tsv")
+    maps = make_maps("tpl-A/anat/tpl-A_atlas-B_probseg.nii.gz", 2, table="name\nLeft\nRight\n")
+    for name, image, kind in [
+        ("B", labels, "dseg"),
+        ("B_dseg", labels, "dseg"),
+        ("B_probseg", maps, "probseg"),
+    ]:
+        atlas = by_name(name, tmp_path, space="A")
+        assert (atlas.image, atlas.kind) == (image, kind)
+
+
+def test_a_name_means_the_same_in_every_space(make: Make, make_maps: Make, tmp_path: Path) -> None:
+    make("tpl-A/tpl-A_atlas-B_dseg.nii.gz")
+    maps = make_maps("tpl-C/tpl-C_atlas-B_probseg.nii.gz", 2)
+    with pytest.raises(SpaceError, match=r"no B in C; there is one in A\..*is there: B_probseg\."):
+        by_name("B", tmp_path, space="C")
+    assert by_name("B_probseg", tmp_path, space="C").image == maps
+    with pytest.raises(SpaceError, match=r"no B \(probability maps\) in A; there is one in C\."):
+        by_name("B_probseg", tmp_path, space="A")
+
+
+def test_a_name_of_maps_alone_needs_no_suffix(make_maps: Make, tmp_path: Path) -> None:
+    file = make_maps("atlas-B/atlas-B_space-A_res-2_probseg.nii.gz", 2)
+    assert by_name("B", tmp_path, space="A").image == file
+    with pytest.raises(SpaceError, match="MNI152NLin6Asym"):
+        by_name("HOCPA", tmp_path)
+
+
+def test_the_example_has_labels_and_maps() -> None:
+    home = Path(__file__).parents[2] / "descriptors" / "examples" / "atlas"
+    for name, kind in [("Halves", "dseg"), ("Halves_probseg", "probseg")]:
+        atlas = by_name(name, home)
+        assert (atlas.kind, atlas.lut.names) == (kind, ("Left", "Right"))
+        assert atlas.warnings == ()
+
+
+# --- tables of atlas packs
+
+
+def test_an_atlas_pack_with_a_column_label(make: Make, tmp_path: Path) -> None:
+    file = make("pack/atlas-4SMini/atlas-4SMini_space-A_res-01_dseg.nii.gz")
+    table = file.with_name("atlas-4SMini_dseg.tsv")
+    table.write_text("index\tlabel\tnetwork_label\n1\tP1\tVis\n2\tP2\tVis\n")
+    atlas = by_name("4SMini", tmp_path / "pack", space="A")
+    assert atlas.lut.names == ("P1", "P2")
+    assert atlas.lut.columns == (("network_label", ("Vis", "Vis")),)
+    assert atlas.warnings == (
+        "atlas-4SMini_dseg.tsv: There is no column 'name'; the names are those of the column "
+        "'label'. BIDS says 'name': rename the column.",
+    )
 
 
 # --- downloads

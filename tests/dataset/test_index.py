@@ -230,6 +230,15 @@ def test_two_files_that_would_give_one_output_are_both_a_problem(dataset, double
         assert "would have the same names" in run.problems[-1]
 
 
+def test_a_cohort_and_a_space_of_its_name_would_give_one_output(dataset):
+    bolds = [
+        dataset.add_run(grid=grid) for grid in ("space-MNIInfant_cohort-1", "space-MNIInfant+1")
+    ]
+    for run in dataset.find().runs:
+        assert all(str(bold) in run.problems[-1] for bold in bolds)
+        assert "space-MNIInfant+1_*" in run.problems[-1]
+
+
 def test_two_descs_asked_for_at_once_would_give_one_output(dataset):
     dataset.add_run(desc="preproc")
     dataset.add_run(desc="smooth")

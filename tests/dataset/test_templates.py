@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bidsmask.columns.table import read_lut, read_map_lut
 from bidsmask.dataset import templates
 from bidsmask.dataset.templates import entities_in, identity, template_homes
+from bidsmask.errors import AtlasError
 
 # --- laws
 
@@ -20,12 +22,46 @@ def test_both_spellings_are_one_atlas(n: int, networks: int) -> None:
     assert identity(entities_in(ours)) == identity(entities_in(theirs))
 
 
-def test_every_label_image_of_templateflow_can_be_named() -> None:
+@pytest.mark.parametrize("kind", ["dseg", "probseg"])
+def test_every_atlas_of_templateflow_can_be_named(kind: templates.Kind) -> None:
     for file in templates.published():
         entities = entities_in(file)
-        if "_dseg.nii" in file and "atlas" in entities and "tpl" in entities:
-            found = templates.published_images(identity(entities), templates.space_of(entities))
-            assert file in found
+        if f"_{kind}.nii" in file and "atlas" in entities and "tpl" in entities:
+            assert file in templates.published_images(identity(entities), kind)
+
+
+REASONS = r"There is no column 'index'; columns found: |The label \d+ is there |Label 0 is called "
+
+
+def n_regions(name: str) -> int | str:
+    """How many regions a packaged table has, or why it is refused."""
+    read = read_lut if name.endswith("_dseg.tsv") else read_map_lut
+    try:
+        return len(read(templates.packaged_table(name)).ids)
+    except AtlasError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in templates.published() if name.endswith("_dseg.tsv")]
+)
+def test_a_packaged_table_of_labels_is_read_or_refused_with_the_reason(name: str) -> None:
+    found = n_regions(name)
+    if isinstance(found, str):
+        assert re.search(rf"{re.escape(name)}: ({REASONS})", found)
+    else:
+        rows = templates.packaged_table(name).read_text(encoding="utf-8").strip().split("\n")
+        assert len(rows) - 1 - found in (0, 1)  # the background is no region
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in templates.published() if name.endswith("_probseg.tsv")]
+)
+def test_a_packaged_table_of_maps_is_read(name: str) -> None:
+    dimensions = re.search(r"desc-(\d+)dimensions", name)
+    found = n_regions(name)
+    assert isinstance(found, int)
+    assert dimensions is None or found == int(dimensions[1])
 
 
 @given(st.text(max_size=60))
@@ -40,8 +76,9 @@ def test_any_file_name_gives_clean_entities(name: str) -> None:
 
 def test_a_user_need_not_know_how_templateflow_spells() -> None:
     images = templates.published_images(
-        {"atlas": "Schaefer2018", "seg": "17n", "scale": "1000"}, "MNI152NLin6Asym"
+        {"atlas": "Schaefer2018", "seg": "17n", "scale": "1000"}, "dseg"
     )
+    images = [image for image in images if image.startswith("tpl-MNI152NLin6Asym/")]
     assert [Path(image).name.split("_")[1] for image in images] == ["res-01", "res-02"]
     assert all("desc-1000Parcels17Networks" in image for image in images)
 

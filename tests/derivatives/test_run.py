@@ -1,5 +1,7 @@
 """Outputs of a run: what they say, where they are, and that they are whole."""
 
+from __future__ import annotations
+
 import dataclasses
 import errno
 import hashlib
@@ -18,7 +20,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bidsmask.columns.regions import LookUpTable, coverage_table, place_labels
+from bidsmask._typing import BoolArray
+from bidsmask._version import __version__
+from bidsmask.analysis.outputs import run_files
+from bidsmask.analysis.plan import RunPlan
+from bidsmask.analysis.store import CleanedRun, Coverage, ExtractedRun, Matrices, RunValues
+from bidsmask.columns.regions import coverage_table, place_labels
+from bidsmask.columns.table import LookUpTable
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.entities import Entities, parse_name
@@ -26,19 +34,38 @@ from bidsmask.dataset.runs import BoldRun
 from bidsmask.dataset.strategies import Reference, Strategy
 from bidsmask.derivatives.description import write_dataset_files
 from bidsmask.derivatives.run import is_complete, write_run
-from bidsmask.derivatives.run_result import AtlasResult, RegionSignals, RunResult, StrategyResult
 from bidsmask.derivatives.tables import QUALITY_COLUMNS
 from bidsmask.derivatives.writing import read_table
 from bidsmask.errors import OutputError, StorageError
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters, DegreesOfFreedom
+from bidsmask.settings import (
+    CleaningSettings,
+    ConnectivitySettings,
+    CoverageSettings,
+    ExtractionSettings,
+    OutputSettings,
+)
+from bidsmask.vocabulary import CensorOutput
 
 T_R, N_VOLUMES, N_REGIONS = 2.0, 12, 4
 CENSORED = [0, 5]
 DIGEST = "d1g357"
 MNI = {"sub": "01", "task": "rest", "run": "01", "space": "MNI152NLin2009cAsym", "res": "2"}
 NATIVE = {"sub": "01", "task": "rest", "run": "01", "space": "T1w"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A run that is done: what was asked for, and what came out."""
+
+    plan: RunPlan
+    given: RunValues
+
+    @property
+    def run(self) -> BoldRun:
+        return self.plan.run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +76,9 @@ class Place:
     output: Path
     links: dict[str, str | Path]
 
-    def write(self, result: RunResult, digest: str = DIGEST) -> tuple[Path, ...]:
-        return write_run(result, self.output, links=self.links, digest=digest)
+    def write(self, result: Result, digest: str = DIGEST) -> tuple[Path, ...]:
+        files = run_files(result.given, result.plan, self.output, self.links)
+        return write_run(files, self.output, links=self.links, digest=digest)
 
     def only(self, pattern: str) -> Path:
         (path,) = self.output.rglob(pattern)
@@ -93,6 +121,7 @@ def make_run(source: Path, entities: dict[str, str]) -> BoldRun:
     return BoldRun(
         entities=Entities({**entities, "desc": "preproc"}),
         t_r=T_R,
+        warnings=("run-01 is odd.",),
         metadata=(
             *echo,
             ("SliceTimingCorrected", True),
@@ -114,36 +143,39 @@ def make_strategy(name: str = "36P", **cleaning: Any) -> Strategy:
     )
 
 
-def make_strategy_result(strategy: Strategy, columns: tuple[str, ...]) -> StrategyResult:
+def sample_mask() -> BoolArray:
+    kept: BoolArray = ~np.isin(np.arange(N_VOLUMES), CENSORED)
+    return kept
+
+
+def make_confounds(strategy: Strategy, columns: tuple[str, ...]) -> Confounds:
     rng = np.random.default_rng(3)
-    sample_mask = ~np.isin(np.arange(N_VOLUMES), CENSORED)
-    fd = np.where(sample_mask, 0.1, 0.9)
+    fd = np.where(sample_mask(), 0.1, 0.9)
     fd[0] = np.nan
-    return StrategyResult(
-        strategy=strategy,
-        confounds=Confounds(
-            strategy=strategy.name,
-            columns=columns,
-            design=rng.normal(size=(N_VOLUMES, len(columns))),
-            sample_mask=sample_mask,
-            outliers=(
-                ("non_steady_state", np.arange(N_VOLUMES) == 0),
-                ("framewise_displacement", np.arange(N_VOLUMES) == 5),
-            ),
-            fd_mm=fd,
-            std_dvars=None,
-            filled=columns[1:2],
+    return Confounds(
+        strategy=strategy.name,
+        columns=columns,
+        design=rng.normal(size=(N_VOLUMES, len(columns))),
+        sample_mask=sample_mask(),
+        outliers=(
+            ("non_steady_state", np.arange(N_VOLUMES) == 0),
+            ("framewise_displacement", np.arange(N_VOLUMES) == 5),
         ),
-        ledger=DegreesOfFreedom(
-            n_volumes=N_VOLUMES,
-            n_censored=2,
-            n_kept=10,
-            n_detrend=2,
-            n_filter=0.0,
-            n_confounds=len(columns),
-            remaining=8.0 - len(columns),
-        ),
-        sample_mask=sample_mask,
+        fd_mm=fd,
+        std_dvars=None,
+        filled=columns[1:2],
+    )
+
+
+def make_ledger(n_confounds: int) -> DegreesOfFreedom:
+    return DegreesOfFreedom(
+        n_volumes=N_VOLUMES,
+        n_censored=2,
+        n_kept=10,
+        n_detrend=2,
+        n_filter=0.0,
+        n_confounds=n_confounds,
+        remaining=8.0 - n_confounds,
     )
 
 
@@ -168,10 +200,13 @@ def make_result(
     source: Path,
     entities: dict[str, str] = MNI,
     *,
-    censor_output: str = "na",
+    censor_output: CensorOutput = "na",
     strategies: tuple[Strategy, ...] = (make_strategy(),),
     columns: tuple[str, ...] = ("trans_x", "trans_x_derivative1"),
-) -> RunResult:
+    statistics: tuple[str, ...] = ("mean",),
+    smoothing_fwhm_mm: float = 0.0,
+    fisher_z: bool = False,
+) -> Result:
     rng = np.random.default_rng(1)
     labels = np.zeros((5, 6, 7), dtype=np.int32)
     labels[1:4, 1:3, 1:6] = np.repeat([1, 2, 3], 10).reshape(3, 2, 5)
@@ -184,44 +219,51 @@ def make_result(
     signals[:, 3] = np.nan
     table = coverage_table(placed, atlas.lut, signals=signals, min_coverage=0.5)
     signals[:, 1] = np.nan
-    used = tuple(make_strategy_result(strategy, columns) for strategy in strategies)
-    rows = np.arange(N_VOLUMES)
-    if censor_output == "drop":
-        rows = np.flatnonzero(used[0].sample_mask)
-    elif censor_output == "na":
-        signals[CENSORED] = np.nan
     matrix = np.full((N_REGIONS, N_REGIONS), np.nan)
     matrix[np.ix_([0, 2], [0, 2])] = [[1.0, 1 / 3], [1 / 3, 1.0]]
-    regions = RegionSignals(
-        signals=signals[rows].astype(np.float32),
-        matrices=(("correlation", matrix), ("covariance", 2 * matrix)),
+    kept = tuple(signals[sample_mask()] + number for number, _ in enumerate(statistics))
+    cleaned = CleanedRun(
+        signals=(kept,),
+        sample_mask=sample_mask(),
+        ledger=make_ledger(len(columns)),
+        carpet=np.zeros((N_VOLUMES, 0)),
     )
-    return RunResult(
+    values = RunValues(
+        extracted=ExtractedRun(
+            signals=((signals,) * len(statistics),),
+            mean=np.full(202, 100.0),
+            std=np.full(202, 2.0),
+            dvars=np.array([np.nan, *[20.0] * (N_VOLUMES - 1)]),
+            global_mean=np.full(N_VOLUMES, 100.0),
+            carpet=np.zeros((N_VOLUMES, 0)),
+            carpet_labels=np.zeros(0, dtype=int),
+            n_nonfinite=0,
+        ),
+        placed=(placed,),
+        confounds=tuple(make_confounds(strategy, columns) for strategy in strategies),
+        coverage=(Coverage(table=table),),
+        cleaned=(cleaned,) * len(strategies),
+        matrices=(Matrices(by_measure={"correlation": (matrix,), "covariance": (2 * matrix,)}),)
+        * len(strategies),
+    )
+    plan = RunPlan(
         run=make_run(source, entities),
         t_r=T_R,
-        grid=grid,
-        statistic="mean",
-        smoothing_fwhm_mm=0.0,
-        min_coverage=0.5,
-        censor_output=censor_output,  # type: ignore[arg-type]
-        strategies=used,
-        atlases=(
-            AtlasResult(
-                atlas=atlas, placed=placed, coverage=table, by_strategy=(regions,) * len(used)
-            ),
+        n_volumes=N_VOLUMES,
+        shape=grid.shape,
+        affine=tuple(map(tuple, grid.affine.tolist())),
+        voxel_bytes=2,
+        atlases=(atlas,),
+        strategies=strategies,
+        extraction=ExtractionSettings(statistics=statistics, smoothing_fwhm_mm=smoothing_fwhm_mm),
+        coverage=CoverageSettings(min_coverage=0.5),
+        cleaning=CleaningSettings(),
+        connectivity=ConnectivitySettings(
+            measures=("correlation", "covariance"), fisher_z=fisher_z
         ),
-        quality={
-            "mean_fd": 0.17,
-            "max_fd": 0.9,
-            "mean_dvars": 20.5,
-            "median_tsnr": 55.1,
-            "fd_dvars_correlation": np.nan,
-            "n_voxels": 202.0,
-            "n_nonfinite_voxels": 0.0,
-        },
-        version="1.2.3",
-        warnings=("run-01 is odd.",),
+        output=OutputSettings(censor_output=censor_output),
     )
+    return Result(plan, values)
 
 
 def sidecar(table: Path) -> dict[str, Any]:
@@ -442,8 +484,9 @@ def test_a_time_series_has_all_regions_and_all_volumes(place: Place) -> None:
     )
     table = read_table(path)
     assert list(table.columns) == ["LH_Vis", "'=RH_Vis", "01", "Nowhere"]
-    expected = result.atlases[0].by_strategy[0].signals
-    np.testing.assert_array_equal(table.to_numpy(dtype=float).astype(np.float32), expected)
+    expected = result.given.cleaned[0].signals[0][0].astype(np.float32)
+    found = table.to_numpy(dtype=float).astype(np.float32)
+    np.testing.assert_array_equal(found[sample_mask()], expected)
     assert table.loc[CENSORED].isna().all(axis=None)
 
 
@@ -487,11 +530,10 @@ def test_each_column_is_described_under_the_name_it_has(place: Place) -> None:
 
 def test_a_region_may_be_called_like_a_key_of_bids(place: Place) -> None:
     result = make_result(place.source)
-    (atlas,) = result.atlases
-    coverage = atlas.coverage.assign(Node=["Sources", "TaskName", "a", "b"])
-    place.write(
-        dataclasses.replace(result, atlases=(dataclasses.replace(atlas, coverage=coverage),))
-    )
+    (coverage,) = result.given.coverage
+    renamed = Coverage(table=coverage.table.assign(Node=["Sources", "TaskName", "a", "b"]))
+    values = dataclasses.replace(result.given, coverage=(renamed,))
+    place.write(dataclasses.replace(result, given=values))
     assert sidecar(place.only(SERIES))["TaskName"] == "Resting"
     assert list(read_table(place.only(SERIES)).columns) == ["Sources", "TaskName", "a", "b"]
 
@@ -550,6 +592,19 @@ def test_each_strategy_has_its_files_and_its_meaning(place: Place) -> None:
     assert list(labels) == ["desc-bidsmask", "desc-simple", "desc-simple+gsr"]
 
 
+def test_every_statistic_has_time_series_of_its_own(place: Place) -> None:
+    result = make_result(place.source, statistics=("mean", "std"))
+    place.write(result)
+    for number, label in enumerate(("mean", "std")):
+        path = place.only(f"*_stat-{label}_desc-36P_timeseries.tsv")
+        found = read_table(path).to_numpy(dtype=float).astype(np.float32)[sample_mask()]
+        expected = result.given.cleaned[0].signals[0][number].astype(np.float32)
+        np.testing.assert_array_equal(found, expected)
+        assert sidecar(path)["Statistic"] == label
+    assert "The standard deviation over region" in sidecar(path)["LH_Vis"]["Description"]
+    assert "standard deviation over its voxels" in sidecar(path)["Description"]
+
+
 # --- the other tables ----------------------------------------------------------------------------
 
 
@@ -561,7 +616,7 @@ def test_a_matrix_names_its_rows_and_what_it_is(place: Place) -> None:
     assert list(table.index) == list(table.columns)
     np.testing.assert_array_equal(
         table.to_numpy().astype(np.float32),
-        result.atlases[0].by_strategy[0].matrices[0][1].astype(np.float32),
+        result.given.matrices[0].by_measure["correlation"][0].astype(np.float32),
     )
     content = sidecar(path)
     assert content["RelationshipMeasure"] == "correlation"
@@ -570,9 +625,31 @@ def test_a_matrix_names_its_rows_and_what_it_is(place: Place) -> None:
     assert content["Weighted"] is True
     assert content["StorageFormat"] == "Full"
     assert content["NodeFiles"][0].endswith("_dseg.tsv")
-    assert content["Software"] == "bidsmask 1.2.3"
+    assert content["Software"] == f"bidsmask {__version__}"
     covariance = sidecar(place.only("*_stat-covariance_desc-36P_relmat.tsv"))
     assert covariance["ValidDiagonal"] is True
+
+
+def test_matrices_of_another_statistic_and_fishers_z_have_names_of_their_own(
+    place: Place,
+) -> None:
+    for changes in (
+        {},
+        {"statistics": ("median", "mean")},
+        {"fisher_z": True},
+        {"statistics": ("median",), "fisher_z": True},
+    ):
+        place.write(make_result(place.source, **changes))  # type: ignore[arg-type]
+    plain = "*_stat-{}_desc-36P_relmat.tsv"
+    labels = ("pearsoncorrelation", "median+pearsoncorrelation", "fisherz", "median+fisherz")
+    tables = [place.only(plain.format(label)) for label in labels]
+    assert sidecar(tables[1])["Sources"][0].endswith("_stat-median_desc-36P_timeseries.tsv")
+    assert place.only(plain.format("median+covariance"))
+    z = pd.read_csv(tables[2], sep="\t", na_values="n/a", index_col="Node").to_numpy()
+    np.testing.assert_allclose(z[0, 2], np.arctanh(1 / 3), rtol=1e-6)
+    assert np.isnan(np.diag(z)).all()
+    assert sidecar(tables[2])["RelationshipMeasure"] == "Fisher's z of correlation"
+    assert sidecar(tables[2])["Description"].startswith("Fisher's z of Pearson's correlation")
 
 
 def test_coverage_says_why_a_region_has_no_signal(place: Place) -> None:
@@ -590,12 +667,12 @@ def test_the_atlas_copy_has_the_labels_of_the_run(place: Place) -> None:
     place.write(result)
     path = place.only("*_dseg.nii.gz")
     image = nib.Nifti1Image.from_filename(path)
-    np.testing.assert_array_equal(np.asanyarray(image.dataobj), result.atlases[0].placed.labels)
-    assert Grid.from_image(image) == result.grid
+    np.testing.assert_array_equal(np.asanyarray(image.dataobj), result.given.placed[0].labels)
+    assert Grid.from_image(image) == result.given.placed[0].grid
     table = read_table(path.with_name(stem(path) + ".tsv"))
     assert list(table.columns) == ["index", "name", "hemisphere"]
     assert "hemisphere" in sidecar(path)
-    assert sidecar(path)["Sources"] == [result.atlases[0].atlas.source]
+    assert sidecar(path)["Sources"] == [result.plan.atlases[0].source]
 
 
 def test_the_design_is_full_length_and_says_what_was_filled(place: Place) -> None:
@@ -603,7 +680,7 @@ def test_the_design_is_full_length_and_says_what_was_filled(place: Place) -> Non
     place.write(result)
     path = place.only("*_desc-36P_design.tsv")
     assert "space" not in parse_name(path.name).entities
-    np.testing.assert_array_equal(read_table(path), result.strategies[0].confounds.design)
+    np.testing.assert_array_equal(read_table(path), result.given.confounds[0].design)
     content = sidecar(path)
     assert content["FilledColumns"] == ["trans_x_derivative1"]
     assert "n/a" in content["trans_x_derivative1"]["Description"]

@@ -25,6 +25,7 @@ from bidsmask.derivatives.writing import (
     safe_text,
     write_bytes,
     write_json,
+    write_pieces,
     write_table,
     write_text,
 )
@@ -68,6 +69,44 @@ def snapshot(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+# --- pieces --------------------------------------------------------------------------------------
+
+
+def test_pieces_are_written_one_after_the_other(tmp_path: Path) -> None:
+    write_pieces(tmp_path / "func" / "a", (letter * 3 for letter in (b"a", b"", b"c")))
+    assert (tmp_path / "func" / "a").read_bytes() == b"aaaccc"
+
+
+def test_pieces_that_make_what_is_there_already_touch_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    write_bytes(path, b"ab")
+    before = path.stat()
+    write_pieces(path, [b"a", b"b"])
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), StorageError("full"), KeyboardInterrupt()])
+def test_pieces_that_end_in_an_error_leave_all_as_it_was(
+    tmp_path: Path, error: BaseException
+) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"first"
+        raise error
+
+    write_bytes(tmp_path / "a", b"what was there before")
+    with pytest.raises(type(error)):
+        write_pieces(tmp_path / "a", pieces())
+    assert snapshot(tmp_path) == {"a": b"what was there before"}
+
+
+@pytest.mark.parametrize("k", range(1, 6))
+def test_whichever_call_fails_pieces_are_all_there_or_none(tmp_path: Path, k: int) -> None:
+    with failing_call(k, errno.ENOSPC), pytest.raises(StorageError, match="disk is full"):
+        write_pieces(tmp_path / "a", [b"a", b"b"])
+    assert set(snapshot(tmp_path).items()) <= {("a", b"ab")}
 
 
 def plain_table(table: pd.DataFrame) -> bytes:
@@ -355,6 +394,13 @@ def test_only_leftovers_of_the_files_named_are_removed(
     assert len(snapshot(tmp_path)) == 1
     remove_leftovers(tmp_path, ["b"])
     assert snapshot(tmp_path) == {}
+
+
+def test_a_file_of_somebody_is_no_leftover(tmp_path: Path) -> None:
+    theirs = tmp_path / ".bidsmask-my-notes.tmp"
+    theirs.write_text("mine")
+    remove_leftovers(tmp_path)
+    assert theirs.exists()
 
 
 def test_a_folder_that_is_not_there_has_no_leftovers(tmp_path: Path) -> None:

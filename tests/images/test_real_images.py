@@ -7,8 +7,10 @@ from nilearn.image import resample_to_img
 
 from bidsmask.columns.regions import load_labels, place_labels
 from bidsmask.images.grid import Grid
-from bidsmask.images.io import load_mask, open_image
+from bidsmask.images.io import open_image
+from bidsmask.images.series import open_series
 from bidsmask.images.stream import BoldStream
+from bidsmask.images.volumes import load_mask
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 TEMPLATE = DATA / "templateflow" / "tpl-MNI152NLin2009cAsym"
@@ -40,4 +42,4 @@ def test_real_runs_stream_as_nibabel_reads_them(file):
     volumes = np.concatenate([stream.scale(block).copy() for _, block in stream.blocks()])
     values = nib.load(file).get_fdata()
     np.testing.assert_array_equal(volumes, values.T)
-    assert stream.t_r_header == 2.5
+    assert open_series(stream.path).t_r == 2.5

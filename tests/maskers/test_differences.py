@@ -396,7 +396,7 @@ def test_confounds_of_several_runs_do_not_grow(here, nilearn):
 
 
 def test_missing_voxels_do_not_pull_a_region_towards_zero(here, image, nilearn):
-    array = np.full((*here.img.shape[:3], 40), 1000.0)
+    array = np.full((*here.img.shape[:3], 40), 1000.0) + np.arange(40)
     labels = np.asarray(here.labels_img.dataobj)
     hole = np.flatnonzero(labels.ravel() == 3)[:20]
     array.reshape(-1, 40)[hole] = np.nan
@@ -406,10 +406,54 @@ def test_missing_voxels_do_not_pull_a_region_towards_zero(here, image, nilearn):
     theirs = nilearn("NiftiLabelsMasker", labels_img=here.labels_img).fit_transform(
         image(array.copy(), here.affine)
     )
-    np.testing.assert_allclose(ours, 1000)
+    np.testing.assert_allclose(ours[:, 0], 1000 + np.arange(40))
     n_voxels = np.count_nonzero(labels == 3)
-    np.testing.assert_allclose(theirs[:, 0], 1000 * (n_voxels - 20) / n_voxels)
+    np.testing.assert_allclose(theirs[:, 0], (1000 + np.arange(40)) * (n_voxels - 20) / n_voxels)
     assert masker.coverage_["n_covered"][0] == n_voxels - 20
+
+
+def test_what_lies_beyond_the_field_of_view_is_no_zero(here, image, nilearn):
+    labels, affine = np.asarray(here.labels_img.dataobj), here.affine.copy()
+    affine[:3, 3] += 3 * affine[:3, 0]  # the run begins at the fourth plane of the atlas
+    run = image(np.asarray(here.img.dataobj)[3:], affine, here.t_r)
+    parameters = {"labels_img": here.labels_img, "resampling_target": "labels"}
+    masker = bidsmask.NiftiLabelsMasker(**parameters)
+    with pytest.warns(UserWarning, match="Resampling images"):
+        ours = masker.fit_transform(run)
+    theirs = nilearn("NiftiLabelsMasker", **parameters).fit_transform(run)
+    seen = np.asarray(run.dataobj)[labels[3:] == 3].mean(axis=0)
+    share = np.count_nonzero(labels[3:] == 3) / np.count_nonzero(labels == 3)
+    np.testing.assert_allclose(ours[:, 0], seen)
+    np.testing.assert_allclose(theirs[:, 0], share * seen)  # zeros where nobody looked
+    assert masker.coverage_["coverage"][0] == pytest.approx(share)
+
+
+def test_a_voxel_in_which_nothing_was_measured_is_no_value(here, image, nilearn):
+    array = np.array(here.img.dataobj)
+    labels = np.asarray(here.labels_img.dataobj)
+    hole = np.flatnonzero(labels.ravel() == 3)[:20]
+    array.reshape(-1, 40)[hole] = 0  # as preprocessing leaves it where the scanner did not look
+    img = image(array, here.affine)
+    ours = bidsmask.NiftiLabelsMasker(here.labels_img).fit_transform(img)
+    theirs = nilearn("NiftiLabelsMasker", labels_img=here.labels_img).fit_transform(img)
+    rest = np.setdiff1d(np.flatnonzero(labels.ravel() == 3), hole)
+    mean = array.reshape(-1, 40)[rest].mean(axis=0)
+    np.testing.assert_allclose(ours[:, 0], mean)
+    np.testing.assert_allclose(theirs[:, 0], mean * rest.size / (rest.size + 20))
+
+
+def test_a_region_in_which_nothing_changes_keeps_its_mean(here, image, nilearn):
+    array = np.array(here.img.dataobj)
+    array[np.asarray(here.labels_img.dataobj) == 3] = 700
+    img = image(array, here.affine)
+    for masker in (
+        bidsmask.NiftiLabelsMasker(here.labels_img),
+        nilearn("NiftiLabelsMasker", labels_img=here.labels_img),
+    ):
+        np.testing.assert_allclose(masker.fit_transform(img)[:, 0], 700)
+    strict = bidsmask.NiftiLabelsMasker(here.labels_img, keep_empty=True, min_coverage=0.1)
+    assert np.isnan(strict.fit_transform(img)[:, 0]).all()
+    assert strict.coverage_["status"][0] == "constant"
 
 
 # 14, 16: defaults do not warn, what was once accepted still is, and typos are errors.
@@ -438,7 +482,7 @@ def test_a_target_shape_needs_no_report(here):
 
 def test_a_table_without_an_index_says_which_columns_it_has(here, nilearn):
     lut = pd.DataFrame({"label": [3], "name": ["a"]})
-    with pytest.raises(ValueError, match="its columns are: label, name"):
+    with pytest.raises(ValueError, match="columns found: label, name"):
         bidsmask.NiftiLabelsMasker(here.labels_img, lut=lut).fit()
     with pytest.raises(KeyError):
         nilearn("NiftiLabelsMasker", labels_img=here.labels_img, lut=lut).fit()

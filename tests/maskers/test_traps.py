@@ -228,7 +228,7 @@ def test_names_go_by_the_order_of_labels_and_not_by_their_value(here):
 
 
 def test_rows_of_a_table_may_come_in_any_order(here):
-    lut = pd.DataFrame({"index": [8, 0, 3, 99, 5], "name": ["c", "nothing", "a", "?", "b"]})
+    lut = pd.DataFrame({"index": [8, 0, 3, 99, 5], "name": ["c", "Background", "a", "?", "b"]})
     masker = bidsmask.NiftiLabelsMasker(here.labels_img, lut=lut).fit()
     assert list(masker.get_feature_names_out()) == ["a", "b", "c"]
     assert masker.lut_["name"].tolist() == ["Background", "a", "b", "c"]

@@ -9,12 +9,13 @@ from bidsmask.errors import DegreesOfFreedomError
 from bidsmask.numerics.connectivity import (
     MEASURES,
     correlation,
+    correlation_with,
     covariance,
     fisher_z,
     partial_correlation,
     precision,
 )
-from bidsmask.numerics.regression import remove_confounds
+from bidsmask.numerics.regression import orthonormal_basis, residuals
 
 SEEDS = st.integers(0, 2**32 - 1)
 ALL = pytest.mark.parametrize("measure", MEASURES.values(), ids=list(MEASURES))
@@ -86,7 +87,7 @@ def test_precision_is_the_inverse_of_covariance(seed):
 @given(seed=SEEDS)
 def test_partial_correlation_is_that_of_the_residuals_given_all_others(seed):
     signals = random_signals(seed)
-    left = remove_confounds(signals[:, :2], signals[:, 2:])
+    left = residuals(signals[:, :2], orthonormal_basis(signals[:, 2:]))
     assert partial_correlation(signals)[0, 1] == pytest.approx(np.corrcoef(left.T)[0, 1], abs=1e-7)
 
 
@@ -166,3 +167,38 @@ def test_labels_for_file_names_are_alphanumeric_and_differ():
     stats = [measure.stat for measure in MEASURES.values()]
     assert all(stat.isalnum() for stat in stats)
     assert len(set(stats)) == len(stats)
+
+
+# --- some columns with others --------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_correlations_with_others_are_those_of_all_together(seed):
+    signals = np.random.default_rng(seed).normal(size=(20, 9))
+    expected = correlation(signals)[:3, 3:]
+    np.testing.assert_allclose(correlation_with(signals[:, :3], signals[:, 3:]), expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, "constant"])
+def test_unusable_columns_on_either_side_are_missing_and_disturb_no_other(value):
+    signals = np.random.default_rng(0).normal(size=(20, 9))
+    expected = correlation_with(signals[:, :3], signals[:, 3:])
+    expected[1] = expected[:, 4] = np.nan
+    for column in 1, 7:
+        if value == "constant":
+            signals[:, column] = 3
+        else:
+            signals[4, column] = value
+    np.testing.assert_allclose(correlation_with(signals[:, :3], signals[:, 3:]), expected)
+
+
+def test_a_column_and_itself_correlate_by_no_more_than_one():
+    signals = np.random.default_rng(0).normal(size=(50, 200)).astype(np.float32)
+    r = correlation_with(signals, signals)
+    assert np.abs(r).max() <= 1
+    np.testing.assert_allclose(np.diag(r), 1)
+
+
+def test_one_volume_does_not_correlate_with_others():
+    with pytest.raises(DegreesOfFreedomError, match="at least 2"):
+        correlation_with(np.ones((1, 2)), np.ones((1, 3)))

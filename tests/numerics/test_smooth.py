@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nilearn.image import smooth_img
 
-from bidsmask.numerics.smooth import FWHM_OVER_SIGMA, smooth_volume
+from bidsmask.numerics.smooth import FWHM_OVER_SIGMA, SmoothingInside, smooth_volume
 
 SEEDS = st.integers(0, 2**32 - 1)
 AFFINE = np.diag([2.0, 2.5, 3.0, 1.0])
@@ -122,3 +122,57 @@ def test_values_are_those_of_nilearn(affine_of, orientation, fwhm, dtype, missin
     ours = smooth_volume(volume, affine, fwhm)
     tolerance = 0 if volume.dtype.kind == "f" else SINGLE_PRECISION
     np.testing.assert_allclose(ours, theirs, rtol=tolerance)
+
+
+# --- inside of a mask ----------------------------------------------------------------------------
+
+
+def _inside(seed, shape=(7, 6, 5)):
+    rng = np.random.default_rng(seed)
+    inside = np.flatnonzero(rng.random(int(np.prod(shape))) < 0.4)
+    affine = np.diag([-2.0, 2.0, 3.0, 1.0])
+    return rng, inside, SmoothingInside(inside, shape, affine, 5.0)
+
+
+@given(seed=st.integers(0, 2**32 - 1), value=st.floats(-1000, 1000, width=32))
+def test_a_constant_inside_of_a_mask_stays_up_to_its_edge(seed, value):
+    _, inside, smooth = _inside(seed)
+    values = np.full(inside.size, value, dtype=np.float32)
+    np.testing.assert_allclose(smooth(values), values, rtol=1e-5)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_smoothing_inside_is_that_of_the_zeros_around_over_that_of_the_mask(seed):
+    rng, inside, smooth = _inside(seed)
+    values = rng.normal(size=inside.size).astype(np.float32)
+    volumes = np.zeros((2, 210))
+    volumes[0, inside], volumes[1, inside] = values, 1
+    zeros_around, mask = (
+        smooth_volume(volume.reshape(7, 6, 5, order="F"), np.diag([2.0, 2.0, 3.0, 1.0]), 5.0)
+        for volume in volumes
+    )
+    expected = (zeros_around / mask).ravel(order="F")[inside]
+    np.testing.assert_allclose(smooth(values), expected, atol=1e-5)
+
+
+@given(seed=st.integers(0, 2**32 - 1), missing=st.sampled_from([np.nan, np.inf]))
+def test_missing_voxels_count_as_outside_of_the_mask(seed, missing):
+    rng, inside, smooth = _inside(seed)
+    values = rng.normal(size=inside.size).astype(np.float32)
+    gone = rng.random(inside.size) < 0.2
+    values[gone] = missing
+    smoothed = smooth(values)
+    assert np.isnan(smoothed[gone]).all()
+    without = SmoothingInside(inside[~gone], (7, 6, 5), np.diag([2.0, 2.0, 3.0, 1.0]), 5.0)
+    np.testing.assert_allclose(smoothed[~gone], without(values[~gone]), atol=1e-5)
+
+
+def test_volumes_that_miss_other_voxels_do_not_disturb_each_other():
+    rng, inside, smooth = _inside(0)
+    whole = rng.normal(size=inside.size).astype(np.float32)
+    part = np.where(np.arange(inside.size) % 3, whole, np.nan).astype(np.float32)
+    nothing = np.full_like(whole, np.nan)
+    expected = [_inside(0)[2](values) for values in (whole, part, nothing)]
+    for number in 0, 1, 2, 1, 0, 0, 2, 1:
+        np.testing.assert_array_equal(smooth((whole, part, nothing)[number]), expected[number])
+    assert np.isnan(expected[2]).all()

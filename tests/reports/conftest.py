@@ -1,8 +1,14 @@
+import base64
+import io
 import re
+from typing import NamedTuple
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from bidsmask.reports.drawing.words import text_width
 from bidsmask.reports.summaries import (
     CoverageSummary,
     Fact,
@@ -16,6 +22,7 @@ from bidsmask.reports.summaries import (
     SubjectReport,
 )
 
+SVG_SPACE = "http://www.w3.org/2000/svg"
 SVG = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"><rect width="9" height="4"/></svg>'
 )
@@ -30,10 +37,7 @@ def parse_svg():
         assert text.startswith("<svg")
         targets = re.findall(r'(?:href|src)="([^"]*)"', text)
         assert all(target.startswith(("data:image/png;base64,", "#")) for target in targets)
-        assert set(re.findall(r'https?://[^"]+', text)) <= {
-            "http://www.w3.org/2000/svg",
-            "http://www.w3.org/1999/xlink",
-        }
+        assert set(re.findall(r'https?://[^"]+', text)) <= {SVG_SPACE}
         return ElementTree.fromstring(svg)
 
     return parse
@@ -43,6 +47,56 @@ def parse_svg():
 def texts(parse_svg):
     """Every text in an SVG file."""
     return lambda svg: [text for text in parse_svg(svg).itertext() if text.strip()]
+
+
+class Words(NamedTuple):
+    """A text in a figure, and the room it takes in the widest of the usual fonts."""
+
+    text: str
+    left: float
+    right: float
+    top: float
+    bottom: float
+    middle: float
+
+    def overlaps(self, other):
+        across = min(self.right, other.right) - max(self.left, other.left)
+        down = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return across > 0.1 and down > 0.1
+
+
+def _words(element):
+    size, x, baseline = (float(element.get(name)) for name in ("font-size", "x", "y"))
+    width = text_width(element.text, size, bold=element.get("font-weight") == "bold")
+    left = x - width * {None: 0, "middle": 0.5, "end": 1}[element.get("text-anchor")]
+    top, bottom, middle = (baseline - share * size for share in (0.75, -0.2, 0.365))
+    return Words(element.text, left, left + width, top, bottom, middle)
+
+
+@pytest.fixture(scope="session")
+def words(parse_svg):
+    """Every text in an SVG file, and where it is."""
+    return lambda svg: [_words(element) for element in parse_svg(svg).iter(f"{{{SVG_SPACE}}}text")]
+
+
+@pytest.fixture(scope="session")
+def elements(parse_svg):
+    """Attributes of every element of a name, in their order."""
+    return lambda svg, name: [
+        element.attrib for element in parse_svg(svg).iter(f"{{{SVG_SPACE}}}{name}")
+    ]
+
+
+@pytest.fixture(scope="session")
+def pictures(elements):
+    """Every picture in an SVG file, as colours (rows, columns, 3)."""
+
+    def read(svg):
+        pngs = [image["href"].partition(",")[2] for image in elements(svg, "image")]
+        images = [Image.open(io.BytesIO(base64.b64decode(png))) for png in pngs]
+        return [np.asarray(image.convert("RGB")) for image in images]
+
+    return read
 
 
 @pytest.fixture
@@ -118,7 +172,6 @@ def make_section(make_ledger):
                     image="motion.svg",
                 ),
             ),
-            methods=(f"It was done. {word}",),
             mean_fd_mm=0.1532,
             median_tsnr=61.8,
         )

@@ -50,7 +50,7 @@ def test_rows_are_the_same_however_the_volume_is_stored(codes):
     expected = slices.rows(head().astype(float), head(), RAS, {100})
     found = slices.rows(array.astype(float), array, affine, {100})
     for row, same in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(row.picture, same.picture)
+        np.testing.assert_array_equal(row.picture.rgb(), same.picture.rgb())
         assert row.positions_mm == pytest.approx(same.positions_mm)
 
 
@@ -85,7 +85,7 @@ def test_slices_move_to_where_a_region_is_lost():
     labels = np.ones((30, 30, 30), dtype=int)
     labels[3, 17, 26] = 2
     for row in slices.rows(labels.astype(float), labels, RAS, {2}):
-        assert is_lost(row.picture).any()
+        assert is_lost(row.picture.rgb()).any()
 
 
 def test_pixels_are_square_though_voxels_are_not():
@@ -107,13 +107,13 @@ def test_a_line_between_two_regions_is_one_pixel_wide():
 def test_a_reference_of_nan_and_nothing_is_black():
     labels = np.ones((4, 4, 4), dtype=int)
     reference = np.full((4, 4, 4), np.nan)
-    picture = slices.rows(reference, labels, RAS, ())[0].picture
+    picture = slices.rows(reference, labels, RAS, ())[0].picture.rgb()
     outline = (picture == slices.OUTLINE).all(axis=-1)
     assert not picture[~outline].any()
 
 
 def tiles(row):
-    return np.split(row.picture, len(row.positions_mm), axis=1)
+    return np.split(row.picture.rgb(), len(row.positions_mm), axis=1)
 
 
 def is_lost(picture):

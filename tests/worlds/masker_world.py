@@ -7,6 +7,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bidsmask.numerics.resample import resample_nearest
+
 SHAPE = (8, 9, 7)
 N_VOLUMES = 40
 T_R = 2.0
@@ -72,6 +74,8 @@ def make_world(orientation, dtype, *, far=False, turned=True):
     mask[1:-1, 1:-1, 1:-1] = 1
     labels = np.zeros(shape, dtype=np.int16)
     labels[1:4, 1:-1, 1:-1], labels[4:-1, 1:3, 1:-1], labels[4:, 3:, 2:] = 3, 8, 5
+    seen = resample_nearest(np.ones(SHAPE, dtype=np.int16), affine, shape, own)
+    labels *= seen  # what lies beyond the run is a matter of its own: see test_differences
     maps = rng.normal(size=(*shape, 3)) ** 2
     stored = np.rint(series) if np.dtype(dtype).kind == "i" else series
     return SimpleNamespace(

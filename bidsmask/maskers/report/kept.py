@@ -20,15 +20,13 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.series import Series
 from bidsmask.images.volumes import as_volume
 from bidsmask.maskers.samples import masks_of_runs, rows_of_runs
+from bidsmask.numerics.threads import Crew, n_threads
 
 MAX_SIGNALS = 400
 """Columns that are kept for the report; of more, some are taken, evenly."""
 
 MOST_PICTURED = 16
 """Volumes of which the picture of a run is the mean; of more, some are taken, evenly."""
-
-HIDDEN_MAP = "no weight inside the mask"
-EMPTY_SPHERE = "no voxel inside the image and the mask"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,6 +67,47 @@ class Seen:
     names: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
+
+
+class Picture:
+    """Mean of up to 16 volumes, evenly spaced over a run.
+
+    Parameters
+    ----------
+    n_volumes : int
+    shape : three ints
+        Shape (X, Y, Z) of the volumes.
+
+    Examples
+    --------
+    >>> picture = Picture(n_volumes=2, shape=(1, 1, 1))
+    >>> picture.see(slice(0, 2), np.array([1, 4], dtype=np.int16).reshape(2, 1, 1, 1))
+    >>> picture.mean()
+    array([2.5], dtype=float32)
+    """
+
+    def __init__(self, n_volumes: int, shape: tuple[int, int, int]) -> None:
+        n_shown = min(n_volumes, MOST_PICTURED)
+        self._chosen = np.linspace(0, n_volumes - 1, n_shown).astype(np.intp)
+        self._crew = Crew()
+        self._sum = np.zeros(shape[::-1], dtype=np.float32)  # enough for a picture
+
+    def see(self, volumes: slice, block: Array) -> None:
+        """Take what is wanted of a block (n, Z, Y, X), of which the cache holds a plane."""
+        here = (self._chosen >= volumes.start) & (self._chosen < volumes.stop)
+        rows = self._chosen[here] - volumes.start
+
+        def add(first: int) -> None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                for y in range(first, self._sum.shape[1], n_threads()):
+                    for row in rows:
+                        self._sum[:, y] += block[row, :, y]
+
+        self._crew.do(add, n_threads())
+
+    def mean(self) -> FloatArray:
+        """Give the mean (V_all,) of the volumes, once all have been seen; not scaled."""
+        return self._sum.ravel() / self._chosen.size
 
 
 def seen_at_fit(series: Series) -> Seen:
@@ -183,50 +222,21 @@ def volumes_kept(sample_mask: Any, runs: Any, n_volumes: int) -> BoolArray:
     return np.concatenate(masks_of_runs(sample_mask, lengths))
 
 
-def unit_of(masker: Any) -> str:
-    """Say what the columns of a masker are of: "voxel", "region", "map" or "sphere"."""
-    for parameter, unit in (("labels_img", "region"), ("maps_img", "map"), ("seeds", "sphere")):
-        if hasattr(masker, parameter):
-            return unit
-    return "voxel"
-
-
 def _names_of_columns(masker: Any, seen: Seen) -> tuple[str, ...]:
     """Call columns as the table of the report does."""
-    unit = unit_of(masker)
-    if unit == "region":
-        names = masker.get_feature_names_out()[seen.columns]
-        return tuple(str(name) for name in names)
-    numbers = masker.map_numbers_[seen.columns] if unit == "map" else seen.columns
-    return tuple(f"{unit.capitalize()} {number}" for number in numbers)
+    names = shown_names(masker)
+    return tuple(names[row] for row in masker._rows_[seen.columns])
 
 
 def _lost_in_run(masker: Any, seen: Seen) -> tuple[str, ...]:
-    unit = unit_of(masker)
-    if unit == "region" and hasattr(masker, "_covered_"):
-        return _lost_regions(masker, masker._covered_)
-    if unit == "map" and seen.signals is not None:
-        shown = seen.columns[~np.isnan(seen.signals).all(axis=0)]
-        without = np.setdiff1d(np.arange(masker._maps_.weights.n_maps), masker.map_numbers_[shown])
-        return tuple(f"Map {number}: {HIDDEN_MAP}" for number in without)
-    if unit == "sphere" and hasattr(masker, "n_voxels_"):
-        empty = np.flatnonzero(masker.n_voxels_ == 0)
-        return tuple(f"Sphere {number}: {EMPTY_SPHERE}" for number in empty)
-    return ()
+    if seen.signals is None:
+        return ()
+    names, reasons = shown_names(masker), masker._coverage_.reason
+    return tuple(f"{names[row]}: {reasons[row]}" for row in np.flatnonzero(~masker._used_))
 
 
-def _lost_regions(masker: Any, covered: Any) -> tuple[str, ...]:
-    names, sizes = masker._table_.region_names, covered.placed.n_voxels
-    return tuple(
-        f"{names[row]}: {why_lost(sizes[row], covered.n_covered[row], masker.min_coverage)}"
-        for row in np.flatnonzero(~covered.used)
-    )
-
-
-def why_lost(n_voxels: int, n_covered: int, min_coverage: float) -> str:
-    """Say why a region has no signal."""
-    if n_voxels == 0:
-        return "no voxel of the run is nearest to it"
-    if n_covered == 0:
-        return "no voxel inside the mask with finite values"
-    return f"coverage below {min_coverage:.0%}"
+def shown_names(masker: Any) -> list[str]:
+    """Call all columns that there may be by names that a reader of the report knows."""
+    if masker.unit == "region":
+        return list(masker._names())
+    return [f"{masker.unit.capitalize()} {number}" for number in range(len(masker._names()))]

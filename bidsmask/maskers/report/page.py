@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from bidsmask.maskers.parameters import check_choice
-from bidsmask.maskers.report.kept import Seen, seen_of_run, unit_of
+from bidsmask.maskers.report.kept import Seen, seen_of_run
 from bidsmask.maskers.report.parameters import grid_facts, parameter_table
 from bidsmask.maskers.report.views import shown_of
 from bidsmask.maskers.templates import Beneath, template_beneath
-from bidsmask.reports.drawing.canvas import colour_map
+from bidsmask.reports.drawing.cmaps import colour_map
 from bidsmask.reports.masker import MaskerSummary, Run, Signals, masker_html
 from bidsmask.reports.summaries import Fact
 
@@ -127,7 +127,7 @@ def summarize(masker: Any, *, title: str | None = None, displayed: Any = None) -
     summary = MaskerSummary(
         title=title or name,
         masker=name,
-        unit=unit_of(masker),
+        unit=masker.unit,
         parameters=parameter_table(masker),
     )
     if not masker.__sklearn_is_fitted__():

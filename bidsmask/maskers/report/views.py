@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import Colormap
 
-from bidsmask._typing import Array, BoolArray, IntArray
+from bidsmask._typing import Array, IntArray
+from bidsmask.columns.base import Columns
+from bidsmask.columns.coverage import Coverage
 from bidsmask.columns.maps import PlacedMaps
+from bidsmask.columns.spheres import Spheres
 from bidsmask.images.grid import Grid
-from bidsmask.images.volumes import as_volume, mask_on
-from bidsmask.maskers.report.kept import EMPTY_SPHERE, HIDDEN_MAP, unit_of, why_lost
+from bidsmask.images.volumes import as_volume
+from bidsmask.maskers.report.kept import shown_names
 from bidsmask.maskers.templates import Beneath
-from bidsmask.numerics.projections.spheres import voxels_in_spheres
-from bidsmask.reports.drawing.canvas import shades
+from bidsmask.reports.drawing.cmaps import shades
 from bidsmask.reports.drawing.levels import colours_of_levels, colours_of_regions, levels_of
 from bidsmask.reports.drawing.slices import GREY_LEVELS
 from bidsmask.reports.masker import Region, View
 from bidsmask.reports.summaries import Fact
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,14 +61,45 @@ def shown_of(masker: Any, beneath: Beneath, cmap: Colormap | None, displayed: An
     displayed : int, list of int, "all" or None
         Which maps or spheres to show: how many, or their numbers counted from 0.
     """
-    unit = unit_of(masker)
-    if unit == "region":
+    if masker.unit == "region":
         return _of_labels(masker, cmap)
-    if unit == "map":
+    if masker.unit == "map":
         return _of_maps(masker, cmap, displayed)
-    if unit == "sphere":
+    if masker.unit == "sphere":
         return _of_spheres(masker, beneath, displayed)
     return _of_mask(masker, cmap)
+
+
+def _rows(
+    masker: Any, labels: Iterable[str], names: Iterable[str], grid: Grid
+) -> tuple[Region, ...]:
+    """Say how large columns are, and how much of each is covered."""
+    coverage = _coverage(masker)
+    extent, reasons = coverage.extent, coverage.reason
+    used = getattr(masker, "_used_", extent.n_inside > 0)
+    total = max(int(extent.n_voxels.sum()), 1)
+    return tuple(
+        Region(
+            label=label,
+            name=name,
+            size_mm3=float(extent.n_voxels[row] * _voxel_mm3(grid)),
+            share=float(extent.n_voxels[row] / total),
+            coverage=float(coverage.share[row]),
+            lost="" if used[row] else reasons[row],
+        )
+        for row, (label, name) in enumerate(zip(labels, names, strict=True))
+    )
+
+
+def _coverage(masker: Any) -> Coverage:
+    """What the last run has covered; before there was one, what a run would if it saw all."""
+    known: Coverage = getattr(masker, "_coverage_", None) or masker._foretold()
+    return known
+
+
+def _grid_of_columns(masker: Any) -> Grid:
+    columns: Columns = masker._last_ if hasattr(masker, "_last_") else masker._fitted_
+    return columns.grid
 
 
 def _of_mask(masker: Any, cmap: Colormap | None) -> Shown:
@@ -86,45 +121,20 @@ def _of_mask(masker: Any, cmap: Colormap | None) -> Shown:
 
 
 def _of_labels(masker: Any, cmap: Colormap | None) -> Shown:
-    values, grid = _array(masker.labels_img_), Grid.from_image(masker.labels_img_)
-    regions = _label_rows(masker, values, grid)
-    ids = masker._regions()["index"].to_numpy()
-    codes = np.searchsorted(ids, values).clip(max=len(ids) - 1)
-    codes = np.where(ids[codes] == values, codes + 1, 0)
+    grid = Grid.from_image(masker.labels_img_)
+    labels = [f"{label:g}" for label in masker._table_.regions]
+    regions = _rows(masker, labels, shown_names(masker), _grid_of_columns(masker))
     lost = tuple(number for number, region in enumerate(regions, start=1) if region.lost)
-    have = "have a signal" if hasattr(masker, "coverage_") else "have voxels inside the mask"
+    have = "have a signal" if hasattr(masker, "_coverage_") else "have voxels inside the mask"
     view = View(
         title="The regions",
         caption=f"{len(regions) - len(lost)} of {len(regions)} regions {have}.",
-        codes=codes,
+        codes=masker._fitted_.codes,
         lost=lost,
         colours=None if cmap is None else colours_of_regions(cmap, len(regions)),
     )
     facts = (Fact(label="Regions", value=str(len(regions))),)
     return Shown(facts=facts, grid=grid, views=(view,), regions=regions)
-
-
-def _label_rows(masker: Any, values: Array, grid: Grid) -> tuple[Region, ...]:
-    placed = masker._columns_on(grid, values).placed
-    table = getattr(masker, "coverage_", None)
-    sizes = placed.n_voxels if table is None else table["n_voxels"].to_numpy()
-    inside = placed.n_inside if table is None else table["n_covered"].to_numpy()
-    if table is not None and getattr(masker, "region_atlas_", None) is not None:
-        grid = Grid.from_image(masker.region_atlas_)
-    total = max(int(sizes.sum()), 1)
-    used = (inside > 0) if table is None else table["used"].to_numpy()
-    rows = masker._regions()[["index", "name"]].itertuples(index=False)
-    return tuple(
-        Region(
-            label=f"{label:g}",
-            name=str(name),
-            size_mm3=float(n * _voxel_mm3(grid)),
-            share=float(n / total),
-            coverage=float(m / n) if n else 0.0,
-            lost="" if is_used else why_lost(int(n), int(m), masker.min_coverage),
-        )
-        for (label, name), n, m, is_used in zip(rows, sizes, inside, used, strict=True)
-    )
 
 
 # Maps
@@ -150,23 +160,9 @@ def _of_maps(masker: Any, cmap: Colormap | None, displayed: Any) -> Shown:
         if sizes[number]
     )
     facts = (Fact(label="Maps", value=str(n_maps)),)
-    return Shown(facts=facts, grid=maps.grid, views=views, regions=_map_rows(masker, maps))
-
-
-def _map_rows(masker: Any, maps: PlacedMaps) -> tuple[Region, ...]:
-    sizes = maps.weights.sizes()
-    n_inside = maps.weights.within(_inside(masker, maps.grid)).sizes()
-    return tuple(
-        Region(
-            label=str(number),
-            name=f"Map {number}",
-            size_mm3=float(size * _voxel_mm3(maps.grid)),
-            share=float(size / max(sizes.sum(), 1)),
-            coverage=_share(n, size),
-            lost="" if n else HIDDEN_MAP,
-        )
-        for number, (size, n) in enumerate(zip(sizes, n_inside, strict=True))
-    )
+    labels = [str(number) for number in range(n_maps)]
+    regions = _rows(masker, labels, shown_names(masker), _grid_of_columns(masker))
+    return Shown(facts=facts, grid=maps.grid, views=views, regions=regions)
 
 
 def _levels(maps: PlacedMaps, number: int) -> IntArray:
@@ -185,7 +181,7 @@ def _of_spheres(masker: Any, beneath: Beneath, displayed: Any) -> Shown:
     regions = _sphere_rows(masker, grid)
     if grid is None:
         return Shown(facts=facts, grid=None, regions=regions)
-    spheres = _spheres_on(masker, grid, _inside(masker, grid))
+    spheres = masker._placed_on(grid).members
     views = [
         View(
             title=f"Sphere {number}",
@@ -210,32 +206,28 @@ def _sphere_grid(masker: Any, beneath: Beneath) -> Grid | None:
     return beneath.grid
 
 
-def _spheres_on(masker: Any, grid: Grid, mask: BoolArray | None) -> tuple[IntArray, ...]:
-    inside = None if mask is None else mask.reshape(grid.shape, order="F")
-    seeds = np.array(masker.seeds_, dtype=np.float64)
-    return voxels_in_spheres(seeds, masker.radii_, grid.shape, grid.affine, inside)
-
-
 def _sphere_rows(masker: Any, grid: Grid | None) -> tuple[Region, ...]:
     names = [f"Sphere {n} at {_seed(seed)}" for n, seed in enumerate(masker.seeds_)]
+    labels = [str(number) for number in range(len(names))]
+    if hasattr(masker, "_coverage_"):
+        return _rows(masker, labels, names, _grid_of_columns(masker))
     if grid is None:
         volumes = np.array([4 / 3 * np.pi * (radius or 0) ** 3 for radius in masker.radii_])
         inside: list[float | None] = [None] * len(names)
     else:
-        whole = np.array([each.size for each in _spheres_on(masker, grid, None)])
-        kept = [each.size for each in _spheres_on(masker, grid, _inside(masker, grid))]
-        volumes = whole * _voxel_mm3(grid)
-        inside = [_share(n, size) for n, size in zip(kept, whole, strict=True)]
+        placed: Spheres = masker._placed_on(grid)
+        volumes = placed.extent.n_voxels * _voxel_mm3(grid)
+        inside = list(placed.extent.size_inside / np.maximum(placed.extent.size, 1))
     return tuple(
         Region(
-            label=str(number),
+            label=label,
             name=name,
-            size_mm3=float(volumes[number]),
-            share=_share(volumes[number], volumes.sum()),
-            coverage=inside[number],
-            lost=EMPTY_SPHERE if inside[number] == 0 else "",
+            size_mm3=float(size),
+            share=float(size / volumes.sum()) if volumes.any() else 0.0,
+            coverage=share,
+            lost="no voxel inside the image and the mask" if share == 0 else "",
         )
-        for number, name in enumerate(names)
+        for label, name, size, share in zip(labels, names, volumes, inside, strict=True)
     )
 
 
@@ -278,18 +270,6 @@ def _chosen(displayed: Any, n: int, name: str) -> list[int]:
 
 def _array(img: Any) -> Array:
     return np.asarray(img.dataobj)
-
-
-def _inside(masker: Any, grid: Grid) -> BoolArray:
-    """Voxels (V,) of a grid inside the mask; all, if there is none."""
-    if masker.mask_img_ is None:
-        return np.ones(grid.n_voxels, dtype=bool)
-    mask = _array(masker.mask_img_).astype(bool)
-    return mask_on(mask, Grid.from_image(masker.mask_img_), grid).ravel(order="F")
-
-
-def _share(part: Any, whole: Any) -> float:
-    return float(part / whole) if whole else 0.0
 
 
 def _voxel_mm3(grid: Grid) -> float:

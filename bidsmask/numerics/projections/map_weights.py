@@ -6,7 +6,7 @@ nothing is lost.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -109,6 +109,34 @@ class MapWeights:
         cubes = [_cube_of(found.pop(cube), cube, n_cubes, shape) for cube in sorted(found)]
         return cls(cubes, n_maps, dtype)
 
+    def arrays(self) -> dict[str, Array]:
+        """Give all that there is as plain arrays; `from_arrays` takes them."""
+        empty = np.zeros(0, dtype=np.intp)
+        return {
+            "n_maps": np.array(self.n_maps),
+            "maps": np.concatenate([empty, *(cube.maps for cube in self._cubes)]),
+            "voxels": self.support,
+            "weights": np.concatenate(
+                [np.zeros(0, self.dtype), *(cube.weights.ravel() for cube in self._cubes)]
+            ),
+            "sizes": np.array([cube.weights.shape for cube in self._cubes]).reshape(-1, 2),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
+        """Make the weights again of what `arrays` gave."""
+        n_maps, n_voxels = arrays["sizes"].T
+        starts = (np.cumsum(sizes) - sizes for sizes in (n_maps, n_voxels, n_maps * n_voxels))
+        cubes = [
+            _Cube(
+                maps=arrays["maps"][first : first + k],
+                voxels=arrays["voxels"][start : start + n],
+                weights=arrays["weights"][place : place + k * n].reshape(k, n),
+            )
+            for k, n, first, start, place in zip(n_maps, n_voxels, *starts, strict=True)
+        ]
+        return cls(cubes, int(arrays["n_maps"]), arrays["weights"].dtype)
+
     # As a matrix
 
     def rows(self) -> Iterator[FloatArray]:
@@ -162,10 +190,16 @@ class MapWeights:
         """Whether a map has a negative weight: (P,)."""
         return self._of_maps(lambda weights: (weights < 0).any(axis=1)) > 0
 
-    def sizes(self) -> IntArray:
-        """Voxels in which each map, (P,), has a weight."""
-        sizes = self._of_maps(lambda weights: np.count_nonzero(weights, axis=1))
+    def sizes(self, among: BoolArray | None = None) -> IntArray:
+        """Voxels in which each map, (P,), has a weight, among some of the voxels (V,) or all."""
+        sizes = self._of_maps(lambda weights: np.count_nonzero(weights, axis=1), among)
         return sizes.astype(np.intp)
+
+    def squares(self, among: BoolArray | None = None) -> FloatArray:
+        """Sum of the squared weights of each map, (P,), among some of the voxels (V,) or all."""
+        return self._of_maps(
+            lambda weights: np.square(weights, dtype=np.float64).sum(axis=1), among
+        )
 
     def n_maps_of_voxels(self, least: float) -> IntArray:
         """Maps in which each voxel, (V,), has a weight that is further from 0 than that."""
@@ -253,11 +287,12 @@ class MapWeights:
             start = some.stop
             yield some, cube
 
-    def _of_maps(self, count: Any) -> FloatArray:
+    def _of_maps(self, count: Any, among: BoolArray | None = None) -> FloatArray:
         """Add up, over cubes, what each map (k, n) -> (k,) has there: (P,)."""
         total = np.zeros(self.n_maps)
-        for cube in self._cubes:
-            total[cube.maps] += count(cube.weights)
+        for some, cube in self._side_by_side():
+            weights = cube.weights if among is None else cube.weights[:, among[some]]
+            total[cube.maps] += count(weights)
         return total
 
 

@@ -17,7 +17,7 @@ _MOST_IS_LOST = 1e-3
 _MAPS_TRIED = 4
 
 
-class Maps:
+class MapProjection:
     """Maps on the voxels that have a weight in any of them."""
 
     def __init__(self, weights: MapWeights) -> None:
@@ -61,7 +61,7 @@ class Maps:
         raise NotImplementedError
 
 
-class WeightedMeans(Maps):
+class WeightedMeans(MapProjection):
     """The mean over all voxels, weighted by each map in turn.
 
     Parameters
@@ -120,7 +120,7 @@ class WeightedMeans(Maps):
         return means
 
 
-class MapFit(Maps):
+class MapFit(MapProjection):
     """The coefficients with which maps, added up, come closest to a volume.
 
     Parameters

@@ -5,7 +5,7 @@ voxels that it needs (its *support*), so that nothing else has to be taken out o
 """
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, get_args
+from typing import Protocol, get_args
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.numerics.projections import statistics
 from bidsmask.numerics.projections.folding import SparseWeights, fold_regions
 from bidsmask.numerics.separable import AxisMatrices
+from bidsmask.vocabulary import Statistic
 
 
 class Projection(Protocol):
@@ -194,19 +195,6 @@ class SphereMeans(RegionMeans):
         return shared
 
 
-Statistic = Literal[
-    "mean",
-    "median",
-    "sum",
-    "minimum",
-    "maximum",
-    "standard_deviation",
-    "variance",
-    "first_eigenvariate",
-]
-"""What `RegionStatistic` makes of the voxels of a region."""
-
-
 class RegionStatistic(_Regions):
     """A number for the voxels of each region, which need not be the mean.
 
@@ -216,7 +204,7 @@ class RegionStatistic(_Regions):
         Flat indices (x runs fastest) of the voxels of each region; a voxel may be in several. A
         region without voxels gives a column of NaN.
     statistic : str
-        One of `Statistic`.
+        One of `bidsmask.vocabulary.Statistic`.
 
     Attributes
     ----------
@@ -292,7 +280,7 @@ class OfOneSelection:
     ----------
     selection : int array of shape (V,)
         Flat indices (x runs fastest), ascending.
-    projections : sequence of RegionMeans or RegionStatistic
+    projections : sequence of Projection
         None that needs all volumes at once; each of voxels of the selection.
 
     Examples
@@ -304,9 +292,7 @@ class OfOneSelection:
     (array([[1., 2.]]), array([[2.]]))
     """
 
-    def __init__(
-        self, selection: IntArray, projections: Sequence[RegionMeans | RegionStatistic]
-    ) -> None:
+    def __init__(self, selection: IntArray, projections: Sequence[Projection]) -> None:
         self.support = selection
         self._projections = tuple(projections)
         self._places = [np.searchsorted(selection, each.support) for each in projections]
@@ -315,11 +301,6 @@ class OfOneSelection:
     def n_columns(self) -> int:
         """Number of columns of all projections, P."""
         return sum(each.n_columns for each in self._projections)
-
-    @property
-    def regions(self) -> list[IntArray]:
-        """Flat indices of the voxels of each region of each projection."""
-        return [region for each in self._projections for region in each.regions]
 
     def project(self, voxels: Array) -> FloatArray:
         """Columns (T, P) of all projections, from voxels (T, V) of the selection."""

@@ -66,21 +66,54 @@ def voxels_in_spheres(
     )
 
 
+def n_voxels_of_spheres(
+    seeds: FloatArray, radii_mm: Sequence[float | None], affine: FloatArray
+) -> IntArray:
+    """Count the voxels of whole spheres, on a lattice without end.
+
+    Parameters
+    ----------
+    seeds, radii_mm, affine
+        See `voxels_in_spheres`.
+
+    Returns
+    -------
+    counts : int array of shape (P,)
+
+    Examples
+    --------
+    >>> n_voxels_of_spheres(np.zeros((1, 3)), [1.0], np.eye(4))
+    array([7])
+    """
+    centres = np.asarray(seeds, dtype=np.float64).reshape(-1, 3)
+    _check(centres, radii_mm)
+    to_voxels = np.linalg.inv(affine)
+    spheres = (
+        _sphere(seed, radius, None, affine, to_voxels)
+        for seed, radius in zip(centres, radii_mm, strict=True)
+    )
+    return np.array([len(sphere) for sphere in spheres], dtype=np.intp)
+
+
 def _sphere(
     seed: FloatArray,
     radius: float | None,
-    shape: tuple[int, int, int],
+    shape: tuple[int, int, int] | None,
     affine: FloatArray,
     to_voxels: FloatArray,
 ) -> IntArray:
-    """Voxels (n, 3) of a sphere inside of the lattice: those of a box around it that are near."""
+    """Voxels (n, 3) of a sphere: those of a box around it, inside of the lattice, that are near.
+
+    Without a shape the lattice has no end.
+    """
     centre = apply_affine(to_voxels, seed)
     nearest = np.round(centre).astype(np.int64)
     # A ball reaches along a voxel axis as far as that row of the inverse affine is long.
     reach = (radius or 0.0) * np.linalg.norm(to_voxels[:3, :3], axis=1)
-    first = np.clip(np.minimum(np.floor(centre - reach).astype(np.int64), nearest), 0, None)
+    first = np.minimum(np.floor(centre - reach).astype(np.int64), nearest)
     last = np.maximum(np.ceil(centre + reach).astype(np.int64), nearest)
-    last = np.minimum(last, np.array(shape) - 1)
+    if shape is not None:
+        first, last = np.maximum(first, 0), np.minimum(last, np.array(shape) - 1)
     box = [np.arange(start, stop + 1) for start, stop in zip(first, last, strict=True)]
     voxels = np.stack(np.meshgrid(*box, indexing="ij"), axis=-1).reshape(-1, 3)
     member = (voxels == nearest).all(axis=1)

@@ -5,42 +5,31 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import numpy as np
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from bidsmask._typing import Array, FloatArray, IntArray
 from bidsmask.reports.drawing import slices
-from bidsmask.reports.drawing.axes import (
-    NO_VALUE_COLOUR,
-    TIGHT_LEGEND,
-    check_columns,
-    fill,
-    threshold_line,
-)
-from bidsmask.reports.drawing.canvas import (
+from bidsmask.reports.drawing.arrangement import check_columns
+from bidsmask.reports.drawing.axes import TITLE_ROOM, X_TITLE, Panel
+from bidsmask.reports.drawing.brain import draw_rows
+from bidsmask.reports.drawing.canvas import SMALL, Box, Canvas, centred
+from bidsmask.reports.drawing.colours import (
     BLUE,
     FAINT,
     INK,
+    LOST,
     MUTED,
+    NO_VALUE_COLOUR,
     RED,
-    WIDTH_IN,
-    bare,
     hexadecimal,
-    new_figure,
-    readable,
-    show,
-    style,
-    svg_bytes,
 )
+from bidsmask.reports.drawing.legend import Key
 
 N_LOWEST = 10
 
+_LEFT, _WIDTH = 56.0, 316.0
+_BARS_LEFT, _BARS_WIDTH = 600.0, 208.0
 
-@style()
+
 def atlas_outline(
     reference: FloatArray,
     labels: IntArray,
@@ -83,10 +72,10 @@ def atlas_outline(
         raise ValueError("The atlas has no region on this grid, so that there is nothing to draw.")
     rows = slices.rows(reference, labels, affine, lost_ids, paint)
     colours = None if paint is None else paint.regions
-    return svg_bytes(_draw_rows(rows, _handles(unit, colours, key, bool(lost_ids))))
+    keys = _keys(unit, colours, key, bool(lost_ids))
+    return draw_rows(rows, keys, f"Each {unit} on slices of the brain").canvas.svg()
 
 
-@style()
 def coverage(coverage: FloatArray, *, names: Sequence[str], min_coverage: float) -> bytes:
     """Coverage of all regions, sorted, and the lowest ones by name.
 
@@ -104,102 +93,68 @@ def coverage(coverage: FloatArray, *, names: Sequence[str], min_coverage: float)
     """
     check_columns(coverage.reshape(1, -1), names)
     order = np.argsort(np.where(np.isnan(coverage), -1.0, coverage), kind="stable")
-    figure = new_figure(0.95 + 0.21 * min(max(len(order), 5), N_LOWEST))
-    grid = figure.add_gridspec(1, 2, width_ratios=(1.45, 1), wspace=0.62)
-    fill(grid, left=0.065, right=0.94, top=0.42, bottom=0.5)
-    _sorted_coverage(figure.add_subplot(grid[0]), coverage[order], min_coverage)
-    _lowest_coverage(figure.add_subplot(grid[1]), coverage, order, names, min_coverage)
-    return svg_bytes(figure)
+    height = 20.0 * min(max(len(order), 5), N_LOWEST)
+    title = f"Coverage of {len(order)} region{'' if len(order) == 1 else 's'}"
+    canvas = Canvas(TITLE_ROOM + 8 + height + X_TITLE + 6, title)
+    box = Box(_LEFT, TITLE_ROOM + 8, _WIDTH, height)
+    _draw_sorted(canvas, box, coverage[order], min_coverage)
+    _draw_lowest(canvas, box, coverage, order, names, min_coverage)
+    return canvas.svg()
 
 
-def _handles(
+def _keys(
     unit: str, colours: Array | None, key: Sequence[tuple[str, int]], some_lost: bool
-) -> list[Artist]:
+) -> list[Key]:
     """Entries of the legend."""
-    lost = hexadecimal(slices.LOST)
+    lost = hexadecimal(LOST)
     if colours is None:
-        handles: list[Artist] = [
-            Line2D([], [], color=hexadecimal(slices.OUTLINE), lw=2, label=f"{unit} outline")
-        ]
-        return handles + [Patch(color=lost, label=f"lost {unit}")] * some_lost
-    handles = [Patch(color=hexadecimal(colours[label]), label=words) for words, label in key]
-    stripes = Patch(facecolor="white", edgecolor=lost, hatch="/////", label=f"lost {unit}")
-    return handles + [stripes] * some_lost
+        outline = Key(f"{unit} outline", hexadecimal(slices.OUTLINE), "line")
+        return [outline] + [Key(f"lost {unit}", lost)] * some_lost
+    keys = [Key(words, hexadecimal(colours[label])) for words, label in key]
+    return keys + [Key(f"lost {unit}", lost, "stripes")] * some_lost
 
 
-def _draw_rows(rows: Sequence[slices.Row], handles: Sequence[Artist]) -> Figure:
-    widths_mm = [row.width_mm * len(row.positions_mm) for row in rows]
-    scale = WIDTH_IN / max(widths_mm)  # inches per mm
-    gap_in, head_in = 0.24, 0.3 if handles else 0.0
-    heights_in = [row.height_mm * scale for row in rows]
-    figure = new_figure(sum(heights_in) + gap_in * len(rows) + head_in)
-    total_in = figure.get_figheight()
-    top_in = total_in - head_in
-    for row, height_in, width_mm in zip(rows, heights_in, widths_mm, strict=True):
-        bottom_in = top_in - height_in
-        width = width_mm / max(widths_mm)
-        box = (0.0, bottom_in / total_in, width, height_in / total_in)
-        _draw_row(figure.add_axes(box), row)
-        top_in = bottom_in - gap_in
-    if handles:
-        figure.legend(
-            handles=handles,
-            loc="upper left",
-            ncols=len(handles),
-            bbox_to_anchor=(0, 1.0),
-            **TIGHT_LEGEND,
-        )
-    return figure
-
-
-def _draw_row(axes: Axes, row: slices.Row) -> None:
-    n = len(row.positions_mm)
-    bare(axes)
-    show(axes, row.picture, (0, n, 0, 1))
-    letter = "xyz"[row.axis]
-    first, last = ("P", "A") if row.axis == 0 else ("L", "R")
-    for number, position_mm in enumerate(row.positions_mm):
-        coordinate = f"{letter} = {position_mm:.0f} mm".replace("-", "\N{MINUS SIGN}")
-        axes.text(number + 0.5, -0.02, coordinate, ha="center", va="top", color=MUTED, size=8.5)
-    for side, where, align in ((first, 0.02, "left"), (last, n - 0.02, "right")):
-        axes.text(where, 0.97, side, ha=align, va="top", color="white", size=10, weight="bold")
-
-
-def _sorted_coverage(axes: Axes, ascending: FloatArray, min_coverage: float) -> None:
+def _draw_sorted(canvas: Canvas, box: Box, ascending: FloatArray, min_coverage: float) -> None:
     n = len(ascending)
     percent = 100 * np.nan_to_num(ascending)
     n_lost = int((percent < 100 * min_coverage).sum())
+    panel = Panel(canvas, box, x=(0, n), y=(0, 103))
     for first, last, colour in ((0, n_lost, RED), (n_lost, n, BLUE)):
         if last > first:
-            edges = np.arange(first, last + 1)
-            axes.stairs(percent[first:last], edges, fill=True, color=colour, alpha=0.22, lw=0)
-            axes.stairs(percent[first:last], edges, color=colour, lw=1.4, baseline=None)
+            edges = np.arange(first, last + 1.0)
+            panel.steps(edges, percent[first:last], fill=colour, opacity=0.22, stroke=colour)
+    panel.x_axis("regions, sorted by coverage", whole=True)
+    panel.y_axis([0, 25, 50, 75, 100])
+    canvas.text(18, box.middle, "%", colour=MUTED, align="middle")
     if min_coverage > 0:
-        threshold_line(axes, 100 * min_coverage, f"minimum {100 * min_coverage:g} %")
-    axes.set(xlim=(0, n), ylim=(0, 103), xlabel="regions, sorted by coverage", ylabel="%")
-    axes.set_title(_counted(n_lost, n, "below the minimum"))
-    axes.set_yticks([0, 25, 50, 75, 100])
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.threshold(100 * min_coverage, f"minimum {100 * min_coverage:g} %")
+    panel.title(_counted(n_lost, n, "below the minimum"))
 
 
-def _lowest_coverage(
-    axes: Axes, coverage: FloatArray, order: Array, names: Sequence[str], min_coverage: float
+def _draw_lowest(
+    canvas: Canvas,
+    beside: Box,
+    coverage: FloatArray,
+    order: Array,
+    names: Sequence[str],
+    min_coverage: float,
 ) -> None:
     lowest = order[:N_LOWEST]
-    rows, values = np.arange(len(lowest)), coverage[lowest]
-    known, lost = np.isfinite(values), ~(values >= min_coverage)
-    whole = np.full(len(lowest), 100)
-    axes.barh(rows, whole, height=0.62, color=np.where(known, FAINT, NO_VALUE_COLOUR))
-    axes.barh(rows, 100 * np.nan_to_num(values), height=0.62, color=np.where(lost, RED, BLUE))
-    for row in range(len(lowest)):
-        text = f"{_percent(values[row])} %" if known[row] else "n/a"
-        axes.text(103, row, text, va="center", size=8.5, color=RED if lost[row] else INK)
-    axes.set(xlim=(0, 100), ylim=(max(len(lowest), 5) - 0.4, -0.6), xticks=[])
-    axes.set_yticks(range(len(lowest)), [readable(names[i], 30) for i in lowest], color=INK)
-    axes.tick_params(axis="y", length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    axes.set_title("Lowest coverage" if len(order) > N_LOWEST else "Coverage by region")
+    row_height = beside.height / max(len(lowest), 5)
+    box = Box(_BARS_LEFT, beside.top, _BARS_WIDTH, row_height * len(lowest))
+    panel = Panel(canvas, box, x=(0, 100), y=(len(lowest), 0))
+    for row, value in enumerate(coverage[lowest]):
+        known, lost = bool(np.isfinite(value)), not value >= min_coverage
+        bar = (row + 0.81, row + 0.19)
+        panel.spans([(0, 100)], FAINT if known else NO_VALUE_COLOUR, rows=bar)
+        if known and value > 0:
+            panel.spans([(0, 100 * value)], RED if lost else BLUE, rows=bar)
+        text, colour = f"{_percent(value)} %" if known else "n/a", RED if lost else INK
+        y = centred(panel.y(row + 0.5), SMALL)
+        canvas.text(box.right + 8, y, text, size=SMALL, colour=colour)
+    room = box.left - beside.right - 24
+    panel.name_rows([names[i] for i in lowest], colour=INK, room=room)
+    panel.title("Lowest coverage" if len(order) > N_LOWEST else "Coverage by region")
 
 
 def _percent(value: float) -> str:

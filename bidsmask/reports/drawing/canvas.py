@@ -1,300 +1,222 @@
-"""The look that all figures share, and how a figure becomes a small SVG file.
+"""An SVG file that is written element by element.
 
-Colours are told apart by people with any colour vision (Okabe & Ito 2008; the maps run through
-lightness or through blue and red). Text stays text, in the reader's own sans-serif, so that it can
-be searched and stays sharp; pictures with many pixels are stored with a palette.
+All figures have one width. Positions and sizes are CSS pixels at that width, counted from the
+left and from the top; the whole scales with the room that it is given. Text stays text, in the
+reader's own sans-serif, so that it can be searched and stays sharp. Nothing is looked up on the
+machine, and nothing is random: the same drawing gives the same bytes.
 """
 
 from __future__ import annotations
 
-import base64
-import difflib
-import io
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from html import escape
+from typing import Literal, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, ListedColormap
-from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
-from PIL import Image
 
-from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask._typing import FloatArray
+from bidsmask.reports.drawing.colours import INK
+from bidsmask.reports.drawing.picture import Picture, data_uri
+from bidsmask.reports.drawing.words import readable, text_width
 
-INK = "#1c2733"
-MUTED = "#5a6775"
-FAINT = "#dde3e9"
-BLUE = "#0072b2"
-SKY = "#56b4e9"
-GREEN = "#009e73"
-ORANGE = "#e69f00"
-PURPLE = "#a8578b"
-RED = "#d1350f"
+WIDTH = 864.0
+"""Of every figure, about that of the report's column."""
 
-NO_VALUE = (190, 197, 205)
-"""Grey of a region without a signal, in every figure (red, green, blue)."""
+TITLE, BODY, SMALL = 13.0, 12.0, 11.5
+"""Sizes of text."""
 
-CENSORED = (252, 226, 200)
-"""Tint of a volume that was left out, in every figure."""
+MARGIN = 4.0
+"""How near to the edge of a figure a text may come."""
 
-WIDTH_IN = 9.0
-"""Width of every figure: 864 CSS pixels, about the width of the report's column."""
+CAP_HEIGHT = 0.73
+"""Of a capital letter or a digit, in font sizes."""
 
-EVEN_FROM = 256
-"""Colours from which on a listed map is one that runs evenly, such as viridis."""
-
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the layout is the same on any machine
-    "font.size": 9,
-    "text.parse_math": False,  # a dollar sign in a region's name is a dollar sign
-    "text.color": INK,
-    "axes.edgecolor": "#9aa5b1",
-    "axes.labelcolor": MUTED,
-    "axes.labelsize": 9,
-    "axes.linewidth": 0.7,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.titlecolor": INK,
-    "axes.titlepad": 5,
-    "axes.unicode_minus": True,
-    "xtick.color": "#9aa5b1",
-    "ytick.color": "#9aa5b1",
-    "xtick.labelcolor": MUTED,
-    "ytick.labelcolor": MUTED,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "xtick.major.size": 3,
-    "ytick.major.size": 3,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "legend.labelcolor": INK,
-    "lines.linewidth": 1.0,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "bidsmask",
-    "path.simplify": True,
-    "path.simplify_threshold": 0.2,
-}
-
-_FONT_STACK = b"system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-_NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-_PNG = re.compile(rb"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
-_PALETTE_SIZE = 256
-_SHIFTS = (16, 8, 0)
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+Align = Literal["start", "middle", "end"]
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """Draw in the common style, whatever the user's matplotlib settings are; also a decorator."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
-        yield
+class Box(NamedTuple):
+    """A part of a figure."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        """Where it ends."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> float:
+        """Where it ends."""
+        return self.top + self.height
+
+    @property
+    def middle(self) -> float:
+        """Half-way down."""
+        return self.top + self.height / 2
 
 
-def new_figure(height_in: float) -> Figure:
-    """Make an empty figure of the common width."""
-    return Figure(figsize=(WIDTH_IN, height_in), facecolor="white")
-
-
-def svg_bytes(figure: Figure) -> bytes:
-    """Write a figure as SVG, under `style`: no date, no address, no random identifier.
-
-    The same drawing gives the same bytes.
-    """
-    pngs = [_png(_take_pixels(image)) for axes in figure.axes for image in axes.images]
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
-    svg = buffer.getvalue()
-    svg = svg[svg.index(b"<svg") :]  # without the DOCTYPE, which names an address
-    svg = svg.replace(b"'DejaVu Sans'", _FONT_STACK)
-    in_order = iter(pngs)
-    return _PNG.sub(lambda _: _data_uri(next(in_order)), svg)
-
-
-def readable(text: str, max_length: int = 40) -> str:
-    """Text fit for a figure: one line, no control characters, not too long.
-
-    Examples
-    --------
-    >>> readable("Left" + chr(0) + " thalamus")
-    'Left  thalamus'
-    >>> readable("a" * 50, max_length=5)
-    'aaaa…'
-    """
-    text = _UNPRINTABLE.sub(" ", text)
-    return text if len(text) <= max_length else text[: max_length - 1] + "…"
-
-
-def colour_map(cmap: object) -> Colormap:
-    """Find a colour map of matplotlib by its name; one that is given is taken as it is.
-
-    Raises
-    ------
-    ValueError
-        Naming those that are called alike, if there is none of that name.
-
-    Examples
-    --------
-    >>> colour_map("Virdis")
-    Traceback (most recent call last):
-    ...
-    ValueError: matplotlib has no colour map 'Virdis'. Names like it: viridis, viridis_r, cividis.
-    """
-    if isinstance(cmap, Colormap):
-        return cmap
-    if isinstance(cmap, str) and cmap in mpl.colormaps:
-        return mpl.colormaps[cmap]
-    names = {name.lower(): name for name in mpl.colormaps}
-    alike = [names[name] for name in difflib.get_close_matches(str(cmap).lower(), names, 3)]
-    advice = f"Names like it: {', '.join(alike)}." if alike else "See matplotlib.colormaps."
-    raise ValueError(f"matplotlib has no colour map {cmap!r}. {advice}")
-
-
-def shades(cmap: str | Colormap, n_levels: int) -> Array:
-    """Evenly spaced colours of a matplotlib map, as uint8 (n_levels, 3).
-
-    Few levels look the same as many and make far smaller files.
-    """
-    return _as_bytes(colour_map(cmap)(np.linspace(0, 1, n_levels)))
-
-
-def colours_at(cmap: str | Colormap, where: Sequence[float]) -> Array:
-    """Colours of a matplotlib map at places from 0 to 1, as uint8 (n, 3)."""
-    return _as_bytes(colour_map(cmap)(np.asarray(where, dtype=float)))
-
-
-def distinct_colours(cmap: str | Colormap, n: int) -> Array:
-    """Colours to tell n things apart, as uint8 (n, 3).
-
-    A list of colours is gone through, from its beginning again once it is used up; colours of a
-    map that runs evenly are taken at even distances.
-
-    Examples
-    --------
-    >>> black_white = ListedColormap(["black", "white"])
-    >>> distinct_colours(black_white, 3)[:, 0]
-    array([  0, 255,   0], dtype=uint8)
-    """
-    found = colour_map(cmap)
-    if isinstance(found, ListedColormap) and found.N < EVEN_FROM:
-        return _as_bytes(found(np.arange(n) % found.N))
-    return shades(found, n)
-
-
-def _as_bytes(colours: Array) -> Array:
-    return (colours[:, :3] * 255).round().astype(np.uint8)
-
-
-def hexadecimal(colour: Sequence[int]) -> str:
-    """Write red, green, blue (0 to 255) as ``#rrggbb``."""
-    return "#" + "".join(f"{int(part):02x}" for part in colour)
-
-
-def painted(
-    values: FloatArray,
-    colours: Array,
-    limits: tuple[float, float],
-    no_value: Sequence[int] = NO_VALUE,
-) -> Array:
-    """Colour of each value.
+class Canvas:
+    """A figure while it is drawn; what comes later lies on top.
 
     Parameters
     ----------
-    values : array of shape (..., )
-    colours : uint8 array of shape (n, 3)
-    limits : two floats
-        Values of the first and of the last colour; what lies beyond is clipped.
-    no_value : three ints
-        Colour of NaN.
-
-    Returns
-    -------
-    picture : uint8 array of shape (..., 3)
+    height : float
+    title : str
+        What the figure is, for those who cannot see it.
 
     Examples
     --------
-    >>> black_white = np.array([[0, 0, 0], [255, 255, 255]], dtype=np.uint8)
-    >>> painted(np.array([-1.0, 1.0, np.nan]), black_white, (-1, 1), no_value=(9, 9, 9))[:, 0]
-    array([  0, 255,   9], dtype=uint8)
+    >>> canvas = Canvas(40, "A square")
+    >>> canvas.rect(Box(0, 0, 9, 9), "#ff0000")
+    >>> print(canvas.svg().decode().splitlines()[-2])
+    <rect x="0" y="0" width="9" height="9" fill="#ff0000"/>
     """
-    low, high = limits
-    missing = np.isnan(values)
-    share = (np.where(missing, low, values) - low) / ((high - low) or 1.0)
-    picture: Array = colours[np.clip(share * len(colours), 0, len(colours) - 1).astype(int)]
-    picture[missing] = no_value
-    return picture
+
+    def __init__(self, height: float, title: str) -> None:
+        self.box = Box(0, 0, WIDTH, height)
+        size = f'width="{WIDTH:g}" height="{number(height)}"'
+        self._lines = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {WIDTH:g} '
+            f'{number(height)}" role="img" aria-labelledby="title" font-family="sans-serif" '
+            f'stroke-linejoin="round">',
+            f'<title id="title">{_plain(title, 200)}</title>',
+            f'<rect width="{WIDTH:g}" height="{number(height)}" fill="#ffffff"/>',
+        ]
+
+    def svg(self) -> bytes:
+        """Give the file."""
+        return "\n".join([*self._lines, "</svg>\n"]).encode()
+
+    def rect(
+        self, box: Box, fill: str, *, opacity: float | None = None, stroke: str | None = None
+    ) -> None:
+        """Fill a box; `stroke` is the colour of its frame."""
+        self._draw("rect", box=box, fill=fill, opacity=opacity, stroke=stroke)
+
+    def circle(self, x: float, y: float, radius: float, colour: str, *, opacity: float) -> None:
+        """Draw a circle around a point; `opacity` is that of its filling."""
+        style = _attributes(fill=colour, fill_opacity=opacity, stroke=colour)
+        self._lines.append(f"<circle{_attributes(cx=x, cy=y, r=radius)}{style}/>")
+
+    def line(
+        self,
+        start: tuple[float, float],
+        end: tuple[float, float],
+        stroke: str,
+        *,
+        width: float = 1.0,
+        dash: str | None = None,
+    ) -> None:
+        """Draw a straight line; `dash` is lengths of strokes and gaps, in turn."""
+        (x1, y1), (x2, y2) = start, end
+        style = _attributes(stroke=stroke, stroke_width=width, stroke_dasharray=dash)
+        self._lines.append(f"<line{_attributes(x1=x1, y1=y1, x2=x2, y2=y2)}{style}/>")
+
+    def path(
+        self,
+        commands: str,
+        *,
+        fill: str = "none",
+        opacity: float | None = None,
+        stroke: str | None = None,
+        width: float | None = None,
+        within: Box | None = None,
+    ) -> None:
+        """Draw along a path, as SVG spells it; what lies beyond the box `within` is cut off."""
+        if within:
+            view = " ".join(map(number, within))
+            self._lines.append(f'<svg{_attributes(box=within)} viewBox="{view}">')
+        ends = "round" if stroke else None
+        style = _attributes(stroke=stroke, stroke_width=width, stroke_linecap=ends)
+        fills = _attributes(fill=fill, opacity=opacity)
+        self._lines.append(f'<path d="{commands}"{fills}{style}/>')
+        if within:
+            self._lines.append("</svg>")
+
+    def text(
+        self,
+        x: float,
+        baseline: float,
+        text: str,
+        *,
+        size: float = BODY,
+        colour: str = INK,
+        align: Align = "start",
+        bold: bool = False,
+        halo: bool = False,
+    ) -> None:
+        """Write a line of text, on its baseline; with a halo it can be read on any colour."""
+        place = _attributes(x=x, y=baseline, text_anchor=None if align == "start" else align)
+        font = _attributes(font_size=size, font_weight="bold" if bold else None, fill=colour)
+        if halo:
+            font += ' stroke="#ffffff" stroke-width="3" paint-order="stroke"'
+        self._lines.append(f"<text{place}{font}>{_plain(text, 200)}</text>")
+
+    def picture(self, box: Box, picture: Picture) -> None:
+        """Stretch a picture over a box.
+
+        Its pixels stay sharp squares, unless there are more of them than the box has room for:
+        then they are averaged, so that no thin line is lost.
+        """
+        n_rows, n_columns = picture.numbers.shape
+        is_dense = n_rows > box.height and n_columns > box.width
+        self._draw(
+            "image",
+            box=box,
+            preserveAspectRatio="none",
+            style=None if is_dense else "image-rendering:pixelated",
+            href=data_uri(picture),
+        )
+
+    def inside(self, x: float, text: str, size: float) -> float:
+        """Move the middle of a text as far as it must be for all of it to be in the figure."""
+        half = text_width(text, size) / 2 + 1
+        return min(max(x, half), WIDTH - half)
+
+    def _draw(self, name: str, box: Box | None = None, **attributes: str | float | None) -> None:
+        self._lines.append(f"<{name}{_attributes(box, **attributes)}/>")
 
 
-def show(axes: Axes, picture: Array, extent: tuple[float, float, float, float]) -> None:
-    """Show a uint8 picture (rows, columns, 3), first row on top, one data pixel per pixel."""
-    axes.imshow(picture, extent=extent, aspect="auto", interpolation="none")
+def centred(middle: float, size: float) -> float:
+    """Baseline of a text whose middle is at a height."""
+    return middle + CAP_HEIGHT * size / 2
 
 
-def thinned(n: int, at_most: int) -> Array:
-    """Choose indices of at most `at_most` of n things, evenly spread.
+def number(value: float) -> str:
+    """Write a position to a hundredth of a pixel.
 
     Examples
     --------
-    >>> thinned(10, 4)
-    array([0, 3, 6, 9])
+    >>> number(12.0), number(0.504), number(-0.001)
+    ('12', '0.5', '0')
     """
-    return np.unique(np.linspace(0, n - 1, min(n, at_most)).round().astype(int))
+    written = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if written == "-0" else written
 
 
-def stretches(flags: BoolArray) -> list[tuple[int, int]]:
-    """First index and length of each stretch of True.
+def points(x: FloatArray, y: FloatArray) -> str:
+    """Write positions one after the other.
 
     Examples
     --------
-    >>> stretches(np.array([True, False, True, True]))
-    [(0, 1), (2, 2)]
+    >>> points(np.array([0.0, 1.5]), np.array([2.0, 3.25]))
+    '0 2 1.5 3.2'
     """
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    return [(int(start), int(stop - start)) for start, stop in edges.reshape(-1, 2)]
+    rounded = np.stack([x, y], axis=-1).round(1).ravel()
+    return " ".join(map("{:g}".format, rounded.tolist()))
 
 
-def bare(axes: Axes) -> None:
-    """Take away ticks and frame."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+def _attributes(box: Box | None = None, **values: str | float | None) -> str:
+    """Write attributes, but those that are None; an underscore stands for a hyphen."""
+    sides = zip(("x", "y", "width", "height"), box or (), strict=False)
+    return "".join(
+        f' {name.replace("_", "-")}="{value if isinstance(value, str) else number(value)}"'
+        for name, value in (*sides, *values.items())
+        if value is not None
+    )
 
 
-def _data_uri(png: bytes) -> bytes:
-    return b"data:image/png;base64," + base64.b64encode(png)
-
-
-def _take_pixels(image: AxesImage) -> Array:
-    """Give the pixels of an image, and leave black ones: matplotlib would store them at length."""
-    pixels = np.asarray(image.get_array())
-    image.set_data(np.zeros_like(pixels))
-    return pixels
-
-
-def _png(pixels: Array) -> bytes:
-    """Store a uint8 picture (rows, columns, 3), with a palette if it has up to 256 colours."""
-    image = Image.fromarray(pixels)
-    found = image.getcolors(_PALETTE_SIZE)
-    if found:
-        colours = np.sort([_packed(np.array(colour)) for _, colour in found])
-        image = Image.fromarray(np.searchsorted(colours, _packed(pixels)).astype(np.uint8))
-        image.putpalette([int(colour) >> shift & 255 for colour in colours for shift in _SHIFTS])
-    buffer = io.BytesIO()
-    image.save(buffer, format="png")
-    return buffer.getvalue()
-
-
-def _packed(colours: Array) -> IntArray:
-    """Each colour (..., 3) as one number."""
-    packed: IntArray = (colours.astype(np.int32) << np.array(_SHIFTS)).sum(axis=-1)
-    return packed
+def _plain(text: str, max_length: int) -> str:
+    return escape(readable(text, max_length), quote=False)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from matplotlib.axes import Axes
-from matplotlib.patches import Patch
-
-from bidsmask.reports.drawing.axes import TIGHT_LEGEND
-from bidsmask.reports.drawing.canvas import (
-    BLUE,
-    INK,
-    MUTED,
-    ORANGE,
-    SKY,
-    new_figure,
-    readable,
-    style,
-    svg_bytes,
-)
+from bidsmask.reports.drawing.axes import X_TITLE, Panel
+from bidsmask.reports.drawing.canvas import BODY, SMALL, Box, Canvas, centred
+from bidsmask.reports.drawing.colours import BLUE, INK, MUTED, ORANGE, SKY
+from bidsmask.reports.drawing.legend import LINE, Key, draw_legend
+from bidsmask.reports.drawing.words import fitted, text_width
 from bidsmask.reports.summaries import LedgerSummary
 
+PARTS = (
+    ("remaining", BLUE, "#ffffff"),
+    ("confounds", SKY, INK),
+    ("filter", "#b9d3e6", INK),
+    ("detrend", "#8493a3", "#ffffff"),
+    ("censored", ORANGE, INK),
+)
+"""What each part of a bar is, its colour, and the colour of the number on it."""
 
-@style()
+_ROW, _BAR, _SIDE = 60.0, 25.0, 13.0
+
+
 def ledger(ledgers: Sequence[LedgerSummary]) -> bytes:
     """Where the volumes of a run went: one bar for each strategy.
 
@@ -36,56 +36,52 @@ def ledger(ledgers: Sequence[LedgerSummary]) -> bytes:
     """
     if not ledgers:
         raise ValueError("There is no strategy, so that there is no ledger to draw.")
-    height_in = 0.75 + 0.62 * len(ledgers)
-    figure = new_figure(height_in)
-    axes = figure.add_axes((0.015, 0.36 / height_in, 0.97, 1 - 0.75 / height_in))
-    for row, entry in enumerate(ledgers):
-        _ledger_bar(axes, row, entry)
+    height = _ROW * len(ledgers)
+    canvas = Canvas(LINE + 6 + height + X_TITLE + 2, "Where the volumes of a run went")
+    box = Box(_SIDE, LINE + 6, canvas.box.width - 2 * _SIDE, height)
     longest = max(entry.n_volumes for entry in ledgers)
-    axes.set(xlim=(0, longest), ylim=(len(ledgers) - 0.32, -0.62), yticks=[])
-    axes.spines["left"].set_visible(False)
-    axes.set_xlabel("volumes", labelpad=1)
-    handles = [Patch(color=colour, label=label) for label, colour, _ in PARTS]
-    figure.legend(
-        handles=handles, loc="upper left", ncols=5, bbox_to_anchor=(0.005, 1.0), **TIGHT_LEGEND
-    )
-    return svg_bytes(figure)
+    panel = Panel(canvas, box, x=(0.0, longest))
+    for row, entry in enumerate(ledgers):
+        _draw_entry(panel, box.top + row * _ROW, entry)
+    panel.x_axis("volumes", whole=True)
+    keys = [Key(label, colour) for label, colour, _ in PARTS]
+    draw_legend(canvas, keys, Box(_SIDE, 3, box.width, LINE))
+    return canvas.svg()
 
 
-PARTS = (
-    ("remaining", BLUE, "white"),
-    ("confounds", SKY, INK),
-    ("filter", "#b9d3e6", INK),
-    ("detrend", "#8493a3", "white"),
-    ("censored", ORANGE, INK),
-)
+def _draw_entry(panel: Panel, top: float, entry: LedgerSummary) -> None:
+    """A line of words, and the bar below."""
+    canvas, box = panel.canvas, panel.box
+    sentence = _ledger_sentence(entry)
+    room = box.width - text_width(sentence, SMALL) - 16
+    canvas.text(box.left, top + 16, fitted(entry.strategy, room / 1.12, BODY), bold=True)
+    canvas.text(box.right, top + 16, sentence, size=SMALL, colour=MUTED, align="end")
+    start = 0.0
+    for size, (_, colour, text_colour) in zip(_sizes(entry), PARTS, strict=True):
+        bar = Box(panel.x(start), top + 24, panel.x(start + size) - panel.x(start), _BAR)
+        start += size
+        if size:
+            canvas.rect(bar, colour, stroke="#ffffff")
+        if size >= 0.05 * entry.n_volumes:
+            middle = bar.left + bar.width / 2
+            canvas.text(
+                middle,
+                centred(bar.middle, BODY),
+                _number(size),
+                size=BODY,
+                colour=text_colour,
+                align="middle",
+            )
 
 
-def _ledger_bar(axes: Axes, row: int, entry: LedgerSummary) -> None:
-    sizes = (
+def _sizes(entry: LedgerSummary) -> tuple[float, ...]:
+    """Of the parts, in their order."""
+    return (
         entry.remaining,
         entry.n_confounds,
         entry.n_filter,
         entry.n_detrend,
         entry.n_censored,
-    )
-    start = 0.0
-    for size, (_, colour, text_colour) in zip(sizes, PARTS, strict=True):
-        axes.barh(row, size, left=start, height=0.4, color=colour, edgecolor="white", lw=0.8)
-        if size >= 0.05 * entry.n_volumes:
-            axes.text(
-                start + size / 2, row, _number(size), ha="center", va="center", color=text_colour
-            )
-        start += size
-    axes.text(0, row - 0.3, readable(entry.strategy), va="bottom", weight="bold")
-    axes.annotate(
-        _ledger_sentence(entry),
-        (1, row - 0.3),
-        xycoords=("axes fraction", "data"),
-        ha="right",
-        va="bottom",
-        color=MUTED,
-        size=8.5,
     )
 
 

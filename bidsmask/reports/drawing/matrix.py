@@ -5,45 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from bidsmask._typing import FloatArray
-from bidsmask.reports.drawing.axes import (
-    NO_VALUE_COLOUR,
-    TIGHT_LEGEND,
-    check_columns,
-    grouped,
-    label_blocks,
-    spelled,
-)
-from bidsmask.reports.drawing.canvas import (
+from bidsmask.reports.drawing.arrangement import check_columns, grouped, thinned
+from bidsmask.reports.drawing.axes import Panel, draw_colour_bar, spelled
+from bidsmask.reports.drawing.canvas import Box, Canvas
+from bidsmask.reports.drawing.colours import (
     BLUE,
     FAINT,
+    FRAME,
     INK,
-    WIDTH_IN,
-    new_figure,
+    NO_VALUE_COLOUR,
+    blue_to_red,
     painted,
-    readable,
-    shades,
-    show,
-    style,
-    svg_bytes,
-    thinned,
 )
+from bidsmask.reports.drawing.legend import Key, draw_legend
+from bidsmask.reports.drawing.picture import Picture
+from bidsmask.reports.drawing.scales import round_limit
+from bidsmask.reports.drawing.words import minus
 
 MAX_MATRIX_ROWS = 400
-
 
 MAX_NAMED_REGIONS = 24
 """Up to this many, each row of the matrix has its name."""
 
-ROUND_STEPS = (1, 2, 2.5, 5, 7.5, 10)
-"""Where a colour scale may end, times a power of ten."""
+N_COLOURS = 41
+
+_SQUARE = Box(147, 14, 413, 413)
+_RIGHT, _RIGHT_WIDTH = 643.0, 204.0
 
 
-@style()
 def connectivity(
     matrix: FloatArray,
     *,
@@ -75,7 +66,7 @@ def connectivity(
         raise ValueError("The connectivity matrix has no value, so that there is nothing to draw.")
     order, blocks = grouped(networks, len(names))
     ordered = [names[i] for i in order]
-    return svg_bytes(_draw_matrix(matrix[np.ix_(order, order)], ordered, blocks, measure))
+    return _draw_matrix(matrix[np.ix_(order, order)], ordered, blocks, measure)
 
 
 def _draw_matrix(
@@ -83,86 +74,81 @@ def _draw_matrix(
     names: Sequence[str],
     blocks: Sequence[tuple[str, int, int]],
     measure: str,
-) -> Figure:
-    figure = new_figure(4.6)
+) -> bytes:
     n = len(names)
+    canvas = Canvas(_SQUARE.bottom + 15, f"{spelled(measure)} of {n} by {n} regions".capitalize())
     pairs = _pairs(matrix)
-    limit = _limit(pairs)
-    axes = figure.add_axes((0.17, 0.15 / 4.6, 4.3 / WIDTH_IN, 4.3 / 4.6))
-    rows = thinned(n, MAX_MATRIX_ROWS)
-    values = matrix[np.ix_(rows, rows)].copy()
-    picture = painted(values, shades("RdBu_r", 41), (-limit, limit))
-    valid = np.isfinite(np.diag(values))
-    picture[np.flatnonzero(valid), np.flatnonzero(valid)] = 255
-    show(axes, picture, (0, n, n, 0))
-    _label_matrix(axes, names, blocks, n)
-    _colour_bar(figure, limit, spelled(measure), bool(np.isnan(matrix).all(axis=0).any()))
-    _histogram(figure.add_axes((0.745, 0.12, 0.235, 0.42)), pairs, limit)
-    return figure
+    limit = round_limit(pairs)
+    panel = Panel(canvas, _SQUARE, x=(0, n), y=(n, 0))
+    canvas.picture(panel.box, _picture(matrix, limit))
+    _label_rows(panel, names, blocks)
+    canvas.rect(panel.box, "none", stroke=FRAME)
+    _draw_scale(canvas, limit, spelled(measure), bool(np.isnan(matrix).all(axis=0).any()))
+    _draw_histogram(canvas, pairs, limit)
+    return canvas.svg()
+
+
+def _picture(matrix: FloatArray, limit: float) -> Picture:
+    rows = thinned(len(matrix), MAX_MATRIX_ROWS)
+    values = matrix[np.ix_(rows, rows)]
+    picture = painted(values, blue_to_red(N_COLOURS), (-limit, limit))
+    white = len(picture.colours)
+    valid = np.flatnonzero(np.isfinite(np.diag(values)))
+    picture.numbers[valid, valid] = white
+    return Picture(
+        numbers=picture.numbers,
+        colours=np.concatenate([picture.colours, np.full((1, 3), 255, dtype=np.uint8)]),
+    )
 
 
 def _pairs(matrix: FloatArray) -> FloatArray:
-    above: FloatArray = matrix[np.triu_indices(len(matrix), k=1)]
-    return above[np.isfinite(above)]
+    above: FloatArray = matrix[np.triu(np.isfinite(matrix), k=1)]
+    return above
 
 
-def _limit(pairs: FloatArray) -> float:
-    """End of the colour scale: a round number, so that figures can be compared.
-
-    At least 99 % of the pairs lie within.
-    """
-    largest = float(np.percentile(np.abs(pairs), 99)) if pairs.size else 0.0
-    if largest == 0:
-        return 1.0
-    power = 10.0 ** np.floor(np.log10(largest))
-    return float(power * next(step for step in ROUND_STEPS if step * power >= largest))
-
-
-def _label_matrix(
-    axes: Axes, names: Sequence[str], blocks: Sequence[tuple[str, int, int]], n: int
+def _label_rows(
+    panel: Panel, names: Sequence[str], blocks: Sequence[tuple[str, int, int]]
 ) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(True)
-        spine.set_color("#c3cbd3")
-    if n <= MAX_NAMED_REGIONS:
-        axes.set_yticks(np.arange(n) + 0.5, [readable(name, 22) for name in names], size=8)
-        axes.tick_params(length=0)
-    elif blocks:
-        label_blocks(axes, [(name, first, length) for name, first, length in blocks], 1)
+    if len(names) <= MAX_NAMED_REGIONS:
+        panel.name_rows(names)
+    else:
+        panel.name_blocks(blocks, len(names))
+    box = panel.box
     for _, first, _ in blocks[1:]:
-        axes.axhline(first, color=INK, lw=0.6)
-        axes.axvline(first, color=INK, lw=0.6)
+        x, y = panel.x(first), panel.y(first)
+        panel.canvas.line((box.left, y), (box.right, y), INK, width=0.8)
+        panel.canvas.line((x, box.top), (x, box.bottom), INK, width=0.8)
 
 
-def _colour_bar(figure: Figure, limit: float, label: str, some_lost: bool) -> None:
-    axes = figure.add_axes((0.745, 0.9, 0.235, 0.03))
-    colours = shades("RdBu_r", 41)[None]
-    show(axes, colours, (-limit, limit, 0, 1))
-    axes.set_yticks([])
-    axes.set_title(readable(label))
-    axes.locator_params(axis="x", nbins=5)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    handles = [Patch(facecolor="white", edgecolor="#c3cbd3", label="diagonal, not shown")]
+def _draw_scale(canvas: Canvas, limit: float, label: str, some_lost: bool) -> None:
+    """Colour bar and what the other colours mean."""
+    draw_colour_bar(
+        canvas, Box(_RIGHT, 31, _RIGHT_WIDTH, 13), blue_to_red(N_COLOURS), limit, label
+    )
+    keys = [Key("diagonal, not shown", "#ffffff", "frame")]
     if some_lost:
-        handles.append(Patch(color=NO_VALUE_COLOUR, label="no signal (n/a)"))
-    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.735, 0.82), **TIGHT_LEGEND)
+        keys.append(Key("no signal (n/a)", NO_VALUE_COLOUR))
+    draw_legend(canvas, keys, Box(_RIGHT, 78, 160, 40))
 
 
-def _histogram(axes: Axes, pairs: FloatArray, limit: float) -> None:
+def _draw_histogram(canvas: Canvas, pairs: FloatArray, limit: float) -> None:
+    clipped = np.clip(pairs, -limit, limit)
+    counts, edges = np.histogram(clipped, bins=N_COLOURS, range=(-limit, limit))
+    highest = 1.05 * max(int(counts.max()), 1)
+    box = Box(_RIGHT, 200, _RIGHT_WIDTH, 186)
+    panel = Panel(canvas, box, x=(-limit, limit), y=(0, highest))
     count = f"{pairs.size:,}".replace(",", "\N{THIN SPACE}")
-    axes.set_title(f"{count} pair{'' if pairs.size == 1 else 's'}")
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    edges = np.linspace(-limit, limit, 42)
-    axes.set_xlim(-limit, limit)
-    axes.axvline(0, color=FAINT, lw=1)
+    panel.title(f"{count} pair{'' if pairs.size == 1 else 's'}")
+    _draw_upright(panel, 0.0, FAINT)
+    label = ""
     if pairs.size:
-        counts, _ = np.histogram(np.clip(pairs, -limit, limit), edges)
-        axes.stairs(counts, edges, fill=True, color=BLUE)
-        axes.axvline(float(np.median(pairs)), color=INK, lw=1, ls=(0, (3, 2)))
-        median = f"{np.median(pairs):.2g}".replace("-", "\N{MINUS SIGN}")
-        axes.set_xlabel(f"median {median}, dashed", labelpad=3)
-    axes.locator_params(axis="x", nbins=5)
+        median = float(np.median(pairs))
+        panel.steps(edges, counts.astype(float), fill=BLUE)
+        _draw_upright(panel, min(max(median, -limit), limit), INK, dash="4 3")
+        label = f"median {minus(f'{median:.2g}')}, dashed"
+    panel.x_axis(label, at_most=5)
+
+
+def _draw_upright(panel: Panel, value: float, stroke: str, dash: str | None = None) -> None:
+    x, box = panel.x(value), panel.box
+    panel.canvas.line((x, box.top), (x, box.bottom), stroke, width=1.3, dash=dash)

@@ -5,24 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from bidsmask._typing import Array, BoolArray, FloatArray
-from bidsmask.reports.drawing.axes import TIGHT_LEGEND, draw_trace, fill, spelled
-from bidsmask.reports.drawing.canvas import (
-    GREEN,
-    MUTED,
-    ORANGE,
-    PURPLE,
-    SKY,
-    new_figure,
-    readable,
-    stretches,
-    style,
-    svg_bytes,
-)
+from bidsmask.reports.drawing.arrangement import stretches
+from bidsmask.reports.drawing.axes import X_TITLE, Panel, spelled, stacked
+from bidsmask.reports.drawing.canvas import TITLE, WIDTH, Box, Canvas
+from bidsmask.reports.drawing.colours import GREEN, MUTED, ORANGE, PURPLE, SKY
+from bidsmask.reports.drawing.legend import Key, draw_legend, legend_height
+from bidsmask.reports.drawing.traces import Trace, draw_trace, trace_panel
+from bidsmask.reports.drawing.words import text_width
 
 METHOD_COLOURS = {
     "non_steady_state": PURPLE,
@@ -31,8 +22,10 @@ METHOD_COLOURS = {
     "short_segment": GREEN,
 }
 
+_LEFT, _RIGHT = 50.0, WIDTH - 13.0
+_TRACE, _ROW, _GAP = 100.0, 18.0, 34.0
 
-@style()
+
 def motion(
     *,
     fd_mm: FloatArray | None,
@@ -60,7 +53,7 @@ def motion(
     svg : bytes
     """
     traces = [
-        (values, title, unit, threshold)
+        Trace(values, title, unit, threshold)
         for values, title, unit, threshold in (
             (fd_mm, "Framewise displacement", "mm", fd_threshold_mm),
             (std_dvars, "Standardized DVARS", "", std_dvars_threshold),
@@ -73,68 +66,65 @@ def motion(
             "The run has neither framewise displacement nor DVARS nor flagged volumes, so that "
             "there is nothing to draw."
         )
-    n_volumes = _one_length([*(trace[0] for trace in traces), *(item[1] for item in outliers)])
-    return svg_bytes(_draw_motion(traces, flagged, n_volumes, t_r))
+    n_volumes = _one_length([*(trace.values for trace in traces), *(item[1] for item in outliers)])
+    return _draw_motion(traces, flagged, n_volumes, t_r)
 
 
 def _draw_motion(
-    traces: Sequence[tuple[FloatArray, str, str, float | None]],
+    traces: Sequence[Trace],
     flagged: Sequence[tuple[str, BoolArray]],
     n_volumes: int,
     t_r: float,
-) -> Figure:
-    strip_in = 0.19 * max(len(flagged), 1)
-    heights_in = [1.05] * len(traces) + [strip_in]
-    figure = new_figure(sum(heights_in) + 0.36 * len(traces) + 0.72)
-    grid = figure.add_gridspec(len(heights_in), 1, height_ratios=heights_in)
-    fill(grid, left=0.055, right=0.985, top=0.3, bottom=0.48)
-    grid.update(hspace=0.36 / float(np.mean(heights_in)))
-    panels = [figure.add_subplot(grid[row]) for row in range(len(heights_in))]
-    for axes, trace in zip(panels, traces, strict=False):
-        _shade(axes, flagged, t_r)
-        draw_trace(axes, trace, t_r)
-        axes.set(xlim=(0, n_volumes * t_r), xticklabels=[])
-    _draw_flags(panels[-1], flagged, n_volumes, t_r)
-    return figure
+) -> bytes:
+    heading = "Flagged volumes" if flagged else "No volume is flagged"
+    keys = [
+        Key(f"{spelled(method)}: {flags.sum()}", _method_colour(method))
+        for method, flags in flagged
+    ]
+    legend_width = _RIGHT - _LEFT - text_width(heading, TITLE) - 24
+    above = legend_height(keys, legend_width)
+    heights = [_TRACE] * len(traces) + [_ROW * max(len(flagged), 1)]
+    gaps = [_GAP] * len(traces) + [max(_GAP, above + 10)]
+    boxes = stacked(heights, gaps, left=_LEFT, right=_RIGHT, top=-4)
+    title = "Motion over time, and the volumes that are flagged"
+    canvas = Canvas(boxes[-1].bottom + X_TITLE + 2, title)
+    for box, trace in zip(boxes, traces, strict=False):
+        panel = trace_panel(canvas, box, trace, t_r)
+        _shade(panel, flagged, t_r)
+        draw_trace(panel, trace, t_r)
+    _draw_flags(canvas, boxes[-1], flagged, n_volumes, t_r).title(heading)
+    corner = Box(_RIGHT - legend_width, boxes[-1].top - above - 1, legend_width, above)
+    draw_legend(canvas, keys, corner, at_right=True)
+    return canvas.svg()
 
 
-def _shade(axes: Axes, flagged: Sequence[tuple[str, BoolArray]], t_r: float) -> None:
+def _shade(panel: Panel, flagged: Sequence[tuple[str, BoolArray]], t_r: float) -> None:
     """Colour each flagged volume by the first method that flagged it."""
     seen: BoolArray = np.zeros(flagged[0][1].shape, dtype=bool) if flagged else np.empty(0, bool)
     for method, flags in flagged:
-        for first, length in stretches(flags & ~seen):
-            axes.axvspan(
-                first * t_r, (first + length) * t_r, color=_method_colour(method), alpha=0.3, lw=0
-            )
+        panel.spans(_in_seconds(flags & ~seen, t_r), _method_colour(method), opacity=0.3)
         seen = seen | flags
 
 
 def _draw_flags(
-    axes: Axes, flagged: Sequence[tuple[str, BoolArray]], n_volumes: int, t_r: float
-) -> None:
+    canvas: Canvas,
+    box: Box,
+    flagged: Sequence[tuple[str, BoolArray]],
+    n_volumes: int,
+    t_r: float,
+) -> Panel:
     """One row for each method, like a bar code."""
+    panel = Panel(canvas, box, x=(0, n_volumes * t_r), y=(max(len(flagged), 1), 0))
     for row, (method, flags) in enumerate(flagged):
-        spans = [(first * t_r, length * t_r) for first, length in stretches(flags)]
-        axes.broken_barh(spans, (row + 0.12, 0.76), color=_method_colour(method), lw=0)
-    labels = [f"{readable(spelled(method))}: {flags.sum()}" for method, flags in flagged]
-    axes.set(xlim=(0, n_volumes * t_r), ylim=(max(len(flagged), 1), 0), yticks=[])
-    axes.set_xlabel("time (s)", labelpad=2)
-    axes.spines["left"].set_visible(False)
-    handles = [
-        Patch(color=_method_colour(method), label=label)
-        for (method, _), label in zip(flagged, labels, strict=True)
-    ]
-    axes.set_title("Flagged volumes" if flagged else "No volume is flagged")
-    if handles:
-        axes.legend(
-            handles=handles,
-            loc="lower right",
-            bbox_to_anchor=(1.0, 1.0),
-            ncols=len(handles),
-            borderaxespad=0,
-            borderpad=0.35,
-            **TIGHT_LEGEND,
-        )
+        spans, colour = _in_seconds(flags, t_r), _method_colour(method)
+        panel.spans(spans, colour, rows=(row + 0.88, row + 0.12))
+    panel.x_axis("time (s)")
+    return panel
+
+
+def _in_seconds(flags: BoolArray, t_r: float) -> list[tuple[float, float]]:
+    """Start and length of each stretch of flagged volumes."""
+    return [(first * t_r, length * t_r) for first, length in stretches(flags)]
 
 
 def _method_colour(method: str) -> str:

@@ -5,37 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.numerics.filters import detrend
-from bidsmask.reports.drawing.axes import (
-    NO_VALUE_COLOUR,
-    TIGHT_LEGEND,
-    check_columns,
-    draw_trace,
-    fill,
-    grouped,
-    label_blocks,
-)
-from bidsmask.reports.drawing.canvas import (
+from bidsmask.reports.drawing.arrangement import check_columns, grouped, stretches, thinned
+from bidsmask.reports.drawing.axes import TITLE_ROOM, X_TITLE, Blocks, Panel, stacked
+from bidsmask.reports.drawing.canvas import SMALL, WIDTH, Box, Canvas
+from bidsmask.reports.drawing.colours import (
     BLUE,
     CENSORED,
+    CENSORED_COLOUR,
     MUTED,
-    NO_VALUE,
+    NO_VALUE_COLOUR,
+    blue_to_red,
+    greys,
     hexadecimal,
-    new_figure,
     painted,
-    readable,
-    shades,
-    show,
-    stretches,
-    style,
-    svg_bytes,
-    thinned,
 )
+from bidsmask.reports.drawing.legend import LINE, Key, draw_legend
+from bidsmask.reports.drawing.picture import Picture
+from bidsmask.reports.drawing.traces import Trace, draw_trace, trace_panel
 
 MAX_COLUMNS = 600
 """Volumes drawn in an image; those of a longer run are thinned evenly."""
@@ -49,7 +38,9 @@ MAX_NAMED_ROWS = 12
 """Up to this many, each row of signals has its name."""
 
 
-@style()
+_LEFT, _LEFT_OF_NAMES, _RIGHT = 50.0, 116.0, WIDTH - 13.0
+
+
 def carpet(
     before: FloatArray,
     after: Mapping[str, FloatArray],
@@ -93,12 +84,12 @@ def carpet(
     if not before.size or not np.isfinite(before).any():
         raise ValueError("The carpet has no voxel with a value, so that there is nothing to draw.")
     order, blocks = grouped(groups, before.shape[1])
-    panels = [("Before cleaning", _detrended(before))]
-    panels += [(f"After {readable(name)}", values) for name, values in after.items()]
-    return svg_bytes(_draw_carpet(panels, order, blocks, fd_mm, sample_mask, t_r))
+    rows = order[thinned(order.size, _n_carpet_rows(sample_mask.size, 1 + len(after)))]
+    panels = [("Before cleaning", _detrended(before[:, rows]))]
+    panels += [(f"After {name}", values[:, rows]) for name, values in after.items()]
+    return _draw_carpet(panels, blocks, order.size, fd_mm, sample_mask, t_r)
 
 
-@style()
 def region_signals(
     signals: FloatArray,
     *,
@@ -137,131 +128,119 @@ def region_signals(
     if not np.isfinite(signals[sample_mask]).any():
         raise ValueError("No region has a signal, so that there is nothing to draw.")
     order, blocks = grouped(networks, len(names))
-    figure = _draw_signals(_zscores(signals), names, order, blocks, t_r, sample_mask)
-    plural = "" if len(names) == 1 else "s"
-    figure.axes[0].set_title(f"{len(names)} {unit}{plural}")
-    return svg_bytes(figure)
+    title = f"{len(names)} {unit}{'' if len(names) == 1 else 's'}"
+    scores = _zscores(signals)[:, order]
+    return _draw_signals(scores, [names[i] for i in order], blocks, t_r, sample_mask, title)
+
+
+def _n_carpet_rows(n_volumes: int, n_panels: int) -> int:
+    within = MAX_CARPET_PIXELS // min(n_volumes, MAX_COLUMNS) // n_panels
+    return min(max(within, 60), 240)
 
 
 def _draw_carpet(
     panels: Sequence[tuple[str, FloatArray]],
-    order: Array,
-    blocks: Sequence[tuple[str, int, int]],
+    blocks: Blocks,
+    n_rows: int,
     fd_mm: FloatArray | None,
     sample_mask: BoolArray,
     t_r: float,
-) -> Figure:
-    with_fd = fd_mm is not None and bool(np.isfinite(fd_mm).any())
-    heights_in = [0.55] * with_fd + [1.35] * len(panels)
-    figure = new_figure(sum(heights_in) + 0.3 * len(heights_in) + 0.45)
-    grid = figure.add_gridspec(len(heights_in), 1, height_ratios=heights_in)
-    fill(grid, left=0.125 if blocks else 0.055, right=0.985, top=0.28, bottom=0.45)
-    grid.update(hspace=0.3 / float(np.mean(heights_in)))
-    axes = [figure.add_subplot(grid[row]) for row in range(len(heights_in))]
-    if with_fd and fd_mm is not None:
-        _shade_censored(axes[0], sample_mask, t_r)
-        draw_trace(axes[0], (fd_mm, "Framewise displacement", "mm", None), t_r)
-    n_rows = MAX_CARPET_PIXELS // min(sample_mask.size, MAX_COLUMNS) // len(panels)
-    rows = order[thinned(order.size, min(max(n_rows, 60), 240))]
-    for panel, (title, values) in zip(axes[with_fd:], panels, strict=True):
-        _draw_image(panel, _zscores(values)[:, rows], shades("gray", 20), t_r)
-        panel.set_title(title)
-        label_blocks(panel, blocks, order.size)
-    _share_time_axis(axes, sample_mask.size * t_r)
-    return figure
+) -> bytes:
+    traces = []
+    if fd_mm is not None and np.isfinite(fd_mm).any():
+        traces.append(Trace(fd_mm, "Framewise displacement", "mm"))
+    heights = [53.0] * len(traces) + [130.0] * len(panels)
+    left = _LEFT_OF_NAMES if blocks else _LEFT
+    gaps = [TITLE_ROOM] + [TITLE_ROOM + 8] * (len(heights) - 1)
+    boxes = stacked(heights, gaps, left=left, right=_RIGHT, top=2)
+    canvas = Canvas(boxes[-1].bottom + X_TITLE + 2, "Voxels over time, before and after cleaning")
+    for trace, box in zip(traces, boxes, strict=False):
+        panel = trace_panel(canvas, box, trace, t_r)
+        _shade_censored(panel, sample_mask, t_r)
+        draw_trace(panel, trace, t_r)
+    for box, (title, values) in zip(boxes[len(traces) :], panels, strict=True):
+        panel = _draw_rows(canvas, box, _zscores(values), greys(20), t_r)
+        panel.title(title)
+        panel.name_blocks(blocks, n_rows)
+        _time_axis(panel, box is boxes[-1])
+    return canvas.svg()
 
 
 def _draw_signals(
     scores: FloatArray,
     names: Sequence[str],
-    order: Array,
-    blocks: Sequence[tuple[str, int, int]],
+    blocks: Blocks,
     t_r: float,
     sample_mask: BoolArray,
-) -> Figure:
-    present = order[np.isfinite(scores[:, order]).any(axis=0)]
+    title: str,
+) -> bytes:
+    n = len(names)
+    present = np.flatnonzero(np.isfinite(scores).any(axis=0))
     examples = present[thinned(present.size, 5)[1:4] if present.size > 3 else slice(None)]
-    image_in = min(2.9, 0.9 + 0.06 * len(names))
-    heights_in = [image_in] + [0.42] * len(examples)
-    figure = new_figure(sum(heights_in) + 0.22 * len(heights_in) + 0.5)
-    grid = figure.add_gridspec(len(heights_in), 1, height_ratios=heights_in)
-    named = not blocks and len(names) <= MAX_NAMED_ROWS
-    fill(grid, left=0.125 if blocks or named else 0.055, right=0.985, top=0.28, bottom=0.45)
-    grid.update(hspace=0.22 / float(np.mean(heights_in)))
-    axes = [figure.add_subplot(grid[row]) for row in range(len(heights_in))]
-    rows = order[thinned(order.size, MAX_REGION_ROWS)]
-    _draw_image(axes[0], scores[:, rows], shades("RdBu_r", 25), t_r)
-    label_blocks(axes[0], blocks, order.size)
+    named = not blocks and n <= MAX_NAMED_ROWS
+    left = _LEFT_OF_NAMES if blocks or named else _LEFT
+    heights = [min(278.0, 86.0 + 6.0 * n)] + [40.0] * len(examples)
+    gaps = [TITLE_ROOM] + [TITLE_ROOM] * len(examples)
+    boxes = stacked(heights, gaps, left=left, right=_RIGHT, top=2)
+    canvas = Canvas(boxes[-1].bottom + X_TITLE + 2, f"Signals of {title}")
+    rows = thinned(n, MAX_REGION_ROWS)
+    panel = _draw_rows(canvas, boxes[0], scores[:, rows], blue_to_red(25), t_r)
+    panel.title(title)
     if named:
-        _name_rows(axes[0], names)
-    _keys(axes[0], bool((~sample_mask).any()), len(present) < len(names))
-    for panel, region in zip(axes[1:], examples, strict=True):
-        _draw_example(panel, scores[:, region], readable(names[region]), sample_mask, t_r)
-    _share_time_axis(axes, sample_mask.size * t_r)
-    return figure
-
-
-def _name_rows(axes: Axes, names: Sequence[str]) -> None:
-    middles = (np.arange(len(names)) + 0.5) / len(names)
-    axes.set_yticks(middles, [readable(name, 17) for name in names], size=8)
-    axes.tick_params(axis="y", length=0)
+        panel.name_rows(names)
+    panel.name_blocks(blocks, n)
+    _time_axis(panel, not examples.size)
+    keys = _keys(bool((~sample_mask).any()), present.size < n)
+    above = Box(left + 150, panel.box.top - LINE - 2, panel.box.width - 150, LINE)
+    draw_legend(canvas, keys, above, at_right=True)
+    for box, region in zip(boxes[1:], examples, strict=True):
+        panel = Panel(canvas, box, x=(0, sample_mask.size * t_r), y=(-3.6, 3.6))
+        _draw_example(panel, scores[:, region], names[region], sample_mask, t_r)
+        _time_axis(panel, box is boxes[-1])
+    return canvas.svg()
 
 
 def _draw_example(
-    axes: Axes, scores: FloatArray, name: str, sample_mask: BoolArray, t_r: float
+    panel: Panel, scores: FloatArray, name: str, sample_mask: BoolArray, t_r: float
 ) -> None:
-    _shade_censored(axes, sample_mask, t_r)
-    axes.plot((np.arange(scores.size) + 0.5) * t_r, scores, color=BLUE, lw=0.9)
-    axes.set_title(name, size=8.5, color=MUTED, pad=2)
-    axes.set(ylim=(-3.6, 3.6), yticks=[-3, 0, 3])
+    _shade_censored(panel, sample_mask, t_r)
+    panel.curve((np.arange(scores.size) + 0.5) * t_r, scores, BLUE)
+    panel.title(name, size=SMALL, colour=MUTED)
+    panel.y_axis([-3, 0, 3])
 
 
-def _draw_image(axes: Axes, scores: FloatArray, colours: Array, t_r: float) -> None:
+def _draw_rows(canvas: Canvas, box: Box, scores: FloatArray, colours: Array, t_r: float) -> Panel:
     """Scores (T, K) as an image with K rows; NaN in whole volumes and in whole rows differ."""
     n_volumes = len(scores)
     shown = scores[thinned(n_volumes, MAX_COLUMNS)]
     picture = painted(shown.T, colours, (-2.0, 2.0))
-    left_out = np.isnan(shown).all(axis=1)
-    picture[:, left_out] = CENSORED
-    without_signal = np.isnan(scores).all(axis=0)
-    picture[without_signal] = NO_VALUE
-    show(axes, picture, (0, n_volumes * t_r, 1, 0))
-    axes.set_yticks([])
-    for side in ("left", "bottom"):
-        axes.spines[side].set_visible(False)
+    missing, tinted = len(colours), len(colours) + 1
+    picture.numbers[:, np.isnan(shown).all(axis=1)] = tinted
+    picture.numbers[np.isnan(scores).all(axis=0)] = missing
+    tint = np.array([CENSORED], dtype=np.uint8)
+    all_colours = np.concatenate([picture.colours, tint])
+    canvas.picture(box, Picture(numbers=picture.numbers, colours=all_colours))
+    return Panel(canvas, box, x=(0, n_volumes * t_r))
 
 
-def _keys(axes: Axes, some_censored: bool, some_lost: bool) -> None:
-    low, high = (hexadecimal(colour) for colour in shades("RdBu_r", 25)[[2, -3]])
-    handles = [Patch(color=low, label="z = \N{MINUS SIGN}2"), Patch(color=high, label="z = 2")]
+def _keys(some_censored: bool, some_lost: bool) -> list[Key]:
+    low, high = (hexadecimal(colour) for colour in blue_to_red(25)[[2, -3]])
+    keys = [Key("z = \N{MINUS SIGN}2", low), Key("z = 2", high)]
     if some_censored:
-        handles.append(Patch(color=hexadecimal(CENSORED), label="left out"))
+        keys.append(Key("left out", CENSORED_COLOUR))
     if some_lost:
-        handles.append(Patch(color=NO_VALUE_COLOUR, label="no signal"))
-    axes.legend(
-        handles=handles,
-        loc="lower right",
-        bbox_to_anchor=(1.0, 1.0),
-        ncols=len(handles),
-        borderaxespad=0,
-        borderpad=0.35,
-        **TIGHT_LEGEND,
-    )
+        keys.append(Key("no signal", NO_VALUE_COLOUR))
+    return keys
 
 
-def _shade_censored(axes: Axes, sample_mask: BoolArray, t_r: float) -> None:
-    for first, length in stretches(~sample_mask):
-        axes.axvspan(
-            first * t_r, (first + length) * t_r, color=hexadecimal(CENSORED), lw=0, zorder=0
-        )
+def _shade_censored(panel: Panel, sample_mask: BoolArray, t_r: float) -> None:
+    left_out = stretches(~sample_mask)
+    panel.spans([(first * t_r, length * t_r) for first, length in left_out], CENSORED_COLOUR)
 
 
-def _share_time_axis(panels: Sequence[Axes], duration_s: float) -> None:
-    """The same limits for all panels, numbers below the last only."""
-    for axes in panels:
-        axes.set_xlim(0, duration_s)
-        axes.tick_params(axis="x", labelbottom=axes is panels[-1])
-    panels[-1].set_xlabel("time (s)", labelpad=2)
+def _time_axis(panel: Panel, is_last: bool) -> None:
+    """Ticks below every panel, numbers below the last only."""
+    panel.x_axis("time (s)" if is_last else "", numbers=is_last)
 
 
 def _detrended(signals: FloatArray) -> FloatArray:

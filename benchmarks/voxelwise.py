@@ -1,0 +1,132 @@
+"""Clean every voxel of a run and write it as an image: nilearn's maskers against bidsmask.
+
+``python -m benchmarks.voxelwise`` makes inputs, lets both tools do the work in turn, each in fresh
+processes, and prints ratios and the largest difference of the two images.
+"""
+
+import argparse
+import sys
+import tempfile
+from itertools import product
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from benchmarks.inputs import T_R, Inputs, design
+from benchmarks.measure import peak_mb_of_command, timed_command
+from benchmarks.workloads import CLEANED, FULL, QUICK, Run
+
+TOOLS = ("nilearn", "bidsmask")
+FASTER, SMALLER = 15, 5
+"""Goals: so many times less wall time, and memory of all processes together, than nilearn."""
+
+
+def main() -> None:
+    """Measure both tools, or be one of them."""
+    options = _parser().parse_args()
+    inputs, run = Inputs(options.inputs), QUICK if options.quick else FULL
+    if options.work:
+        WORK[options.work](inputs, run)
+        return
+    inputs.bold(**vars(run))
+    inputs.mask(run.lattice)
+    inputs.confounds(run.n_volumes)
+    sys.stdout.write(_measured(inputs, run, options.pairs, quick=options.quick))
+
+
+def _parser() -> argparse.ArgumentParser:
+    home = Path(tempfile.gettempdir()) / "bidsmask-benchmarks" / "full"
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.voxelwise", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=3, help="times each tool is measured")
+    parser.add_argument("--quick", action="store_true", help="a run of 65x77x65 and 200 volumes")
+    parser.add_argument("--inputs", type=Path, default=home, help="where inputs are kept")
+    parser.add_argument("--work", choices=TOOLS, help=argparse.SUPPRESS)
+    return parser
+
+
+def _measured(inputs: Inputs, run: Run, pairs: int, *, quick: bool) -> str:
+    own = [sys.executable, "-W", "ignore", "-m", "benchmarks.voxelwise"]
+    options = ["--inputs", str(inputs.folder), *(["--quick"] if quick else [])]
+    commands = {tool: [*own, *options, "--work", tool] for tool in TOOLS}
+    times: dict[str, list[tuple[float, float]]] = {tool: [] for tool in TOOLS}
+    for _, tool in product(range(pairs), TOOLS):
+        times[tool].append(timed_command(commands[tool]))
+    lines = []
+    typical = {}
+    for tool in TOOLS:
+        wall_s, processor_s = (median(each) for each in zip(*times[tool], strict=True))
+        typical[tool] = np.array([wall_s, processor_s, peak_mb_of_command(commands[tool])])
+        size_mb = _image(inputs, tool).stat().st_size / 1e6
+        lines.append(
+            f"{tool}: {wall_s:.2f} s, {processor_s:.2f} s of processors, "
+            f"{typical[tool][2]:.0f} MB; the image has {size_mb:.0f} MB"
+        )
+    wall, processor, memory = typical["nilearn"] / typical["bidsmask"]
+    lines += [
+        f"wall {wall:.1f}× (≥ {FASTER}), processor {processor:.1f}×, "
+        f"memory {memory:.1f}× (≥ {SMALLER})",
+        f"largest difference {_difference(inputs, run):.1e} SD",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _nilearn(inputs: Inputs, run: Run) -> None:
+    from nilearn.maskers import NiftiMasker
+
+    masker = NiftiMasker(str(inputs.mask(run.lattice)), **CLEANED)
+    confounds = design(inputs.confounds(run.n_volumes))
+    signals = masker.fit_transform(str(inputs.bold(**vars(run))), confounds=confounds)
+    masker.inverse_transform(signals).to_filename(_image(inputs, "nilearn"))
+
+
+def _bidsmask(inputs: Inputs, run: Run) -> None:
+    from bidsmask.analysis.voxelwise import clean_voxels, write_voxels
+    from bidsmask.images.blocks import taken
+    from bidsmask.images.io import load_mask
+    from bidsmask.images.signals_on_disk import SignalsOnDisk
+    from bidsmask.images.stream import BoldStream
+    from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
+
+    stream = BoldStream(inputs.bold(**vars(run)))
+    mask = load_mask(inputs.mask(run.lattice), stream.grid)
+    inside = np.flatnonzero(mask.ravel(order="F"))
+    cleaner = Cleaner(
+        CleaningParameters(filter="butterworth", high_pass_hz=0.008, low_pass_hz=0.1),
+        t_r=T_R,
+        sample_mask=np.ones(run.n_volumes, dtype=bool),
+        design=design(inputs.confounds(run.n_volumes)),
+    )
+    shape = run.n_volumes, inside.size
+    with (
+        tempfile.TemporaryDirectory(dir=inputs.folder) as work_dir,
+        SignalsOnDisk.create(Path(work_dir) / "voxels.npy", shape) as voxels,
+        SignalsOnDisk.create(Path(work_dir) / "cleaned.npy", shape) as cleaned,
+    ):
+        for volumes, block in stream.blocks():
+            voxels[volumes] = stream.scale(taken(block, inside))
+        clean_voxels(voxels, cleaner, cleaned, covered=np.ones(inside.size, dtype=bool))
+        write_voxels(_image(inputs, "bidsmask"), cleaned, mask=mask, grid=stream.grid, t_r=T_R)
+
+
+WORK = {"nilearn": _nilearn, "bidsmask": _bidsmask}
+
+
+def _image(inputs: Inputs, tool: str) -> Path:
+    return inputs.folder / f"voxelwise_{tool}.nii.gz"
+
+
+def _difference(inputs: Inputs, run: Run) -> float:
+    """Largest difference of the images, whose voxels have a standard deviation of 1."""
+    import nibabel as nib
+
+    images = [nib.load(_image(inputs, tool)) for tool in TOOLS]
+    largest = 0.0
+    for first in range(0, run.n_volumes, 50):
+        some = [np.asarray(image.dataobj[..., first : first + 50]) for image in images]
+        largest = max(largest, float(np.abs(some[0] - some[1]).max()))
+    return largest
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""The methods text of a request: what was done, in paragraphs, with what to cite for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bidsmask._version import __version__
+from bidsmask.analysis.kinds import Source, kind_of
+from bidsmask.analysis.plan import Plan
+from bidsmask.analysis.words import (
+    connectivity_words,
+    extraction_words,
+    listed,
+    rows_words,
+    strategy_words,
+    text,
+    unmarked,
+)
+from bidsmask.dataset.atlases import Atlas
+from bidsmask.dataset.strategies import Strategy
+from bidsmask.reports.bibliography import Work, work_from_text
+from bidsmask.reports.methods import Methods, with_citations
+from bidsmask.settings import Settings
+
+_TOOLS = {
+    "nipype": "Nipype",
+    "pybids": "PyBIDS",
+    "nibabel": "NiBabel",
+    "numpy": "NumPy",
+    "scipy": "SciPy",
+    "pandas": "pandas",
+}
+"""What bidsmask builds on: key of its work, and its name."""
+
+
+def methods_of(settings: Settings, plan: Plan, *, fmriprep_version: str | None) -> Methods:
+    """Describe what a request does.
+
+    Parameters
+    ----------
+    settings : Settings
+    plan : Plan
+    fmriprep_version : str or None
+        Of what preprocessed the runs; None if the dataset does not say.
+    """
+    works = [_reference(strategy) for strategy in plan.strategies]
+    marked = [
+        _software(fmriprep_version),
+        *_regions(settings, plan),
+        *map(_strategy, plan.strategies, works),
+        *_bookkeeping(settings, plan),
+        text([connectivity_words(settings.connectivity, settings.extraction.statistics)]),
+    ]
+    return with_citations([each for each in marked if each], [work for work in works if work])
+
+
+def _software(fmriprep_version: str | None) -> str:
+    preprocessed = f"fMRIPrep {unmarked(fmriprep_version)}" if fmriprep_version else "fMRIPrep"
+    tools = listed([f"{name} [@{key}]" for key, name in _TOOLS.items()])
+    return (
+        f"Functional runs that had been preprocessed with {preprocessed} [@fmriprep] and stored "
+        f"as a BIDS dataset [@bids] were turned into region time series with bidsmask "
+        f"{__version__}, which builds on {tools}."
+    )
+
+
+def _regions(settings: Settings, plan: Plan) -> Iterator[str]:
+    """Say what columns were of: for each kind of source where it was from, and what was done."""
+    sources = {source.name: source for run in plan.runs for source in run.sources}.values()
+    for kind in dict.fromkeys(kind_of(source).column for source in sources):
+        alike = [source for source in sources if kind_of(source).column == kind]
+        one = kind_of(alike[0])
+        described = listed([_source(source) for source in alike])
+        words = extraction_words(
+            settings.extraction, settings.coverage, one, one.statistics(settings.extraction)
+        )
+        yield (
+            f"{kind.capitalize()}s were taken from {described}. They were put on the grid of each "
+            f"run by {one.placed_by}. {text(words)}"
+        )
+
+
+def _source(source: Source) -> str:
+    n_columns = len(source.lut.ids)
+    citation = " [@schaefer2018]" if source.name.startswith("Schaefer2018") else ""
+    from_templateflow = source.source.startswith("bids:templateflow:")
+    whence = " from TemplateFlow [@templateflow]" if from_templateflow else ""
+    columns = f"{n_columns} {kind_of(source).column}{'' if n_columns == 1 else 's'}"
+    what = "the atlas" if isinstance(source, Atlas) else "the seeds"
+    return f"{what} {unmarked(source.name)}{citation} with {columns}{whence}"
+
+
+def _strategy(strategy: Strategy, work: Work | None) -> str:
+    citation = f" [@{work.key}]" if work else ""
+    return (
+        f"Cleaning with the strategy {unmarked(strategy.name)}{citation}: "
+        f"{unmarked(strategy.description.strip())} {text(strategy_words(strategy))}"
+    ).strip()
+
+
+def _bookkeeping(settings: Settings, plan: Plan) -> Iterator[str]:
+    if plan.strategies:
+        yield (
+            "The temporal degrees of freedom that remain were counted for each run as the kept "
+            "volumes minus those spent on detrending, filter and confounds [@ciric2017]. "
+            + text([rows_words(settings.output.censor_output)])
+        )
+
+
+def _reference(strategy: Strategy) -> Work | None:
+    if not strategy.reference.text:
+        return None
+    return work_from_text(strategy.reference.text, strategy.reference.doi)

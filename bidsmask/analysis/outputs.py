@@ -1,0 +1,365 @@
+"""The files of a run: which there are, the name of each, and what stands in it.
+
+A run gives, for each source, a copy of it and its coverage; for each strategy and statistic time
+series, and for each measure a matrix; for each strategy what was regressed and left out; and one
+table of its quality. Tables and sidecars are made in `bidsmask.derivatives`, of plain values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bidsmask._typing import FloatArray
+from bidsmask._version import __version__
+from bidsmask.analysis.kinds import Source, kind_of
+from bidsmask.analysis.plan import RunPlan
+from bidsmask.analysis.steps import run_quality, run_warnings
+from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
+from bidsmask.analysis.words import (
+    extraction_words,
+    is_fisher_z,
+    measure_words,
+    plain,
+    rows_words,
+    strategy_words,
+    text,
+)
+from bidsmask.columns.base import Columns
+from bidsmask.columns.maps import Maps
+from bidsmask.columns.regions import Regions
+from bidsmask.columns.spheres import Spheres
+from bidsmask.dataset.confounds import Confounds
+from bidsmask.dataset.strategies import Strategy
+from bidsmask.derivatives import sidecars, tables
+from bidsmask.derivatives.names import output_name
+from bidsmask.derivatives.run import Content, RunFiles, write_run
+from bidsmask.derivatives.sidecars import Provenance, with_columns
+from bidsmask.images.io import image_bytes
+from bidsmask.images.masked_volumes import image_pieces
+from bidsmask.numerics.connectivity import MEASURES, fisher_z
+
+File = tuple[Path, Content]
+"""The name of a file, relative to the output dataset, and what it holds."""
+
+
+def write_outputs(
+    values: RunValues, plan: RunPlan, output_dir: Path, links: Mapping[str, str | Path]
+) -> tuple[Path, ...]:
+    """Write every file of the run under its final name; the completion record last."""
+    return write_run(
+        run_files(values, plan, output_dir, links),
+        output_dir,
+        links=links,
+        digest=plan.digest,
+        settings=plan.decisive,
+    )
+
+
+def run_files(
+    values: RunValues, plan: RunPlan, output_dir: Path, links: Mapping[str, str | Path]
+) -> RunFiles:
+    """Make the files of a run of its values; nothing is written."""
+    return RunFiles(
+        run=plan.run,
+        version=__version__,
+        labels={strategy.name: strategy.description for strategy in plan.strategies},
+        files=outputs(values, plan, output_dir, links),
+    )
+
+
+def outputs(
+    values: RunValues, plan: RunPlan, output_dir: Path, links: Mapping[str, str | Path]
+) -> Iterator[File]:
+    """Give name and content of every file of a run.
+
+    Parameters
+    ----------
+    values : RunValues
+    plan : RunPlan
+    output_dir : Path
+        Dataset that names are relative to.
+    links : mapping from name to root
+        Datasets that BIDS URIs refer to.
+    """
+    provenance = Provenance(
+        run=plan.run, grid=values.placed.grid, output_dir=output_dir, links=links
+    )
+    run = _Run(plan=plan, provenance=provenance, warnings=run_warnings(values, plan))
+    used = [
+        _Used(*each)
+        for each in zip(plan.strategies, values.confounds, values.cleaned, strict=True)
+    ]
+    of_sources = zip(values.sources, values.placed.columns, values.coverage, strict=True)
+    for number, (source, columns, coverage) in enumerate(of_sources):
+        yield from _source_files(run, source, columns)
+        yield from _coverage_files(run, source, coverage)
+        for each, matrices in zip(used, values.matrices, strict=True):
+            for statistic, signals in zip(
+                plan.statistics_of(source), each.cleaned.signals[number], strict=True
+            ):
+                yield from _time_series_files(run, source, coverage, each, statistic, signals)
+            for measure, of_measure in matrices.by_measure.items():
+                yield from _matrix_files(run, source, coverage, each, measure, of_measure[number])
+    for each in used:
+        yield from _design_files(run, each)
+        yield from _outliers_files(run, each)
+    yield from _quality_files(run, used, run_quality(values))
+
+
+def expected_tables(plan: RunPlan) -> Iterator[Path]:
+    """Names of the time series and matrices that a run will give."""
+    for source in plan.sources:
+        for strategy in plan.strategies:
+            for statistic in plan.statistics_of(source):
+                yield time_series_name(plan, source, strategy, statistic)
+            for measure in plan.connectivity.measures:
+                yield matrix_name(plan, source, strategy, measure)
+
+
+def time_series_name(
+    plan: RunPlan, source: Source, strategy: Strategy, statistic: str, extension: str = ".tsv"
+) -> Path:
+    """Name of the time series of a source: ``…_stat-<statistic>_desc-<strategy>_timeseries``."""
+    return _name(plan, "timeseries", extension, source, stat=statistic, desc=strategy.name)
+
+
+def matrix_name(
+    plan: RunPlan, source: Source, strategy: Strategy, measure: str, extension: str = ".tsv"
+) -> Path:
+    """Name of a matrix: ``…_stat-<measure>_desc-<strategy>_relmat``.
+
+    ``stat-pearsoncorrelation`` is of means; of another statistic that is first asked for, its
+    label stands before: ``stat-median+pearsoncorrelation``. So no request replaces the matrices
+    of another. Fisher's z has labels of its own.
+    """
+    label = MEASURES[measure].stat
+    if is_fisher_z(measure, plan.connectivity):
+        label = MEASURES[measure].z_stat or label
+    first, *_ = plan.statistics_of(source)
+    stat = label if first == kind_of(source).plain_statistic else f"{first}+{label}"
+    return _name(plan, "relmat", extension, source, stat=stat, desc=strategy.name)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Run:
+    """What all files of a run need."""
+
+    plan: RunPlan
+    provenance: Provenance
+    warnings: tuple[str, ...]
+
+    def names(self, suffix: str, *extensions: str, **entities: Any) -> tuple[Path, ...]:
+        return tuple(_name(self.plan, suffix, extension, **entities) for extension in extensions)
+
+    def copy(self, source: Source, extension: str = ".nii.gz") -> str:
+        """Give the URI of the source on the grid of the run."""
+        return self.provenance.output(_name(self.plan, kind_of(source).suffix, extension, source))
+
+    def about(self, source: Source) -> dict[str, Any]:
+        provenance = self.provenance
+        return {
+            **provenance.acquisition,
+            **provenance.space,
+            **provenance.about_atlas(source),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class _Used:
+    """A strategy, and what it did to the run."""
+
+    strategy: Strategy
+    confounds: Confounds
+    cleaned: CleanedRun
+
+    @property
+    def about(self) -> dict[str, Any]:
+        return sidecars.about_cleaning(self.strategy, self.confounds, self.cleaned.ledger)
+
+
+def _name(
+    plan: RunPlan, suffix: str, extension: str, source: Source | None = None, **entities: Any
+) -> Path:
+    own = source.entities if source else ()
+    return output_name(
+        plan.run.entities, suffix=suffix, extension=extension, atlas=own, **entities
+    )
+
+
+def _source_files(run: _Run, source: Source, columns: Columns) -> Iterator[File]:
+    kind = kind_of(source)
+    image, table, sidecar = run.names(kind.suffix, ".nii.gz", ".tsv", ".json", source=source)
+    yield image, _copy(source, columns)
+    yield table, tables.look_up_table(source.lut)
+    content = {
+        "Description": f"{kind.column.capitalize()}s of {source.name} on the grid of the "
+        f"run ({kind.placed_by})",
+        "Sources": [run.provenance.atlas(source)],
+        **run.about(source),
+    }
+    further = {
+        name: sidecars.described(f"{name}, as the source has it") for name, _ in source.lut.columns
+    }
+    yield sidecar, with_columns(content, further)
+
+
+def _copy(source: Source, columns: Columns) -> Content:
+    """Give the image of a source on the grid of the run."""
+    if isinstance(columns, Maps):
+        placed = columns.placed
+        return image_pieces(placed.rows(), mask=placed.shown, grid=placed.grid)
+    assert isinstance(columns, Regions | Spheres)
+    labels = np.array([0, *source.lut.ids])[columns.codes]
+    return image_bytes(tables.smallest_integers(labels), columns.grid)
+
+
+def _coverage_files(run: _Run, source: Source, coverage: Coverage) -> Iterator[File]:
+    table, sidecar = run.names("bold", ".tsv", ".json", source=source, stat="coverage")
+    yield table, coverage.table
+    yield (
+        sidecar,
+        {
+            "Description": f"Share of each {kind_of(source).column} of {source.name} that is "
+            "covered",
+            "Sources": [
+                *run.provenance.sources(run.plan.run.bold, run.plan.run.mask),
+                run.copy(source),
+            ],
+            **run.about(source),
+            "MinimumCoverage": run.plan.coverage.min_coverage,
+            **sidecars.COVERAGE_COLUMNS,
+        },
+    )
+
+
+def _time_series_files(
+    run: _Run, source: Source, coverage: Coverage, used: _Used, statistic: str, signals: FloatArray
+) -> Iterator[File]:
+    plan, strategy, cleaned = run.plan, used.strategy, used.cleaned
+    how = plan.output.censor_output
+    yield (
+        time_series_name(plan, source, strategy, statistic),
+        tables.time_series(cleaned.rows_for(signals, how), coverage.names),
+    )
+    done = (
+        *extraction_words(plan.extraction, plan.coverage, kind_of(source), [statistic]),
+        *strategy_words(strategy),
+        rows_words(how),
+    )
+    content = {
+        "Description": f"Time series of {source.name}, cleaned with the strategy "
+        f"{strategy.name}. {strategy.description} {plain(text(done))}",
+        "Sources": [*run.provenance.bold_and_confounds, run.copy(source)],
+        **run.provenance.acquisition,
+        **sidecars.sampling(cleaned.sample_mask, t_r=plan.t_r, how=how),
+        **run.provenance.space,
+        **run.provenance.about_atlas(source),
+        "Statistic": statistic,
+        "MinimumCoverage": plan.coverage.min_coverage,
+        "SmoothingFWHM": plan.extraction.smoothing_fwhm_mm,
+        **used.about,
+        **sidecars.warnings(run.warnings, used.confounds.warnings, source.warnings),
+    }
+    capital = kind_of(source).column.capitalize()
+    columns = sidecars.region_columns(
+        coverage.table,
+        f"{capital} ({statistic})",
+        standardize=strategy.cleaning.standardize,
+    )
+    yield (
+        time_series_name(plan, source, strategy, statistic, ".json"),
+        with_columns(content, columns),
+    )
+
+
+def _matrix_files(
+    run: _Run, source: Source, coverage: Coverage, used: _Used, measure: str, values: FloatArray
+) -> Iterator[File]:
+    plan, strategy = run.plan, used.strategy
+    statistic, *_ = plan.statistics_of(source)
+    transformed = is_fisher_z(measure, plan.connectivity)
+    yield (
+        matrix_name(plan, source, strategy, measure),
+        tables.matrix(fisher_z(values) if transformed else values, coverage.names),
+    )
+    what = plain(measure_words(measure, plan.connectivity))
+    series = time_series_name(plan, source, strategy, statistic)
+    yield (
+        matrix_name(plan, source, strategy, measure, ".json"),
+        {
+            "Description": f"{what[0].upper()}{what[1:]}, between the signals of {source.name} "
+            f"(stat-{statistic}), over the "
+            f"{used.cleaned.ledger.n_kept} kept volumes",
+            "Sources": [run.provenance.output(series)],
+            **sidecars.about_measure(MEASURES[measure], fisher_z=transformed),
+            "NodeFiles": [run.copy(source, ".tsv")],
+            "Software": f"bidsmask {__version__}",
+            **run.about(source),
+            **used.about,
+            "Node": {"Description": "Name of the row; the columns have the same order"},
+        },
+    )
+
+
+def _design_files(run: _Run, used: _Used) -> Iterator[File]:
+    if not used.confounds.columns:
+        return
+    table, sidecar = run.names(
+        "design", ".tsv", ".json", desc=used.strategy.name, with_space=False
+    )
+    yield table, tables.design(used.confounds)
+    content = {
+        "Description": "Confounds that were regressed, as in the confounds table, with one row "
+        "for every BOLD volume, censored ones included. Detrending, filtering and "
+        "standardisation came after.",
+        "Sources": run.provenance.sources(run.plan.run.confounds, run.plan.run.confounds_json),
+        "FilledColumns": list(used.confounds.filled),
+        "ConfoundStrategy": sidecars.about_strategy(used.strategy),
+    }
+    yield sidecar, with_columns(content, sidecars.design_columns(used.confounds))
+
+
+def _outliers_files(run: _Run, used: _Used) -> Iterator[File]:
+    table, sidecar = run.names(
+        "outliers", ".tsv", ".json", desc=used.strategy.name, with_space=False
+    )
+    flags = tables.outliers(used.confounds, used.cleaned.sample_mask)
+    yield table, flags
+    yield (
+        sidecar,
+        {
+            "Description": "Volumes that were left out, one row for every BOLD volume",
+            "Sources": run.provenance.sources(run.plan.run.confounds, run.plan.run.confounds_json),
+            "CensoringParameters": dataclasses.asdict(used.strategy.censoring),
+            **sidecars.outlier_columns(flags.columns, used.strategy.censoring),
+        },
+    )
+
+
+def _quality_files(run: _Run, used: list[_Used], of_run: Mapping[str, float]) -> Iterator[File]:
+    t_r = run.plan.t_r
+    table, sidecar = run.names("qc", ".tsv", ".json", desc="bidsmask")
+    rows = tables.quality(
+        tables.quality_row(
+            each.confounds, each.cleaned.ledger, each.cleaned.sample_mask, t_r=t_r, of_run=of_run
+        )
+        for each in used
+    )
+    yield table, rows
+    yield (
+        sidecar,
+        {
+            "Description": "Quality of the run: one row for each confound strategy",
+            "Sources": run.provenance.bold_and_confounds,
+            **run.provenance.acquisition,
+            "RepetitionTime": t_r,
+            **sidecars.quality_columns(rows.columns),
+            **sidecars.warnings(run.warnings),
+        },
+    )

@@ -1,0 +1,324 @@
+"""What the nodes of a run hand on to each other: values that know how to be a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+import pandas as pd
+
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.analysis.kinds import Source, kind_of
+from bidsmask.analysis.rows import rows_for
+from bidsmask.columns.base import Columns
+from bidsmask.columns.statistics import RunStatistics
+from bidsmask.dataset.confounds import Confounds
+from bidsmask.images.grid import Grid
+from bidsmask.numerics.cleaning import DegreesOfFreedom
+from bidsmask.vocabulary import CensorOutput
+
+Signals = tuple[tuple[FloatArray, ...], ...]
+"""Arrays of shape (T, P): for each atlas one for each of its statistics."""
+
+
+class _Savable(Protocol):
+    def save(self, path: Path) -> None: ...
+
+
+def save_all(values: Iterable[_Savable], folder: Path, stem: str) -> list[str]:
+    """Save each value as ``<stem>_<number>.npz``; give the paths."""
+    paths = []
+    for number, value in enumerate(values):
+        paths.append(str(folder / f"{stem}_{number}.npz"))
+        value.save(Path(paths[-1]))
+    return paths
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlacedSources:
+    """Columns of the sources of a run, on its grid and inside its mask.
+
+    Attributes
+    ----------
+    mask : bool array of shape (X, Y, Z)
+    grid : Grid
+    numbers : tuple of int
+        Which of the sources that were asked for these are, counted from 0.
+    columns : tuple of Columns
+        One for each of those.
+    problems : tuple of str
+        Why the others cannot be used.
+    """
+
+    mask: BoolArray
+    grid: Grid
+    numbers: tuple[int, ...]
+    columns: tuple[Columns, ...]
+    problems: tuple[str, ...] = ()
+
+    def of(self, sources: Sequence[Source]) -> tuple[Source, ...]:
+        """Choose those sources that have columns here."""
+        return tuple(sources[number] for number in self.numbers)
+
+    def save(self, path: Path) -> None:
+        """Write as ``.npz``."""
+        arrays = {
+            f"columns/{number}/{name}": array
+            for number, columns in zip(self.numbers, self.columns, strict=True)
+            for name, array in columns.arrays().items()
+        }
+        np.savez(
+            path,
+            allow_pickle=False,
+            mask=self.mask,
+            affine=self.grid.affine,
+            numbers=np.array(self.numbers, dtype=np.intp),
+            problems=np.array(self.problems, dtype=str),
+            **arrays,
+        )
+
+    @classmethod
+    def load(cls, path: Path, sources: Sequence[Source]) -> Self:
+        """Read what `save` wrote of these sources."""
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        grid = Grid(shape=arrays["mask"].shape, affine=arrays["affine"])
+        numbers = tuple(arrays["numbers"].tolist())
+        return cls(
+            mask=arrays["mask"],
+            grid=grid,
+            numbers=numbers,
+            columns=tuple(
+                kind_of(sources[number]).columns.from_arrays(
+                    grid, _below(f"columns/{number}/", arrays)
+                )
+                for number in numbers
+            ),
+            problems=tuple(arrays["problems"].tolist()),
+        )
+
+
+def _below(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    found = {name for name in arrays if name.startswith(prefix)}
+    return {name.removeprefix(prefix): arrays[name] for name in found}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExtractedRun:
+    """What one pass over a BOLD run gave.
+
+    Attributes
+    ----------
+    signals : tuple of tuples of arrays of shape (T, P)
+        For each atlas one array for each statistic.
+    mean, std : arrays of shape (V,)
+        Of every voxel of the mask, over time.
+    dvars, global_mean : arrays of shape (T,)
+        Over the mask; ``dvars[0]`` is NaN.
+    carpet : array of shape (T, K)
+        Voxels to draw; `carpet_labels` (K,) are their labels in the first atlas.
+    """
+
+    signals: Signals
+    mean: FloatArray
+    std: FloatArray
+    dvars: FloatArray
+    global_mean: FloatArray
+    carpet: FloatArray
+    carpet_labels: IntArray
+    n_nonfinite: int
+
+    @classmethod
+    def of(
+        cls, seen: RunStatistics, signals: Signals, carpet: FloatArray, carpet_labels: IntArray
+    ) -> Self:
+        """Keep what later nodes need of a run, and its columns by what they are."""
+        statistics = seen.volumes
+        return cls(
+            signals=signals,
+            mean=statistics.mean,
+            std=statistics.std,
+            dvars=statistics.dvars,
+            global_mean=statistics.global_mean,
+            carpet=carpet,
+            carpet_labels=carpet_labels,
+            n_nonfinite=seen.n_nonfinite_voxels,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write as ``.npz``."""
+        _savez(path, self)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        values = _load(path)
+        return cls(**values | {"n_nonfinite": int(values["n_nonfinite"])})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Coverage:
+    """The coverage table of one atlas on one run."""
+
+    table: pd.DataFrame
+
+    @property
+    def usable(self) -> BoolArray:
+        """Which columns have a signal, of shape (P,)."""
+        usable: BoolArray = self.table["status"].isin(["ok", "partial"]).to_numpy(dtype=bool)
+        return usable
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the regions, in the order of their columns."""
+        return [str(name) for name in self.table["Node"]]
+
+    def save(self, path: Path) -> None:
+        """Write as ``.npz``, so that numbers come back as they were."""
+        np.savez(
+            path,
+            allow_pickle=False,
+            **{name: self._column(name) for name in self.table.columns},
+        )
+
+    def _column(self, name: str) -> Array:
+        values = self.table[name].to_numpy()
+        return values if values.dtype.kind in "if" else values.astype(str)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as file:
+            return cls(table=pd.DataFrame({name: file[name] for name in file.files}))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CleanedRun:
+    """A run cleaned with one strategy.
+
+    Attributes
+    ----------
+    signals : tuple of tuples of arrays of shape (T_kept, P)
+        For each atlas one array for each statistic; the column of a region without a signal is
+        NaN.
+    sample_mask : bool array of shape (T,)
+        The volumes that `signals` has rows for.
+    ledger : DegreesOfFreedom
+        Where the volumes went.
+    carpet : array of shape (T_kept, K)
+        The carpet's voxels, cleaned in the same way.
+    """
+
+    signals: Signals
+    sample_mask: BoolArray
+    ledger: DegreesOfFreedom
+    carpet: FloatArray
+
+    def save(self, path: Path) -> None:
+        """Write as ``.npz``."""
+        _savez(path, self, ledger=np.array([float(x) for x in asdict(self.ledger).values()]))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        values = _load(path)
+        names = [field.name for field in fields(DegreesOfFreedom)]
+        numbers = [int(x) if float(x).is_integer() else float(x) for x in values["ledger"]]
+        ledger = DegreesOfFreedom(**dict(zip(names, numbers, strict=True)))  # type: ignore[arg-type]
+        return cls(**values | {"ledger": ledger})
+
+    def rows_for(self, columns: FloatArray, how: CensorOutput) -> FloatArray:
+        """Columns of the kept volumes as the output wants them: see `bidsmask.analysis.rows`."""
+        return rows_for(columns, self.sample_mask, how)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Matrices:
+    """Connectivity of one strategy: for each measure, one (P, P) matrix per atlas."""
+
+    by_measure: Mapping[str, tuple[FloatArray, ...]]
+
+    def save(self, path: Path) -> None:
+        """Write as ``.npz``."""
+        arrays = {
+            key: matrix
+            for name, matrices in self.by_measure.items()
+            for key, matrix in _flat(name, matrices)
+        }
+        np.savez(path, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        return cls(by_measure=_load(path))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunValues:
+    """All that is known of a run once its nodes have run.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+        Those that could be placed; all that is there for each source is in their order.
+    """
+
+    extracted: ExtractedRun
+    placed: PlacedSources
+    sources: tuple[Source, ...]
+    confounds: tuple[Confounds, ...]
+    coverage: tuple[Coverage, ...]
+    cleaned: tuple[CleanedRun, ...]
+    matrices: tuple[Matrices, ...]
+
+
+def gather(inputs: Any) -> RunValues:
+    """Load the files that a node was given, and its plan."""
+    placed = PlacedSources.load(Path(inputs.placed_file), inputs.plan.sources)
+    return RunValues(
+        extracted=ExtractedRun.load(Path(inputs.extracted_file)),
+        placed=placed,
+        sources=placed.of(inputs.plan.sources),
+        confounds=tuple(Confounds.load(Path(file)) for file in inputs.confounds_files),
+        coverage=tuple(Coverage.load(Path(file)) for file in inputs.coverage_files),
+        cleaned=tuple(CleanedRun.load(Path(file)) for file in inputs.cleaned_files),
+        matrices=tuple(Matrices.load(Path(file)) for file in inputs.matrices_files),
+    )
+
+
+def _savez(path: Path, value: Any, **replaced: Array) -> None:
+    arrays = {
+        key: item
+        for field in fields(value)
+        for key, item in _flat(field.name, replaced.get(field.name, getattr(value, field.name)))
+    }
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+def _flat(name: str, content: Any) -> Iterator[tuple[str, Array]]:
+    """Name the arrays of nested tuples by their places: ``signals/0/1``."""
+    if isinstance(content, tuple):
+        for number, item in enumerate(content):
+            yield from _flat(f"{name}/{number}", item)
+    else:
+        yield name, np.asarray(content)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """Read arrays, and nest them as `_flat` found them."""
+    tree: dict[str, Any] = {}
+    with np.load(path, allow_pickle=False) as file:
+        for key in file.files:
+            *branches, leaf = key.split("/")
+            branch = tree
+            for name in branches:
+                branch = branch.setdefault(name, {})
+            branch[leaf] = file[key]
+    return {name: _nested(content) for name, content in tree.items()}
+
+
+def _nested(content: Any) -> Any:
+    return tuple(map(_nested, content.values())) if isinstance(content, dict) else content

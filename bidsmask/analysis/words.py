@@ -1,0 +1,298 @@
+"""What was done, in words: once for sidecars, reports and the methods text.
+
+Each thing that was done is a `Said`: a label and a value for a table of settings, and sentences
+for a text. Only what was done has sentences. They cite works as ``[@key]`` (see
+`bidsmask.reports.bibliography`); `plain` takes that out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from bidsmask.analysis.kinds import SourceKind
+from bidsmask.dataset.strategies import Strategy
+from bidsmask.numerics.censoring import CensoringParameters
+from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.connectivity import MEASURES
+from bidsmask.numerics.filters import BUTTERWORTH_ORDER
+from bidsmask.settings import ConnectivitySettings, CoverageSettings, ExtractionSettings
+from bidsmask.vocabulary import CORRELATIONS, STATISTICS, CensorOutput
+
+_CITATION = re.compile(r" ?\[@[0-9A-Za-z]+\]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """One thing that was done.
+
+    Parameters
+    ----------
+    label, value : str
+        For a table; ``value`` is "none" where it was not done.
+    sentences : tuple of str
+        For a text; none where it was not done.
+    """
+
+    label: str
+    value: str
+    sentences: tuple[str, ...] = ()
+
+
+def text(said: Iterable[Said]) -> str:
+    """All sentences, one after the other."""
+    return " ".join(sentence for each in said for sentence in each.sentences)
+
+
+def plain(marked: str) -> str:
+    """Take citations out.
+
+    Examples
+    --------
+    >>> plain("Volumes above 0.5 mm [@power2012] were left out.")
+    'Volumes above 0.5 mm were left out.'
+    """
+    return _CITATION.sub("", marked)
+
+
+def unmarked(words: str) -> str:
+    """Keep a user's text from being taken for a citation of ours."""
+    return words.replace("[@", "[ @")
+
+
+def listed(items: Sequence[str], last: str = "and") -> str:
+    """Join as in a sentence.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return f" {last} ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
+
+
+def extraction_words(
+    settings: ExtractionSettings,
+    coverage: CoverageSettings,
+    kind: SourceKind,
+    statistics: Sequence[str],
+) -> tuple[Said, ...]:
+    """How signals came out of volumes.
+
+    Parameters
+    ----------
+    settings : ExtractionSettings
+    coverage : CoverageSettings
+    kind : SourceKind
+        Of what the signals are.
+    statistics : sequence of str
+        Labels of those that are spoken of.
+    """
+    fwhm_mm, percent = settings.smoothing_fwhm_mm, f"{100 * coverage.min_coverage:g} %"
+    column, signal = kind.column, kind.signal(statistics)
+    smoothed = f"Volumes were smoothed by a Gaussian of {fwhm_mm:g} mm full width at half maximum."
+    return (
+        Said(
+            label="Smoothing",
+            value=f"Gaussian of {fwhm_mm:g} mm FWHM" if fwhm_mm else "none",
+            sentences=(smoothed,) if fwhm_mm else (),
+        ),
+        Said(
+            label=f"Signal of a {column}",
+            value=signal,
+            sentences=(f"The signal of a {column} was {signal}.",),
+        ),
+        Said(
+            label="Coverage asked for",
+            value=percent,
+            sentences=(
+                "A voxel was covered if it lay inside the brain mask of the run and was finite "
+                f"and not constant over all of its volumes. Of a {column} of which less than "
+                f"{percent} was covered, or whose signal did not change, all values are missing "
+                f"(n/a) in that run; no {column} was dropped.",
+            ),
+        ),
+    )
+
+
+def strategy_words(strategy: Strategy) -> tuple[Said, ...]:
+    """What a strategy did to the signals of a run, in the order in which it was done."""
+    cleaning, censoring = strategy.cleaning, strategy.censoring
+    both = "signals and confounds alike" if strategy.groups else "the signals"
+    return (
+        *_censoring(censoring, bridges=cleaning.filter == "butterworth"),
+        Said(
+            label="Detrending",
+            value="mean and straight line" if cleaning.detrend else "none",
+            sentences=(f"The mean and the straight line were removed from {both}.",)
+            if cleaning.detrend
+            else (),
+        ),
+        _filter(strategy, both, censors=any(_censoring_rules(censoring))),
+        Said(
+            label="Regression",
+            value="confounds, by least squares" if strategy.groups else "none",
+            sentences=tuple(_regression(cleaning, regresses=bool(strategy.groups))),
+        ),
+        _standardization(cleaning),
+    )
+
+
+def rows_words(how: CensorOutput) -> Said:
+    """What stands in the rows of volumes that were left out."""
+    values = {"na": "n/a", "drop": "left out", "interpolate": "interpolated"}
+    sentences = {
+        "na": "In the time series, rows of censored volumes are missing values (n/a).",
+        "drop": "The time series have rows for the kept volumes only.",
+        "interpolate": "In the time series, rows of censored volumes hold values of a cubic "
+        "spline through the kept ones (n/a before the first and after the last of them); they "
+        "were not used for anything else.",
+    }
+    return Said(label="Rows of censored volumes", value=values[how], sentences=(sentences[how],))
+
+
+def measure_words(name: str, settings: ConnectivitySettings) -> str:
+    """Say what a matrix holds, to be used within a sentence."""
+    description = MEASURES[name].description
+    named = description.split()[0].endswith("'s")  # Pearson's
+    words = description if named else f"the {description[0].lower()}{description[1:]}"
+    words += _WORKS_OF_MEASURES.get(name, "")
+    return f"Fisher's z of {words}" if is_fisher_z(name, settings) else words
+
+
+def is_fisher_z(name: str, settings: ConnectivitySettings) -> bool:
+    """Whether the matrices of a measure are written as Fisher's z."""
+    return settings.fisher_z and name in CORRELATIONS
+
+
+def connectivity_words(settings: ConnectivitySettings, statistics: Sequence[str]) -> Said:
+    """Which relations were computed, of the first of some statistics."""
+    measures = [measure_words(name, settings) for name in settings.measures]
+    first = STATISTICS[statistics[0]].replace("_", " ")
+    of_which = f", of the {first}" if len(statistics) > 1 else ""
+    were = "was" if len(measures) == 1 else "were"
+    sentence = (
+        f"Between all pairs of signals of a source, {listed(measures)} {were} computed over the "
+        f"kept volumes{of_which}."
+    )
+    return Said(
+        label="Connectivity",
+        value=", ".join(map(plain, measures)) or "none",
+        sentences=(sentence,) if measures else (),
+    )
+
+
+_WORKS_OF_MEASURES = {"partial-correlation": " [@marrelec2006]"}
+
+
+def _censoring(censoring: CensoringParameters, *, bridges: bool) -> Iterator[Said]:
+    rules = list(_censoring_rules(censoring))
+    fd, dvars = censoring.fd_threshold_mm, censoring.std_dvars_threshold
+    limits = [
+        *([f"FD {fd:g} mm"] if fd is not None else []),
+        *([f"standardised DVARS {dvars:g}"] if dvars is not None else []),
+    ]
+    yield Said(
+        label="Volumes left out at the start",
+        value="those flagged by fMRIPrep"
+        if censoring.dummy_scans == "auto"
+        else str(censoring.dummy_scans),
+    )
+    yield Said(
+        label="Censored above",
+        value=", ".join(limits) or "no threshold",
+        sentences=(f"Volumes were left out (censored) if they were {listed(rules, last='or')}.",)
+        if rules
+        else (),
+    )
+    shortest = censoring.min_segment_volumes
+    yield Said(
+        label="Shortest stretch kept",
+        value=f"{shortest} volumes" if shortest > 1 else "any",
+        sentences=(
+            f"Stretches of fewer than {shortest} contiguous volumes between them were left out "
+            "as well [@power2014].",
+        )
+        if rules and shortest > 1
+        else (),
+    )
+    how = ("bridged while filtering", _BRIDGED) if bridges else ("taken out first", _TAKEN_OUT)
+    value, *sentences = how if rules else ("none",)
+    yield Said(label="Censored volumes", value=value, sentences=tuple(sentences))
+
+
+_BRIDGED = (
+    "For filtering only, censored volumes were bridged by a cubic spline through the kept ones."
+)
+_TAKEN_OUT = "Censored volumes were taken out first."
+
+
+def _censoring_rules(censoring: CensoringParameters) -> Iterator[str]:
+    if censoring.dummy_scans == "auto":
+        yield "flagged as not in a steady state by fMRIPrep"
+    elif censoring.dummy_scans == 1:
+        yield "the first of the run"
+    elif censoring.dummy_scans:
+        yield f"among the first {censoring.dummy_scans} of the run"
+    if censoring.fd_threshold_mm is not None:
+        yield f"above a framewise displacement of {censoring.fd_threshold_mm:g} mm [@power2012]"
+    if censoring.std_dvars_threshold is not None:
+        yield f"above a standardized DVARS of {censoring.std_dvars_threshold:g} [@power2014]"
+
+
+def _filter(strategy: Strategy, both: str, *, censors: bool) -> Said:
+    cleaning = strategy.cleaning
+    high, low = cleaning.high_pass_hz, cleaning.low_pass_hz
+    if cleaning.filter == "none":
+        return Said(label="Temporal filter", value="none")
+    value = (
+        f"{cleaning.filter}, {f'{high:g} Hz' if high else '0'} to "
+        f"{f'{low:g} Hz' if low else 'Nyquist'}"
+    )
+    if cleaning.filter == "cosine":
+        return Said(label="Temporal filter", value=value)  # a part of the regression
+    reason = (
+        ", so that regression does not bring back what the filter has removed [@lindquist2019]"
+        if strategy.groups
+        else ""
+    )
+    sentence = (
+        f"A Butterworth filter of order {BUTTERWORTH_ORDER}, run forwards and backwards, was "
+        f"applied to {both}{reason}; {_pass_band(cleaning)}."
+    )
+    then = ("The censored volumes were then taken out.",) if censors else ()
+    return Said(label="Temporal filter", value=value, sentences=(sentence, *then))
+
+
+def _pass_band(cleaning: CleaningParameters) -> str:
+    high, low = cleaning.high_pass_hz, cleaning.low_pass_hz
+    if high is not None and low is not None:
+        return f"it passed frequencies from {high:g} to {low:g} Hz"
+    return f"it passed frequencies {f'above {high:g}' if low is None else f'below {low:g}'} Hz"
+
+
+def _regression(cleaning: CleaningParameters, *, regresses: bool) -> Iterator[str]:
+    if cleaning.filter == "cosine" and cleaning.high_pass_hz is not None:
+        together = ", together with the confounds," if regresses else ""
+        yield (
+            f"Cosines with frequencies below {cleaning.high_pass_hz:g} Hz were regressed from the "
+            f"signals{together} by least squares."
+        )
+    elif regresses:
+        yield "The confounds were regressed from the signals by least squares."
+
+
+def _standardization(cleaning: CleaningParameters) -> Said:
+    value, *sentences = {
+        "zscore": (
+            "z-score (sample SD)",
+            "The signals were standardized to mean 0 and sample standard deviation 1.",
+        ),
+        "psc": (
+            "percent signal change",
+            "The signals were expressed as percent change from their mean.",
+        ),
+        "none": ("none",),
+    }[cleaning.standardize]
+    return Said(label="Standardisation", value=value, sentences=tuple(sentences))

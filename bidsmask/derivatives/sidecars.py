@@ -1,0 +1,275 @@
+"""What the sidecars of a run say, as dictionaries; nothing is named or written here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bidsmask._typing import BoolArray
+from bidsmask.columns.coverage import STATUSES
+from bidsmask.dataset.atlases import Atlas
+from bidsmask.dataset.confounds import Confounds
+from bidsmask.dataset.runs import BoldRun
+from bidsmask.dataset.seeds import SeedSet
+from bidsmask.dataset.strategies import Strategy
+from bidsmask.derivatives.description import bids_uri
+from bidsmask.derivatives.tables import QUALITY_COLUMNS
+from bidsmask.derivatives.writing import safe_text
+from bidsmask.images.grid import Grid
+from bidsmask.numerics.censoring import CensoringParameters
+from bidsmask.numerics.cleaning import CleaningParameters, DegreesOfFreedom
+from bidsmask.numerics.connectivity import Measure
+from bidsmask.numerics.filters import BUTTERWORTH_ORDER
+from bidsmask.vocabulary import NATIVE_SPACES, CensorOutput
+
+_UNITS = {"zscore": "standard deviations", "psc": "percent of the mean", "none": "arbitrary"}
+
+COVERAGE_COLUMNS: dict[str, Any] = {
+    "Node": {"Description": "Name of the region, map or seed"},
+    "index": {"Description": "Its label in the image of the atlas, or its number from 1"},
+    "n_voxels": {
+        "Description": "All of its voxels, also beyond the grid of the run, in voxels of the run",
+        "Units": "voxels",
+    },
+    "n_covered": {
+        "Description": "Those of them that are covered: inside the brain mask, finite in all "
+        "volumes of the run, and not constant",
+        "Units": "voxels",
+    },
+    "coverage": {
+        "Description": "Share that is covered: n_covered divided by n_voxels; of a map, the share "
+        "of its squared weight",
+        "Units": "1",
+    },
+    "status": {"Description": "Whether there is a signal", "Levels": dict(STATUSES)},
+    "reason": {"Description": "Why the status is not ok"},
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where the files of a run come from.
+
+    Parameters
+    ----------
+    run : BoldRun
+    grid : Grid
+        Of the BOLD image.
+    output_dir : Path
+        The dataset whose own files have URIs without a name.
+    links : mapping from name to root
+        Datasets that BIDS URIs refer to.
+    """
+
+    run: BoldRun
+    grid: Grid
+    output_dir: Path
+    links: Mapping[str, str | Path]
+
+    def sources(self, *paths: Path | None) -> list[str]:
+        """URIs of the files that are there."""
+        return [bids_uri(path, self.output_dir, self.links) for path in paths if path]
+
+    def output(self, name: Path) -> str:
+        """URI of one of our own files."""
+        return bids_uri(self.output_dir / name, self.output_dir, self.links)
+
+    @property
+    def bold_and_confounds(self) -> list[str]:
+        """URIs of what signals and designs are made of."""
+        run = self.run
+        return self.sources(run.bold, run.mask, run.confounds, run.confounds_json)
+
+    def atlas(self, atlas: Atlas | SeedSet) -> str:
+        """URI of the image of an atlas, or of a table of seeds."""
+        if atlas.source.startswith("bids:"):
+            return atlas.source
+        return self.sources(Path(atlas.source))[0]
+
+    @property
+    def acquisition(self) -> dict[str, Any]:
+        """What the sidecars of the BOLD say that holds for its time series too."""
+        said = dict(self.run.metadata)
+        kept = ("TaskName", "StartTime", "SliceTimingCorrected", "EchoTime", "FlipAngle")
+        task = {"TaskName": self.run.task} if self.run.task else {}
+        return task | {key: said[key] for key in kept if key in said}
+
+    @property
+    def space(self) -> dict[str, Any]:
+        """What is required of a file with ``space`` or ``res`` in its name."""
+        space = {"SpatialReference": self._reference()}
+        if "res" in self.run.entities:
+            sizes = " x ".join(f"{size:g}" for size in self.grid.voxel_sizes_mm)
+            space["Resolution"] = f"Voxels of {sizes} mm, as the preprocessed BOLD image has"
+        return space
+
+    def about_atlas(self, atlas: Atlas | SeedSet) -> dict[str, Any]:
+        """Which atlas or set of seeds it was, and which file of it."""
+        return {
+            "Atlas": atlas.name,
+            "AtlasFile": {"URI": self.atlas(atlas), "SHA256": atlas.sha256},
+        }
+
+    def _reference(self) -> str:
+        if self.run.space is None or self.run.space in NATIVE_SPACES:
+            return self.sources(self.run.boldref or self.run.bold)[0]
+        return f"https://github.com/templateflow/tpl-{self.run.space}"
+
+
+def sampling(sample_mask: BoolArray, *, t_r: float, how: CensorOutput) -> dict[str, Any]:
+    """When the rows were measured; regular unless censored volumes have no row.
+
+    Parameters
+    ----------
+    sample_mask : bool array of shape (T,)
+        True for the volumes that came out of cleaning.
+    t_r : float
+        Repetition time in seconds.
+    how : {"na", "drop", "interpolate"}
+        What the rows of censored volumes hold.
+    """
+    n_volumes, n_kept = sample_mask.size, int(sample_mask.sum())
+    counts = {"NumberOfVolumes": n_volumes, "CensoredVolumes": n_volumes - n_kept}
+    if how == "drop" and n_kept < n_volumes:
+        times = np.flatnonzero(sample_mask) * t_r
+        return {"SamplingFrequency": "TR", "VolumeTiming": times.tolist(), **counts}
+    return {"SamplingFrequency": 1 / t_r, "RepetitionTime": t_r, **counts}
+
+
+def about_cleaning(
+    strategy: Strategy, confounds: Confounds, ledger: DegreesOfFreedom
+) -> dict[str, Any]:
+    """How signals were cleaned, with the settings that took effect."""
+    return {
+        "ConfoundStrategy": {**about_strategy(strategy), "Columns": list(confounds.columns)},
+        "SoftwareFilters": _software_filters(strategy.cleaning),
+        "CleaningParameters": dataclasses.asdict(strategy.cleaning),
+        "CensoringParameters": dataclasses.asdict(strategy.censoring),
+        "DegreesOfFreedom": dataclasses.asdict(ledger),
+    }
+
+
+def about_strategy(strategy: Strategy) -> dict[str, Any]:
+    """Which strategy it was, and what to cite for it."""
+    reference = {"Reference": strategy.reference.text}
+    if strategy.reference.doi:
+        reference["ReferenceDOI"] = f"doi:{strategy.reference.doi}"
+    return {"Name": strategy.name, "Description": strategy.description, **reference}
+
+
+def about_measure(measure: Measure, *, fisher_z: bool) -> dict[str, Any]:
+    """Which relation of regions a matrix holds, in the words of BEP017."""
+    return {
+        "RelationshipMeasure": f"Fisher's z of {measure.name}" if fisher_z else measure.name,
+        "MeasureDescription": measure.description,
+        "Weighted": True,
+        "Directed": not measure.symmetric,
+        "ValidDiagonal": measure.valid_diagonal,
+        "NonNegative": False,
+        "StorageFormat": "Full",
+    }
+
+
+def warnings(*sources: Iterable[str]) -> dict[str, Any]:
+    """Say each warning once; nothing without any."""
+    found = list(dict.fromkeys(warning for source in sources for warning in source))
+    return {"Warnings": found} if found else {}
+
+
+def region_columns(
+    coverage: pd.DataFrame, description: str, *, standardize: str
+) -> dict[str, dict[str, Any]]:
+    """Columns of a table of time series, by the names of their regions.
+
+    Parameters
+    ----------
+    coverage : DataFrame
+        One row per region, as `bidsmask.columns.regions.coverage_table` makes it.
+    description : str
+        What a column holds; the name of the region is put behind it.
+    standardize : {"zscore", "psc", "none"}
+    """
+    return {
+        str(row["Node"]): {
+            "Description": f"{description} {row['Node']}",
+            "Index": int(row["index"]),
+            "Coverage": float(row["coverage"]),
+            "Status": str(row["status"]),
+            "Units": _UNITS[standardize],
+        }
+        for row in coverage.to_dict("records")
+    }
+
+
+def design_columns(confounds: Confounds) -> dict[str, dict[str, Any]]:
+    """Columns of the design, by the names that they have in the confounds table."""
+    filled = "; its first rows are n/a there and were given the first value that follows"
+    return {
+        name: described(
+            f"Column {name} of the confounds table{filled if name in confounds.filled else ''}"
+        )
+        for name in confounds.columns
+    }
+
+
+def outlier_columns(names: Iterable[str], censoring: CensoringParameters) -> dict[str, Any]:
+    """Columns of the table of outliers: what flagged a volume, and from which value on."""
+    columns: dict[str, dict[str, Any]] = {
+        "non_steady_state": {
+            "Description": "Volumes before the signal was in a steady state",
+            "Threshold": censoring.dummy_scans,
+        },
+        "framewise_displacement": {
+            "Description": "Framewise displacement above the threshold",
+            "Threshold": censoring.fd_threshold_mm,
+            "Units": "mm",
+        },
+        "std_dvars": {
+            "Description": "Standardised DVARS above the threshold",
+            "Threshold": censoring.std_dvars_threshold,
+        },
+        "short_segment": {
+            "Description": "Stretches between flagged volumes shorter than the threshold",
+            "Threshold": censoring.min_segment_volumes,
+            "Units": "volumes",
+        },
+        "censored": {"Description": "Volumes left out, for any of these reasons"},
+    }
+    return {name: columns[name] | {"Levels": {"0": "kept", "1": "flagged"}} for name in names}
+
+
+def quality_columns(names: Iterable[str]) -> dict[str, Any]:
+    """Columns of the table of quality measures."""
+    return {name: described(*QUALITY_COLUMNS[name]) for name in names}
+
+
+def with_columns(content: dict[str, Any], columns: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Add descriptions of columns, under the names that they have in the table's header.
+
+    A key that BIDS knows is never given up for a region that happens to have the same name.
+    """
+    named = {safe_text(name): description for name, description in columns.items()}
+    return content | {name: named[name] for name in named if name not in content}
+
+
+def described(description: str, units: str = "") -> dict[str, str]:
+    """Describe a column."""
+    return {"Description": description, **({"Units": units} if units else {})}
+
+
+def _software_filters(cleaning: CleaningParameters) -> dict[str, Any] | str:
+    cutoffs = {
+        "HighPassCutoff": cleaning.high_pass_hz,
+        "LowPassCutoff": cleaning.low_pass_hz,
+    }
+    in_use = {name: value for name, value in cutoffs.items() if value is not None}
+    if cleaning.filter == "butterworth":
+        return {"Butterworth": {"Order": BUTTERWORTH_ORDER, "ZeroPhase": True, **in_use}}
+    if cleaning.filter == "cosine":
+        return {"DiscreteCosineBasis": in_use}
+    return "n/a"

@@ -1,0 +1,180 @@
+"""Signals of so many columns that they wait on the disk instead of in memory."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from bidsmask._typing import Array, FloatArray
+from bidsmask.errors import ImageError, StorageError
+
+_DTYPE = np.dtype("<f4")
+
+
+class SignalsOnDisk:
+    """Signals (T, P) in a file, of which only those are in memory that are asked for.
+
+    They are read and written like those of an array: some volumes, ``signals[3:5]``, one volume,
+    ``signals[3]``, or some columns of some volumes, ``signals[:, 100:200]``. What is read is a
+    copy. A mapped file (`numpy.memmap`) would do the same, but its pages count as memory of the
+    process, and a full disk would kill it.
+
+    The file is one of numpy's (``.npy``), so that `numpy.load` reads it as well. Several threads
+    may read and write different parts at the same time.
+
+    Parameters
+    ----------
+    path : Path
+        A file that `create` made.
+
+    Attributes
+    ----------
+    shape : two ints
+        T and P.
+
+    Raises
+    ------
+    ImageError
+        If the file holds something else.
+    StorageError
+        If the disk is full or fails; also when values are read or written.
+
+    Examples
+    --------
+    ::
+
+        with SignalsOnDisk.create(path, (300, 240_000)) as signals:
+            signals[:8] = first_volumes
+            some = signals[:, :1000]
+    """
+
+    ndim = 2
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = path.open("r+b", buffering=0)
+        except OSError as error:
+            raise self._failure("opened", error) from error
+        try:
+            self.shape = self._read_shape()
+        except BaseException:
+            self._file.close()
+            raise
+        self._start = self._file.tell()
+
+    @classmethod
+    def create(cls, path: Path, shape: tuple[int, int]) -> Self:
+        """Make a file for signals of a shape (T, P), all of them 0, and open it."""
+        fields: Any = {"descr": _DTYPE.str, "fortran_order": False, "shape": shape}
+        try:
+            with path.open("wb") as file:
+                np.lib.format.write_array_header_1_0(file, fields)
+                file.truncate(file.tell() + shape[0] * shape[1] * _DTYPE.itemsize)
+        except OSError as error:
+            raise cls._failure_of(path, "made", error) from error
+        return cls(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, which stays."""
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> FloatArray:
+        volumes, columns = self._ranges(key)
+        values = np.empty((len(volumes), len(columns)), dtype=_DTYPE)
+        for part, position in self._parts(values, volumes, columns):
+            self._transfer(os.preadv, part, position)
+        return values if isinstance(_volumes_in(key), slice) else values[0]
+
+    def __setitem__(self, key: Any, values: Array) -> None:
+        volumes, columns = self._ranges(key)
+        given = np.broadcast_to(values, (len(volumes), len(columns)))
+        ordered = np.ascontiguousarray(given, dtype=_DTYPE)
+        for part, position in self._parts(ordered, volumes, columns):
+            self._transfer(os.pwritev, part, position)
+
+    def _ranges(self, key: Any) -> tuple[range, range]:
+        """Take an index apart: volumes, and columns."""
+        keys = key if isinstance(key, tuple) else (key, slice(None))
+        if len(keys) != 2 or not isinstance(keys[1], slice):
+            raise IndexError(f"Signals on disk are read by ranges, and not by {key!r}.")
+        volumes, columns = map(_range_of, keys, self.shape)
+        if volumes.step != 1 or columns.step != 1:
+            raise IndexError(f"Signals on disk are read in the order of the file, not by {key!r}.")
+        return volumes, columns
+
+    def _parts(self, values: Array, volumes: range, columns: range) -> Iterator[tuple[Array, int]]:
+        """Go through what lies in one piece in the file: the values, and their position."""
+        if len(columns) == self.shape[1]:
+            yield values, self._position(volumes.start, 0)
+            return
+        for row, volume in zip(values, volumes, strict=True):
+            yield row, self._position(volume, columns.start)
+
+    def _position(self, volume: int, column: int) -> int:
+        return self._start + (volume * self.shape[1] + column) * _DTYPE.itemsize
+
+    def _transfer(self, call: Callable[..., int], values: Array, position: int) -> None:
+        """Let all bytes of a C-contiguous array be read or written."""
+        rest = values.reshape(-1).view(np.uint8).data
+        while rest:
+            try:
+                count = call(self._file.fileno(), [rest], position)
+            except OSError as error:
+                raise self._failure("used", error) from error
+            if not count:
+                raise StorageError(f"{self._path} ends too early; somebody has cut it.")
+            rest, position = rest[count:], position + count
+
+    def _read_shape(self) -> tuple[int, int]:
+        try:
+            version = np.lib.format.read_magic(self._file)
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(self._file)
+        except ValueError as error:
+            raise ImageError(f"{self._path} does not hold signals ({error}).") from error
+        if version != (1, 0) or fortran or dtype != _DTYPE or len(shape) != 2:
+            raise ImageError(f"{self._path} does not hold signals (T, P) of type float32.")
+        return shape
+
+    def _failure(self, what: str, error: OSError) -> StorageError:
+        return self._failure_of(self._path, what, error)
+
+    @staticmethod
+    def _failure_of(path: Path, what: str, error: OSError) -> StorageError:
+        return StorageError(
+            f"{path}: signals that wait here on the disk cannot be {what} "
+            f"({error.strerror or error}). Free some space, or choose another work folder."
+        )
+
+
+def _volumes_in(key: Any) -> Any:
+    return key[0] if isinstance(key, tuple) else key
+
+
+def _range_of(key: Any, length: int) -> range:
+    if isinstance(key, slice):
+        return range(length)[key]
+    place = range(length)[key]
+    return range(place, place + 1)
+
+
+Signals = Array | SignalsOnDisk
+"""Signals (T, P), in memory or on the disk."""

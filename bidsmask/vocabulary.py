@@ -1,0 +1,84 @@
+"""Every list of words once: what may be asked for, and how BIDS and nilearn call it.
+
+Imports nothing of ours and nothing heavy, so that every room can use it and ``--help`` answers at
+once. A `Literal` is a type for those who hold a word; `typing.get_args` of it is the list.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+AnalysisLevel = Literal["participant", "group"]
+
+Filter = Literal["butterworth", "cosine", "none"]
+"""Temporal filters."""
+
+Standardization = Literal["zscore", "psc", "none"]
+"""Standard scores, percent signal change, or signals as they are."""
+
+CensorOutput = Literal["na", "drop", "interpolate"]
+"""What stands in the rows of volumes that were left out."""
+
+Statistic = Literal[
+    "mean",
+    "median",
+    "sum",
+    "minimum",
+    "maximum",
+    "standard_deviation",
+    "variance",
+    "first_eigenvariate",
+]
+"""What can be taken over the voxels of a region or sphere, as maskers and projections call it."""
+
+STATISTICS: Mapping[str, Statistic] = MappingProxyType(
+    {
+        "mean": "mean",
+        "median": "median",
+        "sum": "sum",
+        "min": "minimum",
+        "max": "maximum",
+        "std": "standard_deviation",
+        "var": "variance",
+        "eigenvariate": "first_eigenvariate",
+    }
+)
+"""The same by their labels: on the command line, and as ``stat-`` in names of files."""
+
+MapsStatistic = Literal["least_squares", "weighted_mean"]
+"""How columns are made of maps with weights, as maskers call it."""
+
+MAPS_STATISTICS: Mapping[str, MapsStatistic] = MappingProxyType(
+    {"least-squares": "least_squares", "weighted-mean": "weighted_mean"}
+)
+"""The same by their words on the command line."""
+
+MAPS_STATS: Mapping[str, str] = MappingProxyType(
+    {"least-squares": "regression", "weighted-mean": "weightedmean"}
+)
+"""Their labels in names of files: ``stat-regression``."""
+
+MEASURES = ("correlation", "covariance", "partial-correlation", "precision")
+"""Relations between columns; `bidsmask.numerics.connectivity.MEASURES` computes them."""
+
+CORRELATIONS = ("correlation", "partial-correlation")
+"""Those of them that lie between -1 and 1, so that Fisher's z applies."""
+
+BOLD_SPACES = ("bold", "func", "run", "native", "boldref")
+"""Names of the BOLD's own space, which has no ``space`` entity."""
+
+NATIVE_SPACES = frozenset(
+    (
+        *BOLD_SPACES,
+        "T1w",
+        "T2w",
+        "anat",
+        "fsnative",
+        "individual",
+        "orig",
+        "sbref",
+        "scanner",
+        "session",
+    )
+)
+"""Spaces of one brain. Any other label of ``space`` is taken for that of a template."""

@@ -1,0 +1,85 @@
+"""What each step took: seconds, and memory at the peak of its process.
+
+A step leaves it in its own folder in any case, which costs next to nothing and changes no result;
+``--resource-monitor`` gathers it into one table.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from nipype.interfaces.base import SimpleInterface
+
+from bidsmask.derivatives.writing import write_table
+
+_FILE = "resources.json"
+_STATUS = Path("/proc/self/status")
+_FORGET_PEAK = Path("/proc/self/clear_refs")
+_BYTES_PER_MB = 1e6
+
+
+class Step(SimpleInterface):
+    """An interface that notes what it took."""
+
+    def run(self, cwd: str | None = None, **arguments: Any) -> Any:
+        """Run in a folder, and leave `_FILE` there."""
+        with suppress(OSError):  # no such file, or not ours to write: the peak of all steps so far
+            _FORGET_PEAK.write_text("5")
+        started, cpu_started = time.perf_counter(), time.process_time()
+        result = super().run(cwd=cwd, **arguments)
+        took = {
+            "seconds": time.perf_counter() - started,
+            "cpu_seconds": time.process_time() - cpu_started,
+            "peak_memory_mb": peak_memory_mb(),
+        }
+        (Path(cwd or ".") / _FILE).write_text(json.dumps(took), encoding="utf-8")
+        return result
+
+
+def peak_memory_mb() -> float:
+    """Most memory that this process has held, in MB (1e6 bytes); what is shared counts too.
+
+    On Linux since the peak was last forgotten, elsewhere since the process began.
+    """
+    with suppress(OSError):
+        found = re.search(r"^VmHWM:\s*(\d+) kB", _STATUS.read_text(), re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024 / _BYTES_PER_MB
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most * (1 if sys.platform == "darwin" else 1024) / _BYTES_PER_MB
+
+
+def write_resources(path: Path, runs: Iterable[tuple[str, Path]], *, since: float) -> None:
+    """Write one row for each step of some runs.
+
+    Parameters
+    ----------
+    path : Path
+        The table, with columns run, step, status (computed | reused), seconds, cpu_seconds and
+        peak_memory_mb.
+    runs : iterable of (name of the run, folder of its workflow)
+    since : float
+        When the command began, in seconds as `time.time` has them: steps that are older were
+        taken from an earlier one, and say what they took then.
+    """
+    rows = [
+        {
+            "run": name,
+            "step": file.parent.name,
+            "status": "computed" if file.stat().st_mtime >= since else "reused",
+            **json.loads(file.read_text(encoding="utf-8")),
+        }
+        for name, folder in runs
+        for file in sorted(folder.glob(f"*/{_FILE}"), key=lambda file: file.stat().st_mtime)
+    ]
+    columns = ["run", "step", "status", "seconds", "cpu_seconds", "peak_memory_mb"]
+    write_table(path, pd.DataFrame(rows, columns=columns))

@@ -1,0 +1,277 @@
+"""No option writes into a dataset that is read, or removes what bidsmask did not make."""
+
+import contextlib
+import hashlib
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bidsmask.cli.main import main
+from bidsmask.demo import cubic_grid
+from bidsmask.workflows.work_folder import (
+    MARK,
+    TOP_WORKFLOW,
+    make_subject_folders,
+    remove_subject_folders,
+    unmarked_folders,
+)
+
+COARSE = cubic_grid((16, 19, 16), 10.0, (-74.0, -106.0, -66.0))
+SUBJECT = Path(TOP_WORKFLOW) / "sub_01_wf"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory, make_dataset):
+    """One run of one subject. Copied, never changed."""
+    return make_dataset(tmp_path_factory.mktemp("original"), volumes=40, grid=COARSE)
+
+
+@pytest.fixture
+def data(original, tmp_path):
+    """A folder with a dataset to lose, ``fmriprep``, a second one, and files of somebody's."""
+    shutil.copytree(original.root, tmp_path / "fmriprep")
+    (tmp_path / "atlases").mkdir()
+    for path in (original.atlas, original.atlas_table):
+        shutil.copy(path, tmp_path / "atlases")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "link").symlink_to("fmriprep")
+    (tmp_path / "mine" / "deep").symlink_to("../fmriprep/sub-01")
+    return tmp_path
+
+
+def bidsmask(data, *options, out="out"):
+    arguments = [data / "fmriprep", data / out, "participant"]
+    arguments += ["--atlases", *(data / "atlases").glob("*.nii.gz"), "--strategies", "simple"]
+    return say(*arguments, *options)
+
+
+def say(*arguments):
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+        exit_code = main([str(argument) for argument in arguments])
+    return exit_code, said.getvalue()
+
+
+def everything(folder):
+    """Every path below, with its content; links are not followed."""
+    return {
+        path.relative_to(folder).as_posix(): (
+            str(path.readlink())
+            if path.is_symlink()
+            else hashlib.sha256(path.read_bytes()).hexdigest()
+            if path.is_file()
+            else "folder"
+        )
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+WORK_FOLDERS_THAT_ARE_REFUSED = {
+    "the input": "fmriprep",
+    "the input, with a slash": "fmriprep/",
+    "the input, round about": "mine/../fmriprep/.",
+    "a link to the input": "link",
+    "in the input": "fmriprep/work",
+    "a subject of the input": "fmriprep/sub-01",
+    "in the input, by a link": "mine/deep/work",
+    "deep in the input, not there yet": "fmriprep/a/b/c",
+    "above the input": ".",
+    "another dataset": "atlases",
+    "in another dataset": "atlases/work",
+    "the output": "out",
+    "the output, round about": "mine/../out",
+    "in the output": "out/work",
+    "a subject of the output": "out/sub-01",
+    "the locks of the output": "out/.bidsmask",
+    "a file": "file",
+    "below a file": "file/work",
+}
+
+
+@pytest.mark.parametrize("clean", [True, False], ids=["cleaned", "kept"])
+@pytest.mark.parametrize("place", WORK_FOLDERS_THAT_ARE_REFUSED)
+def test_a_work_folder_in_the_wrong_place_is_refused_before_anything_is_touched(
+    data, place, clean, monkeypatch
+):
+    monkeypatch.chdir(data)
+    before = everything(data)
+    options = ["-d", f"atlases={data / 'atlases'}", *(["--clean-workdir"] if clean else [])]
+    where = WORK_FOLDERS_THAT_ARE_REFUSED[place]
+    for work in (where, data / where):  # from here, and in full
+        exit_code, said = bidsmask(data, *options, "-w", work)
+        assert exit_code == 2, said
+        assert "Choose" in said.splitlines()[-1]
+        assert everything(data) == before
+
+
+def test_the_output_in_the_folder_of_intermediate_results_is_refused(data):
+    exit_code, said = bidsmask(data, "-w", data / "mine", out=f"mine/{TOP_WORKFLOW}/out")
+    assert exit_code == 2, said
+    assert not (data / "mine" / TOP_WORKFLOW).exists()
+
+
+def test_the_settings_file_is_no_way_round(data):
+    (data / "settings.toml").write_text(
+        f'[execution]\nwork_dir = "{data / "link"}"\nclean_workdir = true\n'
+    )
+    before = everything(data)
+    exit_code, said = bidsmask(data, "--config-file", data / "settings.toml")
+    assert exit_code == 2, said
+    assert everything(data) == before
+
+
+def test_the_group_level_heeds_the_work_folder_too(data):
+    before = everything(data)
+    exit_code, _ = say(data / "fmriprep", data / "out", "group", "-w", data / "fmriprep")
+    assert exit_code == 2
+    assert everything(data) == before
+
+
+def test_a_work_folder_with_files_of_somebody_keeps_them(data):
+    before = everything(data / "mine")
+    for _ in range(2):
+        exit_code, said = bidsmask(data, "-w", data / "mine", "--clean-workdir")
+        assert exit_code == 0, said
+        assert "reused" not in said
+        after = everything(data / "mine")
+        assert before.items() <= after.items()
+        assert {name.split("/")[0] for name in after.keys() - before.keys()} == {TOP_WORKFLOW}
+
+
+def test_what_somebody_puts_beside_our_folders_stays(data):
+    work = data / "new" / "work"
+    assert bidsmask(data, "-w", work)[0] == 0
+    assert (work / SUBJECT / MARK).is_file()
+    notes = [work / "notes.txt", work / TOP_WORKFLOW / "notes.txt"]
+    other = work / TOP_WORKFLOW / "sub_99_wf"
+    other.mkdir()
+    for path in (*notes, other / MARK, work / SUBJECT / "stale"):
+        path.write_text("")
+    exit_code, said = bidsmask(data, "-w", work, "--clean-workdir")
+    assert exit_code == 0, said
+    assert "reused" not in said
+    assert not (work / SUBJECT / "stale").exists()
+    assert all(path.exists() for path in notes)
+    assert other.exists(), "another job may be at work on another subject"
+
+
+@pytest.mark.parametrize("link", [False, True], ids=["folder", "link"])
+def test_a_folder_with_our_name_but_without_our_mark_is_not_removed(data, link):
+    work = data / "work"
+    folder = work / SUBJECT
+    if link:
+        folder.parent.mkdir(parents=True)
+        folder.symlink_to(data / "mine")
+    else:
+        folder.mkdir(parents=True)
+    (folder / "thesis.txt").write_text("years of work")
+    before = everything(data)
+    exit_code, said = bidsmask(data, "-w", work, "--clean-workdir")
+    assert exit_code == 2, said
+    assert "by hand" in said
+    assert str(folder) in said
+    assert everything(data) == before
+
+
+def test_a_link_with_the_name_of_our_workflow_is_not_followed(data):
+    elsewhere = data / "elsewhere" / "sub_01_wf"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / MARK).write_text("")
+    (data / "work").mkdir()
+    (data / "work" / TOP_WORKFLOW).symlink_to("../elsewhere")
+    before = everything(data)
+    exit_code, said = bidsmask(data, "-w", data / "work", "--clean-workdir")
+    assert exit_code == 2, said
+    assert everything(data) == before
+
+
+def test_links_in_our_folders_are_removed_and_not_followed(data):
+    assert bidsmask(data, "-w", data / "work")[0] == 0
+    (data / "work" / SUBJECT / "link").symlink_to(data / "fmriprep")
+    before = everything(data / "fmriprep")
+    assert bidsmask(data, "-w", data / "work", "--clean-workdir")[0] == 0
+    assert everything(data / "fmriprep") == before
+    assert not (data / "work" / SUBJECT / "link").is_symlink()
+
+
+def test_an_interrupted_removal_leaves_a_folder_that_is_still_ours(data, monkeypatch):
+    folder = data / "work" / SUBJECT
+    make_subject_folders(data / "work", [folder.name])
+    (folder / "run").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            remove_subject_folders(data / "work", [folder.name])
+    assert unmarked_folders(data / "work") == []
+    remove_subject_folders(data / "work", [folder.name])
+    assert not folder.exists()
+
+
+def interrupted(path):
+    raise KeyboardInterrupt
+
+
+def test_without_a_work_folder_nothing_is_left_but_what_is_not_ours(data):
+    hidden = data / "out" / ".bidsmask"
+    assert bidsmask(data)[0] == 0
+    assert not (hidden / "work").exists()
+    old = hidden / "work" / SUBJECT
+    old.mkdir(parents=True)
+    (old / "thesis.txt").write_text("years of work")
+    assert bidsmask(data)[0] == 0
+    assert (old / "thesis.txt").exists()
+
+
+def test_an_output_among_the_derivatives_of_the_input_has_its_work_folder_within(data):
+    exit_code, said = bidsmask(data, "--clean-workdir", out="fmriprep/derivatives/bidsmask")
+    assert exit_code == 0, said
+
+
+@pytest.mark.parametrize("place", ["fmriprep/db", "link/db", "atlases", "out", "out/db", "file"])
+def test_an_index_in_a_dataset_is_refused(data, place):
+    before = everything(data)
+    options = ["-d", f"atlases={data / 'atlases'}", "--bids-database-dir", data / place]
+    exit_code, said = bidsmask(data, *options)
+    assert exit_code == 2, said
+    assert "--bids-database-dir" in said
+    assert everything(data) == before
+
+
+def test_an_index_beside_files_of_somebody_leaves_them(data):
+    before = everything(data / "mine")
+    assert bidsmask(data, "--bids-database-dir", data / "mine")[0] == 0
+    after = everything(data / "mine")
+    assert before.items() <= after.items()
+    assert after.keys() - before.keys() == {"layout_index.sqlite"}
+
+
+@pytest.mark.parametrize("place", ["mine", "fmriprep", "fmriprep/demo", "link/demo", "file"])
+def test_a_demo_among_files_of_somebody_is_refused(data, place):
+    before = everything(data)
+    exit_code, said = say("--demo", data / place)
+    assert exit_code == 2, said
+    assert "--demo" in said
+    assert everything(data) == before
+
+
+@pytest.mark.parametrize("name", [".bidsmask", "logs"])
+def test_a_folder_of_ours_that_leads_out_of_the_output_is_not_followed(data, name):
+    (data / "out").mkdir()
+    (data / "out" / name).symlink_to(data / "fmriprep")
+    before = everything(data)
+    exit_code, said = bidsmask(data)
+    assert exit_code == 73, said
+    assert "link" in said
+    assert everything(data) == before
+
+
+@pytest.mark.parametrize("out", ["atlases", "atlases/sub-01"])
+def test_an_output_in_another_dataset_that_is_read_is_refused(data, out):
+    before = everything(data)
+    exit_code, said = bidsmask(data, "-d", f"atlases={data / 'atlases'}", out=out)
+    assert exit_code == 2, said
+    assert everything(data) == before
