@@ -144,7 +144,8 @@ def odd_labels(folder):
     labels = blocks_of(affine, shape).astype(float)
     labels[labels == 6] = 70_000
     labels[::5, ::4, ::3] = np.nan
-    rows = "name\tnetwork\tindex\nNA\tx\t2\nNone\tn/a\t1\nnan\ty\t3\n5\t\t4\ntrue\t-\t5\nlast\t.\t70000\n"
+    rows = "name\tnetwork\tindex\nNA\tx\t2\nNone\tn/a\t1\nnan\ty\t3\n5\t\t4\n"
+    rows += "true\t-\t5\nlast\t.\t70000\n"
     return labels_source(folder, "Odd", labels, affine, rows, dtype=np.float64)
 
 
@@ -154,8 +155,7 @@ def scaled_labels(folder):
     affine = affine_in("LPS", shape, (3.5, 3.5, 3.5))
     edges = ((-60, -12, -3, 8, 60), (-60, 0, 60), (-60, 60))
     labels = blocks_of(affine, shape, edges).astype(float) * 0.5
-    rows = "index,label\n" + "".join(f'{n},"R, {n}"\n' for n in range(1, 9)).replace('"', "")
-    rows = rows.replace("R, ", "R")
+    rows = "index,label\n" + "".join(f'{n},"R, {n}"\n' for n in range(1, 9))
     return labels_source(
         folder, "Scaled", labels * 2, affine, rows, suffix="csv", dtype=np.int16, slope=0.5
     )
