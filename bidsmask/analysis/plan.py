@@ -26,6 +26,7 @@ from bidsmask.settings import (
     ExtractionSettings,
     OutputSettings,
     Settings,
+    VoxelwiseSettings,
     decided,
 )
 
@@ -58,6 +59,7 @@ class RunPlan:
     cleaning: CleaningSettings
     connectivity: ConnectivitySettings
     output: OutputSettings
+    voxelwise: VoxelwiseSettings = field(default_factory=VoxelwiseSettings)
     outputs_are_missing: bool = field(default=False, repr=False, compare=False)
     reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
 
@@ -77,6 +79,7 @@ class RunPlan:
         """
         sections = (
             self.extraction,
+            self.voxelwise,
             self.coverage,
             self.cleaning,
             self.connectivity,
@@ -107,6 +110,11 @@ class RunPlan:
         """A fingerprint of `decisive`."""
         content = repr((self.run.name, self.decisive))
         return hashlib.sha256(content.encode()).hexdigest()
+
+
+def smoothed_desc(strategy: Strategy) -> str:
+    """Label of ``desc`` for the smoothed copy of cleaned volumes."""
+    return f"{strategy.name}+smooth"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +194,14 @@ def _strategies(settings: Settings) -> tuple[Strategy, ...]:
         load_strategy(name).with_overrides(**settings.cleaning.overrides())
         for name in settings.cleaning.strategies
     )
+    names = {strategy.name for strategy in strategies}
     for strategy in strategies:
+        smoothed = smoothed_desc(strategy)
+        if settings.voxelwise.voxelwise_smoothing_fwhm_mm and smoothed in names:
+            raise SettingsError(
+                f"The smoothed copy of {strategy.name} would have the name of the strategy "
+                f"{smoothed!r}. Give that another name, or ask for one at a time."
+            )
         alike = [
             asked
             for asked, one in zip(settings.cleaning.strategies, strategies, strict=True)
@@ -226,6 +241,7 @@ def _plan_run(
         cleaning=settings.cleaning,
         connectivity=settings.connectivity,
         output=settings.output,
+        voxelwise=settings.voxelwise,
     )
 
 

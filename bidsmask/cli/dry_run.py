@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bidsmask.analysis.cost import Cost, measure_pace, request_cost
 from bidsmask.analysis.kinds import file_of
-from bidsmask.analysis.outputs import expected_tables
+from bidsmask.analysis.output_names import expected_files
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.dataset.confounds import Confounds, load_confounds
 from bidsmask.dataset.strategies import Strategy
@@ -94,7 +94,7 @@ def _show_files(console: Console, plan: RunPlan, cost: Cost) -> None:
     console.print(f"\n[bold]{escape(run.name)}[/] (alone: {_words(cost)})")
     for role, path in found.items():
         console.print(f"  {escape(role)}: {escape(str(path)) if path else 'not found'}")
-    for name in expected_tables(plan):
+    for name in expected_files(plan):
         console.print(f"  writes: {escape(str(name))}")
 
 

@@ -43,12 +43,15 @@ class RunFiles:
         Those of ``desc-`` in the names of the files.
     files : iterable of (name relative to the output dataset, content)
         Gone through once; each content may be made when it is asked for.
+    written : tuple of names
+        Files of the run that `write_files` has written already.
     """
 
     run: BoldRun
     version: str
     labels: Mapping[str, str]
     files: Iterable[tuple[Path, Content]]
+    written: tuple[Path, ...] = ()
 
 
 def write_run(
@@ -85,10 +88,7 @@ def write_run(
     StorageError, OutputError
         If a file cannot be written.
     """
-    written = []
-    for name, content in result.files:
-        _write(output_dir / name, content, within=output_dir)
-        written.append(name)
+    written = [*write_files(result.files, output_dir), *result.written]
     describe_labels(output_dir, result.labels)
     record = RunRecord(
         run=result.run.name,
@@ -100,6 +100,21 @@ def write_run(
     )
     written.append(write_record(record, result.run, output_dir))
     return tuple(output_dir / name for name in written)
+
+
+def write_files(files: Iterable[tuple[Path, Content]], output_dir: Path) -> list[Path]:
+    """Write files, each whole or not at all; give their names.
+
+    Raises
+    ------
+    StorageError, OutputError
+        If a file cannot be written.
+    """
+    written = []
+    for name, content in files:
+        _write(output_dir / name, content, within=output_dir)
+        written.append(name)
+    return written
 
 
 def is_complete(output_dir: Path, run: BoldRun, digest: str) -> bool:
