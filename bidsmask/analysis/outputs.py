@@ -8,9 +8,10 @@ table of its quality. Tables and sidecars are made in `bidsmask.derivatives`, of
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -53,15 +54,16 @@ def write_outputs(
     plan: RunPlan,
     output_dir: Path,
     links: Mapping[str, str | Path],
-    voxel_files: Sequence[str] = (),
+    voxel_files: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Path, ...]:
     """Write every file of the run under its final name; the completion record last.
 
-    `voxel_files` are there already: see `bidsmask.analysis.voxel_outputs`.
+    `voxel_files`, with the SHA-256 of each, are there already: see
+    `bidsmask.analysis.voxel_outputs`.
     """
     files = run_files(values, plan, output_dir, links)
     return write_run(
-        dataclasses.replace(files, written=tuple(map(Path, voxel_files))),
+        dataclasses.replace(files, written=voxel_files),
         output_dir,
         links=links,
         digest=plan.digest,

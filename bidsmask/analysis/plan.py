@@ -41,7 +41,7 @@ class RunPlan:
         The run's grid, as plain values so that nipype can hash them.
     voxel_bytes : int
         Of one voxel as it is computed with; not part of what is compared.
-    outputs_are_missing, reportlets_are_missing : bool
+    outputs_are_missing, voxels_are_missing, reportlets_are_missing : bool
         Whether files in the output have to be written again although the work folder says that
         they were; not part of what is compared.
     """
@@ -61,6 +61,7 @@ class RunPlan:
     output: OutputSettings
     voxelwise: VoxelwiseSettings = field(default_factory=VoxelwiseSettings)
     outputs_are_missing: bool = field(default=False, repr=False, compare=False)
+    voxels_are_missing: bool = field(default=False, repr=False, compare=False)
     reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
 
     def statistics_of(self, source: Source) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def write_voxel_outputs(
     output_dir: Path,
     links: Mapping[str, str | Path],
     spill: Path,
-) -> tuple[list[Path], SeedMaps]:
+) -> tuple[dict[str, str], SeedMaps]:
     """Write all that is wanted of the voxels of a run.
 
     Parameters
@@ -72,8 +72,9 @@ def write_voxel_outputs(
 
     Returns
     -------
-    names : list of Path
-        Of the files that were written, relative to the output dataset.
+    sums : dict
+        From the name of each file that was written, relative to the output dataset, to its
+        SHA-256.
     seed_maps : SeedMaps
         Those that are to be drawn.
     """
@@ -81,9 +82,9 @@ def write_voxel_outputs(
         read_voxels(plan.run.bold, values.placed, plan.extraction, spill)
     with SignalsOnDisk(spill) as voxels:
         work = _Work(values, Run.of(values, plan, output_dir, links), voxels, spill.parent)
-        names = write_files(work.files(), output_dir)
+        sums = write_files(work.files(), output_dir)
     spill.unlink()
-    return names, work.drawn()
+    return sums, work.drawn()
 
 
 class _Work:

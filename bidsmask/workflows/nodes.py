@@ -7,6 +7,7 @@ recomputes.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.volumes import load_mask
 from bidsmask.workflows.monitor import Step
 from bidsmask.workflows.specs import TraitedSpec
+
+SUMS_FILE = "sums.json"
+"""In the folder of `WriteVoxels`: what it has written."""
 
 
 class LoadConfounds(Step):
@@ -186,21 +190,21 @@ class WriteVoxels(Step):
         spill = traits.Str(mandatory=True, nohash=True, desc="signals of voxels, if still there")
 
     class output_spec(TraitedSpec):
-        voxel_files = traits.List(traits.Str, desc="what was written, relative to the dataset")
+        sums_file = File(exists=True, desc="what was written: names and SHA-256 sums")
         seed_maps_file = File(exists=True, desc="maps to be drawn")
 
     def _run_interface(self, runtime: Any) -> Any:
-        names, seed_maps = write_voxel_outputs(
+        sums, seed_maps = write_voxel_outputs(
             gather(self.inputs),
             self.inputs.plan,
             Path(self.inputs.output_dir),
             dict(self.inputs.links),
             Path(self.inputs.spill),
         )
-        file = Path(runtime.cwd) / "seed_maps.npz"
-        seed_maps.save(file)
-        self._results["voxel_files"] = [str(name) for name in names]
-        self._results["seed_maps_file"] = str(file)
+        files = Path(runtime.cwd) / SUMS_FILE, Path(runtime.cwd) / "seed_maps.npz"
+        files[0].write_text(json.dumps(sums), encoding="utf-8")
+        seed_maps.save(files[1])
+        self._results["sums_file"], self._results["seed_maps_file"] = map(str, files)
         return runtime
 
 
@@ -209,20 +213,20 @@ class WriteDerivatives(Step):
 
     class input_spec(_CleanedSpec):
         matrices_files = traits.List(File(exists=True), mandatory=True)
-        voxel_files = traits.List(traits.Str, desc="what WriteVoxels has written")
+        sums_file = File(exists=True, desc="what WriteVoxels has written, if it was asked to")
         links = traits.Any(mandatory=True, desc="tuple of (dataset name, path)")
 
     class output_spec(TraitedSpec):
         out_files = traits.List(File(exists=True), desc="what was written")
 
     def _run_interface(self, runtime: Any) -> Any:
-        values = gather(self.inputs)
+        values, sums = gather(self.inputs), self.inputs.sums_file
         files = write_outputs(
             values,
             self.inputs.plan,
             Path(self.inputs.output_dir),
             dict(self.inputs.links),
-            self.inputs.voxel_files or (),
+            json.loads(Path(sums).read_bytes()) if traits_isdefined(sums) else {},
         )
         self._results["out_files"] = [str(file) for file in files]
         if problems := values.placed.problems:

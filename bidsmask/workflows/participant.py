@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from bidsmask.analysis.page import write_reports
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.reportlets import reportlets_exist
 from bidsmask.derivatives.description import known_links, write_dataset_files
+from bidsmask.derivatives.record import agree
 from bidsmask.derivatives.run import is_complete
 from bidsmask.derivatives.status import RunFailure, write_status
 from bidsmask.derivatives.writing import remove_leftovers
@@ -30,6 +32,7 @@ from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows import resources
 from bidsmask.workflows.execute import NodeFailure, Outcome, execute
 from bidsmask.workflows.monitor import write_resources
+from bidsmask.workflows.nodes import SUMS_FILE
 from bidsmask.workflows.run import init_run_wf, run_wf_name
 from bidsmask.workflows.work_folder import (
     TOP_WORKFLOW,
@@ -121,7 +124,7 @@ def run_participants(
         write_dataset_files(
             settings.output_dir, version=__version__, source_root=settings.bids_dir, links=links
         )
-        plans = [_with_state(run, settings.output_dir) for run in plan.runs]
+        plans = [_with_state(run, settings) for run in plan.runs]
         outcome = _execute(settings, plans, links, on_node)
         if settings.execution.resource_monitor:
             folders = [(run.run.name, _work_folder(settings, run)) for run in plans]
@@ -186,12 +189,25 @@ def _write_log(settings: Settings, plan: Plan) -> Path:
     return folder
 
 
-def _with_state(plan: RunPlan, output_dir: Path) -> RunPlan:
+def _with_state(plan: RunPlan, settings: Settings) -> RunPlan:
+    output_dir = settings.output_dir
+    complete = is_complete(output_dir, plan.run, plan.digest)
+    voxels_are_there = complete or not plan.voxelwise.any or _has_voxels(plan, settings)
     return replace(
         plan,
-        outputs_are_missing=not is_complete(output_dir, plan.run, plan.digest),
+        outputs_are_missing=not complete,
+        voxels_are_missing=not voxels_are_there,
         reportlets_are_missing=not reportlets_exist(output_dir, plan),
     )
+
+
+def _has_voxels(plan: RunPlan, settings: Settings) -> bool:
+    """Whether what the work folder says of the images of a run is true of the output."""
+    try:
+        sums = json.loads((_work_folder(settings, plan) / "voxelwise" / SUMS_FILE).read_bytes())
+    except (OSError, ValueError):  # there is nothing yet
+        return False
+    return agree(sums, settings.output_dir)
 
 
 def _execute(

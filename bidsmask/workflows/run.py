@@ -96,7 +96,7 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         ),
         name="voxelwise",
         mem_gb=mem_gb["voxelwise"],
-        overwrite=True if plan.outputs_are_missing else None,
+        overwrite=True if plan.voxels_are_missing else None,
     )
     report = pe.Node(
         DrawReportlets(plan=plan, output_dir=str(output_dir)),
@@ -133,7 +133,7 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
     ]
     voxel_edges = [
         (extract, voxelwise, [("spill", "spill")]),
-        (voxelwise, derive, [("voxel_files", "voxel_files")]),
+        (voxelwise, derive, [("sums_file", "sums_file")]),
     ]
     if plan.voxelwise.seed_maps:
         voxel_edges.append((voxelwise, report, [("seed_maps_file", "seed_maps_file")]))
