@@ -11,7 +11,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.goals import COMMANDS, GOALS, GROWTH, NAMES, PREDICTIONS, Command, Size
+from benchmarks.against import against, beside_script, together
+from benchmarks.goals import (
+    COMMANDS,
+    GOALS,
+    GROWTH,
+    LIMITS,
+    NAMES,
+    PEERS,
+    PREDICTIONS,
+    Command,
+    Size,
+)
 from benchmarks.measure import (
     Measurement,
     child,
@@ -20,6 +31,7 @@ from benchmarks.measure import (
     timed_command,
 )
 from benchmarks.tables import markdown
+from benchmarks.trees import unpacked
 
 TOOLS = ("nilearn", "bidsmask")
 
@@ -29,8 +41,9 @@ def main() -> None:
     options = _parser().parse_args()
     folder = options.inputs / ("quick" if options.quick else "full")
     results = _read(options.json)
-    for name in options.only or NAMES:
-        for key, result in _measure(name, folder, options):
+    older = unpacked(options.against, options.inputs / "trees") if options.against else None
+    for name in options.only or (LIMITS if older else NAMES):
+        for key, result in _measure(name, folder, older, options):
             results[key] = {"quick": options.quick, "pairs": options.pairs} | result
             options.json.parent.mkdir(parents=True, exist_ok=True)
             options.json.write_text(json.dumps(results, indent=2) + "\n")
@@ -41,7 +54,11 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--pairs", type=int, default=5, help="times each tool is measured")
-    parser.add_argument("--only", nargs="+", choices=NAMES, metavar="WORKLOAD", help=str(NAMES))
+    names = (*NAMES, *(name for name in LIMITS if name not in NAMES))
+    parser.add_argument("--only", nargs="+", choices=names, metavar="WORKLOAD", help=str(names))
+    parser.add_argument(
+        "--against", metavar="COMMIT", help="hold today's tree against that of a commit, in turn"
+    )
     parser.add_argument("--quick", action="store_true", help="a run of 65x77x65 and 200 volumes")
     home = Path(tempfile.gettempdir()) / "bidsmask-benchmarks"
     parser.add_argument("--inputs", type=Path, default=home, help="where inputs are kept")
@@ -59,10 +76,16 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _measure(
-    name: str, folder: Path, options: argparse.Namespace
+    name: str, folder: Path, older: Path | None, options: argparse.Namespace
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     pairs, quick = options.pairs, options.quick
-    if name in GOALS:
+    if older is not None:
+        yield f"against-{name}", against(name, folder, older, pairs, quick=quick)
+    elif name in PEERS:
+        yield name, beside_script(name, folder, pairs)
+    elif name == "together":
+        yield name, together(folder, pairs)
+    elif name in GOALS:
         yield name, _compared(name, folder, pairs, quick=quick)
     elif name == "stream":
         child("prepare", folder, name, "", quick=quick)

@@ -113,8 +113,14 @@ def _arguments(
     inputs: Inputs, root: Path, atlases: list[Path], strategies: list[str]
 ) -> dict[str, Any]:
     where = [str(root), str(inputs.folder / "command_output"), "participant"]
-    what = ["--atlases", *map(str, atlases), "--strategies", *strategies]
+    what = ["--atlases", *(map(str, atlases) if atlases else ["none"])]
+    what += ["--strategies", *strategies]
     return {"arguments": [*where, *what]}
+
+
+def columns(inputs: Inputs, name: str, tool: str, run: Run) -> dict[str, str]:
+    """Make maps and seeds for the command line."""
+    return {"maps": str(inputs.named_maps(64)), "seeds": str(inputs.seeds(264))}
 
 
 def predict(inputs: Inputs, request: str, tool: str, run: Run) -> dict[str, Any]:
@@ -245,7 +251,10 @@ def _written(inputs: Inputs, tool: str) -> Path:
 
 ROLES = {
     role.__name__: role
-    for role in (prepare, dataset, request, predict, steps, work, compare, limit, memory)
+    for role in (
+        *(prepare, dataset, request, columns),
+        *(predict, steps, work, compare, limit, memory),
+    )
 }
 
 if __name__ == "__main__":

@@ -107,4 +107,104 @@ PREDICTIONS = (
 WITHIN = 0.25
 """A prediction may be that far from what is measured."""
 
-NAMES = (*GOALS, "stream", "memory", *COMMANDS, *GROWTH, "predictions")
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """A command, or a piece of one, that is held against an older commit.
+
+    Parameters
+    ----------
+    title : str
+    processor : float
+        At most so many times the processor time of that commit.
+    size : Size or None
+        What the command works on; None for what is no command.
+    """
+
+    title: str
+    processor: float = 1.0
+    size: Size | None = None
+
+
+REPEATABLE = 0.05
+"""What is no slower may seem slower by that much: repeats differ."""
+
+LIMITS = {
+    "command": Limit(title="one run of 300 volumes", size=Size(lattice="a", n_volumes=300)),
+    "command-8": Limit(
+        title="8 runs of 300 volumes",
+        processor=0.7,
+        size=Size(lattice="a", n_volumes=300, n_subjects=8),
+    ),
+    "subjects-64": Limit(
+        title="64 subjects of 65×77×65 × 200",
+        processor=0.5,
+        size=Size(lattice="c", n_volumes=200, n_subjects=64),
+    ),
+    "outside": Limit(
+        title="all but the pass: one run of 300 volumes, so small that its pass takes nothing",
+        processor=0.5,
+        size=Size(lattice="t", n_volumes=300),
+    ),
+    "tables": Limit(title="time series and matrix of 400 regions, written", processor=0.5),
+    "figures": Limit(
+        title="the step that draws, of a small run",
+        processor=0.25,
+        size=Size(lattice="t", n_volumes=300),
+    ),
+} | {name: Limit(title=goal.title) for name, goal in GOALS.items()}
+"""For 400 regions and 36P. Maskers may not be slower than they were."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """A whole command, and the nilearn script that it stands in for.
+
+    Parameters
+    ----------
+    title : str
+    script : str
+        Name of a function of `benchmarks.scripts`.
+    size : Size
+    options : tuple of str
+        What the command is given beside atlas and strategies; left out while it knows none of it.
+    processor, faster, smaller : float or None
+        How many times less processor time, time, and memory of all processes together.
+    """
+
+    title: str
+    script: str
+    size: Size
+    options: tuple[str, ...] = ()
+    processor: float | None = None
+    faster: float | None = None
+    smaller: float | None = None
+
+
+PEERS = {
+    "script-regions": Peer(
+        title="4 runs: confounds, 400 labels, correlation, tables",
+        script="regions",
+        size=Size(lattice="a", n_volumes=300, n_subjects=4),
+        processor=3.3,
+    ),
+    "script-voxels": Peer(
+        title="whole brain, 36P, band-pass, z-score, written",
+        script="voxels",
+        size=Size(lattice="a", n_volumes=300, n_atlases=0),
+        options=("--voxelwise",),
+        faster=15,
+        smaller=5,
+    ),
+}
+
+TOGETHER = (
+    ("--atlases", "{maps}"),
+    ("--atlases", "{labels}"),
+    ("--atlases", "none", "--seeds", "{seeds}"),
+    ("--atlases", "none", "--voxelwise"),
+)
+"""Each of these alone, and all of them in one command, with the same 4 strategies: that takes less
+than the two dearest of them one after the other."""
+
+NAMES = (*GOALS, "stream", "memory", *COMMANDS, *GROWTH, *PEERS, "together", "predictions")

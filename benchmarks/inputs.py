@@ -56,6 +56,7 @@ LATTICES = {
     "a": Lattice(shape=(97, 115, 97), voxel_mm=2.0, first_mm=(-96.0, -132.0, -78.0)),
     "b": Lattice(shape=(91, 109, 91), voxel_mm=2.0, first_mm=(-90.0, -126.0, -72.0)),
     "c": Lattice(shape=(65, 77, 65), voxel_mm=3.0, first_mm=(-96.0, -132.0, -78.0)),
+    "t": Lattice(shape=(33, 39, 33), voxel_mm=6.0, first_mm=(-96.0, -132.0, -78.0)),
     "atlas": Lattice(shape=(91, 109, 91), voxel_mm=2.0, first_mm=(-90.5, -126.5, -72.5)),
 }
 
@@ -90,6 +91,17 @@ class Inputs:
     def maps(self, n_maps: int) -> Path:
         """Overlapping blobs, on a lattice of their own."""
         return self._made(f"maps_{n_maps}.nii.gz", lambda path: _write_maps(path, n_maps))
+
+    def named_maps(self, n_maps: int) -> Path:
+        """Give the same under a name that the command line takes; its table lies beside it."""
+        name = f"tpl-MNI152NLin2009cAsym_atlas-Bench{n_maps}_probseg.nii.gz"
+        table = name.replace(".nii.gz", ".tsv")
+        self._made(table, lambda path: _write_table(path, n_maps))
+        return self._made(name, lambda path: _write_maps(path, n_maps))
+
+    def seeds(self, n_seeds: int) -> Path:
+        """Table of seeds, spheres of 5 mm."""
+        return self._made(f"seeds_{n_seeds}.tsv", lambda path: _write_seeds(path, n_seeds))
 
     def confounds(self, n_volumes: int) -> Path:
         """Confounds table as fMRIPrep writes it, with the 36 columns of 36P."""
@@ -193,6 +205,14 @@ def _write_labels(path: Path, lattice: str, n_labels: int, number: int) -> None:
 def _write_table(path: Path, n_labels: int) -> None:
     rows = [f"{label}\tregion{label:03d}\n" for label in range(1, n_labels + 1)]
     path.write_text("index\tname\n" + "".join(rows))
+
+
+def _write_seeds(path: Path, n_seeds: int) -> None:
+    rows = [
+        f"seed{number:03d}\t{x:.2f}\t{y:.2f}\t{z:.2f}\t5\n"
+        for number, (x, y, z) in enumerate(seeds(n_seeds))
+    ]
+    path.write_text("name\tx\ty\tz\tradius\n" + "".join(rows))
 
 
 def _write_maps(path: Path, n_maps: int) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 SAMPLING_S = 0.05
+_NEVER_COMPILED = "PYTHONDONTWRITEBYTECODE"
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -37,8 +38,10 @@ class Measurement:
     peak_mb: float
 
 
-def child(role: str, folder: Path, name: str, tool: str, *, quick: bool) -> dict[str, Any]:
-    """Run `benchmarks.child` in a fresh process.
+def child(
+    role: str, folder: Path, name: str, tool: str, *, quick: bool, tree: Path = ROOT
+) -> dict[str, Any]:
+    """Run `benchmarks.child` of a tree in a fresh process.
 
     Raises
     ------
@@ -48,7 +51,8 @@ def child(role: str, folder: Path, name: str, tool: str, *, quick: bool) -> dict
     arguments = [role, str(folder), name, tool, "quick" if quick else "full"]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "benchmarks.child", *arguments],
-        cwd=ROOT,
+        cwd=tree,
+        env=_environment(tree),
         check=True,
         stdout=subprocess.PIPE,
         text=True,
@@ -57,10 +61,10 @@ def child(role: str, folder: Path, name: str, tool: str, *, quick: bool) -> dict
     return answer
 
 
-def measured(folder: Path, name: str, tool: str, *, quick: bool) -> Measurement:
+def measured(folder: Path, name: str, tool: str, *, quick: bool, tree: Path = ROOT) -> Measurement:
     """Measure one piece of work with one tool."""
     started = time.time()
-    took = child("work", folder, name, tool, quick=quick)
+    took = child("work", folder, name, tool, quick=quick, tree=tree)
     return Measurement(
         wall_s=took["ready"] - started,
         processor_s=took["processor_s"],
@@ -68,21 +72,21 @@ def measured(folder: Path, name: str, tool: str, *, quick: bool) -> Measurement:
     )
 
 
-def timed_command(command: list[str]) -> tuple[float, float]:
+def timed_command(command: list[str], tree: Path = ROOT) -> tuple[float, float]:
     """Wall and processor time of a whole command, all of its processes together (Linux).
 
     Nobody looks at it meanwhile: on two cores, looking takes time from what is looked at.
     """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.time()
-    _run(command)
+    _run(command, tree)
     wall_s = time.time() - started
     _wait_for_orphans()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall_s, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def peak_mb_of_command(command: list[str]) -> float:
+def peak_mb_of_command(command: list[str], tree: Path = ROOT) -> float:
     """Most memory that a whole command ever has, all of its processes together (Linux).
 
     The proportional set size: pages that several processes share are counted once.
@@ -90,21 +94,32 @@ def peak_mb_of_command(command: list[str]) -> float:
     watch = _Watch(os.getpid())
     watch.start()
     try:
-        _run(command)
+        _run(command, tree)
     finally:
         watch.stop()
     _wait_for_orphans()
     return watch.peak_mb
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str], tree: Path) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)  # its orphans are ours, their time too
     done = subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tree,
+        env=_environment(tree),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     if done.returncode:
         sys.stderr.write(done.stderr)
         done.check_returncode()
+
+
+def _environment(tree: Path) -> dict[str, str]:
+    """Give that of a process that imports from a tree, compiled once as installed packages are."""
+    kept = {name: value for name, value in os.environ.items() if name != _NEVER_COMPILED}
+    return kept | {"PYTHONPATH": str(tree)}
 
 
 def _wait_for_orphans() -> None:

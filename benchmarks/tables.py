@@ -3,7 +3,17 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from benchmarks.goals import COMMANDS, GOALS, ORDERS, STREAM_GOAL, WITHIN, Command
+from benchmarks.goals import (
+    COMMANDS,
+    GOALS,
+    LIMITS,
+    ORDERS,
+    PEERS,
+    REPEATABLE,
+    STREAM_GOAL,
+    WITHIN,
+    Command,
+)
 
 Results = dict[str, Any]
 
@@ -104,11 +114,77 @@ def _predicted_row(name: str, result: Results) -> list[str]:
     ]
 
 
+def _against_row(name: str, result: Results) -> list[str]:
+    older, today = result["summary"]["older"], result["summary"]["today"]
+    key = name.removeprefix("against-")
+    limit = LIMITS[key]
+    share = {what: today[what] / older[what] if older[what] else None for what in today}
+    most = limit.processor + REPEATABLE if limit.processor == 1 else limit.processor
+    return [
+        f"{limit.title} (`{key}`{_quick(result)})",
+        f"{older['processor_s']:.2f}",
+        f"{today['processor_s']:.2f}",
+        f"{share['processor_s']:.2f}{_at_most(limit.processor)}",
+        f"{share['wall_s']:.2f}",
+        "" if share["peak_mb"] is None else f"{share['peak_mb']:.2f}",
+        _verdict({"processor": share["processor_s"] <= most}, result),
+    ]
+
+
+def _script_row(name: str, result: Results) -> list[str]:
+    theirs, ours, peer = result["summary"]["nilearn"], result["summary"]["bidsmask"], PEERS[name]
+    times = {key: theirs[key] / ours[key] for key in ours}
+    processor, wall, memory = (times[key] for key in ("processor_s", "wall_s", "peak_mb"))
+    reached = {
+        "processor": _is_reached(processor, peer.processor),
+        "time": _is_reached(wall, peer.faster),
+        "memory": _is_reached(memory, peer.smaller),
+    }
+    return [
+        f"{peer.title} (`{name}`)",
+        f"{processor:.1f}×{_at_least(peer.processor)}",
+        f"{wall:.1f}×{_at_least(peer.faster)}",
+        f"{memory:.1f}×{_at_least(peer.smaller)}",
+        _verdict(reached, result),
+    ]
+
+
+def _together_row(name: str, result: Results) -> list[str]:
+    took = {key: each["processor_s"] for key, each in result["summary"].items()}
+    together = took.pop("together")
+    dearest = sum(sorted(took.values())[-2:])
+    return [
+        ", ".join(f"{each:.1f}" for each in took.values()),
+        f"{dearest:.1f}",
+        f"{together:.1f}",
+        _verdict({"processor": together < dearest}, result),
+    ]
+
+
 TABLES: dict[str, tuple[str, Callable[[str, Results], list[str]]]] = {
     "compared": (
         "workload | nilearn: s, MB | bidsmask: s, MB | wall (goal) | processor | memory (goal) | "
         "goals reached | largest difference, SD",
         _compared_row,
+    ),
+    "against": (
+        "workload | that commit, processor s | today, processor s | processor (goal) | wall | "
+        "memory | goals reached",
+        _against_row,
+    ),
+    "script": (
+        "whole command | processor, nilearn's script over ours (goal) | wall (goal) | "
+        "memory of all processes (goal) | goals reached",
+        _script_row,
+    ),
+    "together": (
+        "64 maps, 400 labels, 264 seeds, every voxel: each alone, processor s | the two dearest | "
+        "all in one command | goals reached",
+        _together_row,
+    ),
+    "later": (
+        "not measured yet | options that the command does not have",
+        lambda name, result: [f"`{name}`", f"`{result['summary']['options']}`"],
     ),
     "stream": ("workload | decompression, s | stream, s | ratio (goal) | reached", _stream_row),
     "memory": (

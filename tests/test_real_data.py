@@ -14,7 +14,7 @@ from bidsmask.cli.main import main
 from bidsmask.dataset.strategies import strategy_names
 from bidsmask.demo import cubic_grid
 from bidsmask.images.grid import Grid
-from bidsmask.images.io import save_image
+from bidsmask.images.io import image_bytes
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 TEMPLATE = DATA / "templateflow" / "tpl-MNI152NLin2009cAsym"
@@ -153,7 +153,7 @@ def write_run(root, subject, bold, grid):
     folder = root / f"sub-{subject}" / "func"
     folder.mkdir(parents=True)
     stem = folder / f"sub-{subject}_task-rest_{SPACE}"
-    save_image(Path(f"{stem}_desc-preproc_bold.nii.gz"), bold, grid, T_R)
+    Path(f"{stem}_desc-preproc_bold.nii.gz").write_bytes(image_bytes(bold, grid, T_R))
     shutil.copy(f"{STEM}_res-02_desc-brain_mask.nii.gz", f"{stem}_desc-brain_mask.nii.gz")
     shutil.copy(f"{STEM}_res-02_desc-fMRIPrep_boldref.nii.gz", f"{stem}_boldref.nii.gz")
     motion = {name: np.cumsum(rng.normal(scale=0.02, size=VOLUMES)) for name in RIGID}
@@ -272,7 +272,8 @@ def tables(tmp_path_factory, make_dataset):
         n_rows = len(pd.read_csv(source, sep="\t"))
         image = nib.load(files.bold)
         volumes = np.asarray(image.dataobj)[..., :n_rows]
-        save_image(files.bold, volumes, Grid(shape=image.shape[:3], affine=image.affine), T_R)
+        grid = Grid(shape=image.shape[:3], affine=image.affine)
+        files.bold.write_bytes(image_bytes(volumes, grid, T_R))
         put_in_place(files, source)
     return made
 
@@ -340,13 +341,13 @@ def haxby(tmp_path_factory):
         grid = Grid(shape=image.shape[:3], affine=image.affine)
         mean = image.get_fdata().mean(axis=-1)
         inside = mean > 0.5 * mean.max()
-        save_image(Path(f"{native}_space-T1w_desc-brain_mask.nii.gz"), inside, grid)
+        Path(f"{native}_space-T1w_desc-brain_mask.nii.gz").write_bytes(image_bytes(inside, grid))
         motion = np.loadtxt(f"{source}_bold_moest.txt")
         table = with_derivatives(dict(zip(RIGID[3:] + RIGID[:3], motion.T, strict=True)))
         write_confounds(Path(f"{native}_desc-confounds_timeseries.tsv"), table)
     blocks = np.arange(inside.size).reshape(inside.shape, order="F") // 40 + 1
     atlas = folder / "space-T1w_atlas-Toy_dseg.nii.gz"
-    save_image(atlas, blocks.astype(np.int16), grid)
+    atlas.write_bytes(image_bytes(blocks.astype(np.int16), grid))
     exit_code = main(
         [
             *(str(folder / "fmriprep"), str(folder / "out"), "participant"),

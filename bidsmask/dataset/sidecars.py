@@ -19,6 +19,7 @@ from typing import Any
 
 from bidsmask.dataset.entities import ParsedName, parse_name
 from bidsmask.errors import SidecarError
+from bidsmask.images.header import time_step
 
 T_R_RANGE_S = (0.1, 20.0)
 """Repetition times outside of this are taken for a mistake, such as milliseconds."""
@@ -37,8 +38,6 @@ _KEPT = (
     "StartTime",
     "TaskName",
 )
-_TIME_UNIT_BITS = 0b111000  # of the NIfTI field xyzt_units; the lower bits are the unit of space
-_SECONDS = {0: 1.0, 8: 1.0, 16: 1e-3, 24: 1e-6}  # unknown, s, ms, µs
 _ANNEX_POINTER = b"/annex/objects/"
 _MAX_POINTER_BYTES = 32768  # git-annex reads no more of a pointer file either
 
@@ -184,8 +183,7 @@ def header_t_r(image: Path) -> float | None:
         opened = nibabel.load(image)
         if not isinstance(opened, nibabel.Nifti1Image):
             return None
-        step = float(opened.header["pixdim"][4])
-        unit = int(opened.header["xyzt_units"]) & _TIME_UNIT_BITS
+        return time_step(opened.header)
     except (
         nibabel.filebasedimages.ImageFileError,
         nibabel.spatialimages.HeaderDataError,
@@ -195,7 +193,6 @@ def header_t_r(image: Path) -> float | None:
         zlib.error,
     ):
         return None
-    return step * _SECONDS[unit] if unit in _SECONDS else None
 
 
 def repetition_time(image: Path, metadata: Metadata, header: float | None) -> RepetitionTime:

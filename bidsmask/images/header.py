@@ -21,7 +21,8 @@ DATA_TYPES = (
 )
 """Types of voxels that have an average."""
 
-_SECONDS = {8: 1.0, 16: 1e-3, 24: 1e-6}  # by NIfTI's code of the unit of time
+_TIME_UNIT_BITS = 0b111000  # of the field xyzt_units; the lower bits are the unit of space
+_SECONDS = {0: 1.0, 8: 1.0, 16: 1e-3, 24: 1e-6}  # unknown, s, ms, µs
 
 _MAX_INFLATION = 1032
 """Deflate never packs more bytes than this into one (https://zlib.net/zlib_tech.html)."""
@@ -97,14 +98,20 @@ def n_bytes(header: Any) -> int:
     return n_voxels * data_dtype(header).itemsize
 
 
-def t_r_of(header: Any) -> float | None:
-    """Repetition time in seconds, or None if it is not a positive number.
+def time_step(header: Any) -> float | None:
+    """Seconds between volumes as a header has them, whatever their worth.
 
-    A time without a unit is taken for seconds.
+    None if the fourth axis is counted in something else than time, such as Hz. A time without a
+    unit is taken for seconds.
     """
-    unit = _SECONDS.get(int(header["xyzt_units"]) & 0b111000, 1.0)
-    t_r = float(header["pixdim"][4]) * unit
-    return t_r if 0 < t_r < np.inf else None
+    unit = int(header["xyzt_units"]) & _TIME_UNIT_BITS
+    return float(header["pixdim"][4]) * _SECONDS[unit] if unit in _SECONDS else None
+
+
+def t_r_of(header: Any) -> float | None:
+    """Repetition time in seconds, or None if the header has no positive number for it."""
+    step = time_step(header)
+    return step if step is not None and 0 < step < np.inf else None
 
 
 def _check_file(path: Path) -> None:

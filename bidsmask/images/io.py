@@ -176,11 +176,6 @@ def new_image(values: Array | PaintedVolumes, affine: FloatArray, header: Any = 
     return kind(values, affine, fields)
 
 
-def save_image(path: Path, array: Array, grid: Grid, t_r: float | None = None) -> None:
-    """Write a compressed NIfTI-1 file; see `image_bytes`."""
-    path.write_bytes(image_bytes(array, grid, t_r))
-
-
 def image_bytes(array: Array, grid: Grid, t_r: float | None = None) -> bytes:
     """Content of a ``.nii.gz`` file. The same array and grid always give the same bytes.
 

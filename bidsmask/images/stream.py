@@ -10,7 +10,7 @@ import numpy as np
 from bidsmask._typing import Array
 from bidsmask.errors import ImageError
 from bidsmask.images.grid import Grid
-from bidsmask.images.header import data_dtype, grid_of, read_header, t_r_of
+from bidsmask.images.header import data_dtype, grid_of, read_header
 from bidsmask.images.io import scaled, type_once_scaled
 from bidsmask.images.voxel_bytes import Payload
 from bidsmask.numerics.threads import n_threads
@@ -39,9 +39,6 @@ class BoldStream:
     grid : Grid
     n_volumes : int
         T.
-    t_r_header : float or None
-        Repetition time in seconds according to the header, which many tools do not fill in:
-        None if it is not a positive number. A time without a unit is taken for seconds.
 
     Raises
     ------
@@ -57,7 +54,6 @@ class BoldStream:
         self._header = read_header(path)
         self.grid = grid or grid_of(path, self._header)
         self.n_volumes = self._count_volumes()
-        self.t_r_header = t_r_of(self._header)
         volumes = block_volumes or volumes_per_block(self.grid.n_voxels, data_dtype(self._header))
         self._block_volumes = min(volumes, self.n_volumes)
 

@@ -64,37 +64,3 @@ def derivatives(parameters: FloatArray) -> FloatArray:
     changes = np.full(parameters.shape, np.nan)
     changes[1:] = np.diff(parameters, axis=0)
     return changes
-
-
-def friston_expansion(motion: FloatArray) -> FloatArray:
-    """Motion parameters, their derivatives, and the squares of both: 24 columns.
-
-    Parameters
-    ----------
-    motion : array of shape (T, 6)
-        Translations in mm, then rotations in radians.
-
-    Returns
-    -------
-    expanded : float64 array of shape (T, 24)
-        Six parameters, six derivatives, six squares, six squared derivatives. The first row is
-        NaN in the derivatives and their squares.
-
-    Notes
-    -----
-    Friston et al. took the parameters of the volume before where this takes the change since
-    then. The linear terms span the same space; the squares differ, and these are the ones of
-    Satterthwaite et al. and of fMRIPrep.
-
-    References
-    ----------
-    Friston et al. (1996), Magnetic Resonance in Medicine 35(3), doi:10.1002/mrm.1910350312;
-    Satterthwaite et al. (2013), NeuroImage 64, doi:10.1016/j.neuroimage.2012.08.052
-
-    Examples
-    --------
-    >>> friston_expansion(np.ones((3, 6))).shape
-    (3, 24)
-    """
-    linear = np.hstack([motion, derivatives(motion)])
-    return np.hstack([linear, np.square(linear)])

@@ -136,7 +136,7 @@ class VolumeStatistics:
         else:
             self._add_finite(volume, change)
         np.subtract(change, self._previous, out=step)
-        self._dvars.append(_rms(step))
+        self._dvars.append(_rms(step, self._squared))
         self._previous, self._spare = change, step
 
     def _accumulate(self, change: FloatArray) -> None:
@@ -251,7 +251,8 @@ def correlation(a: FloatArray, b: FloatArray) -> float:
     if np.count_nonzero(both) < 3 or not (np.ptp(a[both]) > 0 and np.ptp(b[both]) > 0):
         return float("nan")
     x, y = a[both] - a[both].mean(), b[both] - b[both].mean()
-    r = float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))
+    # Sums of numpy's own: how BLAS adds up depends on where in memory the values lie.
+    r = float((x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum()))
     return min(max(r, -1.0), 1.0)
 
 
@@ -262,10 +263,13 @@ def _divide(sums: FloatArray, counts: IntArray, empty: float = np.nan) -> FloatA
     return quotients
 
 
-def _rms(values: FloatArray) -> float:
-    """Root mean square of the values that are not NaN; NaN if there are none."""
-    squares, n_values = float(values @ values), values.size
+def _rms(values: FloatArray, spare: FloatArray) -> float:
+    """Root mean square of the values that are not NaN; NaN if there are none; `spare` is used up.
+
+    The sum is numpy's own: how BLAS adds up depends on where in memory the values lie.
+    """
+    squares, n_values = float(np.square(values, out=spare).sum()), values.size
     if np.isnan(squares):
         present = values[~np.isnan(values)]
-        squares, n_values = float(present @ present), present.size
+        squares, n_values = float(np.square(present).sum()), present.size
     return float(np.sqrt(squares / n_values)) if n_values else np.nan

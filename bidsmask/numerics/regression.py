@@ -58,27 +58,6 @@ def orthonormal_basis(design: FloatArray, *, standardized: bool = True) -> Float
     return basis
 
 
-def remove_confounds(signals: FloatArray, design: FloatArray) -> FloatArray:
-    """Residuals of the signals (T, P) after least-squares regression on a design (T, C).
-
-    Parameters
-    ----------
-    signals : array of shape (T, P)
-    design : array of shape (T, C)
-        Standardised first, see `orthonormal_basis`: the mean of the signals survives.
-
-    Returns
-    -------
-    residuals : float64 array of shape (T, P)
-
-    Raises
-    ------
-    ConfoundsError
-        If the design holds NaN or infinite values.
-    """
-    return residuals(signals, orthonormal_basis(design))
-
-
 def residuals(signals: FloatArray, basis: FloatArray) -> FloatArray:
     """What is left of the signals (T, P) outside of an orthonormal basis (T, rank)."""
     return signals - basis @ (basis.T @ signals) if basis.shape[1] else signals

@@ -32,6 +32,9 @@ POLL_SECONDS = 0.2
 _WAIT_SECONDS = 1.0
 """How long our own plugin sleeps at most; a finished node wakes it at once."""
 
+_LOOKED_AT = 64
+"""Of the nodes that are ready, so many are looked at: most of them could not start anyway."""
+
 
 @dataclass(frozen=True)
 class NodeFailure:
@@ -297,6 +300,9 @@ class IsolatingPlugin(MultiProcPlugin):
             super()._send_procs_to_workers(updatehash=updatehash, graph=graph)
         if np.count_nonzero(self.proc_done) == n_started:
             self._listen()
+
+    def _sort_jobs(self, jobids: IntArray, scheduler: str | None = None) -> Any:
+        return super()._sort_jobs(jobids, scheduler=scheduler)[:_LOOKED_AT]
 
     def _is_something_ready(self) -> bool:
         if len(self._tasks) >= self.processors:

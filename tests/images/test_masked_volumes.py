@@ -17,6 +17,7 @@ from bidsmask.errors import SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import image_bytes
 from bidsmask.images.masked_volumes import image_pieces
+from bidsmask.images.series import open_series
 from bidsmask.images.signals_on_disk import SignalsOnDisk
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics import threads
@@ -81,7 +82,7 @@ def test_without_a_repetition_time_none_is_invented(tmp_path):
     path = tmp_path / "bold.nii.gz"
     path.write_bytes(content_of(*world(1), grid_of()))
     assert nib.load(path).header.get_zooms()[3] == 0
-    assert BoldStream(path).t_r_header is None
+    assert open_series(path).t_r is None
 
 
 @pytest.mark.parametrize("axes", AXES)

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidsmask.numerics.motion import derivatives, framewise_displacement, friston_expansion
+from bidsmask.numerics.motion import derivatives, framewise_displacement
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -48,15 +48,6 @@ def test_rotations_count_as_arcs_on_the_sphere():
 
 def test_one_volume_is_enough():
     assert framewise_displacement(np.ones((1, 6))).shape == (1,)
-
-
-def test_the_expansion_has_parameters_derivatives_and_their_squares():
-    motion = random_motion(1)
-    expanded = friston_expansion(motion)
-    assert expanded.shape == (12, 24)
-    np.testing.assert_array_equal(expanded[:, :6], motion)
-    np.testing.assert_array_equal(expanded[1:, 6:12], np.diff(motion, axis=0))
-    np.testing.assert_array_equal(expanded[:, 12:], expanded[:, :12] ** 2)
 
 
 def test_the_callers_array_is_not_touched():

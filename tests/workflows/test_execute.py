@@ -1,4 +1,8 @@
 import gzip
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from nipype.pipeline import engine as pe
@@ -75,6 +79,54 @@ def test_the_workers_environment_never_reaches_the_work_folder(run, tmp_path, mo
     ]
     assert any(b"OMP_NUM_THREADS" in text or b"PATH" in text for text in texts)
     assert not any(b"hunter2" in text for text in texts)
+
+
+def test_no_worker_outlives_a_main_process_that_is_killed(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(nodes=Path(__file__).parent / "nodes_for_tests"))
+    main = subprocess.Popen([sys.executable, script, tmp_path])
+    diary = tmp_path / "diary"
+    wait_for(lambda: diary.exists() and diary.read_text())
+    main.kill()
+    main.wait()
+    worker = Path("/proc") / diary.read_text().strip()
+    wait_for(lambda: not worker.exists())
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, "{nodes}")
+from misbehaving import Misbehave
+from nipype.pipeline import engine as pe
+from bidsmask.workflows.execute import execute
+
+folder = Path(sys.argv[1])
+workflow = pe.Workflow("wf", base_dir=str(folder / "work"))
+workflow.add_nodes([pe.Node(Misbehave(how="sleep", diary=str(folder / "diary")), "n")])
+execute(workflow, n_procs=1, memory_gb=4, crash_dir=folder / "logs")
+"""
+
+
+def wait_for(condition):
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_every_node_runs_once_and_after_those_that_it_waits_for(tmp_path, misbehave):
+    workflow = pe.Workflow("wf", base_dir=str(tmp_path / "work"))
+    nodes = [
+        pe.Node(misbehave(how=f"{number}", diary=str(tmp_path / "diary")), f"n{number}")
+        for number in range(12)
+    ]
+    workflow.add_nodes(nodes)
+    for number, node in enumerate(nodes[1:], 1):
+        workflow.connect(nodes[(number - 1) // 2], "out", node, "after")
+    outcome = execute(workflow, n_procs=2, memory_gb=4, crash_dir=tmp_path / "logs")
+    assert (outcome.n_computed, outcome.failures) == (12, ())
+    assert len((tmp_path / "diary").read_text().splitlines()) == 12
 
 
 @pytest.mark.parametrize(

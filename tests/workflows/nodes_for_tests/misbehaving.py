@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 from nipype.interfaces.base import SimpleInterface, TraitedSpec, traits
@@ -28,6 +29,8 @@ class Misbehave(SimpleInterface):
         how = self.inputs.how
         if how == "die" or (how == "die once" and calls == 0):
             os.kill(os.getpid(), signal.SIGKILL)
+        if how == "sleep":
+            time.sleep(60)
         if how == "refuse":
             raise ConfoundsError("confounds.tsv has no column csf. Use the strategy 24P.")
         if how == "stumble":
