@@ -176,9 +176,10 @@ class ConnectivitySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputSettings:
-    """How results are written. Nothing here changes what is computed."""
+    """How results are written. Nothing here changes what is computed of a run."""
 
     censor_output: CensorOutput = "na"
+    concatenate: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +238,10 @@ class Settings:
         _require(
             asks or self.analysis_level == "group",
             "--atlases none leaves nothing to extract: give an atlas, --seeds or --voxelwise.",
+        )
+        _require(
+            bool(self.atlases or self.extraction.seeds) or not self.output.concatenate,
+            "--concatenate joins time series: give an atlas, or --seeds.",
         )
         _require(
             bool(self.extraction.seeds) or not self.voxelwise.seed_maps,

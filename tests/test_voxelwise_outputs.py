@@ -213,7 +213,7 @@ def test_maps_are_the_same_whether_volumes_are_wanted_or_not(output_of):
 def test_the_report_shows_maps_and_their_seeds(output_of):
     out = output_of(*MAPS)
     page = (out / "sub-01.html").read_text(encoding="utf-8")
-    assert "left: points.tsv, 36P" in page or "left: points, 36P" in page
+    assert "left: seg-points, 36P" in page
     assert len(list((out / "sub-01" / "figures").glob("*_boldmap.svg"))) == 4
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
+
 from bidsmask._version import __version__
 from bidsmask.analysis.kinds import Source, file_of, kind_of
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
@@ -18,6 +20,7 @@ from bidsmask.dataset.strategies import Strategy, load_strategy
 from bidsmask.dataset.templates import template_homes
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import AtlasError, RunError, SettingsError
+from bidsmask.images.grid import Grid
 from bidsmask.images.stream import BoldStream
 from bidsmask.settings import (
     CleaningSettings,
@@ -63,6 +66,12 @@ class RunPlan:
     outputs_are_missing: bool = field(default=False, repr=False, compare=False)
     voxels_are_missing: bool = field(default=False, repr=False, compare=False)
     reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of the run."""
+        x, y, z = self.shape
+        return Grid(shape=(x, y, z), affine=np.array(self.affine))
 
     def statistics_of(self, source: Source) -> tuple[str, ...]:
         """What is taken over the columns of a source, by labels of ``stat``.
@@ -150,6 +159,10 @@ def make_plan(settings: Settings) -> Plan:
         settings.selection,
         database_dir=settings.execution.bids_database_dir,
     )
+    if settings.output.concatenate and not any("run" in run.entities for run in index.runs):
+        raise SettingsError(
+            "--concatenate joins the runs of a task, and none of these files has run in its name."
+        )
     shelf = _Shelf(settings, spaces=tuple({_space(run) or "none" for run in index.runs}))
     planned = [_plan_run(run, settings, strategies, shelf) for run in index.runs]
     runs = tuple(plan for plan in planned if isinstance(plan, RunPlan))

@@ -210,6 +210,9 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
     add("--censor-output", choices=get_args(CensorOutput),
         help="rows of censored volumes: n/a (default; one row per BOLD volume), "
         "left out, or interpolated")  # fmt: skip
+    add("--concatenate", action="store_true",
+        help="also write the runs of one task as one: each is cleaned for itself, then they are "
+        "put one behind the other, without run in the name")  # fmt: skip
 
 
 def _add_connectivity(parser: argparse.ArgumentParser) -> None:

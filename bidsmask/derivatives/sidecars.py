@@ -151,12 +151,18 @@ def about_cleaning(
     strategy: Strategy, confounds: Confounds, ledger: DegreesOfFreedom
 ) -> dict[str, Any]:
     """How signals were cleaned, with the settings that took effect."""
+    said = about_cleaning_of_runs(strategy)
+    said["ConfoundStrategy"] |= {"Columns": list(confounds.columns)}
+    return {**said, "DegreesOfFreedom": dataclasses.asdict(ledger)}
+
+
+def about_cleaning_of_runs(strategy: Strategy) -> dict[str, Any]:
+    """How the signals of whatever run were cleaned."""
     return {
-        "ConfoundStrategy": {**about_strategy(strategy), "Columns": list(confounds.columns)},
+        "ConfoundStrategy": about_strategy(strategy),
         "SoftwareFilters": _software_filters(strategy.cleaning),
         "CleaningParameters": dataclasses.asdict(strategy.cleaning),
         "CensoringParameters": dataclasses.asdict(strategy.censoring),
-        "DegreesOfFreedom": dataclasses.asdict(ledger),
     }
 
 

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from nipype.pipeline import engine as pe
 
 from bidsmask._version import __version__
+from bidsmask.analysis.concatenate import find_joins
 from bidsmask.analysis.cost import memory_for_steps_gb
 from bidsmask.analysis.earlier import heed_earlier_outputs
 from bidsmask.analysis.page import write_reports
@@ -132,7 +133,9 @@ def run_participants(
         failures = (*plan.failures, *_run_failures(plans, outcome.failures))
         failed = {failure.run for failure in failures}
         done = tuple(run.run.name for run in plans if run.run.name not in failed)
-        write_status(settings.output_dir, done, failures)
+        joined, not_joined = _concatenate(settings, plan, failed, links)
+        failures = (*failures, *not_joined)
+        write_status(settings.output_dir, (*done, *joined), failures)
         reports = write_reports(settings, plan)
     if settings.execution.work_dir is None and not failures:
         _remove_work(settings.work_dir, [participant_wf_name(label) for label in plan.subjects])
@@ -237,6 +240,22 @@ def _execute(
         plugin=_read_plugin(execution.plugin_file),
         on_node=on_node,
     )
+
+
+def _concatenate(
+    settings: Settings, plan: Plan, failed: set[str], links: dict[str, str]
+) -> tuple[list[str], list[RunFailure]]:
+    """Join the runs of each task; what has been joined, and what could not be."""
+    if not settings.output.concatenate:
+        return [], []
+    joined, failures = [], []
+    for join in find_joins(plan):
+        failure = join.failure(failed) or join.write(settings.output_dir, links)
+        if failure is None:
+            joined.append(join.name)
+        else:
+            failures.append(failure)
+    return joined, failures
 
 
 def _read_plugin(path: Path | None) -> dict[str, Any] | None:
