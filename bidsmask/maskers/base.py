@@ -91,7 +91,9 @@ class Masker(Transformer):
             If a parameter cannot be used.
         """
         self._warn_before_fit(imgs)
-        return self._learn(imgs, look=self.reports)
+        self._learn(imgs, look=self.reports)
+        self._foresee()
+        return self
 
     def fit_transform(
         self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
@@ -233,6 +235,9 @@ class Masker(Transformer):
 
     def _warn_before_fit(self, imgs: Any) -> None:
         """Say what a caller of `fit` may have misunderstood."""
+
+    def _foresee(self) -> None:
+        """Say, if there is no `transform` at once, what one would say."""
 
     def _dtype_of(self, series: Series) -> np.dtype[Any]:
         """Type of the signals of a run, if none is asked for."""

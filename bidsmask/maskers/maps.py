@@ -200,10 +200,13 @@ class NiftiMapsMasker(Masker):
         if self.mask_img_ is not None and (series is not None or self.resampling_target != "data"):
             self.mask_img_ = make_image(mask_on(*mask_of(self.mask_img_), target), target)
         self._fitted_ = self._placed_on(self._maps_)
-        self._fitted_.whole(self.strategy)  # says now if that cannot be
         every = self.keep_masked_maps or self.keep_empty
         inside = self._fitted_.extent.n_inside > 0
         self._rows_ = np.flatnonzero(inside | every)
+
+    def _foresee(self) -> None:
+        """Say now if the maps cannot be fitted."""
+        self._fitted_.whole(self.strategy)
 
     def _refuse_nothing(self, read: Series, target: Grid) -> None:
         """Say why there is no map on the grid that was wanted."""
