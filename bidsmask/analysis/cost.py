@@ -90,6 +90,24 @@ class Coefficients:
     s_per_sorted_voxel: float = 1.2e-9
     """For statistics other than means: for each voxel of each volume, atlas and statistic."""
 
+    s_per_mapped_voxel: float = 3.5e-11
+    """For maps, beside what an atlas takes: for each voxel of each volume, and map."""
+
+    s_per_spilled_voxel: float = 8e-10
+    """If voxels wait on the disk: for each voxel of each volume."""
+
+    s_per_cleaned_voxel: float = 5e-9
+    """For each voxel of each volume, and strategy."""
+
+    s_per_imaged_voxel: float = 2.5e-9
+    """For each voxel of each volume of each image that is written."""
+
+    s_per_smoothed_copy: float = 2e-8
+    """For each voxel of each volume of a smoothed copy."""
+
+    s_per_correlated_voxel: float = 2e-9
+    """For each voxel of each map of a seed."""
+
     s_per_cleaned_value: float = 7e-8
     s_per_matrix_value: float = 6e-8
     s_per_written_value: float = 7.4e-7
