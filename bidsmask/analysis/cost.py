@@ -19,8 +19,10 @@ import numpy as np
 
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.images.stream import BoldStream, most_bytes_of_blocks
+from bidsmask.images.volumes import load_mask
 
 _BYTES_PER_MB = 1e6
+_VOXEL_BYTES = 4
 _CARPET_ROWS = 900
 
 _YARDSTICK_NUMBERS = 20_000
@@ -127,6 +129,13 @@ class Coefficients:
 
     bytes_per_smoothed_voxel: float = 32.0
 
+    bytes_per_mapped_voxel: float = 0.3
+    """For each map."""
+
+    bytes_per_spilled_voxel: float = 8.0
+    bytes_per_imaged_voxel: float = 120.0
+    """Of what is written of all voxels: some volumes at a time are ready to be written."""
+
     share_held: float = 0.4
     """Of the voxels of all volumes, those that a statistic which needs all of them holds."""
 
@@ -160,14 +169,24 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
             one.s_per_projected_voxel * size.n_statistics
             + one.s_per_sorted_voxel * size.n_not_means
         )
-        * (size.n_volumes * size.placed_voxels),
+        * (size.n_volumes * size.placed_voxels)
+        + one.s_per_mapped_voxel * size.n_maps * size.seen_voxels
+        + one.s_per_spilled_voxel * size.needs_voxels * size.seen_voxels,
         "clean": one.s_per_cleaned_value * size.n_strategies * size.extracted_values,
         "connectivity": one.s_per_matrix_value * size.matrix_values,
-        "voxelwise": 0.0,
+        "voxelwise": size.n_strategies
+        * (
+            (one.s_per_cleaned_voxel + one.s_per_imaged_voxel * size.n_images) * size.seen_voxels
+            + one.s_per_smoothed_copy * size.n_smoothed * size.seen_voxels
+            + one.s_per_imaged_voxel * size.n_seed_maps * size.n_voxels
+            + one.s_per_correlated_voxel * size.n_seed_maps * size.seen_voxels
+        ),
         "derive": one.run_written_s + one.s_per_written_value * size.written_values,
         "report": one.run_figures_s
         + size.n_atlases * (one.atlas_figures_s + size.n_strategies * one.cleaned_figures_s),
     }
+    if not size.needs_voxels:
+        del seconds["voxelwise"]
     reading_s = pace.read_s_per_voxel * size.seen_voxels
     memory = _step_bytes(size)
     return {
@@ -203,6 +222,34 @@ def request_cost(plans: Sequence[RunPlan], n_procs: int, pace: Pace | None = Non
     )
 
 
+def voxel_room(plan: RunPlan) -> tuple[int, int]:
+    """Room that voxels take on the disk, in bytes.
+
+    Returns
+    -------
+    output_bytes : int
+        Of the images; values of voxels do not compress.
+    work_bytes : int
+        At most, in the work folder, while the run is done.
+
+    Raises
+    ------
+    ImageError, SpaceError
+        If the mask cannot be read, or does not fit the run.
+    """
+    if not plan.voxelwise.any:
+        return 0, 0
+    assert plan.run.mask is not None, "a run without problems has a mask"
+    n_inside = int(np.count_nonzero(load_mask(plan.run.mask, plan.grid)))
+    size = _Size.of(plan)
+    a_volume = _VOXEL_BYTES * n_inside
+    n_volumes = size.n_images * size.n_volumes + size.n_seed_maps
+    return (
+        size.n_strategies * n_volumes * a_volume,
+        (2 * size.n_volumes + size.n_seed_maps) * a_volume,
+    )
+
+
 def memory_for_steps_gb(memory_gb: float) -> float:
     """What is left of the memory of a command for its steps to claim.
 
@@ -232,6 +279,11 @@ class _Size:
     n_held: int
     n_columns: int
     n_matrix_values: int
+    n_maps: int
+    n_seed_maps: int
+    n_images: int
+    n_smoothed: int
+    needs_voxels: bool
     voxel_bytes: int
     smooths: bool
 
@@ -239,7 +291,12 @@ class _Size:
     def of(cls, plan: RunPlan) -> Self:
         """Count what a plan asks for."""
         regions = [len(source.lut.ids) for source in plan.sources]
-        statistics = plan.extraction.statistics
+        statistics, wanted = plan.extraction.statistics, plan.voxelwise
+        n_maps, n_seeds = (
+            sum(len(source.lut.ids) for source in plan.sources if source.kind == kind)
+            for kind in ("probseg", "seeds")
+        )
+        n_smoothed = int(wanted.voxelwise_smoothing_fwhm_mm > 0)
         return cls(
             n_volumes=plan.n_volumes,
             n_voxels=int(np.prod(plan.shape)),
@@ -250,6 +307,11 @@ class _Size:
             n_held=len(regions) * ("eigenvariate" in statistics),
             n_columns=len(statistics) * sum(regions),
             n_matrix_values=len(plan.connectivity.measures) * sum(n**2 for n in regions),
+            n_maps=n_maps,
+            n_seed_maps=n_seeds * wanted.seed_maps,
+            n_images=wanted.voxelwise + n_smoothed,
+            n_smoothed=n_smoothed,
+            needs_voxels=wanted.any,
             voxel_bytes=plan.voxel_bytes,
             smooths=plan.extraction.smoothing_fwhm_mm > 0,
         )
@@ -278,6 +340,7 @@ class _Size:
 def _step_bytes(size: _Size) -> dict[str, float]:
     one = COEFFICIENTS
     placed = one.worker_bytes + one.bytes_per_placed_voxel * size.placed_voxels
+    placed += one.bytes_per_mapped_voxel * size.n_maps * size.n_voxels
     signals = one.bytes_per_value * size.extracted_values
     cleaned = signals * (1 + size.n_strategies)
     results = placed + cleaned + one.bytes_per_value * size.matrix_values
@@ -290,11 +353,12 @@ def _step_bytes(size: _Size) -> dict[str, float]:
         + signals
         + blocks
         + one.bytes_per_seen_voxel * size.n_voxels
+        + one.bytes_per_spilled_voxel * size.needs_voxels * size.n_voxels
         + one.bytes_per_smoothed_voxel * size.smooths * size.n_voxels
         + one.share_held * size.n_held * size.seen_voxels * size.voxel_bytes,
         "clean": placed + cleaned,
         "connectivity": one.worker_bytes + cleaned + one.bytes_per_value * size.matrix_values,
-        "voxelwise": results,
+        "voxelwise": placed + cleaned + one.bytes_per_imaged_voxel * size.n_voxels,
         "derive": results + one.writing_bytes,
         "report": results + one.drawing_bytes + one.bytes_per_drawn_voxel * size.n_voxels,
     }
