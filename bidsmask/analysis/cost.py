@@ -92,23 +92,26 @@ class Coefficients:
     s_per_sorted_voxel: float = 1.2e-9
     """For statistics other than means: for each voxel of each volume, atlas and statistic."""
 
-    s_per_mapped_voxel: float = 3.5e-11
+    s_per_placed_map_voxel: float = 3e-9
+    """For each voxel and map."""
+
+    s_per_mapped_voxel: float = 1.2e-11
     """For maps, beside what an atlas takes: for each voxel of each volume, and map."""
 
     s_per_spilled_voxel: float = 8e-10
     """If voxels wait on the disk: for each voxel of each volume."""
 
-    s_per_cleaned_voxel: float = 5e-9
+    s_per_cleaned_voxel: float = 5.5e-9
     """For each voxel of each volume, and strategy."""
 
     s_per_imaged_voxel: float = 2.5e-9
-    """For each voxel of each volume of each image that is written."""
+    """For each voxel of each volume of each image that is written of voxels or maps."""
 
-    s_per_smoothed_copy: float = 2e-8
+    s_per_smoothed_copy: float = 6.5e-9
     """For each voxel of each volume of a smoothed copy."""
 
-    s_per_correlated_voxel: float = 2e-9
-    """For each voxel of each map of a seed."""
+    s_per_correlated_voxel: float = 3.5e-11
+    """For each voxel of each volume, and map of a seed."""
 
     s_per_cleaned_value: float = 7e-8
     s_per_matrix_value: float = 6e-8
@@ -129,12 +132,15 @@ class Coefficients:
 
     bytes_per_smoothed_voxel: float = 32.0
 
-    bytes_per_mapped_voxel: float = 0.3
+    bytes_per_mapped_voxel: float = 0.6
     """For each map."""
 
     bytes_per_spilled_voxel: float = 8.0
     bytes_per_imaged_voxel: float = 120.0
     """Of what is written of all voxels: some volumes at a time are ready to be written."""
+
+    correlating_bytes: float = 40e6
+    """If there are maps of seeds."""
 
     share_held: float = 0.4
     """Of the voxels of all volumes, those that a statistic which needs all of them holds."""
@@ -162,7 +168,8 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
     pace, one, size = pace or Pace(), COEFFICIENTS, _Size.of(plan)
     seconds = {
         "load_confounds": one.s_per_confound * size.n_volumes * size.n_strategies,
-        "resample_atlas": one.s_per_placed_voxel * size.placed_voxels,
+        "resample_atlas": one.s_per_placed_voxel * size.placed_voxels
+        + one.s_per_placed_map_voxel * size.n_maps * size.n_voxels,
         "extract": (one.s_per_seen_voxel + one.s_per_smoothed_voxel * size.smooths)
         * size.seen_voxels
         + (
@@ -181,7 +188,9 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
             + one.s_per_imaged_voxel * size.n_seed_maps * size.n_voxels
             + one.s_per_correlated_voxel * size.n_seed_maps * size.seen_voxels
         ),
-        "derive": one.run_written_s + one.s_per_written_value * size.written_values,
+        "derive": one.run_written_s
+        + one.s_per_written_value * size.written_values
+        + one.s_per_imaged_voxel * size.n_maps * size.n_voxels,
         "report": one.run_figures_s
         + size.n_atlases * (one.atlas_figures_s + size.n_strategies * one.cleaned_figures_s),
     }
@@ -339,8 +348,8 @@ class _Size:
 
 def _step_bytes(size: _Size) -> dict[str, float]:
     one = COEFFICIENTS
-    placed = one.worker_bytes + one.bytes_per_placed_voxel * size.placed_voxels
-    placed += one.bytes_per_mapped_voxel * size.n_maps * size.n_voxels
+    maps = one.bytes_per_mapped_voxel * size.n_maps * size.n_voxels
+    placed = one.worker_bytes + one.bytes_per_placed_voxel * size.placed_voxels + maps
     signals = one.bytes_per_value * size.extracted_values
     cleaned = signals * (1 + size.n_strategies)
     results = placed + cleaned + one.bytes_per_value * size.matrix_values
@@ -348,7 +357,8 @@ def _step_bytes(size: _Size) -> dict[str, float]:
     return {
         "load_confounds": one.worker_bytes,
         "resample_atlas": one.worker_bytes
-        + (one.bytes_per_seen_voxel + one.bytes_per_placed_voxel) * size.n_voxels,
+        + (one.bytes_per_seen_voxel + one.bytes_per_placed_voxel) * size.n_voxels
+        + maps,
         "extract": placed
         + signals
         + blocks
@@ -358,7 +368,10 @@ def _step_bytes(size: _Size) -> dict[str, float]:
         + one.share_held * size.n_held * size.seen_voxels * size.voxel_bytes,
         "clean": placed + cleaned,
         "connectivity": one.worker_bytes + cleaned + one.bytes_per_value * size.matrix_values,
-        "voxelwise": placed + cleaned + one.bytes_per_imaged_voxel * size.n_voxels,
+        "voxelwise": placed
+        + cleaned
+        + one.bytes_per_imaged_voxel * size.n_voxels
+        + one.correlating_bytes * (size.n_seed_maps > 0),
         "derive": results + one.writing_bytes,
         "report": results + one.drawing_bytes + one.bytes_per_drawn_voxel * size.n_voxels,
     }
