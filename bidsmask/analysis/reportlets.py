@@ -204,7 +204,9 @@ def _strategy_summary(
 
 
 def _as_facts(said: Iterable[Said]) -> tuple[Fact, ...]:
-    return tuple(Fact(label=each.label, value=each.value) for each in said)
+    """Give labels and values, each pair once: kinds of columns have most of them in common."""
+    pairs = dict.fromkeys((each.label, each.value) for each in said)
+    return tuple(Fact(label=label, value=value) for label, value in pairs)
 
 
 def _measure(value: float, unit: str = "") -> str:
