@@ -29,8 +29,8 @@ class Transformer:
 
     inverse_transform: Callable[..., Any]
 
-    @property
-    def __class__(self) -> type:  # type: ignore[misc]  # nobody sets it
+    @property  # type: ignore[misc]  # nobody sets it
+    def __class__(self) -> type:
         """What `isinstance` is told; see `bidsmask.maskers.kin`."""
         return taken_for(self)
 

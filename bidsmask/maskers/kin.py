@@ -25,20 +25,20 @@ def taken_for(masker: Any) -> type:
     Returns
     -------
     kin : type
-        Its own type where the other libraries have not been imported, and where a parameter is
-        set that nilearn's masker lacks: to be copied into one would lose it in silence.
+        Not nilearn's where a parameter is set that nilearn's masker lacks: to be copied into one
+        would lose it in silence.
     """
-    own = type(masker)
-    bases: tuple[Any, ...] = _relatives(own)
-    return _descendant(own, bases) if bases and not _is_more(masker, bases[0]) else own
+    own: Any = type(masker)
+    bases: Any = _relatives(masker)
+    return _descendant(own, bases) if bases else own
 
 
-def _relatives(own: type) -> tuple[type, ...]:
+def _relatives(masker: Any) -> tuple[type, ...]:
     """Classes of the libraries that have been imported; a namesake descends from the others."""
     maskers = getattr(sys.modules.get("nilearn"), "maskers", None)
-    for ancestor in own.__mro__:
+    for ancestor in type(masker).__mro__:
         namesake = getattr(maskers, ancestor.__name__, None)
-        if isinstance(namesake, type):
+        if isinstance(namesake, type) and not _is_more(masker, namesake):
             return (namesake,)
     base = sys.modules.get("sklearn.base")
     names = ("TransformerMixin", "BaseEstimator")  # not there half-way through an import
@@ -48,7 +48,7 @@ def _relatives(own: type) -> tuple[type, ...]:
 def _is_more(masker: Any, namesake: type) -> bool:
     """Whether a parameter is set that the namesake does not know."""
     known = inspect.signature(namesake).parameters
-    return "mask_img" in known and not masker._changed_parameters().keys() <= known.keys()
+    return not masker._changed_parameters().keys() <= known.keys()
 
 
 @cache
