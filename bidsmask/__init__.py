@@ -4,7 +4,7 @@ What is public is imported when it is first asked for: ``import bidsmask`` itsel
 """
 
 from bidsmask._names import lazily
-from bidsmask._version import __version__
+from bidsmask._version import __version__ as __version__
 
 _HOMES = {
     "bidsmask.dataset.load_confounds": ("load_confounds", "load_confounds_strategy"),
