@@ -172,21 +172,29 @@ class Transformer:
 
     @property
     def set_inverse_transform_request(self) -> Any:
-        """Have scikit-learn hand `signals` to `inverse_transform`; see `set_transform_request`.
+        """Have scikit-learn hand the signals to `inverse_transform`; see `set_transform_request`.
 
         Where they are called X, as they are by those that paint voxels, there is no such request.
         """
-        if "signals" not in inspect.signature(type(self).inverse_transform).parameters:
+        if not self._metadata_of("inverse_transform"):
             raise AttributeError("Nothing is routed to inverse_transform: it takes X alone.")
         return partial(self._request, "inverse_transform")
 
     def _request(self, method: str, **aliases: bool | str | None) -> Self:
+        known = self._metadata_of(method)
         routing = self.get_metadata_routing()
         for name, alias in aliases.items():
+            if name not in known:
+                raise TypeError(f"{method}() takes no {name!r}.{_hint(name, known)}")
             if alias != _UNCHANGED:
                 getattr(routing, method).add_request(param=name, alias=alias)
         self._metadata_request = routing  # the name that clone looks for
         return self
+
+    def _metadata_of(self, method: str) -> list[str]:
+        """Arguments of a method that scikit-learn may route."""
+        parameters = inspect.signature(getattr(type(self), method)).parameters
+        return [name for name in parameters if name not in _NO_METADATA]
 
     def get_metadata_routing(self) -> Any:
         """Say which arguments scikit-learn may hand through to which method, and which it does."""
@@ -196,9 +204,8 @@ class Transformer:
             return self._metadata_request
         routing = MetadataRequest(owner=self)
         for method in ("fit", "transform", "inverse_transform"):
-            for name in inspect.signature(getattr(type(self), method)).parameters:
-                if name not in _NO_METADATA:
-                    getattr(routing, method).add_request(param=name, alias=None)
+            for name in self._metadata_of(method):
+                getattr(routing, method).add_request(param=name, alias=None)
         return routing
 
     def _repr_html_(self) -> str:
@@ -206,6 +213,12 @@ class Transformer:
         from sklearn.utils import estimator_html_repr
 
         return str(estimator_html_repr(self))
+
+    def _get_params_html(self, *args: Any, **options: Any) -> Any:
+        """Give the table of parameters, by the name that scikit-learn asks for it."""
+        from sklearn.base import BaseEstimator
+
+        return BaseEstimator._get_params_html(self, *args, **options)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
