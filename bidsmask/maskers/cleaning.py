@@ -129,6 +129,11 @@ def clean(
     ValueError
         If a value, or a combination of values, makes no sense. (The two above are of this kind.)
 
+    See Also
+    --------
+    clean_img : For images.
+    bidsmask.high_variance_confounds, bidsmask.load_confounds : Where confounds come from.
+
     Notes
     -----
     Numbers are those of nilearn 0.14.1, but for what is wrong there: censored volumes leak into

@@ -100,6 +100,12 @@ class NiftiLabelsMasker(Masker):
     region_atlas_ : image
         After `transform`: the labels of the voxels that the columns are made of.
 
+    See Also
+    --------
+    MultiNiftiLabelsMasker : For several runs.
+    NiftiMapsMasker : For maps with weights, which may overlap.
+    bidsmask.connectome.ConnectivityMeasure : What to do with the signals.
+
     Notes
     -----
     A voxel counts if it lies inside the mask, is finite in all volumes of the run and, where there
@@ -108,6 +114,20 @@ class NiftiLabelsMasker(Masker):
     nothing was measured in for values, which pulls a region at the edge of the field of view
     towards 0.) A region without such a voxel is taken over all of its voxels inside the mask,
     unless a coverage is asked for.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).normal(100, 1, (6, 6, 6, 20))
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> halves = np.repeat([1, 2], 3)[:, None, None] * np.ones((6, 6, 6), dtype=np.int16)
+    >>> atlas = nib.Nifti1Image(halves.astype(np.int16), run.affine)
+    >>> masker = NiftiLabelsMasker(atlas, labels=["left", "right"], standardize="psc")
+    >>> masker.set_output(transform="pandas").fit_transform(run).columns.tolist()
+    ['left', 'right']
+    >>> masker.region_ids_
+    {0: 1, 1: 2}
     """
 
     unit: ClassVar[str] = "region"

@@ -73,10 +73,30 @@ class NiftiMasker(Masker):
     n_elements_ : int
         Voxels of the mask, P. Columns are in the order of ``image[mask]``: z runs fastest.
 
+    See Also
+    --------
+    MultiNiftiMasker : For several runs.
+    NiftiLabelsMasker : For regions of an atlas.
+    bidsmask.clean : What is done to the signals.
+
     Notes
     -----
     Images on another grid than the mask are resampled to the box around it (with cubic splines,
     and a warning), then smoothed in there. A voxel that is NaN or infinite is 0.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).normal(100, 1, (6, 6, 6, 20))
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> mask = nib.Nifti1Image(np.ones((6, 6, 6), dtype=np.uint8), run.affine)
+    >>> masker = NiftiMasker(mask, standardize="zscore_sample")
+    >>> signals = masker.fit_transform(run)
+    >>> signals.shape
+    (20, 216)
+    >>> masker.inverse_transform(signals.mean(axis=0)).shape
+    (6, 6, 6)
     """
 
     unit: ClassVar[str] = "voxel"

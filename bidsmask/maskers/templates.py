@@ -126,7 +126,21 @@ def compute_multi_brain_mask(
     verbose: int = 0,
     mask_type: Literal["whole-brain", "gm", "wm"] = "whole-brain",
 ) -> Any:
-    """Mask the brain in images on one grid, that of the first; see `compute_brain_mask`."""
+    """Mask the brain in images on one grid, that of the first; see `compute_brain_mask`.
+
+    See Also
+    --------
+    compute_brain_mask : For one image.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> affine = np.diag([8.0, 8, 8, 1])
+    >>> affine[:3, 3] = -90, -126, -72
+    >>> run = nib.Nifti1Image(np.zeros((23, 28, 24), dtype=np.float32), affine)
+    >>> compute_multi_brain_mask([run, run]).shape
+    (23, 28, 24)
+    """
     if not len(target_imgs):
         raise TypeError("An empty object was passed where a list of images was expected.")
     return compute_brain_mask(target_imgs[0], threshold, connected, opening, mask_type=mask_type)

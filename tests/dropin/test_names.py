@@ -277,3 +277,13 @@ def test_vectors_and_matrices_are_nilearns(subjects):
         connectome.vec_to_sym_matrix(np.zeros(5))
     with pytest.raises(ValueError, match="incompatible"):
         connectome.vec_to_sym_matrix(np.zeros(3), diagonal=np.zeros(2))
+
+
+@pytest.mark.parametrize("module", ["", *MODULES])
+def test_every_public_name_shows_an_example_and_its_neighbours(module):
+    ours = importlib.import_module(f"bidsmask.{module}".rstrip("."))
+    for name in ours.__all__:
+        words = getattr(ours, name).__doc__
+        if name != "__version__":
+            assert "Examples\n" in words, name
+            assert "See Also\n" in words, name
