@@ -141,7 +141,7 @@ def steps(inputs: Inputs, work_dir: str, tool: str, run: Run) -> dict[str, Any]:
     """Seconds that each step of the first run has taken, as nipype noted them."""
     from nipype.utils.filemanip import loadpkl
 
-    first = min(Path(work_dir).glob("*/*/*"))
+    first = min(Path(work_dir).glob("**/result_report.pklz")).parents[1]
     found = first.glob("*/result_*.pklz")
     took = {path.parent.name: loadpkl(path).runtime.duration for path in found}
     return {name: took[name] for name in STEPS}

@@ -1,10 +1,12 @@
-"""Clean every voxel of a run and write it as an image: nilearn's maskers against bidsmask.
+"""Clean every voxel of a run and write it as an image: a script with nilearn against bidsmask.
 
-``python -m benchmarks.voxelwise`` makes inputs, lets both tools do the work in turn, each in fresh
-processes, and prints ratios and the largest difference of the two images.
+``python -m benchmarks.voxelwise`` makes inputs, lets the script and the whole command
+(``--voxelwise``, its reports too) do the work in turn, and prints ratios and the largest
+difference of the two images.
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
 from itertools import product
@@ -13,7 +15,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.inputs import T_R, Inputs, design
+from benchmarks.inputs import Inputs
 from benchmarks.measure import peak_mb_of_command, timed_command
 from benchmarks.workloads import CLEANED, FULL, QUICK, Run
 
@@ -27,7 +29,7 @@ def main() -> None:
     options = _parser().parse_args()
     inputs, run = Inputs(options.inputs), QUICK if options.quick else FULL
     if options.work:
-        WORK[options.work](inputs, run)
+        _nilearn(inputs, run)
         return
     inputs.bold(**vars(run))
     inputs.mask(run.lattice)
@@ -41,21 +43,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pairs", type=int, default=3, help="times each tool is measured")
     parser.add_argument("--quick", action="store_true", help="a run of 65x77x65 and 200 volumes")
     parser.add_argument("--inputs", type=Path, default=home, help="where inputs are kept")
-    parser.add_argument("--work", choices=TOOLS, help=argparse.SUPPRESS)
+    parser.add_argument("--work", choices=["nilearn"], help=argparse.SUPPRESS)
     return parser
 
 
 def _measured(inputs: Inputs, run: Run, pairs: int, *, quick: bool) -> str:
-    own = [sys.executable, "-W", "ignore", "-m", "benchmarks.voxelwise"]
-    options = ["--inputs", str(inputs.folder), *(["--quick"] if quick else [])]
-    commands = {tool: [*own, *options, "--work", tool] for tool in TOOLS}
+    commands = _commands(inputs, run, quick=quick)
     times: dict[str, list[tuple[float, float]]] = {tool: [] for tool in TOOLS}
     for _, tool in product(range(pairs), TOOLS):
+        shutil.rmtree(_output(inputs), ignore_errors=True)
         times[tool].append(timed_command(commands[tool]))
     lines = []
     typical = {}
     for tool in TOOLS:
         wall_s, processor_s = (median(each) for each in zip(*times[tool], strict=True))
+        shutil.rmtree(_output(inputs), ignore_errors=True)
         typical[tool] = np.array([wall_s, processor_s, peak_mb_of_command(commands[tool])])
         size_mb = _image(inputs, tool).stat().st_size / 1e6
         lines.append(
@@ -72,48 +74,36 @@ def _measured(inputs: Inputs, run: Run, pairs: int, *, quick: bool) -> str:
 
 
 def _nilearn(inputs: Inputs, run: Run) -> None:
+    import pandas as pd
     from nilearn.maskers import NiftiMasker
 
     masker = NiftiMasker(str(inputs.mask(run.lattice)), **CLEANED)
-    confounds = design(inputs.confounds(run.n_volumes))
+    confounds = pd.read_csv(inputs.confounds(run.n_volumes), sep="\t").iloc[:, :36].bfill()
     signals = masker.fit_transform(str(inputs.bold(**vars(run))), confounds=confounds)
     masker.inverse_transform(signals).to_filename(_image(inputs, "nilearn"))
 
 
-def _bidsmask(inputs: Inputs, run: Run) -> None:
-    from bidsmask.analysis.voxelwise import clean_voxels, write_voxels
-    from bidsmask.images.blocks import taken
-    from bidsmask.images.io import load_mask
-    from bidsmask.images.signals_on_disk import SignalsOnDisk
-    from bidsmask.images.stream import BoldStream
-    from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
-
-    stream = BoldStream(inputs.bold(**vars(run)))
-    mask = load_mask(inputs.mask(run.lattice), stream.grid)
-    inside = np.flatnonzero(mask.ravel(order="F"))
-    cleaner = Cleaner(
-        CleaningParameters(filter="butterworth", high_pass_hz=0.008, low_pass_hz=0.1),
-        t_r=T_R,
-        sample_mask=np.ones(run.n_volumes, dtype=bool),
-        design=design(inputs.confounds(run.n_volumes)),
-    )
-    shape = run.n_volumes, inside.size
-    with (
-        tempfile.TemporaryDirectory(dir=inputs.folder) as work_dir,
-        SignalsOnDisk.create(Path(work_dir) / "voxels.npy", shape) as voxels,
-        SignalsOnDisk.create(Path(work_dir) / "cleaned.npy", shape) as cleaned,
-    ):
-        for volumes, block in stream.blocks():
-            voxels[volumes] = stream.scale(taken(block, inside))
-        clean_voxels(voxels, cleaner, cleaned, covered=np.ones(inside.size, dtype=bool))
-        write_voxels(_image(inputs, "bidsmask"), cleaned, mask=mask, grid=stream.grid, t_r=T_R)
-
-
-WORK = {"nilearn": _nilearn, "bidsmask": _bidsmask}
-
-
 def _image(inputs: Inputs, tool: str) -> Path:
-    return inputs.folder / f"voxelwise_{tool}.nii.gz"
+    if tool == "nilearn":
+        return inputs.folder / "voxelwise_nilearn.nii.gz"
+    (found,) = _output(inputs).glob("sub-01/func/*_desc-36P_bold.nii.gz")
+    return found
+
+
+def _output(inputs: Inputs) -> Path:
+    return inputs.folder / "voxelwise_output"
+
+
+def _commands(inputs: Inputs, run: Run, *, quick: bool) -> dict[str, list[str]]:
+    """Give what each tool is started with: a script, and the command line."""
+    own = ["-W", "ignore", "-m", "benchmarks.voxelwise", "--inputs", str(inputs.folder)]
+    dataset = inputs.dataset(run.lattice, run.n_volumes, 1)
+    cutoffs = [f"--{name}-pass={CLEANED[f'{name}_pass']}" for name in ("high", "low")]
+    ours = [str(dataset), str(_output(inputs)), "participant", "--voxelwise", *cutoffs]
+    return {
+        "nilearn": [sys.executable, *own, *(["--quick"] if quick else []), "--work", "nilearn"],
+        "bidsmask": [sys.executable, "-m", "bidsmask", *ours, "--strategies", "36P"],
+    }
 
 
 def _difference(inputs: Inputs, run: Run) -> float:

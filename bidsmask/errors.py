@@ -17,6 +17,7 @@
     │   ├── SpaceError                  atlas, mask and BOLD do not share a space or grid
     │   │   └── BoundingBoxError        nothing of an image lies where it is wanted
     │   ├── ReplacementError            outputs of that name were made from another file
+    │   ├── JoinError                   runs of one task cannot be put one behind the other
     │   ├── DegreesOfFreedomError       too few volumes are left for the design
     │   └── WorkerError                 the process that did the work died
     ├── OutputError                73   output or work folder not writable
@@ -94,6 +95,10 @@ class BoundingBoxError(SpaceError):
 
 class ReplacementError(RunError):
     """Outputs of the same names are there already, made from another file."""
+
+
+class JoinError(RunError):
+    """Runs of one task cannot be put one behind the other."""
 
 
 class DegreesOfFreedomError(RunError):

@@ -85,6 +85,36 @@ class ExtractionSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VoxelwiseSettings:
+    """What is wanted of every voxel of the brain mask.
+
+    ``voxelwise_smoothing_fwhm_mm`` is of a second copy, smoothed after cleaning; 0 is none.
+    """
+
+    voxelwise: bool = False
+    voxelwise_smoothing_fwhm_mm: float = 0.0
+    seed_maps: bool = False
+
+    def __post_init__(self) -> None:
+        fwhm_mm = self.voxelwise_smoothing_fwhm_mm
+        _require(
+            0 <= fwhm_mm < math.inf,
+            f"--voxelwise-smoothing-fwhm is a width in mm from 0 (no smoothed copy), not "
+            f"{fwhm_mm}.",
+        )
+        _require(
+            self.voxelwise or not fwhm_mm,
+            "--voxelwise-smoothing-fwhm is of a copy of the cleaned volumes: give --voxelwise, "
+            "too.",
+        )
+
+    @property
+    def any(self) -> bool:
+        """Whether voxels are needed at all."""
+        return self.voxelwise or self.seed_maps
+
+
+@dataclass(frozen=True, kw_only=True)
 class CoverageSettings:
     """How much of a region must have been seen."""
 
@@ -146,9 +176,10 @@ class ConnectivitySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputSettings:
-    """How results are written. Nothing here changes what is computed."""
+    """How results are written. Nothing here changes what is computed of a run."""
 
     censor_output: CensorOutput = "na"
+    concatenate: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +226,7 @@ class Settings:
     datasets: tuple[tuple[str, Path], ...] = ()
     selection: Selection = field(default_factory=Selection)
     extraction: ExtractionSettings = field(default_factory=ExtractionSettings)
+    voxelwise: VoxelwiseSettings = field(default_factory=VoxelwiseSettings)
     coverage: CoverageSettings = field(default_factory=CoverageSettings)
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
     connectivity: ConnectivitySettings = field(default_factory=ConnectivitySettings)
@@ -202,10 +234,18 @@ class Settings:
     execution: ExecutionSettings = field(default_factory=ExecutionSettings)
 
     def __post_init__(self) -> None:
-        asks = bool(self.atlases or self.extraction.seeds)
+        asks = bool(self.atlases or self.extraction.seeds or self.voxelwise.voxelwise)
         _require(
             asks or self.analysis_level == "group",
-            "--atlases none leaves nothing to extract: give an atlas, or --seeds.",
+            "--atlases none leaves nothing to extract: give an atlas, --seeds or --voxelwise.",
+        )
+        _require(
+            bool(self.atlases or self.extraction.seeds) or not self.output.concatenate,
+            "--concatenate joins time series: give an atlas, or --seeds.",
+        )
+        _require(
+            bool(self.extraction.seeds) or not self.voxelwise.seed_maps,
+            "--seed-maps are of seeds: give a table of them with --seeds.",
         )
 
     @property
@@ -214,7 +254,8 @@ class Settings:
         asked = self.extraction.atlases
         if asked:
             return () if asked == ("none",) else asked
-        return () if self.extraction.seeds else DEFAULT_ATLASES
+        others = self.extraction.seeds or self.voxelwise.voxelwise
+        return () if others else DEFAULT_ATLASES
 
     @property
     def work_dir(self) -> Path:
@@ -225,6 +266,7 @@ class Settings:
 SECTIONS: dict[str, type[Any]] = {
     "selection": Selection,
     "extraction": ExtractionSettings,
+    "voxelwise": VoxelwiseSettings,
     "coverage": CoverageSettings,
     "cleaning": CleaningSettings,
     "connectivity": ConnectivitySettings,

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["worlds.nifti_files", "worlds.masker_world", "worlds.fmriprep_run"]
+pytest_plugins = [
+    "worlds.nifti_files",
+    "worlds.masker_world",
+    "worlds.fmriprep_run",
+    "worlds.tiny_fmriprep",
+]
 
 # Laws are about numbers, not about time: on a busy machine an example may take long. A gate tries
 # the same examples each time; whoever works on the code tries others.

@@ -145,6 +145,7 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
         * (size.n_volumes * size.placed_voxels),
         "clean": one.s_per_cleaned_value * size.n_strategies * size.extracted_values,
         "connectivity": one.s_per_matrix_value * size.matrix_values,
+        "voxelwise": 0.0,
         "derive": one.run_written_s + one.s_per_written_value * size.written_values,
         "report": one.run_figures_s
         + size.n_atlases * (one.atlas_figures_s + size.n_strategies * one.cleaned_figures_s),
@@ -275,6 +276,7 @@ def _step_bytes(size: _Size) -> dict[str, float]:
         + one.share_held * size.n_held * size.seen_voxels * size.voxel_bytes,
         "clean": placed + cleaned,
         "connectivity": one.worker_bytes + cleaned + one.bytes_per_value * size.matrix_values,
+        "voxelwise": results,
         "derive": results + one.writing_bytes,
         "report": results + one.drawing_bytes + one.bytes_per_drawn_voxel * size.n_voxels,
     }

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from bidsmask.analysis.outputs import expected_tables
+from bidsmask.analysis.output_names import expected_files
 from bidsmask.analysis.plan import Plan, RunPlan
-from bidsmask.dataset.entities import Entities, parse_name
+from bidsmask.dataset.entities import parse_name
 from bidsmask.dataset.listing import some_of
 from bidsmask.derivatives.description import dataset_links, known_links
 from bidsmask.derivatives.record import (
@@ -31,10 +31,10 @@ from bidsmask.derivatives.record import (
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import ReplacementError
 
-_IN_FILE_NAMES = frozenset(["measures", "statistics", "fisher_z"])
+_IN_FILE_NAMES = frozenset(["measures", "statistics", "fisher_z", "voxelwise", "seed_maps"])
 """Settings that never replace anything: what they choose has names of its own."""
 
-_OF_STATISTICS = ("timeseries", "relmat")
+_OF_THE_SMOOTHED_COPY = "voxelwise_smoothing_fwhm_mm"
 _SHARED_BY_SPACES = ("design", "outliers")
 _OWN_LABEL = "bidsmask"
 _ATLAS = ("atlas", "seg", "scale")
@@ -134,10 +134,11 @@ def _of_record(
     yield from _changed_files(record.source, source)
     if record.digest == plan.digest:
         return
+    expected = _stems_of(plan)
     for part in (record, *read_earlier(output_dir, plan.run)):
-        if any(_is_written_again(name, plan) for name in part.outputs):
+        if any(_is_written_again(name, expected) for name in part.outputs):
             yield from _changed_settings(part.settings or {}, settings)
-    staying = tuple(name for name in record.outputs if not _is_written_again(name, plan))
+    staying = tuple(name for name in record.outputs if not _is_written_again(name, expected))
     if staying:
         parts = sorted({_part(name) for name in staying})
         yield _Note(
@@ -151,10 +152,11 @@ def _of_neighbour(
     record: RunRecord, source: Source, settings: dict[str, str], output_dir: Path, plan: RunPlan
 ) -> Iterator[_Note]:
     """Say what happens to the tables that all spaces of an acquisition share."""
+    expected = _stems_of(plan)
     shared = tuple(
         name
         for name in record.outputs
-        if parse_name(name).suffix in _SHARED_BY_SPACES and _is_written_again(name, plan)
+        if parse_name(name).suffix in _SHARED_BY_SPACES and _is_written_again(name, expected)
     )
     if not shared or record.source is None or record.settings is None:
         return
@@ -212,7 +214,7 @@ def _changed_settings(before: Mapping[str, str], now: Mapping[str, str]) -> Iter
     changed = [
         name
         for name, value in before.items()
-        if name in now and now[name] != value and name not in _IN_FILE_NAMES
+        if name in now and now[name] != value and _is_replaced(name, value, now[name])
     ]
     if changed:
         old = some_of([f"{name}={before[name]}" for name in changed], _MOST)
@@ -220,22 +222,26 @@ def _changed_settings(before: Mapping[str, str], now: Mapping[str, str]) -> Iter
         yield _Note(f"replaces results made with {old} (now {new})")
 
 
-def _is_written_again(name: str, plan: RunPlan) -> bool:
+def _is_replaced(name: str, before: str, now: str) -> bool:
+    """Whether files made with another value of a setting have the same names."""
+    if name == _OF_THE_SMOOTHED_COPY:
+        return "0" not in (before, now)  # one of them has no such copy
+    return name not in _IN_FILE_NAMES
+
+
+def _is_written_again(name: str, expected: frozenset[str]) -> bool:
     """Whether an output belongs to what is asked for now, as far as its name tells."""
-    parsed = parse_name(name)
-    entities = parsed.entities
-    if (source := entities.only(*_ATLAS)) and source not in _sources(plan):
-        return False
-    strategies = {strategy.name for strategy in plan.strategies}
-    if entities.get("desc", _OWN_LABEL) not in {_OWN_LABEL, *strategies}:
-        return False
-    if parsed.suffix not in _OF_STATISTICS:
-        return True
-    return Path(name).with_suffix(".tsv") in expected_tables(plan)
+    own = parse_name(name).entities.get("desc") == _OWN_LABEL
+    return own or _stem(name) in expected
 
 
-def _sources(plan: RunPlan) -> list[Entities]:
-    return [Entities(source.entities) for source in plan.sources]
+def _stems_of(plan: RunPlan) -> frozenset[str]:
+    """Names of the files that are asked for now, which their sidecars share."""
+    return frozenset(_stem(file.name) for file in expected_files(plan))
+
+
+def _stem(name: str) -> str:
+    return Path(name).name.partition(".")[0]
 
 
 def _part(name: str) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bidsmask._typing import FloatArray
+from bidsmask._typing import BoolArray, FloatArray
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.store import Coverage, RunValues
+from bidsmask.analysis.voxel_outputs import SEEDS_DRAWN, STRATEGIES_DRAWN
 from bidsmask.columns.base import Columns
 from bidsmask.columns.maps import Maps
 from bidsmask.columns.regions import Regions
@@ -49,12 +50,13 @@ def draw(values: RunValues, plan: RunPlan, boldref: Path | None) -> Iterator[tup
     yield _draw_ledger(values, plan)
     for number, strategy in enumerate(plan.strategies):
         yield from _draw_strategy(values, plan, strategy, number)
+    yield from _draw_seed_maps(values, plan, boldref)
 
 
 def _draw_atlases(
     values: RunValues, plan: RunPlan, boldref: Path | None
 ) -> Iterator[tuple[Figure, bytes]]:
-    reference = load_volume(boldref) if boldref else _mean_image(values)
+    reference = _reference(values, boldref)
     background = "BOLD reference" if boldref else "mean of the run"
     of_sources = zip(values.sources, values.placed.columns, values.coverage, strict=True)
     for atlas, columns, coverage in of_sources:
@@ -215,6 +217,47 @@ def _draw_strategy(
             )
 
 
+def _draw_seed_maps(
+    values: RunValues, plan: RunPlan, boldref: Path | None
+) -> Iterator[tuple[Figure, bytes]]:
+    """Maps of the first seeds, of the first strategies; all are in the files."""
+    maps = values.seed_maps
+    if maps is None or not maps.seeds.size:
+        return
+    reference = _reference(values, boldref)
+    what = "Fisher's z" if plan.connectivity.fisher_z else "Pearson's r"
+    for number, place, seed, of_voxels in zip(
+        maps.strategies, maps.sources, maps.seeds, maps.values, strict=True
+    ):
+        strategy, source = plan.strategies[number], values.sources[place]
+        name = values.coverage[place].names[seed]
+        known = np.where(np.isfinite(of_voxels), of_voxels, np.nan)
+        if np.isnan(known).all():
+            continue
+        yield (
+            Figure(
+                key=f"statistical_map.{strategy.name}.{source.name}.{seed}",
+                title=f"{name}: {source.name}, {strategy.name}",
+                caption=f"{what} of the seed {name} and every voxel, in the kept volumes; a map "
+                f"of the first {SEEDS_DRAWN} seeds, of the first {STRATEGIES_DRAWN} strategies.",
+                alt=f"{what} of {name} and every voxel, on slices of the brain",
+                image=_image_name(
+                    plan,
+                    "boldmap",
+                    source,
+                    stat=f"seed{seed + 1}",
+                    desc=strategy.name,
+                ),
+            ),
+            figures.statistical_map(
+                reference,
+                _in_mask(known, values.placed.mask),
+                values.placed.grid.affine,
+                label=what,
+            ),
+        )
+
+
 def _image_name(
     plan: RunPlan,
     suffix: str,
@@ -234,9 +277,18 @@ def _image_name(
 
 
 def _mean_image(values: RunValues) -> FloatArray:
-    mask = values.placed.mask
+    return _in_mask(values.extracted.mean, values.placed.mask)
+
+
+def _reference(values: RunValues, boldref: Path | None) -> FloatArray:
+    """Give the picture that lies behind others."""
+    return load_volume(boldref) if boldref else _mean_image(values)
+
+
+def _in_mask(voxels: FloatArray, mask: BoolArray) -> FloatArray:
+    """Put the voxels (V,) of a mask into a volume, NaN elsewhere."""
     image = np.full(mask.size, np.nan)
-    image[mask.ravel(order="F")] = values.extracted.mean
+    image[mask.ravel(order="F")] = voxels
     return image.reshape(mask.shape, order="F")
 
 

@@ -34,6 +34,8 @@ class GroupSummary:
 def run_group(settings: Settings) -> GroupSummary:
     """Write ``group_qc.tsv``, ``group_coverage.tsv`` and ``participants.tsv``.
 
+    There is no coverage where only voxels were asked for.
+
     Raises
     ------
     NoInputError
@@ -47,14 +49,10 @@ def run_group(settings: Settings) -> GroupSummary:
             "Run the participant level first, with the same output folder."
         )
     qc = group_qc(qc_files)
-    tables = [
-        (output_dir / "group_qc.tsv", qc, _QC_COLUMNS),
-        (
-            output_dir / "group_coverage.tsv",
-            group_coverage(_participant_files(settings, "*_stat-coverage_bold.tsv")),
-            _COVERAGE_COLUMNS,
-        ),
-    ]
+    tables = [(output_dir / "group_qc.tsv", qc, _QC_COLUMNS)]
+    if coverage_files := _participant_files(settings, "*_stat-coverage_bold.tsv"):
+        coverage = group_coverage(coverage_files)
+        tables.append((output_dir / "group_coverage.tsv", coverage, _COVERAGE_COLUMNS))
     for path, table, columns in tables:
         write_table(path, table)
         write_json(path.with_suffix(".json"), columns)

@@ -15,6 +15,7 @@ from bidsmask.analysis.words import (
     strategy_words,
     text,
     unmarked,
+    voxel_words,
 )
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.strategies import Strategy
@@ -49,7 +50,8 @@ def methods_of(settings: Settings, plan: Plan, *, fmriprep_version: str | None) 
         *_regions(settings, plan),
         *map(_strategy, plan.strategies, works),
         *_bookkeeping(settings, plan),
-        text([connectivity_words(settings.connectivity, settings.extraction.statistics)]),
+        *_relations(settings, plan),
+        text(voxel_words(settings.voxelwise, settings.extraction, settings.connectivity)),
     ]
     return with_citations([each for each in marked if each], [work for work in works if work])
 
@@ -105,6 +107,11 @@ def _bookkeeping(settings: Settings, plan: Plan) -> Iterator[str]:
             "volumes minus those spent on detrending, filter and confounds [@ciric2017]. "
             + text([rows_words(settings.output.censor_output)])
         )
+
+
+def _relations(settings: Settings, plan: Plan) -> Iterator[str]:
+    if any(run.sources for run in plan.runs):
+        yield text([connectivity_words(settings.connectivity, settings.extraction.statistics)])
 
 
 def _reference(strategy: Strategy) -> Work | None:

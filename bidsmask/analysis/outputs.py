@@ -11,14 +11,16 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
 
 from bidsmask._typing import FloatArray
 from bidsmask._version import __version__
 from bidsmask.analysis.kinds import Source, kind_of
-from bidsmask.analysis.plan import RunPlan
+from bidsmask.analysis.output_names import matrix_name, run_file, time_series_name
+from bidsmask.analysis.plan import RunPlan, smoothed_desc
 from bidsmask.analysis.steps import run_quality, run_warnings
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
 from bidsmask.analysis.words import (
@@ -37,7 +39,6 @@ from bidsmask.columns.spheres import Spheres
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives import sidecars, tables
-from bidsmask.derivatives.names import output_name
 from bidsmask.derivatives.run import Content, RunFiles, write_run
 from bidsmask.derivatives.sidecars import Provenance, with_columns
 from bidsmask.images.io import image_bytes
@@ -49,11 +50,20 @@ File = tuple[Path, Content]
 
 
 def write_outputs(
-    values: RunValues, plan: RunPlan, output_dir: Path, links: Mapping[str, str | Path]
+    values: RunValues,
+    plan: RunPlan,
+    output_dir: Path,
+    links: Mapping[str, str | Path],
+    voxel_files: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Path, ...]:
-    """Write every file of the run under its final name; the completion record last."""
+    """Write every file of the run under its final name; the completion record last.
+
+    `voxel_files`, with the SHA-256 of each, are there already: see
+    `bidsmask.analysis.voxel_outputs`.
+    """
+    files = run_files(values, plan, output_dir, links)
     return write_run(
-        run_files(values, plan, output_dir, links),
+        dataclasses.replace(files, written=voxel_files),
         output_dir,
         links=links,
         digest=plan.digest,
@@ -68,9 +78,23 @@ def run_files(
     return RunFiles(
         run=plan.run,
         version=__version__,
-        labels={strategy.name: strategy.description for strategy in plan.strategies},
+        labels=_labels(plan),
         files=outputs(values, plan, output_dir, links),
     )
+
+
+def _labels(plan: RunPlan) -> dict[str, str]:
+    """Labels of ``desc`` in the names of files, and what they mean."""
+    labels = {strategy.name: strategy.description for strategy in plan.strategies}
+    if plan.voxelwise.any:
+        labels["brain"] = "Mask of the brain"
+    if fwhm_mm := plan.voxelwise.voxelwise_smoothing_fwhm_mm:
+        labels |= {
+            smoothed_desc(strategy): f"Volumes cleaned with the strategy {strategy.name}, then "
+            f"smoothed by a Gaussian of {fwhm_mm:g} mm full width at half maximum"
+            for strategy in plan.strategies
+        }
+    return labels
 
 
 def outputs(
@@ -87,14 +111,7 @@ def outputs(
     links : mapping from name to root
         Datasets that BIDS URIs refer to.
     """
-    provenance = Provenance(
-        run=plan.run, grid=values.placed.grid, output_dir=output_dir, links=links
-    )
-    run = _Run(plan=plan, provenance=provenance, warnings=run_warnings(values, plan))
-    used = [
-        _Used(*each)
-        for each in zip(plan.strategies, values.confounds, values.cleaned, strict=True)
-    ]
+    run, used = Run.of(values, plan, output_dir, links), used_strategies(values, plan)
     of_sources = zip(values.sources, values.placed.columns, values.coverage, strict=True)
     for number, (source, columns, coverage) in enumerate(of_sources):
         yield from _source_files(run, source, columns)
@@ -112,56 +129,38 @@ def outputs(
     yield from _quality_files(run, used, run_quality(values))
 
 
-def expected_tables(plan: RunPlan) -> Iterator[Path]:
-    """Names of the time series and matrices that a run will give."""
-    for source in plan.sources:
-        for strategy in plan.strategies:
-            for statistic in plan.statistics_of(source):
-                yield time_series_name(plan, source, strategy, statistic)
-            for measure in plan.connectivity.measures:
-                yield matrix_name(plan, source, strategy, measure)
-
-
-def time_series_name(
-    plan: RunPlan, source: Source, strategy: Strategy, statistic: str, extension: str = ".tsv"
-) -> Path:
-    """Name of the time series of a source: ``…_stat-<statistic>_desc-<strategy>_timeseries``."""
-    return _name(plan, "timeseries", extension, source, stat=statistic, desc=strategy.name)
-
-
-def matrix_name(
-    plan: RunPlan, source: Source, strategy: Strategy, measure: str, extension: str = ".tsv"
-) -> Path:
-    """Name of a matrix: ``…_stat-<measure>_desc-<strategy>_relmat``.
-
-    ``stat-pearsoncorrelation`` is of means; of another statistic that is first asked for, its
-    label stands before: ``stat-median+pearsoncorrelation``. So no request replaces the matrices
-    of another. Fisher's z has labels of its own.
-    """
-    label = MEASURES[measure].stat
-    if is_fisher_z(measure, plan.connectivity):
-        label = MEASURES[measure].z_stat or label
-    first, *_ = plan.statistics_of(source)
-    stat = label if first == kind_of(source).plain_statistic else f"{first}+{label}"
-    return _name(plan, "relmat", extension, source, stat=stat, desc=strategy.name)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Run:
+class Run:
     """What all files of a run need."""
 
     plan: RunPlan
     provenance: Provenance
     warnings: tuple[str, ...]
 
+    @classmethod
+    def of(
+        cls, values: RunValues, plan: RunPlan, output_dir: Path, links: Mapping[str, str | Path]
+    ) -> Self:
+        """Gather it."""
+        provenance = Provenance(
+            run=plan.run, grid=values.placed.grid, output_dir=output_dir, links=links
+        )
+        return cls(plan=plan, provenance=provenance, warnings=run_warnings(values, plan))
+
     def names(self, suffix: str, *extensions: str, **entities: Any) -> tuple[Path, ...]:
-        return tuple(_name(self.plan, suffix, extension, **entities) for extension in extensions)
+        """Name files that differ in their extensions only."""
+        return tuple(
+            run_file(self.plan, suffix, extension, **entities) for extension in extensions
+        )
 
     def copy(self, source: Source, extension: str = ".nii.gz") -> str:
         """Give the URI of the source on the grid of the run."""
-        return self.provenance.output(_name(self.plan, kind_of(source).suffix, extension, source))
+        return self.provenance.output(
+            run_file(self.plan, kind_of(source).suffix, extension, source)
+        )
 
     def about(self, source: Source) -> dict[str, Any]:
+        """Say what is known of each file of a source, whatever is in it."""
         provenance = self.provenance
         return {
             **provenance.acquisition,
@@ -171,8 +170,8 @@ class _Run:
 
 
 @dataclass(frozen=True, eq=False)
-class _Used:
-    """A strategy, and what it did to the run."""
+class Used:
+    """A strategy, and what it did to a run."""
 
     strategy: Strategy
     confounds: Confounds
@@ -180,19 +179,18 @@ class _Used:
 
     @property
     def about(self) -> dict[str, Any]:
+        """Say how signals were cleaned."""
         return sidecars.about_cleaning(self.strategy, self.confounds, self.cleaned.ledger)
 
 
-def _name(
-    plan: RunPlan, suffix: str, extension: str, source: Source | None = None, **entities: Any
-) -> Path:
-    own = source.entities if source else ()
-    return output_name(
-        plan.run.entities, suffix=suffix, extension=extension, atlas=own, **entities
-    )
+def used_strategies(values: RunValues, plan: RunPlan) -> list[Used]:
+    """Give each strategy with what it did."""
+    return [
+        Used(*each) for each in zip(plan.strategies, values.confounds, values.cleaned, strict=True)
+    ]
 
 
-def _source_files(run: _Run, source: Source, columns: Columns) -> Iterator[File]:
+def _source_files(run: Run, source: Source, columns: Columns) -> Iterator[File]:
     kind = kind_of(source)
     image, table, sidecar = run.names(kind.suffix, ".nii.gz", ".tsv", ".json", source=source)
     yield image, _copy(source, columns)
@@ -219,7 +217,7 @@ def _copy(source: Source, columns: Columns) -> Content:
     return image_bytes(tables.smallest_integers(labels), columns.grid)
 
 
-def _coverage_files(run: _Run, source: Source, coverage: Coverage) -> Iterator[File]:
+def _coverage_files(run: Run, source: Source, coverage: Coverage) -> Iterator[File]:
     table, sidecar = run.names("bold", ".tsv", ".json", source=source, stat="coverage")
     yield table, coverage.table
     yield (
@@ -239,7 +237,7 @@ def _coverage_files(run: _Run, source: Source, coverage: Coverage) -> Iterator[F
 
 
 def _time_series_files(
-    run: _Run, source: Source, coverage: Coverage, used: _Used, statistic: str, signals: FloatArray
+    run: Run, source: Source, coverage: Coverage, used: Used, statistic: str, signals: FloatArray
 ) -> Iterator[File]:
     plan, strategy, cleaned = run.plan, used.strategy, used.cleaned
     how = plan.output.censor_output
@@ -279,7 +277,7 @@ def _time_series_files(
 
 
 def _matrix_files(
-    run: _Run, source: Source, coverage: Coverage, used: _Used, measure: str, values: FloatArray
+    run: Run, source: Source, coverage: Coverage, used: Used, measure: str, values: FloatArray
 ) -> Iterator[File]:
     plan, strategy = run.plan, used.strategy
     statistic, *_ = plan.statistics_of(source)
@@ -307,7 +305,7 @@ def _matrix_files(
     )
 
 
-def _design_files(run: _Run, used: _Used) -> Iterator[File]:
+def _design_files(run: Run, used: Used) -> Iterator[File]:
     if not used.confounds.columns:
         return
     table, sidecar = run.names(
@@ -325,7 +323,7 @@ def _design_files(run: _Run, used: _Used) -> Iterator[File]:
     yield sidecar, with_columns(content, sidecars.design_columns(used.confounds))
 
 
-def _outliers_files(run: _Run, used: _Used) -> Iterator[File]:
+def _outliers_files(run: Run, used: Used) -> Iterator[File]:
     table, sidecar = run.names(
         "outliers", ".tsv", ".json", desc=used.strategy.name, with_space=False
     )
@@ -342,7 +340,7 @@ def _outliers_files(run: _Run, used: _Used) -> Iterator[File]:
     )
 
 
-def _quality_files(run: _Run, used: list[_Used], of_run: Mapping[str, float]) -> Iterator[File]:
+def _quality_files(run: Run, used: list[Used], of_run: Mapping[str, float]) -> Iterator[File]:
     t_r = run.plan.t_r
     table, sidecar = run.names("qc", ".tsv", ".json", desc="bidsmask")
     rows = tables.quality(

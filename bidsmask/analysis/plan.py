@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
+
 from bidsmask._version import __version__
 from bidsmask.analysis.kinds import Source, file_of, kind_of
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
@@ -18,6 +20,7 @@ from bidsmask.dataset.strategies import Strategy, load_strategy
 from bidsmask.dataset.templates import template_homes
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import AtlasError, RunError, SettingsError
+from bidsmask.images.grid import Grid
 from bidsmask.images.stream import BoldStream
 from bidsmask.settings import (
     CleaningSettings,
@@ -26,6 +29,7 @@ from bidsmask.settings import (
     ExtractionSettings,
     OutputSettings,
     Settings,
+    VoxelwiseSettings,
     decided,
 )
 
@@ -40,7 +44,7 @@ class RunPlan:
         The run's grid, as plain values so that nipype can hash them.
     voxel_bytes : int
         Of one voxel as it is computed with; not part of what is compared.
-    outputs_are_missing, reportlets_are_missing : bool
+    outputs_are_missing, voxels_are_missing, reportlets_are_missing : bool
         Whether files in the output have to be written again although the work folder says that
         they were; not part of what is compared.
     """
@@ -58,8 +62,16 @@ class RunPlan:
     cleaning: CleaningSettings
     connectivity: ConnectivitySettings
     output: OutputSettings
+    voxelwise: VoxelwiseSettings = field(default_factory=VoxelwiseSettings)
     outputs_are_missing: bool = field(default=False, repr=False, compare=False)
+    voxels_are_missing: bool = field(default=False, repr=False, compare=False)
     reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of the run."""
+        x, y, z = self.shape
+        return Grid(shape=(x, y, z), affine=np.array(self.affine))
 
     def statistics_of(self, source: Source) -> tuple[str, ...]:
         """What is taken over the columns of a source, by labels of ``stat``.
@@ -77,6 +89,7 @@ class RunPlan:
         """
         sections = (
             self.extraction,
+            self.voxelwise,
             self.coverage,
             self.cleaning,
             self.connectivity,
@@ -107,6 +120,11 @@ class RunPlan:
         """A fingerprint of `decisive`."""
         content = repr((self.run.name, self.decisive))
         return hashlib.sha256(content.encode()).hexdigest()
+
+
+def smoothed_desc(strategy: Strategy) -> str:
+    """Label of ``desc`` for the smoothed copy of cleaned volumes."""
+    return f"{strategy.name}+smooth"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +159,10 @@ def make_plan(settings: Settings) -> Plan:
         settings.selection,
         database_dir=settings.execution.bids_database_dir,
     )
+    if settings.output.concatenate and not any("run" in run.entities for run in index.runs):
+        raise SettingsError(
+            "--concatenate joins the runs of a task, and none of these files has run in its name."
+        )
     shelf = _Shelf(settings, spaces=tuple({_space(run) or "none" for run in index.runs}))
     planned = [_plan_run(run, settings, strategies, shelf) for run in index.runs]
     runs = tuple(plan for plan in planned if isinstance(plan, RunPlan))
@@ -186,7 +208,14 @@ def _strategies(settings: Settings) -> tuple[Strategy, ...]:
         load_strategy(name).with_overrides(**settings.cleaning.overrides())
         for name in settings.cleaning.strategies
     )
+    names = {strategy.name for strategy in strategies}
     for strategy in strategies:
+        smoothed = smoothed_desc(strategy)
+        if settings.voxelwise.voxelwise_smoothing_fwhm_mm and smoothed in names:
+            raise SettingsError(
+                f"The smoothed copy of {strategy.name} would have the name of the strategy "
+                f"{smoothed!r}. Give that another name, or ask for one at a time."
+            )
         alike = [
             asked
             for asked, one in zip(settings.cleaning.strategies, strategies, strict=True)
@@ -226,6 +255,7 @@ def _plan_run(
         cleaning=settings.cleaning,
         connectivity=settings.connectivity,
         output=settings.output,
+        voxelwise=settings.voxelwise,
     )
 
 

@@ -19,6 +19,7 @@ from bidsmask.analysis.words import (
     extraction_words,
     rows_words,
     strategy_words,
+    voxel_words,
 )
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
@@ -141,7 +142,9 @@ def _done(plan: RunPlan) -> Iterable[Said]:
         of_kind = KINDS[kind]
         statistics = of_kind.statistics(plan.extraction)
         yield from extraction_words(plan.extraction, plan.coverage, of_kind, statistics)
-    yield connectivity_words(plan.connectivity, plan.extraction.statistics)
+    if plan.sources:
+        yield connectivity_words(plan.connectivity, plan.extraction.statistics)
+    yield from voxel_words(plan.voxelwise, plan.extraction, plan.connectivity)
     yield rows_words(plan.output.censor_output)
 
 
@@ -201,7 +204,9 @@ def _strategy_summary(
 
 
 def _as_facts(said: Iterable[Said]) -> tuple[Fact, ...]:
-    return tuple(Fact(label=each.label, value=each.value) for each in said)
+    """Give labels and values, each pair once: kinds of columns have most of them in common."""
+    pairs = dict.fromkeys((each.label, each.value) for each in said)
+    return tuple(Fact(label=label, value=value) for label, value in pairs)
 
 
 def _measure(value: float, unit: str = "") -> str:

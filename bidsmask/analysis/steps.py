@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask._typing import BoolArray, FloatArray, IntArray
 from bidsmask.analysis.kinds import Source, kind_of, place
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.store import (
@@ -30,7 +31,7 @@ from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import AtlasError, DegreesOfFreedomError, ImageError, SpaceError
 from bidsmask.images.grid import Grid
-from bidsmask.images.signals_on_disk import SignalsOnDisk
+from bidsmask.images.signals_on_disk import SignalsOnDisk, new_signals
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.carpet import carpet_voxels
 from bidsmask.numerics.cleaning import Cleaner, overdrawn
@@ -91,7 +92,7 @@ def extract_run(
     sources: Sequence[Source],
     settings: ExtractionSettings,
     coverage: CoverageSettings,
-    voxels: Array | SignalsOnDisk | None = None,
+    spill: Path | None = None,
 ) -> tuple[ExtractedRun, list[Coverage]]:
     """Read every column that is wanted off a run, and its statistics, in one pass.
 
@@ -103,8 +104,8 @@ def extract_run(
         Those that were placed.
     settings : ExtractionSettings
     coverage : CoverageSettings
-    voxels : float32 array of shape (T, V), or SignalsOnDisk, optional
-        Filled with the voxels of the mask.
+    spill : Path, optional
+        Where the voxels of the mask are to be put; see `SignalsOnDisk`.
 
     Returns
     -------
@@ -127,11 +128,12 @@ def extract_run(
         for source, columns in zip(sources, placed.columns, strict=True)
         for label in kind_of(source).statistics(settings)
     ]
-    others = [Request(columns=place_voxels(carpet, placed.grid))]
-    if voxels is not None:
-        everything = place_voxels(inside, placed.grid)
-        others.append(Request(columns=everything, dtype=np.float32, out=voxels))
-    read = iter(extract(stream, [*requests, *others], see=[seen.see], smoothed_together=inside))
+    requests.append(Request(columns=place_voxels(carpet, placed.grid)))
+    shape = stream.n_volumes, inside.size
+    with nullcontext() if spill is None else new_signals(spill, shape) as voxels:
+        if voxels is not None:
+            requests.append(_all_voxels(placed, settings, voxels))
+        read = iter(extract(stream, requests, see=[seen.see], smoothed_together=inside))
     seen.refuse_impossible()
     by_source = [[next(read) for _ in kind_of(source).statistics(settings)] for source in sources]
     extracted = ExtractedRun.of(
@@ -139,12 +141,34 @@ def extract_run(
         signals=tuple(tuple(each.signals for each in found) for found in by_source),
         carpet=next(read).signals,
         carpet_labels=labels[carpet],
+        covered=np.zeros(0, dtype=bool) if spill is None else next(read).used,
     )
     tables = [
         Coverage(table=found[0].coverage.table(source.lut.names, source.lut.ids))
         for source, found in zip(sources, by_source, strict=True)
     ]
     return extracted, tables
+
+
+def read_voxels(
+    bold: Path, placed: PlacedSources, settings: ExtractionSettings, spill: Path
+) -> None:
+    """Read the voxels of the mask off a run, and nothing else; see `extract_run`."""
+    stream = BoldStream(bold)
+    with new_signals(spill, (stream.n_volumes, int(np.count_nonzero(placed.mask)))) as voxels:
+        extract(stream, [_all_voxels(placed, settings, voxels)])
+
+
+def _all_voxels(
+    placed: PlacedSources, settings: ExtractionSettings, out: SignalsOnDisk
+) -> Request:
+    inside = np.flatnonzero(placed.mask.ravel(order="F"))
+    return Request(
+        columns=place_voxels(inside, placed.grid),
+        smoothing_fwhm=settings.smoothing_fwhm_mm or None,
+        dtype=np.float32,
+        out=out,
+    )
 
 
 def _labels(placed: PlacedSources, sources: Sequence[Source]) -> IntArray:
@@ -183,18 +207,29 @@ def _clean(
     *,
     t_r: float,
 ) -> CleanedRun:
-    try:
-        cleaner = Cleaner(
-            strategy.cleaning, t_r=t_r, sample_mask=confounds.sample_mask, design=confounds.design
-        )
-    except DegreesOfFreedomError as error:
-        raise DegreesOfFreedomError(f"Strategy {strategy.name}: {error}") from error
+    cleaner = cleaner_of(confounds, strategy, t_r=t_r)
     return CleanedRun(
         signals=tuple(tuple(map(cleaner, of_atlas)) for of_atlas in signals),
         sample_mask=cleaner.sample_mask,
         ledger=cleaner.ledger,
         carpet=cleaner(carpet),
     )
+
+
+def cleaner_of(confounds: Confounds, strategy: Strategy, *, t_r: float) -> Cleaner:
+    """Make what cleans the signals of a run with a strategy.
+
+    Raises
+    ------
+    DegreesOfFreedomError
+        If too few volumes are left for it.
+    """
+    try:
+        return Cleaner(
+            strategy.cleaning, t_r=t_r, sample_mask=confounds.sample_mask, design=confounds.design
+        )
+    except DegreesOfFreedomError as error:
+        raise DegreesOfFreedomError(f"Strategy {strategy.name}: {error}") from error
 
 
 def relate(cleaned: CleanedRun, settings: ConnectivitySettings) -> Matrices:

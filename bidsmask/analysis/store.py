@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -120,6 +120,9 @@ class ExtractedRun:
         Over the mask; ``dvars[0]`` is NaN.
     carpet : array of shape (T, K)
         Voxels to draw; `carpet_labels` (K,) are their labels in the first atlas.
+    covered : bool array of shape (V,)
+        Voxels of the mask that are finite in every volume, and not constant; empty unless all
+        voxels were read.
     """
 
     signals: Signals
@@ -130,10 +133,16 @@ class ExtractedRun:
     carpet: FloatArray
     carpet_labels: IntArray
     n_nonfinite: int
+    covered: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     @classmethod
     def of(
-        cls, seen: RunStatistics, signals: Signals, carpet: FloatArray, carpet_labels: IntArray
+        cls,
+        seen: RunStatistics,
+        signals: Signals,
+        carpet: FloatArray,
+        carpet_labels: IntArray,
+        covered: BoolArray,
     ) -> Self:
         """Keep what later nodes need of a run, and its columns by what they are."""
         statistics = seen.volumes
@@ -146,6 +155,7 @@ class ExtractedRun:
             carpet=carpet,
             carpet_labels=carpet_labels,
             n_nonfinite=seen.n_nonfinite_voxels,
+            covered=covered,
         )
 
     def save(self, path: Path) -> None:
@@ -155,7 +165,7 @@ class ExtractedRun:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
-        values = _load(path)
+        values = {"signals": ()} | _load(path)
         return cls(**values | {"n_nonfinite": int(values["n_nonfinite"])})
 
 
@@ -224,7 +234,7 @@ class CleanedRun:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
-        values = _load(path)
+        values = {"signals": ()} | _load(path)
         names = [field.name for field in fields(DegreesOfFreedom)]
         numbers = [int(x) if float(x).is_integer() else float(x) for x in values["ledger"]]
         ledger = DegreesOfFreedom(**dict(zip(names, numbers, strict=True)))  # type: ignore[arg-type]
@@ -257,6 +267,34 @@ class Matrices:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class SeedMaps:
+    """Some of the maps of seeds, to be drawn.
+
+    Attributes
+    ----------
+    strategies, sources, seeds : int arrays of shape (M,)
+        Whose each map is, counted from 0: among the strategies, the sources that could be
+        placed, and the seeds of that one.
+    values : array of shape (M, V)
+        Of every voxel of the mask.
+    """
+
+    strategies: IntArray
+    sources: IntArray
+    seeds: IntArray
+    values: FloatArray
+
+    def save(self, path: Path) -> None:
+        """Write as ``.npz``."""
+        _savez(path, self)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        return cls(**_load(path))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RunValues:
     """All that is known of a run once its nodes have run.
 
@@ -264,6 +302,8 @@ class RunValues:
     ----------
     sources : tuple of Source
         Those that could be placed; all that is there for each source is in their order.
+    matrices, seed_maps
+        None, where they are not asked for, or not known yet.
     """
 
     extracted: ExtractedRun
@@ -272,11 +312,13 @@ class RunValues:
     confounds: tuple[Confounds, ...]
     coverage: tuple[Coverage, ...]
     cleaned: tuple[CleanedRun, ...]
-    matrices: tuple[Matrices, ...]
+    matrices: tuple[Matrices, ...] = ()
+    seed_maps: SeedMaps | None = None
 
 
 def gather(inputs: Any) -> RunValues:
     """Load the files that a node was given, and its plan."""
+    given = inputs.trait_get()
     placed = PlacedSources.load(Path(inputs.placed_file), inputs.plan.sources)
     return RunValues(
         extracted=ExtractedRun.load(Path(inputs.extracted_file)),
@@ -285,7 +327,8 @@ def gather(inputs: Any) -> RunValues:
         confounds=tuple(Confounds.load(Path(file)) for file in inputs.confounds_files),
         coverage=tuple(Coverage.load(Path(file)) for file in inputs.coverage_files),
         cleaned=tuple(CleanedRun.load(Path(file)) for file in inputs.cleaned_files),
-        matrices=tuple(Matrices.load(Path(file)) for file in inputs.matrices_files),
+        matrices=tuple(Matrices.load(Path(file)) for file in given.get("matrices_files", ())),
+        seed_maps=SeedMaps.load(Path(file)) if (file := given.get("seed_maps_file")) else None,
     )
 
 

@@ -6,14 +6,12 @@ on neither the number of voxels nor, but for a few volumes, on that of volumes. 
 lies outside of the mask is 0, and voxels inside of it that have no signal are NaN.
 """
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.analysis.rows import n_rows, rows_for
-from bidsmask.derivatives.writing import write_pieces
 from bidsmask.images.grid import Grid
 from bidsmask.images.masked_volumes import image_pieces
 from bidsmask.images.signals_on_disk import Signals
@@ -120,22 +118,18 @@ def map_seeds(
         out[:, columns] = maps
 
 
-def write_voxels(
-    path: Path,
+def voxel_pieces(
     signals: Signals,
     *,
     mask: BoolArray,
     grid: Grid,
     t_r: float | None = None,
     smoothing_fwhm_mm: float | None = None,
-    within: Path | None = None,
-) -> None:
-    """Write the voxels of a mask as an image, whole or not at all.
+) -> Iterator[bytes]:
+    """Give the content of an image of the voxels of a mask, piece by piece.
 
     Parameters
     ----------
-    path : Path
-        A ``.nii.gz`` file.
     signals : array or SignalsOnDisk of shape (T, V)
         Cleaned volumes, or one map for each seed.
     mask : bool array of shape (X, Y, Z)
@@ -147,19 +141,19 @@ def write_voxels(
     smoothing_fwhm_mm : float, optional
         Smooth each volume inside of the mask, see `bidsmask.numerics.smooth.SmoothingInside`.
         What is smoothed keeps no unit: standard scores have a smaller variance afterwards.
-    within : Path, optional
-        The folder that the file has to lie in when symbolic links are followed.
+
+    Yields
+    ------
+    piece : bytes
+        See `bidsmask.images.masked_volumes.image_pieces`.
 
     Raises
     ------
     SpaceError
         If the mask does not fit the grid or the signals.
-    StorageError, OutputError
-        If the file cannot be written.
     """
     smooth = _smoothing(mask, grid, smoothing_fwhm_mm)
-    pieces = image_pieces(signals, mask=mask, grid=grid, t_r=t_r, change=smooth)
-    write_pieces(path, pieces, within=within)
+    return image_pieces(signals, mask=mask, grid=grid, t_r=t_r, change=smooth)
 
 
 def _smoothing(

@@ -17,7 +17,12 @@ from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
 from bidsmask.numerics.connectivity import MEASURES
 from bidsmask.numerics.filters import BUTTERWORTH_ORDER
-from bidsmask.settings import ConnectivitySettings, CoverageSettings, ExtractionSettings
+from bidsmask.settings import (
+    ConnectivitySettings,
+    CoverageSettings,
+    ExtractionSettings,
+    VoxelwiseSettings,
+)
 from bidsmask.vocabulary import CORRELATIONS, STATISTICS, CensorOutput
 
 _CITATION = re.compile(r" ?\[@[0-9A-Za-z]+\]")
@@ -91,12 +96,11 @@ def extraction_words(
     """
     fwhm_mm, percent = settings.smoothing_fwhm_mm, f"{100 * coverage.min_coverage:g} %"
     column, signal = kind.column, kind.signal(statistics)
-    smoothed = f"Volumes were smoothed by a Gaussian of {fwhm_mm:g} mm full width at half maximum."
     return (
         Said(
             label="Smoothing",
             value=f"Gaussian of {fwhm_mm:g} mm FWHM" if fwhm_mm else "none",
-            sentences=(smoothed,) if fwhm_mm else (),
+            sentences=_smoothed(fwhm_mm),
         ),
         Said(
             label=f"Signal of a {column}",
@@ -114,6 +118,12 @@ def extraction_words(
             ),
         ),
     )
+
+
+def _smoothed(fwhm_mm: float) -> tuple[str, ...]:
+    if not fwhm_mm:
+        return ()
+    return (f"Volumes were smoothed by a Gaussian of {fwhm_mm:g} mm full width at half maximum.",)
 
 
 def strategy_words(strategy: Strategy) -> tuple[Said, ...]:
@@ -150,6 +160,76 @@ def rows_words(how: CensorOutput) -> Said:
         "were not used for anything else.",
     }
     return Said(label="Rows of censored volumes", value=values[how], sentences=(sentences[how],))
+
+
+def voxelwise_words(settings: ExtractionSettings) -> Said:
+    """How cleaned volumes came out of volumes."""
+    fwhm_mm = settings.smoothing_fwhm_mm
+    return Said(
+        label="Cleaned volumes",
+        value="every voxel of the brain mask",
+        sentences=(
+            *_smoothed(fwhm_mm),
+            "The signal of every voxel of the brain mask was cleaned. Voxels that were not finite "
+            "in all volumes, or constant, are NaN; outside of the mask all values are 0.",
+        ),
+    )
+
+
+def volumes_words(how: CensorOutput) -> Said:
+    """What stands in place of volumes that were left out."""
+    sentences = {
+        "na": "Of censored volumes, all values inside of the mask are NaN.",
+        "drop": "Only the kept volumes are there.",
+        "interpolate": "Censored volumes hold values of a cubic spline through the kept ones (NaN "
+        "before the first and after the last of them).",
+    }
+    return Said(label="Censored volumes", value=how, sentences=(sentences[how],))
+
+
+def smoothed_words(settings: VoxelwiseSettings) -> Said:
+    """How the smoothed copy of cleaned volumes came about."""
+    fwhm_mm = settings.voxelwise_smoothing_fwhm_mm
+    return Said(
+        label="Smoothed copy of the cleaned volumes",
+        value=f"Gaussian of {fwhm_mm:g} mm FWHM" if fwhm_mm else "none",
+        sentences=(
+            f"A copy of the cleaned volumes was smoothed by a Gaussian of {fwhm_mm:g} mm full "
+            "width at half maximum, of which only the part inside of the brain mask counted.",
+        )
+        if fwhm_mm
+        else (),
+    )
+
+
+def seed_maps_words(connectivity: ConnectivitySettings, statistics: Sequence[str]) -> Said:
+    """What maps of seeds hold; of the first of some statistics of the seeds."""
+    what = "Fisher's z of Pearson's correlation" if connectivity.fisher_z else _CORRELATION
+    first = STATISTICS[statistics[0]].replace("_", " ")
+    return Said(
+        label="Maps of seeds",
+        value=what,
+        sentences=(
+            f"{what} of the signal of each seed (the {first}) with that of every voxel, cleaned "
+            "in the same way, was computed over the kept volumes.",
+        ),
+    )
+
+
+def voxel_words(
+    voxelwise: VoxelwiseSettings,
+    extraction: ExtractionSettings,
+    connectivity: ConnectivitySettings,
+) -> Iterator[Said]:
+    """All that was done with every voxel."""
+    if voxelwise.voxelwise:
+        yield voxelwise_words(extraction)
+        yield smoothed_words(voxelwise)
+    if voxelwise.seed_maps:
+        yield seed_maps_words(connectivity, extraction.statistics)
+
+
+_CORRELATION = "Pearson's correlation"
 
 
 def measure_words(name: str, settings: ConnectivitySettings) -> str:

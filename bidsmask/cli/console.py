@@ -31,6 +31,7 @@ def announce(console: Console, settings: Settings) -> None:
     chosen = {
         "atlas": settings.atlases,
         "seeds": tuple(path.name for path in settings.extraction.seeds),
+        "every voxel": ("cleaned",) if settings.voxelwise.voxelwise else (),
         "strategy": settings.cleaning.strategies,
     }
     words = "; ".join(f"{what} {', '.join(names)}" for what, names in chosen.items() if names)

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bidsmask.analysis.concatenate import Join, joined_files
 from bidsmask.analysis.cost import Cost, measure_pace, request_cost
 from bidsmask.analysis.kinds import file_of
-from bidsmask.analysis.outputs import expected_tables
+from bidsmask.analysis.output_names import expected_files
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.dataset.confounds import Confounds, load_confounds
 from bidsmask.dataset.strategies import Strategy
@@ -20,7 +21,7 @@ from bidsmask.numerics.cleaning import Cleaner, DegreesOfFreedom
 _WIDE = 200
 
 
-def show_plan(plan: Plan, *, n_procs: int) -> int:
+def show_plan(plan: Plan, *, n_procs: int, joins: Sequence[Join] = ()) -> int:
     """Print what would be done; exit code 1 if some runs cannot be done.
 
     For each run the files found, its time series, seconds and memory; for each strategy how many
@@ -31,6 +32,8 @@ def show_plan(plan: Plan, *, n_procs: int) -> int:
     plan : Plan
     n_procs : int
         Processes at once.
+    joins : sequence of Join
+        Runs that are to be joined.
     """
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
@@ -45,11 +48,13 @@ def show_plan(plan: Plan, *, n_procs: int) -> int:
                 problems.append((run.run.name, f"{strategy.name}: {error}"))
             else:
                 table.add_row(*_row(run, strategy, ledger))
+    not_joined = filter(None, (join.failure(()) for join in joins))
+    problems += [(failure.run, failure.reason) for failure in not_joined]
     for name, reason in problems:
         console.print(f"[red]problem:[/] {escape(name)}: {escape(reason)}")
     console.print(table)
     if plan.runs:
-        _show_costs(console, plan.runs, n_procs)
+        _show_costs(console, plan.runs, n_procs, joins)
     return 1 if problems else 0
 
 
@@ -65,11 +70,17 @@ def _row(plan: RunPlan, strategy: Strategy, ledger: DegreesOfFreedom) -> tuple[s
     )
 
 
-def _show_costs(console: Console, plans: Sequence[RunPlan], n_procs: int) -> None:
+def _show_costs(
+    console: Console, plans: Sequence[RunPlan], n_procs: int, joins: Sequence[Join]
+) -> None:
     """Each run with its files and its cost alone, then the cost of all."""
     pace = measure_pace(plans[0].run.bold)
     for plan in plans:
         _show_files(console, plan, request_cost([plan], n_procs, pace))
+    for join in (join for join in joins if not join.problem):
+        console.print(f"\n[bold]{escape(join.name)}[/]")
+        for name in joined_files(join):
+            console.print(f"  writes: {escape(str(name))}")
     total = request_cost(plans, n_procs, pace)
     console.print(
         f"\n[bold]All together[/] with --nprocs {n_procs}: {_words(total)}. Seconds are an "
@@ -94,7 +105,7 @@ def _show_files(console: Console, plan: RunPlan, cost: Cost) -> None:
     console.print(f"\n[bold]{escape(run.name)}[/] (alone: {_words(cost)})")
     for role, path in found.items():
         console.print(f"  {escape(role)}: {escape(str(path)) if path else 'not found'}")
-    for name in expected_tables(plan):
+    for name in expected_files(plan):
         console.print(f"  writes: {escape(str(name))}")
 
 

@@ -126,9 +126,11 @@ def _participant(
     plan = heed_earlier_outputs(make_plan(settings), settings.output_dir, links)
     say_plan(console, plan)
     if options.dry_run:
+        from bidsmask.analysis.concatenate import find_joins
         from bidsmask.cli.dry_run import show_plan
 
-        return show_plan(plan, n_procs=n_procs(settings))
+        joins = find_joins(plan) if settings.output.concatenate else ()
+        return show_plan(plan, n_procs=n_procs(settings), joins=joins)
     if options.boilerplate_only:
         write_methods(settings, plan)
         console.print(f"  {settings.output_dir / 'logs' / 'CITATION.md'}", markup=False)

@@ -159,6 +159,13 @@ def _add_extraction(parser: argparse.ArgumentParser) -> None:
         "space of the run)")  # fmt: skip
     add("--seed-radius", dest="seed_radius_mm", type=float, metavar="MM",
         help="radius of seeds whose table has none")  # fmt: skip
+    add("--seed-maps", action="store_true",
+        help="correlate every seed with every voxel: one map for each")  # fmt: skip
+    add("--voxelwise", action="store_true",
+        help="write the cleaned BOLD volumes, too")  # fmt: skip
+    add("--voxelwise-smoothing-fwhm", dest="voxelwise_smoothing_fwhm_mm", type=float,
+        metavar="MM", help="write a second copy of them, smoothed inside of the brain mask "
+        "after cleaning (default: none)")  # fmt: skip
     add("--maps-statistic", choices=tuple(MAPS_STATISTICS),
         help="how signals are made of probabilistic maps: fitted jointly (default), or the mean "
         "weighted by each map")  # fmt: skip
@@ -203,6 +210,9 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
     add("--censor-output", choices=get_args(CensorOutput),
         help="rows of censored volumes: n/a (default; one row per BOLD volume), "
         "left out, or interpolated")  # fmt: skip
+    add("--concatenate", action="store_true",
+        help="also write the runs of one task as one: each is cleaned for itself, then they are "
+        "put one behind the other, without run in the name")  # fmt: skip
 
 
 def _add_connectivity(parser: argparse.ArgumentParser) -> None:

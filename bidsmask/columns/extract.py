@@ -342,7 +342,8 @@ def _joins(series: Volumes, work: _Work, part: Part) -> bool:
     projection = part.projection
     at_once = isinstance(projection, RegionStatistic) and projection.needs_all_volumes
     here = work.request.columns.grid == series.grid
-    return _smooths(work.request) and here and not at_once
+    free = work.request.out is None
+    return _smooths(work.request) and here and free and not at_once
 
 
 def _alone(work: _Work, part: Part) -> _Group:

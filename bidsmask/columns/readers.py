@@ -9,7 +9,8 @@ are smoothed on that grid. A *reader* takes block after block of the run and kee
 
 All give the same numbers, to 1e-6 of a column's standard deviation in double precision. Runs
 whose values have no more than single precision (float32, integers of 16 bits) are moved and
-smoothed in single precision, relative to their first volume.
+smoothed in single precision, relative to their first volume; what is neither moved nor smoothed is
+read in double precision.
 """
 
 from collections.abc import Callable, Sequence
@@ -178,13 +179,15 @@ class WeightsReader(Reader):
         reading: Reading,
         projection: RegionMeans | MapProjection,
         weights: Weights,
+        *,
+        single: bool,
     ) -> None:
         dense = isinstance(projection, MapProjection)
         super().__init__(series, reading, VOLUMES_OF_MAPS if dense else VOLUMES_AT_ONCE)
         self._linear = projection
         self._smooths = reading.smooths
         self._support = weights.support
-        self._products = Products(weights, single=is_single(series))
+        self._products = Products(weights, single=single)
 
     def _voxels(self, block: Array) -> Array:
         return self._series.scale(taken(block, self._support))
@@ -220,15 +223,16 @@ def _reader_of(series: Volumes, reading: Reading, range_of_run: RangeOfRun) -> R
     at_once = VOLUMES_AT_ONCE if in_regions else None
     if series.grid == reading.grid and not reading.smooths:
         if isinstance(projection, MapProjection):
-            return WeightsReader(series, reading, projection, projection.weights())
+            weights = projection.weights()  # a joint fit amplifies what single precision loses
+            return WeightsReader(series, reading, projection, weights, single=False)
         return PlainReader(series, reading, at_once)
     operators = operators_of(series, reading)
     if operators is None:
         one_by_one = VolumeByVolume(series, reading, range_of_run)
         return MovedReader(series, reading, one_by_one, at_once)
-    weights = _folded(series, reading, operators, range_of_run)
-    if weights is not None:
-        return WeightsReader(series, reading, *weights)
+    folded = _folded(series, reading, operators, range_of_run)
+    if folded is not None:
+        return WeightsReader(series, reading, *folded, single=is_single(series))
     by_axes = ByAxes(series, reading, operators, range_of_run)
     return MovedReader(series, reading, by_axes, at_once)
 

@@ -104,9 +104,7 @@ class RunRecord:
 
     def agrees(self, output_dir: Path) -> bool:
         """Whether all files are there, unchanged; False if there are none."""
-        return bool(self.outputs) and all(
-            _has_sum(output_dir / name, known) for name, known in self.outputs.items()
-        )
+        return agree(self.outputs, output_dir)
 
 
 def read_source(run: BoldRun, output_dir: Path, links: Mapping[str, str | Path]) -> Source:
@@ -195,6 +193,18 @@ def in_words(settings: Mapping[str, object]) -> dict[str, str]:
     {'statistic': 'mean', 'smoothing_fwhm_mm': '6', 'high_pass_hz': 'none'}
     """
     return dict(_words("", settings))
+
+
+def agree(sums: Mapping[str, str], output_dir: Path) -> bool:
+    """Whether all of these files are there, unchanged; False if there are none.
+
+    Parameters
+    ----------
+    sums : mapping
+        From the name of a file, relative to the dataset, to its SHA-256.
+    output_dir : Path
+    """
+    return bool(sums) and all(_has_sum(output_dir / name, known) for name, known in sums.items())
 
 
 def sha256(path: Path) -> str:

@@ -6,7 +6,7 @@ A run is done when its completion record, which is written last, agrees with its
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -43,12 +43,15 @@ class RunFiles:
         Those of ``desc-`` in the names of the files.
     files : iterable of (name relative to the output dataset, content)
         Gone through once; each content may be made when it is asked for.
+    written : mapping from name to SHA-256
+        Files of the run that `write_files` has written already.
     """
 
     run: BoldRun
     version: str
     labels: Mapping[str, str]
     files: Iterable[tuple[Path, Content]]
+    written: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_run(
@@ -85,10 +88,7 @@ def write_run(
     StorageError, OutputError
         If a file cannot be written.
     """
-    written = []
-    for name, content in result.files:
-        _write(output_dir / name, content, within=output_dir)
-        written.append(name)
+    sums = {**write_files(result.files, output_dir), **result.written}
     describe_labels(output_dir, result.labels)
     record = RunRecord(
         run=result.run.name,
@@ -96,10 +96,25 @@ def write_run(
         digest=digest,
         source=read_source(result.run, output_dir, links),
         settings=in_words(settings),
-        outputs={name.as_posix(): sha256(output_dir / name) for name in sorted(written)},
+        outputs={name: sums[name] for name in sorted(sums)},
     )
-    written.append(write_record(record, result.run, output_dir))
-    return tuple(output_dir / name for name in written)
+    last = write_record(record, result.run, output_dir)
+    return tuple(output_dir / name for name in (*map(Path, sums), last))
+
+
+def write_files(files: Iterable[tuple[Path, Content]], output_dir: Path) -> dict[str, str]:
+    """Write files, each whole or not at all; give the SHA-256 of each by its name.
+
+    Raises
+    ------
+    StorageError, OutputError
+        If a file cannot be written.
+    """
+    sums = {}
+    for name, content in files:
+        _write(output_dir / name, content, within=output_dir)
+        sums[name.as_posix()] = sha256(output_dir / name)
+    return sums
 
 
 def is_complete(output_dir: Path, run: BoldRun, digest: str) -> bool:

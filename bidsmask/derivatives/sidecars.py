@@ -141,16 +141,28 @@ def sampling(sample_mask: BoolArray, *, t_r: float, how: CensorOutput) -> dict[s
     return {"SamplingFrequency": 1 / t_r, "RepetitionTime": t_r, **counts}
 
 
+def volume_sampling(sample_mask: BoolArray, *, t_r: float, how: CensorOutput) -> dict[str, Any]:
+    """When the volumes of an image were measured; see `sampling`."""
+    said = sampling(sample_mask, t_r=t_r, how=how)
+    return {key: said[key] for key in said if key != "SamplingFrequency"}
+
+
 def about_cleaning(
     strategy: Strategy, confounds: Confounds, ledger: DegreesOfFreedom
 ) -> dict[str, Any]:
     """How signals were cleaned, with the settings that took effect."""
+    said = about_cleaning_of_runs(strategy)
+    said["ConfoundStrategy"] |= {"Columns": list(confounds.columns)}
+    return {**said, "DegreesOfFreedom": dataclasses.asdict(ledger)}
+
+
+def about_cleaning_of_runs(strategy: Strategy) -> dict[str, Any]:
+    """How the signals of whatever run were cleaned."""
     return {
-        "ConfoundStrategy": {**about_strategy(strategy), "Columns": list(confounds.columns)},
+        "ConfoundStrategy": about_strategy(strategy),
         "SoftwareFilters": _software_filters(strategy.cleaning),
         "CleaningParameters": dataclasses.asdict(strategy.cleaning),
         "CensoringParameters": dataclasses.asdict(strategy.censoring),
-        "DegreesOfFreedom": dataclasses.asdict(ledger),
     }
 
 
@@ -173,6 +185,12 @@ def about_measure(measure: Measure, *, fisher_z: bool) -> dict[str, Any]:
         "NonNegative": False,
         "StorageFormat": "Full",
     }
+
+
+def about_map(measure: Measure, *, fisher_z: bool) -> dict[str, Any]:
+    """Which relation of a seed to every voxel a map holds."""
+    said = about_measure(measure, fisher_z=fisher_z)
+    return {key: said[key] for key in ("RelationshipMeasure", "MeasureDescription")}
 
 
 def warnings(*sources: Iterable[str]) -> dict[str, Any]:

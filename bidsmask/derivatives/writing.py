@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bidsmask._typing import FloatArray
 from bidsmask.derivatives.digits import float_rows
 from bidsmask.errors import OutputError, StorageError
 
@@ -168,6 +169,16 @@ def read_table(path: Path) -> pd.DataFrame:
         for name, column in texts.items()
     }
     return pd.DataFrame(columns, columns=texts.columns)
+
+
+def read_numbers(path: Path) -> FloatArray:
+    """Read a table of numbers that `write_table` wrote, (rows, columns); ``n/a`` becomes NaN."""
+    import pandas as pd
+
+    table = pd.read_csv(
+        path, sep="\t", header=None, skiprows=1, dtype=np.float64, na_values=[MISSING]
+    )
+    return table.to_numpy()
 
 
 def safe_text(text: str) -> str:

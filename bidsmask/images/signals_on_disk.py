@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -163,6 +164,28 @@ class SignalsOnDisk:
             f"{path}: signals that wait here on the disk cannot be {what} "
             f"({error.strerror or error}). Free some space, or choose another work folder."
         )
+
+
+@contextmanager
+def new_signals(path: Path, shape: tuple[int, int]) -> Iterator[SignalsOnDisk]:
+    """Make a file of signals (T, V), which has its name only once it has been filled."""
+    unfinished = path.with_name(f"unfinished-{path.name}")
+    try:
+        with SignalsOnDisk.create(unfinished, shape) as signals:
+            yield signals
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def passing_signals(path: Path, shape: tuple[int, int]) -> Iterator[SignalsOnDisk]:
+    """Make a file of signals (T, V) that is gone afterwards."""
+    try:
+        with SignalsOnDisk.create(path, shape) as signals:
+            yield signals
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _volumes_in(key: Any) -> Any:

@@ -7,6 +7,7 @@ recomputes.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,16 @@ from bidsmask.analysis.store import (
     gather,
     save_all,
 )
+from bidsmask.analysis.voxel_outputs import write_voxel_outputs
 from bidsmask.dataset.confounds import Confounds, load_confounds
 from bidsmask.errors import AtlasError
 from bidsmask.images.grid import Grid
 from bidsmask.images.volumes import load_mask
 from bidsmask.workflows.monitor import Step
 from bidsmask.workflows.specs import TraitedSpec
+
+SUMS_FILE = "sums.json"
+"""In the folder of `WriteVoxels`: what it has written."""
 
 
 class LoadConfounds(Step):
@@ -92,22 +97,27 @@ class ExtractSignals(Step):
         sources = traits.Any(mandatory=True, desc="tuple of Source")
         settings = traits.Any(mandatory=True, desc="ExtractionSettings")
         coverage = traits.Any(mandatory=True, desc="CoverageSettings")
+        keeps_voxels = traits.Bool(False, usedefault=True, desc="put every voxel on the disk")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
         extracted_file = File(exists=True, desc="signals, statistics and carpet of the run")
         coverage_files = traits.List(File(exists=True), desc="one for each source")
+        spill = traits.Str(desc="where the signals of voxels are, until they have been written")
 
     def _run_interface(self, runtime: Any) -> Any:
         cwd = Path(runtime.cwd)
         placed = PlacedSources.load(Path(self.inputs.placed_file), self.inputs.sources)
+        spill = cwd / "voxels.npy"
         extracted, coverage = steps.extract_run(
             Path(self.inputs.bold),
             placed,
             placed.of(self.inputs.sources),
             self.inputs.settings,
             self.inputs.coverage,
+            spill=spill if self.inputs.keeps_voxels else None,
         )
+        self._results["spill"] = str(spill)
         extracted.save(cwd / "extracted.npz")
         self._results["extracted_file"] = str(cwd / "extracted.npz")
         self._results["coverage_files"] = save_all(coverage, cwd, "coverage")
@@ -159,37 +169,64 @@ class ComputeConnectivity(Step):
         return runtime
 
 
-class _ResultSpec(TraitedSpec):
-    """What the two nodes that show results take in."""
+class _CleanedSpec(TraitedSpec):
+    """What the nodes that show results take in."""
 
     plan = traits.Any(mandatory=True, desc="RunPlan")
-    boldref = File(exists=True, desc="BOLD reference of the run, if there is one")
     extracted_file = File(exists=True, mandatory=True)
     placed_file = File(exists=True, mandatory=True)
     confounds_files = traits.List(File(exists=True), mandatory=True)
     coverage_files = traits.List(File(exists=True), mandatory=True)
     cleaned_files = traits.List(File(exists=True), mandatory=True)
-    matrices_files = traits.List(File(exists=True), mandatory=True)
     output_dir = traits.Str(mandatory=True, desc="dataset to write")
     version = traits.Str(__version__, usedefault=True)
+
+
+class WriteVoxels(Step):
+    """Cleaned volumes and maps of seeds under their final names."""
+
+    class input_spec(_CleanedSpec):
+        links = traits.Any(mandatory=True, desc="tuple of (dataset name, path)")
+        spill = traits.Str(mandatory=True, nohash=True, desc="signals of voxels, if still there")
+
+    class output_spec(TraitedSpec):
+        sums_file = File(exists=True, desc="what was written: names and SHA-256 sums")
+        seed_maps_file = File(exists=True, desc="maps to be drawn")
+
+    def _run_interface(self, runtime: Any) -> Any:
+        sums, seed_maps = write_voxel_outputs(
+            gather(self.inputs),
+            self.inputs.plan,
+            Path(self.inputs.output_dir),
+            dict(self.inputs.links),
+            Path(self.inputs.spill),
+        )
+        files = Path(runtime.cwd) / SUMS_FILE, Path(runtime.cwd) / "seed_maps.npz"
+        files[0].write_text(json.dumps(sums), encoding="utf-8")
+        seed_maps.save(files[1])
+        self._results["sums_file"], self._results["seed_maps_file"] = map(str, files)
+        return runtime
 
 
 class WriteDerivatives(Step):
     """Every file of the run under its final name; the completion record last."""
 
-    class input_spec(_ResultSpec):
+    class input_spec(_CleanedSpec):
+        matrices_files = traits.List(File(exists=True), mandatory=True)
+        sums_file = File(exists=True, desc="what WriteVoxels has written, if it was asked to")
         links = traits.Any(mandatory=True, desc="tuple of (dataset name, path)")
 
     class output_spec(TraitedSpec):
         out_files = traits.List(File(exists=True), desc="what was written")
 
     def _run_interface(self, runtime: Any) -> Any:
-        values = gather(self.inputs)
+        values, sums = gather(self.inputs), self.inputs.sums_file
         files = write_outputs(
             values,
             self.inputs.plan,
             Path(self.inputs.output_dir),
             dict(self.inputs.links),
+            json.loads(Path(sums).read_bytes()) if traits_isdefined(sums) else {},
         )
         self._results["out_files"] = [str(file) for file in files]
         if problems := values.placed.problems:
@@ -200,8 +237,10 @@ class WriteDerivatives(Step):
 class DrawReportlets(Step):
     """The figures and the summary of the run, for the subject's report."""
 
-    class input_spec(_ResultSpec):
-        pass
+    class input_spec(_CleanedSpec):
+        matrices_files = traits.List(File(exists=True), mandatory=True)
+        seed_maps_file = File(exists=True, desc="maps of seeds, if there are some")
+        boldref = File(exists=True, desc="BOLD reference of the run, if there is one")
 
     class output_spec(TraitedSpec):
         reportlet_files = traits.List(File(exists=True), desc="figures and summary")

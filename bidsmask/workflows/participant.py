@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,12 +17,14 @@ from filelock import FileLock, Timeout
 from nipype.pipeline import engine as pe
 
 from bidsmask._version import __version__
+from bidsmask.analysis.concatenate import find_joins
 from bidsmask.analysis.cost import memory_for_steps_gb
 from bidsmask.analysis.earlier import heed_earlier_outputs
 from bidsmask.analysis.page import write_reports
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.reportlets import reportlets_exist
 from bidsmask.derivatives.description import known_links, write_dataset_files
+from bidsmask.derivatives.record import agree
 from bidsmask.derivatives.run import is_complete
 from bidsmask.derivatives.status import RunFailure, write_status
 from bidsmask.derivatives.writing import remove_leftovers
@@ -30,6 +33,7 @@ from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows import resources
 from bidsmask.workflows.execute import NodeFailure, Outcome, execute
 from bidsmask.workflows.monitor import write_resources
+from bidsmask.workflows.nodes import SUMS_FILE
 from bidsmask.workflows.run import init_run_wf, run_wf_name
 from bidsmask.workflows.work_folder import (
     TOP_WORKFLOW,
@@ -121,7 +125,7 @@ def run_participants(
         write_dataset_files(
             settings.output_dir, version=__version__, source_root=settings.bids_dir, links=links
         )
-        plans = [_with_state(run, settings.output_dir) for run in plan.runs]
+        plans = [_with_state(run, settings) for run in plan.runs]
         outcome = _execute(settings, plans, links, on_node)
         if settings.execution.resource_monitor:
             folders = [(run.run.name, _work_folder(settings, run)) for run in plans]
@@ -129,7 +133,9 @@ def run_participants(
         failures = (*plan.failures, *_run_failures(plans, outcome.failures))
         failed = {failure.run for failure in failures}
         done = tuple(run.run.name for run in plans if run.run.name not in failed)
-        write_status(settings.output_dir, done, failures)
+        joined, not_joined = _concatenate(settings, plan, failed, links)
+        failures = (*failures, *not_joined)
+        write_status(settings.output_dir, (*done, *joined), failures)
         reports = write_reports(settings, plan)
     if settings.execution.work_dir is None and not failures:
         _remove_work(settings.work_dir, [participant_wf_name(label) for label in plan.subjects])
@@ -186,12 +192,25 @@ def _write_log(settings: Settings, plan: Plan) -> Path:
     return folder
 
 
-def _with_state(plan: RunPlan, output_dir: Path) -> RunPlan:
+def _with_state(plan: RunPlan, settings: Settings) -> RunPlan:
+    output_dir = settings.output_dir
+    complete = is_complete(output_dir, plan.run, plan.digest)
+    voxels_are_there = complete or not plan.voxelwise.any or _has_voxels(plan, settings)
     return replace(
         plan,
-        outputs_are_missing=not is_complete(output_dir, plan.run, plan.digest),
+        outputs_are_missing=not complete,
+        voxels_are_missing=not voxels_are_there,
         reportlets_are_missing=not reportlets_exist(output_dir, plan),
     )
+
+
+def _has_voxels(plan: RunPlan, settings: Settings) -> bool:
+    """Whether what the work folder says of the images of a run is true of the output."""
+    try:
+        sums = json.loads((_work_folder(settings, plan) / "voxelwise" / SUMS_FILE).read_bytes())
+    except (OSError, ValueError):  # there is nothing yet
+        return False
+    return agree(sums, settings.output_dir)
 
 
 def _execute(
@@ -221,6 +240,22 @@ def _execute(
         plugin=_read_plugin(execution.plugin_file),
         on_node=on_node,
     )
+
+
+def _concatenate(
+    settings: Settings, plan: Plan, failed: set[str], links: dict[str, str]
+) -> tuple[list[str], list[RunFailure]]:
+    """Join the runs of each task; what has been joined, and what could not be."""
+    if not settings.output.concatenate:
+        return [], []
+    joined, failures = [], []
+    for join in find_joins(plan):
+        failure = join.failure(failed) or join.write(settings.output_dir, links)
+        if failure is None:
+            joined.append(join.name)
+        else:
+            failures.append(failure)
+    return joined, failures
 
 
 def _read_plugin(path: Path | None) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from nipype.pipeline import engine as pe
@@ -19,6 +20,7 @@ from bidsmask.workflows.nodes import (
     LoadConfounds,
     PlaceColumns,
     WriteDerivatives,
+    WriteVoxels,
 )
 
 
@@ -38,7 +40,7 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
     -------
     workflow : nipype Workflow
         Nodes ``load_confounds``, ``resample_atlas``, ``extract``, ``clean``, ``connectivity``,
-        ``derive`` and ``report``.
+        ``derive`` and ``report``; ``voxelwise`` where something is wanted of every voxel.
     """
     run = plan.run
     mem_gb = {name: cost.memory_mb / 1e3 for name, cost in step_costs(plan).items()}
@@ -67,6 +69,7 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
             sources=plan.sources,
             settings=plan.extraction,
             coverage=plan.coverage,
+            keeps_voxels=plan.voxelwise.any,
         ),
         name="extract",
         mem_gb=mem_gb["extract"],
@@ -87,6 +90,14 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         mem_gb=mem_gb["derive"],
         overwrite=True if plan.outputs_are_missing else None,
     )
+    voxelwise = pe.Node(
+        WriteVoxels(
+            plan=_for_voxels(plan), output_dir=str(output_dir), links=tuple(links.items())
+        ),
+        name="voxelwise",
+        mem_gb=mem_gb["voxelwise"],
+        overwrite=True if plan.voxels_are_missing else None,
+    )
     report = pe.Node(
         DrawReportlets(plan=plan, output_dir=str(output_dir)),
         name="report",
@@ -105,21 +116,37 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         (extract, clean, [("coverage_files", "coverage_files")]),
         (clean, connectivity, [("cleaned_files", "cleaned_files")]),
     ]
+    sinks = (derive, report, voxelwise) if plan.voxelwise.any else (derive, report)
     output_edges = [
         (source, sink, [(field, field)])
-        for sink in (derive, report)
+        for sink in sinks
         for source, field in (
             (resample_atlas, "placed_file"),
             (load_confounds, "confounds_files"),
             (extract, "extracted_file"),
             (extract, "coverage_files"),
             (clean, "cleaned_files"),
-            (connectivity, "matrices_files"),
         )
     ]
+    output_edges += [
+        (connectivity, sink, [("matrices_files", "matrices_files")]) for sink in (derive, report)
+    ]
+    voxel_edges = [
+        (extract, voxelwise, [("spill", "spill")]),
+        (voxelwise, derive, [("sums_file", "sums_file")]),
+    ]
+    if plan.voxelwise.seed_maps:
+        voxel_edges.append((voxelwise, report, [("seed_maps_file", "seed_maps_file")]))
     workflow = pe.Workflow(name=run_wf_name(plan))
     workflow.connect(processing_edges + output_edges)
+    if plan.voxelwise.any:
+        workflow.connect(voxel_edges)
     return workflow
+
+
+def _for_voxels(plan: RunPlan) -> RunPlan:
+    """Give the plan without what changes nothing of voxels: the matrices that are asked for."""
+    return replace(plan, connectivity=replace(plan.connectivity, measures=("correlation",)))
 
 
 def run_wf_name(plan: RunPlan) -> str:

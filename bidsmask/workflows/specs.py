@@ -19,6 +19,9 @@ class TraitedSpec(base.TraitedSpec):
     def get_hashval(self, hash_method: str | None = None) -> tuple[list[tuple[str, Any]], str]:
         """Compute the fingerprint of all that is given: of a file, its content counts.
 
+        What is marked ``nohash`` does not count, such as a file of gigabytes that comes with a
+        small one which is never the same for another content.
+
         Parameters
         ----------
         hash_method : str, optional
@@ -30,7 +33,7 @@ class TraitedSpec(base.TraitedSpec):
             The SHA-256 sum in the place of a file.
         fingerprint : str
         """
-        given = sorted(self.trait_get().items())
+        given = sorted(self.trait_get(nohash=None).items())  # the others have no such mark
         seen = [(name, _seen(value)) for name, value in given if base.isdefined(value)]
         return seen, hashlib.sha256(repr(seen).encode()).hexdigest()
 

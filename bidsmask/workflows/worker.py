@@ -91,7 +91,8 @@ class Server:
 
     def start(self, number: int, node: Any, *, updatehash: bool, cwd: str, level: int) -> None:
         """Have a worker run a node; its report will bear that number."""
-        self._line.send((number, pickle.dumps((node, updatehash, cwd, level))))
+        task = pickle.dumps((sys.path, cwd, level, pickle.dumps((node, updatehash))))
+        self._line.send((number, task))
 
     def reports(self, timeout: float) -> list[Report]:
         """Wait for reports, at most so many seconds.
@@ -252,9 +253,10 @@ def _work(connection: Connection, *of_server: Connection) -> None:
 
 def _run(task: bytes) -> list[str] | None:
     try:
-        node, updatehash, cwd, level = pickle.loads(task)
+        sys.path[:], cwd, level, rest = pickle.loads(task)
         quiet_nipype(level)
         os.chdir(cwd)
+        node, updatehash = pickle.loads(rest)
         node.run(updatehash=updatehash)
     except BaseException:
         return format_exception(*sys.exc_info())

@@ -8,7 +8,8 @@ from worlds.masker_world import AXES, centred_affine
 
 from bidsmask.analysis import voxelwise
 from bidsmask.analysis.rows import rows_for
-from bidsmask.analysis.voxelwise import clean_voxels, map_seeds, write_voxels
+from bidsmask.analysis.voxelwise import clean_voxels, map_seeds, voxel_pieces
+from bidsmask.derivatives.writing import write_pieces
 from bidsmask.errors import DegreesOfFreedomError, OutputError, StorageError
 from bidsmask.images.grid import Grid
 from bidsmask.images.signals_on_disk import SignalsOnDisk
@@ -51,6 +52,10 @@ class World:
         covered = self.covered if covered is None else covered
         clean_voxels(self.voxels, cleaner, out, covered=covered, how=how)
         return out
+
+
+def write_voxels(path, signals, *, within=None, **about):
+    write_pieces(path, voxel_pieces(signals, **about), within=within)
 
 
 @pytest.fixture(scope="module")

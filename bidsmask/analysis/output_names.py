@@ -1,0 +1,118 @@
+"""How the files of a run are called, and which there will be.
+
+Files that hold statistics of a source carry the statistic in their names, matrices and maps their
+measure, and cleaned ones the strategy: so no request replaces the files of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bidsmask.analysis.kinds import Source, kind_of
+from bidsmask.analysis.plan import RunPlan, smoothed_desc
+from bidsmask.analysis.words import is_fisher_z
+from bidsmask.dataset.seeds import SeedSet
+from bidsmask.dataset.strategies import Strategy
+from bidsmask.derivatives.names import output_name
+from bidsmask.numerics.connectivity import MEASURES
+
+
+def run_file(
+    plan: RunPlan, suffix: str, extension: str, source: Source | None = None, **entities: Any
+) -> Path:
+    """Name of a file of a run; see `bidsmask.derivatives.names.output_name`."""
+    own = source.entities if source else ()
+    return output_name(
+        plan.run.entities, suffix=suffix, extension=extension, atlas=own, **entities
+    )
+
+
+def time_series_name(
+    plan: RunPlan, source: Source, strategy: Strategy, statistic: str, extension: str = ".tsv"
+) -> Path:
+    """Name of the time series of a source: ``…_stat-<statistic>_desc-<strategy>_timeseries``."""
+    return run_file(plan, "timeseries", extension, source, stat=statistic, desc=strategy.name)
+
+
+def matrix_name(
+    plan: RunPlan, source: Source, strategy: Strategy, measure: str, extension: str = ".tsv"
+) -> Path:
+    """Name of a matrix: ``…_stat-<measure>_desc-<strategy>_relmat``; see `measure_label`."""
+    stat = measure_label(plan, source, measure)
+    return run_file(plan, "relmat", extension, source, stat=stat, desc=strategy.name)
+
+
+def seed_map_name(
+    plan: RunPlan, seeds: SeedSet, strategy: Strategy, extension: str = ".nii.gz"
+) -> Path:
+    """Name of the maps of some seeds: ``…_stat-<measure>_desc-<strategy>_boldmap``."""
+    stat = measure_label(plan, seeds, "correlation")
+    return run_file(plan, "boldmap", extension, seeds, stat=stat, desc=strategy.name)
+
+
+def measure_label(plan: RunPlan, source: Source, measure: str) -> str:
+    """Label of ``stat`` for a measure between the signals of a source.
+
+    ``pearsoncorrelation`` is of means; of another statistic that is first asked for, its label
+    stands before: ``median+pearsoncorrelation``. Fisher's z has labels of its own.
+    """
+    label = MEASURES[measure].stat
+    if is_fisher_z(measure, plan.connectivity):
+        label = MEASURES[measure].z_stat or label
+    first, *_ = plan.statistics_of(source)
+    return label if first == kind_of(source).plain_statistic else f"{first}+{label}"
+
+
+def voxels_name(
+    plan: RunPlan, strategy: Strategy, *, smoothed: bool = False, extension: str = ".nii.gz"
+) -> Path:
+    """Name of the cleaned volumes: ``…_desc-<strategy>_bold``, or ``…_desc-<strategy>+smooth``."""
+    desc = smoothed_desc(strategy) if smoothed else strategy.name
+    return run_file(plan, "bold", extension, desc=desc)
+
+
+def mask_name(plan: RunPlan, extension: str = ".nii.gz") -> Path:
+    """Name of the mask that cleaned volumes and maps have values in."""
+    return run_file(plan, "mask", extension, desc="brain")
+
+
+def expected_files(plan: RunPlan) -> Iterator[Path]:
+    """Names of all tables and images that a run will give, each with a sidecar.
+
+    Of a strategy whose confounds a run does not have, there is no design.
+    """
+    for source in plan.sources:
+        yield run_file(plan, kind_of(source).suffix, ".nii.gz", source)
+        yield run_file(plan, "bold", ".tsv", source, stat="coverage")
+        for strategy in plan.strategies:
+            yield from (
+                time_series_name(plan, source, strategy, statistic)
+                for statistic in plan.statistics_of(source)
+            )
+            yield from (
+                matrix_name(plan, source, strategy, measure)
+                for measure in plan.connectivity.measures
+            )
+    for strategy in plan.strategies:
+        if strategy.groups:
+            yield run_file(plan, "design", ".tsv", desc=strategy.name, with_space=False)
+        yield run_file(plan, "outliers", ".tsv", desc=strategy.name, with_space=False)
+    yield run_file(plan, "qc", ".tsv", desc="bidsmask")
+    yield from expected_voxel_files(plan)
+
+
+def expected_voxel_files(plan: RunPlan) -> Iterator[Path]:
+    """Those of them that hold something of every voxel."""
+    wanted = plan.voxelwise
+    if wanted.any:
+        yield mask_name(plan)
+    for strategy in plan.strategies:
+        if wanted.voxelwise:
+            yield voxels_name(plan, strategy)
+        if wanted.voxelwise_smoothing_fwhm_mm:
+            yield voxels_name(plan, strategy, smoothed=True)
+        if wanted.seed_maps:
+            seed_sets = [source for source in plan.sources if isinstance(source, SeedSet)]
+            yield from (seed_map_name(plan, seeds, strategy) for seeds in seed_sets)
