@@ -3,35 +3,17 @@
 What is public is imported when it is first asked for: ``import bidsmask`` itself takes no time.
 """
 
-from bidsmask._names import lazily
+from bidsmask._names import MASKERS, MASKING, lazily
 from bidsmask._version import __version__ as __version__
 
 _HOMES = {
+    **MASKERS,
+    **MASKING,
     "bidsmask.dataset.load_confounds": ("load_confounds", "load_confounds_strategy"),
-    "bidsmask.images.masks": (
-        "apply_mask",
-        "compute_background_mask",
-        "compute_epi_mask",
-        "compute_multi_background_mask",
-        "compute_multi_epi_mask",
-        "intersect_masks",
-        "unmask",
-    ),
     "bidsmask.images.resample": ("resample_img", "resample_to_img"),
     "bidsmask.images.smooth": ("smooth_img",),
     "bidsmask.maskers.cleaning": ("clean",),
     "bidsmask.maskers.confounds": ("high_variance_confounds",),
-    "bidsmask.maskers.labels": ("NiftiLabelsMasker",),
-    "bidsmask.maskers.maps": ("NiftiMapsMasker",),
-    "bidsmask.maskers.multi": (
-        "MultiNiftiLabelsMasker",
-        "MultiNiftiMapsMasker",
-        "MultiNiftiMasker",
-        "MultiNiftiSpheresMasker",
-    ),
-    "bidsmask.maskers.nifti": ("NiftiMasker",),
-    "bidsmask.maskers.spheres": ("NiftiSpheresMasker",),
-    "bidsmask.maskers.templates": ("compute_brain_mask", "compute_multi_brain_mask"),
 }
 _ELSEWHERE = (
     "datasets",

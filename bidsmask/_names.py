@@ -2,10 +2,37 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
+
+MASKERS: Mapping[str, Sequence[str]] = {
+    "bidsmask.maskers.labels": ("NiftiLabelsMasker",),
+    "bidsmask.maskers.maps": ("NiftiMapsMasker",),
+    "bidsmask.maskers.multi": (
+        "MultiNiftiLabelsMasker",
+        "MultiNiftiMapsMasker",
+        "MultiNiftiMasker",
+        "MultiNiftiSpheresMasker",
+    ),
+    "bidsmask.maskers.nifti": ("NiftiMasker",),
+    "bidsmask.maskers.spheres": ("NiftiSpheresMasker",),
+}
+"""Where each masker is."""
+
+MASKING: Mapping[str, Sequence[str]] = {
+    "bidsmask.images.masks": (
+        "apply_mask",
+        "compute_background_mask",
+        "compute_epi_mask",
+        "compute_multi_background_mask",
+        "compute_multi_epi_mask",
+        "intersect_masks",
+        "unmask",
+    ),
+    "bidsmask.maskers.templates": ("compute_brain_mask", "compute_multi_brain_mask"),
+}
+"""Where each function of masks is."""
 
 
 def lazily(
@@ -46,6 +73,8 @@ def lazily(
         if name in former:
             raise ImportError(f"{module}.{name} is history. Write: {former[name]}", name=module)
         if name not in home_of:
+            from difflib import get_close_matches  # for those who misspell
+
             near = get_close_matches(name, public, 1)
             hint = f" Is {near[0]!r} meant?" if near else ""
             raise AttributeError(f"module {module!r} has no attribute {name!r}.{hint}")
