@@ -82,6 +82,14 @@ def resample_img(
     See Also
     --------
     bidsmask.numerics.resample : boundary rules, and missing values.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> image = nib.Nifti1Image(np.arange(7.0).reshape(7, 1, 1), np.eye(4))
+    >>> resample_img(image, np.diag([2.0, 1, 1, 1]), interpolation="nearest").get_fdata().ravel()
+    array([0., 2., 4., 6.])
     """
     _check(interpolation)
     series = open_series(img)
@@ -120,6 +128,19 @@ def resample_to_img(
     Returns
     -------
     resampled : nibabel image
+
+    See Also
+    --------
+    resample_img : To any grid.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> image = nib.Nifti1Image(np.arange(7.0).reshape(7, 1, 1), np.eye(4))
+    >>> like = nib.Nifti1Image(np.zeros((4, 1, 1)), np.diag([2.0, 1, 1, 1]))
+    >>> resample_to_img(image, like, interpolation="linear").get_fdata().ravel()
+    array([0., 2., 4., 6.])
     """
     target = open_series(target_img).grid
     return resample_img(

@@ -34,6 +34,20 @@ def smooth_img(imgs: Any, fwhm: Any) -> Any:
     -----
     UserWarning
         If the width is 0, which means that nothing is smoothed.
+
+    See Also
+    --------
+    bidsmask.NiftiMasker : Smooths what it reads, with `smoothing_fwhm`.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> point = np.zeros((21, 21, 21))
+    >>> point[10, 10, 10] = 1
+    >>> smooth = smooth_img(nib.Nifti1Image(point, np.eye(4)), 6).get_fdata()
+    >>> (smooth[13, 10, 10] / smooth[10, 10, 10]).round(3)
+    np.float64(0.5)
     """
     if isinstance(fwhm, int | float) and fwhm == 0:
         warnings.warn(

@@ -99,9 +99,23 @@ def high_variance_confounds(
     ValueError
         If no voxel varies more than the others.
 
+    See Also
+    --------
+    bidsmask.clean : Regresses them out.
+
     References
     ----------
     Behzadi et al. (2007), NeuroImage 37(1), doi:10.1016/j.neuroimage.2007.04.042
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> pulse = np.sin(np.arange(50.0))
+    >>> signals = rng.normal(size=(50, 200))
+    >>> signals[:, :4] += 10 * pulse[:, np.newaxis]
+    >>> component = high_variance_confounds(signals, n_confounds=1).ravel()
+    >>> bool(abs(np.corrcoef(component, pulse)[0, 1]) > 0.95)
+    True
     """
     if isinstance(imgs, np.ndarray):
         return high_variance_components(

@@ -85,12 +85,31 @@ class NiftiMapsMasker(Masker):
     coverage_ : DataFrame
         After `transform`, of every map: see `NiftiLabelsMasker`.
 
+    See Also
+    --------
+    MultiNiftiMapsMasker : For several runs.
+    NiftiLabelsMasker : For regions that do not overlap.
+
     Notes
     -----
     A voxel takes part in the fit if it lies inside the mask, is finite in all volumes of the run
     and, where there are several, is not the same in all of them (`bidsmask.columns.coverage`);
     nilearn counts missing voxels as 0. A map without such a voxel is fitted to all of its voxels
     inside the mask, unless a coverage is asked for.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).normal(100, 1, (6, 6, 6, 20))
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> maps = nib.Nifti1Image(np.random.default_rng(1).random((6, 6, 6, 2)), run.affine)
+    >>> masker = NiftiMapsMasker(maps)
+    >>> signals = masker.fit_transform(run)
+    >>> signals.shape
+    (20, 2)
+    >>> masker.inverse_transform(signals).shape
+    (6, 6, 6, 20)
     """
 
     unit: ClassVar[str] = "map"
@@ -271,7 +290,8 @@ class NiftiMapsMasker(Masker):
         if lost and not (self.keep_masked_maps or self.keep_empty):
             warn(
                 "After applying mask to the maps image, maps with the following indices were "
-                f"removed: {lost}. They have no weight inside the mask."
+                f"removed: {lost}. They have no weight inside the mask.",
+                once=True,
             )
 
     def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, IntArray]:
@@ -288,7 +308,8 @@ class NiftiMapsMasker(Masker):
             warn(
                 f"Maps with the following indices were removed: {set(lost.tolist())}. Less than "
                 f"{self.min_coverage:.0%} of their squared weight lie inside the mask, on voxels "
-                "that hold finite numbers that change."
+                "that hold finite numbers that change.",
+                once=True,
             )
         rows = np.flatnonzero(extraction.used)
         return signals if rows.size == columns.n_columns else signals[:, rows], rows

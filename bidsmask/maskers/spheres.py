@@ -77,10 +77,25 @@ class NiftiSpheresMasker(Masker):
     coverage_ : DataFrame
         After `transform`, of every sphere: see `NiftiLabelsMasker`.
 
+    See Also
+    --------
+    MultiNiftiSpheresMasker : For several runs.
+    NiftiLabelsMasker : For regions of any shape.
+
     Notes
     -----
     Which voxels count is told as for `NiftiLabelsMasker`. Means of integers are not cut
     to integers, and a seed without a radius has one voxel; nilearn differs in both.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).normal(100, 1, (6, 6, 6, 20))
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> masker = NiftiSpheresMasker([(6, 6, 6), (9, 9, 9)], radius=3, keep_empty=True)
+    >>> masker.fit_transform(run).shape
+    (20, 2)
     """
 
     unit: ClassVar[str] = "sphere"
