@@ -43,12 +43,12 @@ def test_whole_numbers_are_the_nearest():
     np.testing.assert_array_equal(painted, np.rint(whole_of(COLUMNS)))
 
 
-def test_only_one_volume_is_painted_at_a_time():
+def test_few_volumes_are_painted_at_a_time():
     painting, painted = painting_of(), []
     expand = painting.projection.expand
     painting.projection.expand = lambda rows: painted.append(len(rows)) or expand(rows)
     volumes = [volume.copy() for volume in painting.volumes()]
-    assert painted == [1] * 37
+    assert painted == [4] * 9 + [1]
     np.testing.assert_array_equal(np.array(volumes), painting.array().reshape(-1, 37, order="F").T)
 
 
