@@ -274,6 +274,8 @@ class Masker(Transformer):
     def _read(self, imgs: Any, confounds: Any, sample_mask: Any) -> tuple[Array, dict[str, Any]]:
         """Signals of a run, and what is to be remembered of it. The masker is not changed."""
         series = open_series(imgs)
+        if output_dtype(self.dtype) == np.float64:
+            series = series.in_double_precision()
         with one_thread_of_blas():
             columns = self._columns(series)
         extraction, picture = self._extracted(imgs, series, columns)
@@ -307,7 +309,9 @@ class Masker(Transformer):
         if self.memory is None or self.memory_.location is None or self.memory_level < 0:
             return _extracted(series, request)
         remembered = self.memory_.cache(_extracted_once, ignore=["series"])
-        extracted: tuple[Extraction, FloatArray] = remembered(series, request, _identity(imgs))
+        extracted: tuple[Extraction, FloatArray] = remembered(
+            series, request, [_identity(imgs), series.dtype]
+        )
         return extracted
 
     @property
