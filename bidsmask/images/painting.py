@@ -86,7 +86,9 @@ class Painting:
             make_image(self.array(), self.grid, header, t_r).to_filename(path)
             return
         shape = *self.grid.shape, *self.columns.shape[:-1]
-        header = make_image(np.broadcast_to(self.dtype.type(0), shape), self.grid, header, t_r).header
+        header = make_image(
+            np.broadcast_to(self.dtype.type(0), shape), self.grid, header, t_r
+        ).header
         header["vox_offset"] = header.single_vox_offset
         header.set_slope_inter(1.0, 0.0)
         with create_bytes(path) as file:

@@ -123,9 +123,7 @@ def cropped(mask: BoolArray, grid: Grid) -> tuple[BoolArray, Grid]:
     return mask[box], Grid(shape=tuple((stop - start).tolist()), affine=affine)
 
 
-def make_image(
-    array: Array, grid: Grid, header: Any = None, t_r: float | None = None
-) -> Any:
+def make_image(array: Array, grid: Grid, header: Any = None, t_r: float | None = None) -> Any:
     """Make a NIfTI image in memory.
 
     Parameters

@@ -41,7 +41,9 @@ def maskers():
         "voxels": bidsmask.NiftiMasker(MASK, standardize="zscore_sample"),
         "labels": bidsmask.NiftiLabelsMasker(LABELS, standardize="zscore_sample"),
         "maps": bidsmask.NiftiMapsMasker(MAPS, standardize="zscore_sample"),
-        "spheres": bidsmask.NiftiSpheresMasker(SEEDS, radius=3.5, mask_img=MASK, allow_overlap=True),
+        "spheres": bidsmask.NiftiSpheresMasker(
+            SEEDS, radius=3.5, mask_img=MASK, allow_overlap=True
+        ),
     }
 
 
@@ -195,21 +197,21 @@ NILEARN = {
     "check_niimg": lambda img: nilearn_image("check_niimg")(img),
     "check_niimg_3d": lambda img: nilearn_image("check_niimg_3d")(first(img)),
     "check_niimg_4d": lambda img: nilearn_image("check_niimg_4d")([first(img)] * 2),
-    "clean_img": lambda img: nilearn_image("clean_img")(img, standardize=None, detrend=True)
-    if is_4d(img)
-    else None,
+    "clean_img": lambda img: (
+        nilearn_image("clean_img")(img, standardize=None, detrend=True) if is_4d(img) else None
+    ),
     "concat_imgs": lambda img: nilearn_image("concat_imgs")([img, img]),
     "copy_img": lambda img: nilearn_image("copy_img")(img),
     "crop_img": lambda img: nilearn_image("crop_img")(img),
     "get_data": lambda img: nilearn_image("get_data")(img),
-    "high_variance_confounds": lambda img: nilearn_image("high_variance_confounds")(
-        img, n_confounds=2, percentile=20.0
-    )
-    if is_4d(img)
-    else None,
-    "index_img": lambda img: [nilearn_image("index_img")(img, key) for key in (0, slice(1, 3))]
-    if is_4d(img)
-    else None,
+    "high_variance_confounds": lambda img: (
+        nilearn_image("high_variance_confounds")(img, n_confounds=2, percentile=20.0)
+        if is_4d(img)
+        else None
+    ),
+    "index_img": lambda img: (
+        [nilearn_image("index_img")(img, key) for key in (0, slice(1, 3))] if is_4d(img) else None
+    ),
     "iter_img": lambda img: list(nilearn_image("iter_img")(img)) if is_4d(img) else None,
     "largest_connected_component_img": lambda img: nilearn_image(
         "largest_connected_component_img"

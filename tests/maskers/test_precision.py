@@ -49,7 +49,7 @@ def options(kind, rng):
             "strategy": strategy[rng.integers(4)],
         }
     if kind == "NiftiMapsMasker":
-        maps = (inside[..., None] * rng.random((*SHAPE, 4)))
+        maps = inside[..., None] * rng.random((*SHAPE, 4))
         target = ["data", "maps"][rng.integers(2)]
         return asked | {"maps_img": image(maps, affine), "resampling_target": target}
     return asked | {"seeds": [(9.0, 9, 9), (15.0, 18, 12)], "radius": 4.0}
