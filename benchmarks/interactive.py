@@ -39,7 +39,9 @@ class Inputs:
         self.mask = nib.Nifti1Image(brain.astype(np.uint8), AFFINE)
         self.labels = nib.Nifti1Image(labels, AFFINE)
         self.maps = nib.Nifti1Image(maps.astype(np.float32), AFFINE)
-        self.seeds = [tuple(seed) for seed in nib.affines.apply_affine(AFFINE, np.argwhere(brain)[::2000])]
+        self.seeds = [
+            tuple(seed) for seed in nib.affines.apply_affine(AFFINE, np.argwhere(brain)[::2000])
+        ]
         self.voxels = rng.standard_normal(brain.sum())
         self.volumes = rng.standard_normal((N_VOLUMES, brain.sum()))
         self.signals = rng.standard_normal((N_VOLUMES, 100))

@@ -164,12 +164,11 @@ def new_image(values: Array, affine: FloatArray, header: Any = None) -> Any:
     kind = _nibabel.Nifti2Image if is_nifti2 else _nibabel.Nifti1Image
     if not isinstance(header, _nibabel.Nifti1Header | _nibabel.Nifti2Header):
         return kind(values, affine, dtype=values.dtype)
-    fields = header.copy()
-    fields.set_data_dtype(values.dtype)
-    fields.set_slope_inter(1.0, 0.0)
-    fields["cal_min"] = fields["cal_max"] = 0  # the range of other values
-    fields.extensions.clear()
-    return kind(values, affine, fields)
+    image = kind(values, affine, header)  # copies the header, and forgets its scaling
+    image.header.set_data_dtype(values.dtype)
+    image.header["cal_min"] = image.header["cal_max"] = 0  # the range of other values
+    image.header.extensions.clear()
+    return image
 
 
 def image_bytes(array: Array, grid: Grid, t_r: float | None = None) -> bytes:

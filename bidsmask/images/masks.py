@@ -457,6 +457,8 @@ def _different(values: Array) -> Array:
 
 
 def _taken(series: Series, mask: BoolArray, dtype: Any) -> Array:
+    if series.n_volumes == 1:
+        return series.single()[mask].astype(dtype)[np.newaxis]
     voxels = voxels_of_mask(mask)
     signals = np.empty((series.n_volumes, voxels.size), dtype=dtype)
     for volumes, block in series.blocks():

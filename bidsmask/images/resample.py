@@ -237,29 +237,31 @@ def _resampled(
     fill: float,
 ) -> Array:
     dtype = series.dtype if interpolation == "nearest" else float_type(series.dtype)
-    values = np.empty((*target.shape, series.n_volumes), dtype=dtype, order=order)
-    extremes = np.zeros((series.n_volumes, 2), dtype=np.result_type(series.dtype, dtype))
-    is_whole = np.ones(series.n_volumes, dtype=bool)
+    interpolates = interpolation != "nearest"  # which makes no new values
     resample = _resampling(series.grid, target, interpolation, fill)
+    ends = [np.zeros(2, dtype=np.result_type(series.dtype, dtype))]
+    is_whole = []
 
-    def keep(number: int, volume: Array) -> None:
-        values[..., number] = resample(volume)
-        if interpolation != "nearest":
-            extremes[number] = np.fmin.reduce(volume, axis=None), np.fmax.reduce(volume, axis=None)
-            is_whole[number] = np.isfinite(volume).all()
+    def seen(volume: Array) -> Array:
+        if interpolates:
+            ends.append(
+                np.array([np.fmin.reduce(volume, axis=None), np.fmax.reduce(volume, axis=None)])
+            )
+            is_whole.append(bool(np.isfinite(volume).all()))
+        return resample(volume)
 
-    series.for_each_volume(keep)
-    if not is_whole.all():
+    values = series.mapped(seen, target.shape, dtype, order)
+    if not all(is_whole):
         warnings.warn(
             f"{series.name} holds NaN or infinite values. Values next to them are interpolated "
             "between guesses.",
             RuntimeWarning,
             stacklevel=3,
         )
-    if clip and interpolation != "nearest":  # which makes no new values
-        lowest, highest = np.fmin.reduce(extremes[:, 0]), np.fmax.reduce(extremes[:, 1])
-        np.clip(values, np.fmin(lowest, 0), np.fmax(highest, 0), out=values)
-    return values[..., 0] if series.is_3d else values
+    if clip and interpolates:
+        lowest, highest = np.fmin.reduce(ends)[0], np.fmax.reduce(ends)[1]
+        np.clip(values, lowest, highest, out=values)
+    return values if series.n_volumes > 1 else np.asarray(values, order=order)
 
 
 def _resampling(
