@@ -42,13 +42,14 @@ def taken(block: Array, voxels: IntArray) -> Array:
         return np.take(block.reshape(len(block), -1), voxels, axis=1)
     lines = block.T  # (X, Y, Z, n)
     values = np.empty((len(block), voxels.size), dtype=block.dtype)
+    at_once = _VOXELS_AT_ONCE if parts_of(block) > 1 else max(1, voxels.size)
 
     def take(number: int) -> None:
-        some = slice(number * _VOXELS_AT_ONCE, (number + 1) * _VOXELS_AT_ONCE)
+        some = slice(number * at_once, (number + 1) * at_once)
         places = np.unravel_index(voxels[some], lines.shape[:3], order="F")
         values[:, some] = lines[places].T
 
-    Crew().do(take, -(-voxels.size // _VOXELS_AT_ONCE))
+    Crew().do(take, -(-voxels.size // at_once))
     return values
 
 
