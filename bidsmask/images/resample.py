@@ -8,7 +8,7 @@ import numpy as np
 
 from bidsmask._typing import Array, FloatArray
 from bidsmask.errors import BoundingBoxError
-from bidsmask.images.grid import Grid
+from bidsmask.images.grid import Grid, as_written
 from bidsmask.images.io import float_type, new_image
 from bidsmask.images.series import Series, open_series
 from bidsmask.numerics.affine import grid_corners
@@ -167,6 +167,7 @@ def target_grid(grid: Grid, target_affine: Any = None, target_shape: Any = None)
     target_affine : array of shape (4, 4) or (3, 3), optional
         (4, 4): where the first voxel lies, too. (3, 3): axes and sizes of voxels only; the first
         voxel is put at the corner of the box around the image's voxel centres. None: `grid`.
+        Another last row than (0, 0, 0, 1): see `bidsmask.images.grid.as_written`.
     target_shape : three ints, optional
         Only with (4, 4). By default as many voxels as it takes to hold the image.
 
@@ -187,7 +188,7 @@ def target_grid(grid: Grid, target_affine: Any = None, target_shape: Any = None)
                 "If target_shape is specified, target_affine should be specified too."
             )
         return grid
-    affine: FloatArray = np.array(target_affine, dtype=np.float64)
+    affine = as_written(target_affine)
     if target_shape is not None and (len(target_shape) != 3 or affine.shape == (3, 3)):
         raise ValueError(
             "The shape specified should be the shape of the 3D grid, and thus of length 3; and "
@@ -257,29 +258,31 @@ def _resampled(
     fill: float,
 ) -> Array:
     dtype = series.dtype if interpolation == "nearest" else float_type(series.dtype)
-    values = np.empty((*target.shape, series.n_volumes), dtype=dtype, order=order)
-    extremes = np.zeros((series.n_volumes, 2), dtype=np.result_type(series.dtype, dtype))
-    is_whole = np.ones(series.n_volumes, dtype=bool)
+    interpolates = interpolation != "nearest"  # which makes no new values
     resample = _resampling(series.grid, target, interpolation, fill)
+    ends = [np.zeros(2, dtype=np.result_type(series.dtype, dtype))]
+    is_whole = []
 
-    def keep(number: int, volume: Array) -> None:
-        values[..., number] = resample(volume)
-        if interpolation != "nearest":
-            extremes[number] = np.fmin.reduce(volume, axis=None), np.fmax.reduce(volume, axis=None)
-            is_whole[number] = np.isfinite(volume).all()
+    def seen(volume: Array) -> Array:
+        if interpolates:
+            ends.append(
+                np.array([np.fmin.reduce(volume, axis=None), np.fmax.reduce(volume, axis=None)])
+            )
+            is_whole.append(bool(np.isfinite(volume).all()))
+        return resample(volume)
 
-    series.for_each_volume(keep)
-    if not is_whole.all():
+    values = series.mapped(seen, target.shape, dtype, order)
+    if not all(is_whole):
         warnings.warn(
             f"{series.name} holds NaN or infinite values. Values next to them are interpolated "
             "between guesses.",
             RuntimeWarning,
             stacklevel=3,
         )
-    if clip and interpolation != "nearest":  # which makes no new values
-        lowest, highest = np.fmin.reduce(extremes[:, 0]), np.fmax.reduce(extremes[:, 1])
-        np.clip(values, np.fmin(lowest, 0), np.fmax(highest, 0), out=values)
-    return values[..., 0] if series.is_3d else values
+    if clip and interpolates:
+        lowest, highest = np.fmin.reduce(ends)[0], np.fmax.reduce(ends)[1]
+        np.clip(values, lowest, highest, out=values)
+    return values if series.n_volumes > 1 else np.asarray(values, order=order)
 
 
 def _resampling(

@@ -57,6 +57,8 @@ def design_of(confounds: Any, n_volumes: int) -> FloatArray:
            [1., 1., 1.],
            [2., 1., 1.]])
     """
+    if confounds is None:
+        return np.empty((n_volumes, 0))
     several = confounds if isinstance(confounds, list | tuple) else [confounds]
     columns = [_columns(one, n_volumes) for one in several if one is not None]
     return np.hstack([np.empty((n_volumes, 0)), *columns])
