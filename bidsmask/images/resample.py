@@ -8,7 +8,7 @@ import numpy as np
 
 from bidsmask._typing import Array, FloatArray
 from bidsmask.errors import BoundingBoxError
-from bidsmask.images.grid import Grid
+from bidsmask.images.grid import Grid, as_written
 from bidsmask.images.io import float_type, new_image
 from bidsmask.images.series import Series, open_series
 from bidsmask.numerics.affine import grid_corners
@@ -146,6 +146,7 @@ def target_grid(grid: Grid, target_affine: Any = None, target_shape: Any = None)
     target_affine : array of shape (4, 4) or (3, 3), optional
         (4, 4): where the first voxel lies, too. (3, 3): axes and sizes of voxels only; the first
         voxel is put at the corner of the box around the image's voxel centres. None: `grid`.
+        Another last row than (0, 0, 0, 1): see `bidsmask.images.grid.as_written`.
     target_shape : three ints, optional
         Only with (4, 4). By default as many voxels as it takes to hold the image.
 
@@ -166,7 +167,7 @@ def target_grid(grid: Grid, target_affine: Any = None, target_shape: Any = None)
                 "If target_shape is specified, target_affine should be specified too."
             )
         return grid
-    affine: FloatArray = np.array(target_affine, dtype=np.float64)
+    affine = as_written(target_affine)
     if target_shape is not None and (len(target_shape) != 3 or affine.shape == (3, 3)):
         raise ValueError(
             "The shape specified should be the shape of the 3D grid, and thus of length 3; and "

@@ -8,7 +8,7 @@ import glob
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import nibabel as nib
 import numpy as np
@@ -122,6 +122,14 @@ class Series:
         It is the same for all voxels, so means of voxels may be scaled instead of the voxels.
         """
         return self._source.scale(values)
+
+    def in_double_precision(self) -> Self:
+        """Give the same volumes, of which `scale` makes float64 whatever they are stored as.
+
+        Whatever is computed of them is then computed in double precision.
+        """
+        source = _Double(self._source)
+        return type(self)(self.name, self.grid, source, is_3d=self.is_3d, header=self.header)
 
     def volumes(self) -> Iterator[Array]:
         """Go through the volumes one by one.
@@ -294,6 +302,21 @@ class _Stack:
 
     def scale(self, values: Array) -> Array:
         return values
+
+
+class _Double:
+    """Volumes of another source, as float64 once they are scaled."""
+
+    whole = None
+    dtype = np.dtype(np.float64)
+
+    def __init__(self, source: _Source) -> None:
+        self._scale = source.scale
+        self.n_volumes = source.n_volumes
+        self.blocks = source.blocks
+
+    def scale(self, values: Array) -> Array:
+        return self._scale(values).astype(self.dtype, copy=False)
 
 
 def _is_image(thing: Any) -> bool:

@@ -10,7 +10,6 @@ from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import grid_of, read_header
 from bidsmask.images.io import new_image
-from bidsmask.images.lazy import PaintedVolumes
 from bidsmask.images.series import open_series
 from bidsmask.numerics.resample import resample_nearest
 
@@ -124,14 +123,12 @@ def cropped(mask: BoolArray, grid: Grid) -> tuple[BoolArray, Grid]:
     return mask[box], Grid(shape=tuple((stop - start).tolist()), affine=affine)
 
 
-def make_image(
-    array: Array | PaintedVolumes, grid: Grid, header: Any = None, t_r: float | None = None
-) -> Any:
+def make_image(array: Array, grid: Grid, header: Any = None, t_r: float | None = None) -> Any:
     """Make a NIfTI image in memory.
 
     Parameters
     ----------
-    array : array of shape (X, Y, Z) or (X, Y, Z, T), or PaintedVolumes
+    array : array of shape (X, Y, Z) or (X, Y, Z, T)
         Not copied. bool becomes uint8.
     grid : Grid
     header : nibabel header, optional

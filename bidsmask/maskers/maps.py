@@ -46,7 +46,7 @@ class NiftiMapsMasker(Masker):
         Repetition time in seconds; a filter needs it.
     dtype : dtype, "auto" or None
         Type of the signals. "auto" is float32; None is float32 if maps and images fit into that,
-        else float64.
+        else float64. With float64 all is computed in double precision, whatever images are of.
     resampling_target : {"data", "mask", "maps", None}
         Onto whose grid the others are brought. Maps are interpolated linearly, masks take the
         nearest voxel, images are interpolated by cubic splines. None: different grids are an

@@ -180,7 +180,7 @@ def test_a_target_without_the_image_is_refused(affine_of):
         (None, (4, 4, 4), "target_affine should be specified too"),
         (np.eye(3), (4, 4, 4), "target_affine of shape"),
         (np.eye(4), (4, 4), "of length 3"),
-        (np.zeros((4, 4)), (4, 4, 4), "The last row of the affine"),
+        (np.diag([0.0, 0, 0, 1]), (4, 4, 4), "The affine is singular"),
         (np.zeros((3, 3)), None, "The affine is singular"),
         (np.eye(2), None, "not a 4 × 4 matrix"),
     ],
@@ -188,6 +188,15 @@ def test_a_target_without_the_image_is_refused(affine_of):
 def test_a_target_that_cannot_be_is_refused(affine_of, affine, shape, message):
     with pytest.raises(ValueError, match=message):
         resample_img(make_image(affine_of), affine, shape)
+
+
+def test_another_last_row_of_a_target_is_that_of_a_file(affine_of):
+    img = make_image(affine_of)
+    with pytest.warns(UserWarning, match="last row of an affine"):
+        resampled = resample_img(img, 3 * np.eye(4), (5, 5, 5))
+    expected = resample_img(img, np.diag([3.0, 3, 3, 1]), (5, 5, 5))
+    np.testing.assert_array_equal(resampled.affine, expected.affine)
+    np.testing.assert_array_equal(data(resampled), data(expected))
 
 
 def test_an_interpolation_that_there_is_not_is_refused(affine_of):
