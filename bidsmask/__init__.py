@@ -3,10 +3,8 @@
 What is public is imported when it is first asked for: ``import bidsmask`` itself takes no time.
 """
 
-from importlib import import_module
-from typing import Any
-
-from bidsmask._version import __version__
+from bidsmask._names import lazily
+from bidsmask._version import __version__ as __version__
 
 _HOMES = {
     "bidsmask.dataset.load_confounds": ("load_confounds", "load_confounds_strategy"),
@@ -35,44 +33,18 @@ _HOMES = {
     "bidsmask.maskers.spheres": ("NiftiSpheresMasker",),
     "bidsmask.maskers.templates": ("compute_brain_mask", "compute_multi_brain_mask"),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_ELSEWHERE = (
+    "datasets",
+    "decoding",
+    "decomposition",
+    "exceptions",
+    "glm",
+    "mass_univariate",
+    "plotting",
+    "regions",
+    "reporting",
+    "surface",
+)
 
-__all__ = [
-    "MultiNiftiLabelsMasker",
-    "MultiNiftiMapsMasker",
-    "MultiNiftiMasker",
-    "MultiNiftiSpheresMasker",
-    "NiftiLabelsMasker",
-    "NiftiMapsMasker",
-    "NiftiMasker",
-    "NiftiSpheresMasker",
-    "__version__",
-    "apply_mask",
-    "clean",
-    "compute_background_mask",
-    "compute_brain_mask",
-    "compute_epi_mask",
-    "compute_multi_background_mask",
-    "compute_multi_brain_mask",
-    "compute_multi_epi_mask",
-    "high_variance_confounds",
-    "intersect_masks",
-    "load_confounds",
-    "load_confounds_strategy",
-    "resample_img",
-    "resample_to_img",
-    "smooth_img",
-    "unmask",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOME_OF[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, _names = lazily(__name__, _HOMES, nilearn=_ELSEWHERE)
+__all__ = sorted(["__version__", *_names])

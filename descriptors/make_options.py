@@ -1,14 +1,18 @@
-"""Print every option of the command as a table for the README, from its parser.
+"""Write every option of the command as a table into the README, from its parser.
 
 Usage: python descriptors/make_options.py
+
+What stands in README.md between the two marks is replaced. A test keeps it equal to the parser.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from bidsmask.cli.parser import build_parser
 
+FILE = Path(__file__).parents[1] / "README.md"
 START, END = "<!-- options -->", "<!-- end of options -->"
 
 
@@ -40,7 +44,12 @@ def _help(action: argparse.Action) -> str:
     return (words + ("" if listed else choices)).replace("|", "\\|")
 
 
-if __name__ == "__main__":
-    import sys
+def text() -> str:
+    """Write the README as it stands in the file, with the table of today."""
+    before, _, rest = FILE.read_text(encoding="utf-8").partition(START)
+    _, _, after = rest.partition(END)
+    return f"{before}{START}\n\n{table()}\n\n{END}{after}"
 
-    sys.stdout.write(f"{START}\n\n{table()}\n\n{END}\n")
+
+if __name__ == "__main__":
+    FILE.write_text(text(), encoding="utf-8")

@@ -244,7 +244,7 @@ DEFECTS = {
     "maskgrid": (mask_on_another_grid, "mask", "another grid"),
     "maskempty": (
         lambda p: change_voxels(p.mask, np.zeros_like, np.uint8),
-        *("mask", "mask is empty"),
+        *("mask", "mask is invalid as it is empty"),
     ),
     "maskmissing": (lambda p: p.mask.unlink(), "mask", "No brain mask"),
     "masktruncated": (
@@ -624,14 +624,15 @@ def test_a_region_that_never_changes_is_missing_by_name(odd):
     assert coverage.loc[lost, "status"] == "constant"
 
 
-def test_a_mean_is_over_the_voxels_that_have_a_value(odd, healthy, tmp_path):
+def test_a_mean_is_over_the_voxels_that_have_a_value_in_every_volume(odd, healthy, tmp_path):
     options = ["--participant-label", "losses", "--strategies", "none", "--no-detrend"]
     options += ["--standardize", "none", "--fd-threshold", "none"]
     assert main([*command(odd.root, tmp_path, healthy.atlas), *options]) == 0
     (bold,) = odd.root.glob("sub-losses/func/*_bold.nii.gz")
     x, y, z = odd.losses.damaged_voxels.T
     voxels = np.asarray(nib.load(bold).dataobj)[x, y, z].astype(np.float64)
-    by_hand = np.array([volume[np.isfinite(volume)].mean() for volume in voxels.T])
+    measured = np.isfinite(voxels).all(axis=1) & (np.ptp(voxels, axis=1) > 0)
+    by_hand = voxels[measured].mean(axis=0)
     signals = read_tsv(signals_of(tmp_path, "losses"))
     np.testing.assert_allclose(signals[odd.losses.damaged], by_hand, rtol=1e-6)  # float32
     quality = read_tsv(next(tmp_path.rglob("sub-losses_*_qc.tsv")))
@@ -753,7 +754,6 @@ ATLAS_DEFECTS = {
     "missing": (lambda image, table: image.unlink(), "dseg"),
     "half a label": (with_labels(set_voxel(2.5)), "2.5 is no label"),
     "negative": (with_labels(set_voxel(-3), np.int16), "-3 is no label"),
-    "NaN": (with_labels(set_voxel(np.nan)), "NaN"),
     "no region": (with_labels(np.zeros_like), "no regions"),
     "two volumes": (with_labels(lambda labels: np.stack([labels] * 2, axis=-1)), "volumes"),
     "row missing": (with_rows(lambda rows: rows.iloc[:-1]), "60"),

@@ -322,4 +322,4 @@ def test_signals_of_every_kind_are_those_of_nilearn(dataset, tmp_path, statistic
     tolerance = SINGLE_PRECISION_TOLERANCE if fwhm else SIGNAL_TOLERANCE
     np.testing.assert_allclose(ours, expected[:, theirs], rtol=0, atol=tolerance)
     report = (out / "sub-01.html").read_text(encoding="utf-8")
-    assert f"the {STATISTICS[statistic].replace('_', ' ')} over its voxels" in report
+    assert f"the {STATISTICS[statistic].replace('_', ' ')} over its covered voxels" in report

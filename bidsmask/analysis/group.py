@@ -81,8 +81,8 @@ _COVERAGE_COLUMNS = {
     "index": {"Description": "Label of the region in the atlas image"},
     "n_runs": {"Description": "Runs in which the region was looked for"},
     "n_lost": {"Description": "Runs in which it has no signal (n/a)"},
-    "mean_coverage": {"Description": "Mean share of the region inside the brain mask, 0 to 1"},
-    "min_coverage": {"Description": "Lowest share of the region inside the brain mask, 0 to 1"},
+    "mean_coverage": {"Description": "Mean share of the region that is covered, 0 to 1"},
+    "min_coverage": {"Description": "Lowest share of the region that is covered, 0 to 1"},
     "lost_in": {"Description": "The runs in which it has no signal, separated by blanks"},
 }
 

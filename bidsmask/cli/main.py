@@ -33,27 +33,29 @@ def run(argv: Sequence[str] | None = None) -> NoReturn:
 
     Python would take down one object after the other, which takes 0.2 s.
     """
-    exit_code = main(argv)
+    exit_code = main(argv, in_own_process=True)
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, in_own_process: bool = False) -> int:
     """Run the command; give its exit code.
 
     Parameters
     ----------
     argv : sequence of str, optional
         Arguments; those of the process by default.
+    in_own_process : bool
+        Whether nothing else has been done in this process, so that workers may inherit from it.
     """
     signal.signal(signal.SIGTERM, _on_sigterm)
     try:
         options = parse(argv)
         if options.settings is None:
             return _demo(options.demo)
-        return _run_level(options)
+        return _run_level(options, in_own_process=in_own_process)
     except BidsmaskError as error:
         return _say_error(str(error), error.exit_code)
     except OSError as error:
@@ -73,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
 
 
-def _run_level(options: argparse.Namespace) -> int:
+def _run_level(options: argparse.Namespace, *, in_own_process: bool) -> int:
     settings: Settings = options.settings
     check_folders(settings)
     prepare(settings.work_dir, threads=settings.execution.omp_nthreads)
@@ -84,7 +86,7 @@ def _run_level(options: argparse.Namespace) -> int:
     if settings.analysis_level == "group":
         return _group(settings, console)
     with _garbage_kept():
-        return _participant(settings, console, options)
+        return _participant(settings, console, options, in_own_process=in_own_process)
 
 
 @contextmanager
@@ -106,7 +108,9 @@ def _needs_workers(options: argparse.Namespace) -> bool:
     return computes and not other_plugin
 
 
-def _participant(settings: Settings, console: Console, options: argparse.Namespace) -> int:
+def _participant(
+    settings: Settings, console: Console, options: argparse.Namespace, *, in_own_process: bool
+) -> int:
     from bidsmask.analysis.earlier import heed_earlier_outputs
     from bidsmask.analysis.page import write_methods, write_reports
     from bidsmask.analysis.plan import make_plan
@@ -116,7 +120,8 @@ def _participant(settings: Settings, console: Console, options: argparse.Namespa
 
     quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")
     if _needs_workers(options):
-        start_server()  # while there is one thread, and before what workers do not need
+        # While there is one thread, and before what workers do not need is imported.
+        start_server(forked=in_own_process)
     links = dataset_links(settings)
     plan = heed_earlier_outputs(make_plan(settings), settings.output_dir, links)
     say_plan(console, plan)

@@ -170,7 +170,7 @@ def _add_extraction(parser: argparse.ArgumentParser) -> None:
         help="smooth the BOLD volumes beforehand, by a Gaussian of that full width at half "
         "maximum (default: 0, no smoothing)")  # fmt: skip
     add("--min-coverage", type=float, metavar="SHARE",
-        help="a region with less of it inside the brain mask is n/a (default: 0.5)")  # fmt: skip
+        help="a region, map or sphere of which less is covered is n/a (default: 0.5)")  # fmt: skip
 
 
 def _add_cleaning(parser: argparse.ArgumentParser) -> None:

@@ -108,10 +108,11 @@ class Watch:
 
 
 def peek(series: Volumes, voxels: IntArray) -> Watch:
-    """Look at the first volumes of a run, before it is read."""
+    """Look at the first volumes of a run, before it is read: until every voxel has changed."""
     watch = Watch(voxels)
     for volumes, block in series.blocks():
         watch.see_block(block[: VOLUMES_PEEKED - volumes.start])
-        if volumes.stop >= VOLUMES_PEEKED:
+        all_changed = volumes.stop > 1 and not watch.constant.any()
+        if all_changed or volumes.stop >= VOLUMES_PEEKED:
             break
     return watch

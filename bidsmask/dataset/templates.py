@@ -21,14 +21,6 @@ from typing import Literal, cast
 Kind = Literal["dseg", "probseg"]
 """What an image of an atlas holds: labels, or several maps of weights."""
 
-BOLD_SPACES = ("bold", "func", "run", "native", "boldref")
-"""Names of the BOLD's own space, which has no ``space`` entity."""
-
-NATIVE_SPACES = frozenset(
-    ["T1w", "T2w", "anat", "fsnative", "individual", "orig", "sbref", "scanner", "session"]
-).union(BOLD_SPACES)
-"""Spaces of one brain."""
-
 _LABEL = "[0-9a-zA-Z+]+"
 _SCHAEFER = re.compile(r"(?P<scale>\d+)Parcels(?P<seg>\w+?)Networks")
 _DIMENSIONS = re.compile(r"(?P<scale>\d+)dimensions")

@@ -47,8 +47,8 @@ This dataset follows BIDS {bids_version} (derivatives). For every BOLD run there
 | --- | --- |
 | `*_stat-*_desc-*_timeseries.tsv` | one row per BOLD volume, one column per region |
 | `*_desc-*_relmat.tsv` | region by region connectivity; the first column names the rows |
-| `*_stat-coverage_bold.tsv` | share of each region in the brain mask; why one has no signal |
-| `*_dseg.nii.gz`, `*_dseg.tsv` | the atlas on the grid of the run, and its look-up table |
+| `*_stat-coverage_bold.tsv` | share of each region that is covered; why one has no signal |
+| `*_dseg.nii.gz`, `*_dseg.tsv` | the atlas on the grid of the run (maps: `*_probseg`), its names |
 | `*_desc-*_design.tsv` | the confounds that were regressed |
 | `*_desc-*_outliers.tsv` | the volumes that were left out, and by which rule |
 | `*_desc-bidsmask_qc.tsv` | quality measures, one row per confound strategy |

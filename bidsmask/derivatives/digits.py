@@ -24,6 +24,9 @@ _TOO_CLOSE = 1e-6
 _SPELT_ALIKE = (1.001e-4, 1e6)
 """Sizes between which ``%g`` and numpy spell a number that is not whole in the same way."""
 
+_POWERS_OF_TEN = 10.0 ** np.arange(_MOST_DIGITS + 4)
+"""As many as these sizes need."""
+
 
 def float_rows(values: FloatArray, missing: str) -> list[str]:
     """Give the text of each row of an array, its cells separated by tabs.
@@ -87,18 +90,18 @@ def _texts(values: FloatArray, missing: str) -> Array:
 
 def _digits_needed(values: FloatArray) -> IntArray:
     """Count the digits, from 6 on, that bring a float32 back; 0 where numpy has to be asked."""
-    known = np.isfinite(values) & (values != 0)
-    exact = np.where(known, np.abs(values), 1).astype(np.float64)
-    mantissa, exponent = np.frexp(exact)
-    half_distance = np.ldexp(1.0, exponent - 25)  # to the next float32, which has 24 bits
-    digits_before = np.floor(np.log10(exact)).astype(int) + 1
+    sizes = np.abs(values).astype(np.float64)
+    easy = (sizes >= _SPELT_ALIKE[0]) & (sizes < _SPELT_ALIKE[1]) & (np.trunc(sizes) != sizes)
+    sizes[~easy] = 0.75  # anything that can be computed with
+    mantissas, exponents = np.frexp(sizes)
+    easy &= mantissas != 0.5  # a power of two is nearer to its lower neighbour
+    half_distances = np.ldexp(1.0, exponents - 25)  # to the next float32, which has 24 bits
+    n_before_point = np.floor(np.log10(sizes)).astype(int) + 1
     n_needed = np.full(values.shape, _MOST_DIGITS)
-    easy = known & (mantissa != 0.5) & (exact % 1 != 0)  # the lower neighbour of 2**n is nearer
-    easy &= (exact >= _SPELT_ALIKE[0]) & (exact < _SPELT_ALIKE[1])
     for n_digits in range(_FEWEST_DIGITS, _MOST_DIGITS):
-        scale = 10.0 ** (n_digits - digits_before)
-        scaled = exact * scale
-        room = half_distance * scale - np.abs(np.rint(scaled) - scaled)
+        scales = _POWERS_OF_TEN[n_digits - n_before_point]
+        scaled = sizes * scales
+        room = half_distances * scales - np.abs(np.rint(scaled) - scaled)
         n_needed -= room > 0
         easy &= np.abs(room) > _TOO_CLOSE
     return np.where(easy, n_needed, 0)

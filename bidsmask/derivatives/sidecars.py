@@ -189,7 +189,7 @@ def region_columns(
     Parameters
     ----------
     coverage : DataFrame
-        One row per region, as `bidsmask.columns.regions.coverage_table` makes it.
+        One row per region, as `bidsmask.columns.coverage.Coverage.table` makes it.
     description : str
         What a column holds; the name of the region is put behind it.
     standardize : {"zscore", "psc", "none"}

@@ -40,7 +40,7 @@ def read_mask(img: Any) -> tuple[BoolArray, Grid]:
     for volume in series.volumes():
         inside &= np.isfinite(volume) & (volume != 0)
     if not inside.any():
-        raise ImageError(f"{series.name}: {EMPTY_MASK}")
+        raise ImageError(f"{series.name}: {EMPTY_MASK} Make it again, or give another.")
     return inside, series.grid
 
 

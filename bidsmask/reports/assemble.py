@@ -62,10 +62,11 @@ HEADINGS = (
                     "and not drawn lies beyond the image."
                 ),
                 "coverage": (
-                    "Each region's share of voxels inside the brain mask, from the lowest to the "
-                    "highest. A short slope at the left is common: signal drops out above the "
-                    "sinuses and the ear canals. A long one means a field of view that is too "
-                    "small, or a mask that is too tight."
+                    "The covered share of each: of its voxels, those inside the brain mask whose "
+                    "values are finite and change. From the lowest to the highest. A short slope "
+                    "at the left is common: signal drops out above the sinuses and the ear "
+                    "canals. A long one means a field of view that is too small, or a mask that "
+                    "is too tight."
                 ),
             }
         ),

@@ -1,8 +1,9 @@
 """The processes that work on nodes, and the server that they are forked from.
 
-The server is itself forked from the main process, once that has imported what both need: nothing
-is imported twice, and a worker inherits all of it for the price of a fork. It has one thread and
-does nothing but fork, listen and report, so that forking is safe however busy the main process is.
+A worker inherits what the server has imported for the price of a fork. The server has one thread
+and does nothing but fork, listen and report, so that forking is safe however busy the main process
+is. It is a fresh interpreter; in a process that is bidsmask's own it is forked as well, once what
+both need is imported, and nothing is imported twice.
 
 A worker takes one node after the other, as long as all goes well: the next one finds ready what
 is looked up, compiled or read when it is first needed. None outlives a failure.
@@ -68,11 +69,19 @@ class Report:
 
 
 class Server:
-    """A process that has a worker for each task, and tells what became of it."""
+    """A process that has a worker for each task, and tells what became of it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    forked : bool
+        Whether it inherits what has been imported here, and whatever else has been done here.
+    """
+
+    def __init__(self, *, forked: bool) -> None:
         self._line, theirs = Pipe()
-        self._pid: int | None = _fork(_serve, theirs, self._line)
+        self._pid: int | None = (
+            _fork(_serve, theirs, self._line) if forked else _start_afresh(theirs)
+        )
         theirs.close()
 
     @property
@@ -112,10 +121,16 @@ class Server:
 _servers: list[Server] = []
 
 
-def start_server() -> Server:
-    """Give the server of this process; it is forked when there is none that is open."""
+def start_server(*, forked: bool = False) -> Server:
+    """Give the server of this process; it is started when there is none that is open.
+
+    Parameters
+    ----------
+    forked : bool
+        See `Server`. For a process of our own, that has one thread yet.
+    """
     if not _servers or not _servers[-1].is_open:
-        _servers[:] = [Server()]
+        _servers[:] = [Server(forked=forked)]
     return _servers[-1]
 
 
@@ -142,6 +157,19 @@ def _fork(target: Callable[..., None], *arguments: Any) -> int:
         os._exit(exit_code)
 
 
+def _start_afresh(line: Connection) -> int:
+    """Start an interpreter that finds the same modules; give its number."""
+    os.set_inheritable(line.fileno(), True)
+    code = f"from bidsmask.workflows.worker import serve_at; serve_at({line.fileno()})"
+    environment = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return os.posix_spawn(sys.executable, [sys.executable, "-c", code], environment)
+
+
+def serve_at(descriptor: int) -> None:
+    """Serve the process that has opened this descriptor, in an interpreter of its own."""
+    _serve(Connection(descriptor))
+
+
 def _flush() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
@@ -161,9 +189,10 @@ class _Worker:
         return os.waitstatus_to_exitcode(status)
 
 
-def _serve(line: Connection, of_parent: Connection) -> None:
+def _serve(line: Connection, *of_parent: Connection) -> None:
     """Hand each task that comes in to a worker, until the main process wants no more."""
-    of_parent.close()
+    for other in of_parent:
+        other.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     import_module(_PRELOAD)

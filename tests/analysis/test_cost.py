@@ -36,11 +36,11 @@ def finer(plan):
 def with_more_regions(plan):
     ids = tuple(range(1, 401))
     lut = LookUpTable(ids=ids, names=tuple(map(str, ids)))
-    return replace(plan, atlases=(replace(plan.atlases[0], lut=lut),))
+    return replace(plan, sources=(replace(plan.sources[0], lut=lut),))
 
 
 def with_more_atlases(plan):
-    return replace(plan, atlases=plan.atlases * 5)
+    return replace(plan, sources=plan.sources * 5)
 
 
 def with_more_strategies(plan):

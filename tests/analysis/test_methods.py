@@ -96,7 +96,7 @@ def described(*strategies, atlases=None, measures=("correlation",), fisher_z=Fal
         shape=(1, 1, 1),
         affine=(),
         voxel_bytes=2,
-        atlases=atlases or (atlas(),),
+        sources=atlases or (atlas(),),
         strategies=strategies,
         extraction=settings.extraction,
         coverage=settings.coverage,
@@ -209,12 +209,12 @@ def test_every_measure_has_words_of_its_own(measure):
 @pytest.mark.parametrize("statistic", STATISTICS)
 def test_every_statistic_has_words_of_its_own(statistic):
     text = words(described(statistics=(statistic,)))
-    assert f"the {STATISTICS[statistic].replace('_', ' ')} over its voxels" in text
+    assert f"the {STATISTICS[statistic].replace('_', ' ')} over its covered voxels" in text
 
 
 def test_several_statistics_are_listed_and_the_first_is_related():
     text = words(described(statistics=("median", "std")))
-    assert "the median and standard deviation over its voxels" in text
+    assert "the median and standard deviation over its covered voxels" in text
     assert "over the kept volumes, of the median." in text
 
 
@@ -273,7 +273,7 @@ def test_the_same_values_give_the_same_text():
 
 def test_what_is_taken_of_a_region_is_said():
     plain, other = described(), described(statistics=("median",), smoothing_fwhm_mm=6.0)
-    assert "the mean over its voxels" in words(plain)
+    assert "the mean over its covered voxels" in words(plain)
     assert "smoothed" not in words(plain)
-    assert "the median over its voxels" in words(other)
+    assert "the median over its covered voxels" in words(other)
     assert "smoothed by a Gaussian of 6 mm full width at half maximum" in words(other)

@@ -1,34 +1,45 @@
 """Steps of a run, held against the maskers."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from bidsmask import NiftiLabelsMasker
-from bidsmask.analysis.steps import extract_run
-from bidsmask.columns.regions import load_labels, place_labels
+from bidsmask.analysis.steps import extract_run, place_sources
+from bidsmask.analysis.store import PlacedSources
 from bidsmask.dataset.atlases import find_atlas
+from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.stream import BoldStream
 from bidsmask.images.volumes import load_mask
-from bidsmask.settings import ExtractionSettings
+from bidsmask.settings import CoverageSettings, ExtractionSettings
 from bidsmask.vocabulary import STATISTICS
+
+ANY = CoverageSettings(min_coverage=0.0)
 
 
 @pytest.fixture(scope="module")
 def world(small_dataset):
-    """A run and its mask, and an atlas on its grid."""
+    """A run, an atlas, and the grid and mask of the run."""
     files = small_dataset.runs[0]
     grid = BoldStream(files.bold).grid
     atlas = find_atlas(small_dataset.atlas, space=None, homes=(), download=False)
-    labels, atlas_grid = load_labels(atlas.image)
-    mask = load_mask(files.mask, grid)
-    return files, atlas, place_labels(labels, atlas_grid, atlas.lut.ids, grid=grid, mask=mask)
+    return files, atlas, grid, load_mask(files.mask, grid)
+
+
+def read(world, settings, n_atlases=1):
+    """Read the atlas off the run, as often as it is asked for."""
+    files, atlas, grid, mask = world
+    sources = (atlas,) * n_atlases
+    placed = place_sources(sources, grid, mask, settings)
+    return extract_run(files.bold, placed, placed.of(sources), settings, ANY)
 
 
 @pytest.mark.parametrize("fwhm_mm", [0.0, 5.0])
 def test_every_statistic_is_that_of_the_masker_whatever_else_is_asked_for(world, fwhm_mm):
-    files, atlas, placed = world
+    files, atlas, _, _ = world
     settings = ExtractionSettings(statistics=tuple(STATISTICS), smoothing_fwhm_mm=fwhm_mm)
-    extracted = extract_run(files.bold, [placed, placed], settings)
+    extracted, coverage = read(world, settings, n_atlases=2)
     assert [len(of_atlas) for of_atlas in extracted.signals] == [len(STATISTICS)] * 2
     for number, strategy in enumerate(STATISTICS.values()):
         masker = NiftiLabelsMasker(
@@ -40,32 +51,60 @@ def test_every_statistic_is_that_of_the_masker_whatever_else_is_asked_for(world,
             standardize=None,
         )
         expected = masker.fit_transform(str(files.bold))
-        for of_atlas in extracted.signals:
+        for of_atlas, table in zip(extracted.signals, coverage, strict=True):
             scale = np.nanstd(expected)
             np.testing.assert_allclose(of_atlas[number], expected, rtol=0, atol=1e-5 * scale)
+            assert table.table["reason"].tolist() == masker.coverage_["reason"].tolist()
 
 
 @pytest.mark.parametrize("fwhm_mm", [0.0, 5.0])
 def test_a_statistic_does_not_depend_on_the_others(world, fwhm_mm):
-    files, _, placed = world
     alone, together = (
-        extract_run(
-            files.bold,
-            [placed],
-            ExtractionSettings(statistics=statistics, smoothing_fwhm_mm=fwhm_mm),
-        )
+        read(world, ExtractionSettings(statistics=statistics, smoothing_fwhm_mm=fwhm_mm))[0]
         for statistics in [("median",), ("eigenvariate", "median", "mean")]
     )
     np.testing.assert_array_equal(alone.signals[0][0], together.signals[0][1])
 
 
 def test_values_come_back_from_their_files_as_they_were(world, tmp_path):
-    files, _, placed = world
-    settings = ExtractionSettings(statistics=("mean", "std"))
-    extracted = extract_run(files.bold, [placed, placed], settings)
+    extracted, _ = read(world, ExtractionSettings(statistics=("mean", "std")), n_atlases=2)
     extracted.save(tmp_path / "extracted.npz")
     loaded = type(extracted).load(tmp_path / "extracted.npz")
     assert [len(of_atlas) for of_atlas in loaded.signals] == [2, 2]
     np.testing.assert_array_equal(loaded.signals[1][1], extracted.signals[1][1])
     np.testing.assert_array_equal(loaded.carpet, extracted.carpet)
     assert loaded.n_nonfinite == extracted.n_nonfinite
+
+
+def test_a_source_that_cannot_be_placed_costs_no_other(world, tmp_path):
+    _, atlas, grid, mask = world
+    damaged = tmp_path / "damaged_dseg.nii.gz"
+    damaged.write_bytes(atlas.image.read_bytes()[:-50])
+    sources = (dataclasses.replace(atlas, image=damaged), atlas)
+    placed = place_sources(sources, grid, mask, ExtractionSettings())
+    assert placed.numbers == (1,)
+    assert placed.of(sources) == (atlas,)
+    (problem,) = placed.problems
+    assert "damaged_dseg.nii.gz" in problem
+    placed.save(tmp_path / "placed.npz")
+    loaded = PlacedSources.load(tmp_path / "placed.npz", sources)
+    assert (loaded.numbers, loaded.problems) == (placed.numbers, placed.problems)
+    assert loaded.grid == grid
+    np.testing.assert_array_equal(loaded.mask, mask)
+    np.testing.assert_array_equal(loaded.columns[0].codes, placed.columns[0].codes)
+
+
+def test_without_any_source_that_can_be_placed_there_is_no_run(world, tmp_path):
+    _, atlas, grid, mask = world
+    gone = dataclasses.replace(atlas, image=tmp_path / "gone_dseg.nii.gz")
+    with pytest.raises(ImageError, match="gone_dseg"):
+        place_sources((gone, gone), grid, mask, ExtractionSettings())
+
+
+def test_an_atlas_that_lies_elsewhere_is_refused(world):
+    _, atlas, grid, mask = world
+    affine = np.array(grid.affine)
+    affine[:3, 3] += 500
+    elsewhere = dataclasses.replace(grid, affine=affine)
+    with pytest.raises(SpaceError, match="same space"):
+        place_sources((atlas,), elsewhere, mask, ExtractionSettings())

@@ -20,7 +20,7 @@ def settings_of(*options: str) -> Settings:
 
 def test_defaults_do_the_right_thing():
     settings = settings_of()
-    assert settings.extraction.atlases == ("Schaefer2018_seg-7n_scale-400",)
+    assert settings.atlases == ("Schaefer2018_seg-7n_scale-400",)
     assert settings.cleaning.strategies == ("simple",)
     assert settings.extraction.statistics == ("mean",)
     assert settings.coverage.min_coverage == 0.5

@@ -92,7 +92,7 @@ def make_series(request):
 def read(series, reading, way=None):
     reader = way or readers_of(series, [reading])[0]
     read_all(series, [reader], lambda volumes, block: None)
-    return reader.signals(), reader.finite
+    return reader.signals()
 
 
 def volume_by_volume(series, reading):
@@ -120,10 +120,9 @@ def test_the_chosen_way_gives_what_volume_by_volume_gives(
 ):
     series, grid = make_series(dtype, missing), GRIDS[place]
     reading = Reading(projection=projections(grid)[kind], grid=grid, smoothing_fwhm=fwhm)
-    ours, finite = read(series, reading)
-    theirs, their_finite = read(series, reading, volume_by_volume(series, reading))
+    ours = read(series, reading)
+    theirs = read(series, reading, volume_by_volume(series, reading))
     assert distance(ours, theirs) < (DOUBLE if dtype == "f8" and kind != "single maps" else SINGLE)
-    np.testing.assert_array_equal(finite, their_finite)
 
 
 @pytest.mark.parametrize(("n_volumes", "folds"), [(1, False), (2000, True)])
@@ -149,8 +148,8 @@ def test_folded_or_not_columns_are_the_same(make_series, monkeypatch, kind, dtyp
     monkeypatch.setattr(readers, "_folding_is_cheaper", lambda *_, **__: folds)
     series = make_series(dtype, missing=dtype != "i2")
     reading = Reading(projection=projections(GRID)[kind], grid=GRID, smoothing_fwhm=5.0)
-    ours, _ = read(series, reading)
-    theirs, _ = read(series, reading, volume_by_volume(series, reading))
+    ours = read(series, reading)
+    theirs = read(series, reading, volume_by_volume(series, reading))
     assert distance(ours, theirs) < (DOUBLE if dtype == "f8" else SINGLE)
 
 
@@ -164,8 +163,8 @@ def test_resampling_is_folded_where_nothing_overshoots(make_series, monkeypatch,
     reading = Reading(projection=projections(grid)[kind], grid=grid)
     (reader,) = readers_of(series, [reading])
     assert type(reader).__name__ == "WeightsReader"
-    ours, _ = read(series, reading)
-    theirs, _ = read(series, reading, volume_by_volume(series, reading))
+    ours = read(series, reading)
+    theirs = read(series, reading, volume_by_volume(series, reading))
     assert distance(ours, theirs) < (DOUBLE if dtype == "f8" and kind != "single maps" else SINGLE)
 
 
@@ -195,7 +194,7 @@ def test_volumes_that_overshoot_before_the_range_is_known_are_moved_again(
     (reader,) = readers_of(series, [reading])
     read_all(series, [reader], lambda volumes, block: None)
     assert reader.unsettled().size > 5
-    theirs, _ = read(series, reading, volume_by_volume(series, reading))
+    theirs = read(series, reading, volume_by_volume(series, reading))
     assert distance(reader.signals(), theirs) < DOUBLE
 
 
@@ -225,7 +224,7 @@ def test_how_a_run_is_cut_into_blocks_changes_nothing(make_series, cuts, kind):
     whole = np.vstack([block for _, block in series.blocks()])
     for block in np.split(whole, sorted(cuts)):
         reader.read(block)
-    assert distance(reader.signals(), read(series, reading)[0]) < 1e-9
+    assert distance(reader.signals(), read(series, reading)) < 1e-9
 
 
 def test_scaled_volumes_are_read_scaled(write_image, run):
@@ -235,7 +234,7 @@ def test_scaled_volumes_are_read_scaled(write_image, run):
     for fwhm in None, 3.0:
         reading = Reading(projection=projection, grid=plain.grid, smoothing_fwhm=fwhm)
         with warnings.catch_warnings():
-            assert distance(read(scaled, reading)[0], read(plain, reading)[0]) < DOUBLE
+            assert distance(read(scaled, reading), read(plain, reading)) < DOUBLE
 
 
 def test_all_that_is_wanted_of_a_run_takes_one_pass(make_series):
@@ -257,4 +256,4 @@ def test_all_that_is_wanted_of_a_run_takes_one_pass(make_series):
     read_all(series, together, lambda volumes, block: None)
     assert len(passes) == 1
     for reader, reading in zip(together, readings, strict=True):
-        np.testing.assert_array_equal(reader.signals(), read(series, reading)[0])
+        np.testing.assert_array_equal(reader.signals(), read(series, reading))

@@ -512,7 +512,7 @@ def test_maps_lie_along_the_fourth_axis(make_maps: Make) -> None:
 
 def test_of_maps_no_voxel_is_read(make_maps: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     file = make_maps("tpl-A_atlas-B_probseg.nii.gz", 3)
-    monkeypatch.setattr("bidsmask.columns.regions.read_volume", None)
+    monkeypatch.setattr("bidsmask.images.series.Series.single", None)
     monkeypatch.setattr(nib.arrayproxy.ArrayProxy, "__array__", None)
     assert len(by_path(file).lut.ids) == 3
 

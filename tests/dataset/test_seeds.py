@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsmask.dataset.seeds import SeedSet, check_seed_space, read_seeds
-from bidsmask.dataset.templates import BOLD_SPACES, NATIVE_SPACES
 from bidsmask.errors import AtlasError, SpaceError
+from bidsmask.vocabulary import BOLD_SPACES, NATIVE_SPACES
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "atlases" / "power264"
 needs_real_data = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real data in {REAL}")

@@ -24,8 +24,16 @@ from bidsmask._typing import BoolArray
 from bidsmask._version import __version__
 from bidsmask.analysis.outputs import run_files
 from bidsmask.analysis.plan import RunPlan
-from bidsmask.analysis.store import CleanedRun, Coverage, ExtractedRun, Matrices, RunValues
-from bidsmask.columns.regions import coverage_table, place_labels
+from bidsmask.analysis.store import (
+    CleanedRun,
+    Coverage,
+    ExtractedRun,
+    Matrices,
+    PlacedSources,
+    RunValues,
+)
+from bidsmask.columns.extract import coverage_of
+from bidsmask.columns.regions import Regions, place_regions
 from bidsmask.columns.table import LookUpTable
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.confounds import Confounds
@@ -214,10 +222,11 @@ def make_result(
     mask = np.ones(labels.shape, dtype=bool)
     mask[2, 1:3, 1:5] = False  # most of region 2
     atlas = make_atlas(source / "atlas_dseg.nii.gz")
-    placed = place_labels(labels, grid, atlas.lut.ids, grid=grid, mask=mask)
+    regions = place_regions(labels, grid, atlas.lut.ids, grid=grid, mask=mask)
     signals = rng.normal(size=(N_VOLUMES, N_REGIONS))
     signals[:, 3] = np.nan
-    table = coverage_table(placed, atlas.lut, signals=signals, min_coverage=0.5)
+    coverage = coverage_of(regions, np.ones(labels.size, dtype=bool), min_coverage=0.5)
+    table = coverage.table(atlas.lut.names, atlas.lut.ids)
     signals[:, 1] = np.nan
     matrix = np.full((N_REGIONS, N_REGIONS), np.nan)
     matrix[np.ix_([0, 2], [0, 2])] = [[1.0, 1 / 3], [1 / 3, 1.0]]
@@ -239,7 +248,8 @@ def make_result(
             carpet_labels=np.zeros(0, dtype=int),
             n_nonfinite=0,
         ),
-        placed=(placed,),
+        placed=PlacedSources(mask=mask, grid=grid, numbers=(0,), columns=(regions,)),
+        sources=(atlas,),
         confounds=tuple(make_confounds(strategy, columns) for strategy in strategies),
         coverage=(Coverage(table=table),),
         cleaned=(cleaned,) * len(strategies),
@@ -253,7 +263,7 @@ def make_result(
         shape=grid.shape,
         affine=tuple(map(tuple, grid.affine.tolist())),
         voxel_bytes=2,
-        atlases=(atlas,),
+        sources=(atlas,),
         strategies=strategies,
         extraction=ExtractionSettings(statistics=statistics, smoothing_fwhm_mm=smoothing_fwhm_mm),
         coverage=CoverageSettings(min_coverage=0.5),
@@ -601,8 +611,8 @@ def test_every_statistic_has_time_series_of_its_own(place: Place) -> None:
         expected = result.given.cleaned[0].signals[0][number].astype(np.float32)
         np.testing.assert_array_equal(found, expected)
         assert sidecar(path)["Statistic"] == label
-    assert "The standard deviation over region" in sidecar(path)["LH_Vis"]["Description"]
-    assert "standard deviation over its voxels" in sidecar(path)["Description"]
+    assert sidecar(path)["LH_Vis"]["Description"] == "Region (std) LH_Vis"
+    assert "standard deviation over its covered voxels" in sidecar(path)["Description"]
 
 
 # --- the other tables ----------------------------------------------------------------------------
@@ -667,12 +677,14 @@ def test_the_atlas_copy_has_the_labels_of_the_run(place: Place) -> None:
     place.write(result)
     path = place.only("*_dseg.nii.gz")
     image = nib.Nifti1Image.from_filename(path)
-    np.testing.assert_array_equal(np.asanyarray(image.dataobj), result.given.placed[0].labels)
-    assert Grid.from_image(image) == result.given.placed[0].grid
+    (regions,) = result.given.placed.columns
+    assert isinstance(regions, Regions)
+    np.testing.assert_array_equal(np.asanyarray(image.dataobj), regions.codes)  # ids are 1 to 4
+    assert Grid.from_image(image) == regions.grid
     table = read_table(path.with_name(stem(path) + ".tsv"))
     assert list(table.columns) == ["index", "name", "hemisphere"]
     assert "hemisphere" in sidecar(path)
-    assert sidecar(path)["Sources"] == [result.plan.atlases[0].source]
+    assert sidecar(path)["Sources"] == [result.given.sources[0].source]
 
 
 def test_the_design_is_full_length_and_says_what_was_filled(place: Place) -> None:

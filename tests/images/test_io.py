@@ -115,7 +115,7 @@ def test_a_mask_is_true_where_it_is_neither_zero_nor_nan(run, write_image):
 
 @pytest.mark.parametrize("values", [np.zeros((7, 6, 5)), np.full((7, 6, 5), np.nan)])
 def test_an_empty_mask_is_refused(run, write_image, values):
-    with pytest.raises(ImageError, match="mask is empty"):
+    with pytest.raises(ImageError, match="it is empty: it masks all data"):
         load_mask(write_image(values), grid_of(run))
 
 

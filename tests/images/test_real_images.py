@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 from nilearn.image import resample_to_img
 
-from bidsmask.columns.regions import load_labels, place_labels
-from bidsmask.images.grid import Grid
-from bidsmask.images.io import open_image
+from bidsmask.columns.coverage import share_of
+from bidsmask.columns.regions import place_regions, read_labels
 from bidsmask.images.series import open_series
 from bidsmask.images.stream import BoldStream
-from bidsmask.images.volumes import load_mask
+from bidsmask.images.volumes import read_mask
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 TEMPLATE = DATA / "templateflow" / "tpl-MNI152NLin2009cAsym"
@@ -24,14 +23,12 @@ pytestmark = [
 def test_a_published_atlas_is_resampled_as_nilearn_does():
     atlas = next(TEMPLATE.glob("*res-01_atlas-Schaefer2018*200Parcels*_dseg.nii.gz"))
     mask_file = next(TEMPLATE.glob("*res-02_desc-brain_mask.nii.gz"))
-    grid = Grid.from_image(open_image(mask_file))
-    mask = load_mask(mask_file, grid)
-    labels, atlas_grid = load_labels(atlas)
-    placed = place_labels(labels, atlas_grid, range(1, 201), grid=grid, mask=mask)
+    mask, grid = read_mask(mask_file)
+    placed = place_regions(*read_labels(atlas), range(1, 201), grid=grid, mask=mask)
     peer = resample_to_img(nib.load(atlas), nib.load(mask_file), interpolation="nearest")
-    np.testing.assert_array_equal(placed.labels, np.asarray(peer.dataobj))
-    assert placed.n_voxels.min() > 0
-    assert placed.coverage.min() > 0.7
+    np.testing.assert_array_equal(placed.codes, np.asarray(peer.dataobj))  # labels are 1 to 200
+    assert placed.extent.n_voxels.min() > 0
+    assert share_of(placed.extent.size_inside, placed.extent.size).min() > 0.7
 
 
 @pytest.mark.parametrize(

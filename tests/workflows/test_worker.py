@@ -18,7 +18,7 @@ def tell_pid(path):
 
 @pytest.fixture
 def server():
-    server = Server()
+    server = Server(forked=True)
     yield server
     server.close()
 

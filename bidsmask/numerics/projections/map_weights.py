@@ -33,6 +33,8 @@ class _Cube:
     voxels : int array of shape (n,)
         Flat indices, x running fastest.
     weights : array of shape (k, n)
+        In C order: the last digit of a product depends on the order in memory, and weights that
+        were saved come back in that one.
     """
 
     maps: IntArray
@@ -158,7 +160,7 @@ class MapWeights:
         cubes = []
         for cube in self._cubes:
             inside = mask[cube.voxels]
-            weights = cube.weights[:, inside]
+            weights = np.compress(inside, cube.weights, axis=1)  # row by row: see `_Cube`
             shown = weights.any(axis=1)
             cubes.append(
                 _Cube(maps=cube.maps[shown], voxels=cube.voxels[inside], weights=weights[shown])
@@ -373,5 +375,5 @@ def _cube_of(
     return _Cube(
         maps=np.array([name for name, _ in found]),
         voxels=np.ravel_multi_index(voxels, shape, order="F"),
-        weights=weights[:, used],
+        weights=np.take(weights, used, axis=1),
     )

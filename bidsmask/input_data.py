@@ -1,0 +1,6 @@
+"""Maskers under the name that nilearn's module had up to version 0.13; see `bidsmask.maskers`."""
+
+from bidsmask._names import lazily
+from bidsmask.maskers import HOMES
+
+__getattr__, __dir__, __all__ = lazily(__name__, HOMES)
