@@ -31,14 +31,11 @@ SHARE = 0.0
 
 def offered() -> dict[int, Any]:
     """Return what takes the place of each of nilearn's objects, by the identity of the latter."""
-    import bidsmask
-
     pairs = {}
     for place in PLACES:
-        theirs = import_module(f"nilearn.{place}")
-        for name in theirs.__all__:
-            if name in bidsmask.__all__:
-                pairs[id(getattr(theirs, name))] = getattr(bidsmask, name)
+        ours, theirs = import_module(f"bidsmask.{place}"), import_module(f"nilearn.{place}")
+        for name in set(ours.__all__) & set(theirs.__all__):
+            pairs[id(getattr(theirs, name))] = getattr(ours, name)
     return pairs
 
 
@@ -132,17 +129,16 @@ class Suite:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
-        with Watch(self._ours) as watch:
-            done = yield
-        if watch.has_seen:
-            self._executing.add(self._name(item))
-            item.user_properties.append(("executes", "1"))
-        return done
+        with Watch(self._ours) as self._watch:
+            return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Any:
-        report = yield
         name = self._name(item)
+        if call.when == "teardown" and self._watch.has_seen:
+            self._executing.add(name)
+            item.user_properties.append(("executes", "yes"))  # for --junitxml
+        report = yield
         if self._outcomes.get(name) in (None, "passed"):
             self._outcomes[name] = report.outcome
         return report
