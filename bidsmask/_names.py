@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 
@@ -12,6 +13,7 @@ def lazily(
     homes: Mapping[str, Sequence[str]],
     *,
     nilearn: Sequence[str] = (),
+    former: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Make ``__getattr__``, ``__dir__`` and ``__all__`` of a module that gives on names.
 
@@ -25,6 +27,8 @@ def lazily(
         What else is public in nilearn's module of that name, at version 0.14.1. To ask for one is
         an ImportError that says where it is to be had. (An AttributeError would be replaced by
         Python's own, without the letter, in ``from module import name``.)
+    former : mapping of str to str
+        What was public in it once, and what to write today.
 
     Returns
     -------
@@ -39,6 +43,8 @@ def lazily(
     def give(name: str) -> Any:
         if name in nilearn:
             raise ImportError(_letter(module, name), name=module)
+        if name in former:
+            raise ImportError(f"{module}.{name} is history. Write: {former[name]}", name=module)
         if name not in home_of:
             near = get_close_matches(name, public, 1)
             hint = f" Is {near[0]!r} meant?" if near else ""

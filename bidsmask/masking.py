@@ -16,4 +16,8 @@ __getattr__, __dir__, __all__ = lazily(
         ),
         "bidsmask.maskers.templates": ("compute_brain_mask", "compute_multi_brain_mask"),
     },
+    former={
+        "compute_gray_matter_mask": "compute_brain_mask(img, mask_type='gm')",
+        "compute_multi_gray_matter_mask": "compute_multi_brain_mask(imgs, mask_type='gm')",
+    },
 )

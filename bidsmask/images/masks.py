@@ -314,7 +314,8 @@ def apply_mask(
     Parameters
     ----------
     imgs : image
-        Of three or four dimensions; see `bidsmask.images.series.open_series`.
+        Of three or four dimensions; see `bidsmask.images.series.open_series`. Or several of four
+        dimensions, whose volumes are put one behind the other.
     mask_img : image
         Of three dimensions, on the same grid; 0, and one other value.
     dtype : "f" or a type
@@ -336,6 +337,9 @@ def apply_mask(
     ValueError
         If the mask is empty, or has more values than 0 and another.
     """
+    if _are_runs(imgs):
+        runs = [apply_mask(run, mask_img, dtype, smoothing_fwhm, ensure_finite) for run in imgs]
+        return np.concatenate(runs)
     mask, grid = _load_binary(mask_img)
     series = open_series(imgs)
     if series.grid != grid:
@@ -446,6 +450,12 @@ def _load_binary(mask_img: Any, *, allow_empty: bool = False) -> tuple[BoolArray
     if not mask.any() and not allow_empty:
         raise ImageError("The mask is invalid as it is empty: it masks all data.")
     return mask, series.grid
+
+
+def _are_runs(imgs: Any) -> bool:
+    """Whether it is a list of images of four dimensions, and not one of volumes."""
+    several = isinstance(imgs, list | tuple) and len(imgs) > 0
+    return several and not any(open_series(each).is_3d for each in imgs)
 
 
 def _taken(series: Series, mask: BoolArray, dtype: Any) -> Array:

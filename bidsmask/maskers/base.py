@@ -22,7 +22,7 @@ from bidsmask.maskers.cleaning import clean_in_place
 from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.estimator import Transformer
 from bidsmask.maskers.notices import heard, warn
-from bidsmask.maskers.parameters import as_type, check_parameters, output_dtype
+from bidsmask.maskers.parameters import as_type, check_parameters, only_one_of, output_dtype
 from bidsmask.maskers.report.kept import (
     Picture,
     seen_at_fit,
@@ -69,6 +69,7 @@ class Masker(Transformer):
     _coverage_: Coverage
     _used_: BoolArray
     _last_: Columns
+    _said_before_: tuple[str, ...]
 
     def fit(self, imgs: Any = None, y: Any = None) -> Self:
         """Learn the columns.
@@ -94,9 +95,16 @@ class Masker(Transformer):
         return self._learn(imgs, look=self.reports)
 
     def fit_transform(
-        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
+        self,
+        imgs: Any = None,
+        y: Any = None,
+        confounds: Any = None,
+        sample_mask: Any = None,
+        *,
+        X: Any = None,  # noqa: N803 - what imgs was called up to nilearn 0.10
     ) -> Any:
         """Learn the columns, then give their signals; see `fit` and `transform`."""
+        imgs = only_one_of(imgs, X)
         return self._learn(imgs).transform(imgs, confounds=confounds, sample_mask=sample_mask)
 
     def transform(self, imgs: Any, confounds: Any = None, sample_mask: Any = None) -> Any:
@@ -131,9 +139,11 @@ class Masker(Transformer):
     ) -> Any:
         """Give the signals of one run, as an array whatever `set_output` says."""
         self._refuse_unfitted()
-        with heard() as messages:
+        with heard(self._said_before_) as messages:
             signals, learned = self._read(imgs, confounds, sample_mask)
-        self._remember(learned | {"_said_of_run_": tuple(messages)})
+        said = {"_said_of_run_": tuple(messages)}
+        said["_said_before_"] = tuple(dict.fromkeys((*self._said_before_, *messages)))
+        self._remember(learned | said)
         return signals
 
     @property
@@ -252,7 +262,7 @@ class Masker(Transformer):
         self._header_ = None if series is None else series.header
         with heard() as messages, one_thread_of_blas():
             self._fit(series, imgs)
-        self._said_at_fit_ = tuple(messages)
+        self._said_at_fit_ = self._said_before_ = tuple(messages)
         if look and series is not None:
             self._seen_ = seen_at_fit(series)
         return self

@@ -231,12 +231,12 @@ def clean_img(
             "Repetition time (t_r) must be specified for filtering. You specified None. The "
             f"header of {series.name} says {series.t_r}."
         )
-    unknown = [name for name in options if not name.startswith("clean__")]
-    if unknown:
-        raise TypeError(
-            f"clean_img() got an unexpected keyword argument {unknown[0]!r}. Options of clean() "
-            "are written with 'clean__' before their names."
-        )
+    for name in options:
+        if not name.startswith("clean__"):
+            meant = _FORMER_NAMES.get(name, f"clean__{name}")
+            raise TypeError(
+                f"clean_img() got an unexpected keyword argument {name!r}. Did you mean {meant!r}?"
+            )
     if mask_img is None:
         mask = np.ones(series.grid.shape, dtype=bool)
         signals = np.array([volume[mask] for volume in series.volumes()])

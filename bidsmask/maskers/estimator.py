@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import make_dataclass
 from difflib import get_close_matches
 from functools import cache, partial
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from bidsmask._typing import Array
 from bidsmask.maskers.kin import taken_for
@@ -23,11 +23,33 @@ _UNCHANGED = "$UNCHANGED$"  # scikit-learn's word for it
 _NO_METADATA = ("self", "X", "y")
 """Arguments that scikit-learn always hands over; the others it routes where it is told to."""
 
+_MOVED = {"sample_mask": "Give it to transform or fit_transform, together with the images."}
+"""Parameters that nilearn's constructors had once, and where they belong today."""
+
 
 class Transformer:
     """A transformer whose parameters are those of its constructor."""
 
     inverse_transform: Callable[..., Any]
+
+    __signature__: ClassVar[inspect.Signature]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()  # without self
+        cls.__signature__ = inspect.Signature(parameters)
+
+    def __new__(cls, *_: Any, **parameters: Any) -> Self:
+        """Refuse parameters that do not exist, and say which ones are meant."""
+        known = cls.__signature__.parameters
+        takes_any = any(each.kind is each.VAR_KEYWORD for each in known.values())
+        for name in parameters:
+            if name not in known and not takes_any:
+                raise TypeError(
+                    f"{cls.__name__}() got an unexpected keyword argument {name!r}."
+                    f"{_hint(name, sorted(known))}"
+                )
+        return object.__new__(cls)
 
     @property  # type: ignore[misc]  # nobody sets it
     def __class__(self) -> type:
@@ -84,11 +106,9 @@ class Transformer:
         for name, value in parameters.items():
             own, _, nested = name.partition("__")
             if own not in known:
-                close = get_close_matches(own, known, 1)
-                hint = f" Is {close[0]!r} meant?" if close else ""
                 raise ValueError(
                     f"Invalid parameter {own!r} for estimator {self}. Valid parameters are: "
-                    f"{known}.{hint}"
+                    f"{known}.{_hint(own, known)}"
                 )
             if nested:
                 getattr(self, own).set_params(**{nested: value})
@@ -252,6 +272,14 @@ class Transformer:
         import polars
 
         return polars.DataFrame(signals, schema=names, orient="row")
+
+
+def _hint(name: str, known: list[str]) -> str:
+    """What to write instead of a parameter that does not exist, as a sentence."""
+    if name in _MOVED:
+        return f" {_MOVED[name]}"
+    close = get_close_matches(name, known, 1)
+    return f" Is {close[0]!r} meant?" if close else f" Parameters are: {', '.join(known)}."
 
 
 def _blank(cls: type) -> Any:

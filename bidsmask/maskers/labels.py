@@ -291,11 +291,12 @@ class NiftiLabelsMasker(Masker):
 
     def _warn_of_lost(self, placed: Regions) -> None:
         present = np.isin(self._table_.regions, labels_in(self._atlas_[0]))
-        lost = set(self._table_.regions[present & (placed.extent.n_on_grid == 0)].tolist())
-        if lost and not self.keep_empty:
+        lost = np.flatnonzero(present & (placed.extent.n_on_grid == 0))
+        if lost.size and not self.keep_empty:
             warn(
                 "After resampling the label image to the data image, the following labels were "
-                f"removed: {lost}. No voxel of the run is nearest to them."
+                f"removed: {self._spelled(lost)}. No voxel of the run is nearest to them.",
+                once=True,
             )
 
     def _is_kept(self, placed: Regions) -> BoolArray:
@@ -321,12 +322,12 @@ class NiftiLabelsMasker(Masker):
         return placed
 
     def _warn_of_masked(self, placed: Regions) -> None:
-        hidden = (placed.extent.n_on_grid > 0) & (placed.extent.n_inside == 0)
-        if hidden.any() and not (self.keep_masked_labels or self.keep_empty):
-            lost = set(self._table_.regions[hidden].tolist())
+        hidden = np.flatnonzero((placed.extent.n_on_grid > 0) & (placed.extent.n_inside == 0))
+        if hidden.size and not (self.keep_masked_labels or self.keep_empty):
             warn(
                 "After applying mask to the labels image, the following labels were removed: "
-                f"{lost}. No voxel of them lies inside the mask."
+                f"{self._spelled(hidden)}. No voxel of them lies inside the mask.",
+                once=True,
             )
 
     def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, IntArray]:
@@ -345,11 +346,19 @@ class NiftiLabelsMasker(Masker):
 
     def _warn_of_uncovered(self, rows: IntArray) -> None:
         if rows.size:
-            lost = set(self._table_.regions[rows].tolist())
             warn(
-                f"The following labels were removed: {lost}. Less than {self.min_coverage:.0%} of "
-                "their voxels lie inside the mask and hold finite numbers that change."
+                f"The following labels were removed: {self._spelled(rows)}. Less than "
+                f"{self.min_coverage:.0%} of their voxels lie inside the mask and hold finite "
+                "numbers that change.",
+                once=True,
             )
+
+    def _spelled(self, rows: IntArray) -> str:
+        """Labels of regions, and their names if they have been given any."""
+        labels = f"{{{', '.join(map(str, self._table_.regions[rows].tolist()))}}}"
+        if self.labels is None and self.lut is None:
+            return labels
+        return f"{labels} ({', '.join(self._names()[row] for row in rows)})"
 
     # Painting back
 

@@ -268,7 +268,8 @@ class NiftiMapsMasker(Masker):
         if lost and not (self.keep_masked_maps or self.keep_empty):
             warn(
                 "After applying mask to the maps image, maps with the following indices were "
-                f"removed: {lost}. They have no weight inside the mask."
+                f"removed: {lost}. They have no weight inside the mask.",
+                once=True,
             )
 
     def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, IntArray]:
@@ -285,7 +286,8 @@ class NiftiMapsMasker(Masker):
             warn(
                 f"Maps with the following indices were removed: {set(lost.tolist())}. Less than "
                 f"{self.min_coverage:.0%} of their squared weight lie inside the mask, on voxels "
-                "that hold finite numbers that change."
+                "that hold finite numbers that change.",
+                once=True,
             )
         rows = np.flatnonzero(extraction.used)
         return signals if rows.size == columns.n_columns else signals[:, rows], rows

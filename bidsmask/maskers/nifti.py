@@ -131,6 +131,13 @@ class NiftiMasker(Masker):
         """
         return self._painted(X)
 
+    @property
+    def _report_content(self) -> dict[str, Any]:
+        """What nilearn's models look up in a masker of theirs, for their own report."""
+        self._refuse_unfitted()
+        share = self.n_elements_ / self._fitted_.grid.n_voxels
+        return {"n_elements": self.n_elements_, "coverage": 100 * share}
+
     def _names(self) -> list[str]:
         prefix = type(self).__name__.lower()
         return [f"{prefix}{number}" for number in range(self._fitted_.n_columns)]
