@@ -107,6 +107,8 @@ def as_written(affine: Any) -> FloatArray:
     matrix: FloatArray = np.array(affine, dtype=np.float64)
     if matrix.shape != (4, 4):
         return matrix
+    if tuple(matrix[3]) == _LAST_ROW:
+        return matrix
     if not np.allclose(matrix[3], _LAST_ROW):
         warn_user(
             f"The last row of an affine is {matrix[3].tolist()}, where only (0, 0, 0, 1) means "
@@ -128,7 +130,7 @@ def _invertible(affine: FloatArray) -> FloatArray:
     matrix = np.array(affine, dtype=np.float64)
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
         raise ValueError(f"The affine is not a 4 × 4 matrix of finite numbers:\n{matrix}")
-    if not np.array_equal(matrix[3], _LAST_ROW):
+    if tuple(matrix[3]) != _LAST_ROW:
         raise ValueError(f"The last row of the affine is not (0, 0, 0, 1):\n{matrix}")
     if np.linalg.matrix_rank(matrix[:3, :3]) < 3:
         raise ValueError(f"The affine is singular, it makes voxels flat:\n{matrix}")

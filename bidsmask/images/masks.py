@@ -436,8 +436,8 @@ def _load_binary(mask_img: Any, *, allow_empty: bool = False) -> tuple[BoolArray
     """Read a mask that can be nothing else, unlike a map of probabilities or labels."""
     series = open_series(mask_img)
     values = series.single()
-    finite = np.where(np.isfinite(values), values, 0)
-    found = np.unique(finite)
+    finite = values if values.dtype.kind in "iu" else np.where(np.isfinite(values), values, 0)
+    found = _different(finite)
     if found.size > 2:
         raise ValueError(
             f"Given mask is not made of 2 values: {found[:10]}. Cannot interpret as true or false."
@@ -456,6 +456,13 @@ def _are_runs(imgs: Any) -> bool:
     """Whether it is a list of images of four dimensions, and not one of volumes."""
     several = isinstance(imgs, list | tuple) and len(imgs) > 0
     return several and not any(open_series(each).is_3d for each in imgs)
+
+
+def _different(values: Array) -> Array:
+    """Different values, ascending; of a mask, two, without sorting all."""
+    ends = np.unique([values.min(), values.max()])
+    is_either = (values == ends[0]) | (values == ends[-1])
+    return ends if is_either.all() else np.unique(values)
 
 
 def _taken(series: Series, mask: BoolArray, dtype: Any) -> Array:

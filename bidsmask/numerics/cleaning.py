@@ -437,6 +437,9 @@ class Cleaner:
 
     def _bases(self, design: FloatArray) -> tuple[int, FloatArray]:
         """Rank of the cosines (0 without), and the basis of the whole design."""
+        is_cosine = self.parameters.filter == "cosine" and self.parameters.high_pass_hz is not None
+        if not (design.shape[1] or is_cosine):
+            return 0, np.empty((np.count_nonzero(self.sample_mask), 0))
         check_finite(design[self.sample_mask])
         cosines: FloatArray = np.empty((len(design), 0))
         if self.parameters.filter == "cosine" and self.parameters.high_pass_hz is not None:

@@ -144,9 +144,11 @@ class Suite:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Any:
         name = self._name(item)
-        if call.when == "teardown" and self._watch.has_seen:
-            self._executing.add(name)
-            item.user_properties.append(("executes", "yes"))  # for --junitxml
+        if call.when == "teardown":
+            item.user_properties.append(("test", name))  # for --junitxml
+            if self._watch.has_seen:
+                self._executing.add(name)
+                item.user_properties.append(("executes", "yes"))
         report = yield
         if self._outcomes.get(name) in (None, "passed"):
             self._outcomes[name] = report.outcome
