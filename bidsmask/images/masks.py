@@ -359,9 +359,8 @@ def intersect_masks(
     array([0., 1., 0.])
     """
     if not 0 <= threshold <= 1:
-        raise ValueError(
-            f"The threshold should be smaller than 1 and greater than 0, it is {threshold}."
-        )
+        limit = "smaller than 1" if threshold > 1 else "greater than 0"
+        raise ValueError(f"The threshold should be {limit}, it is {threshold}.")
     masks = [_load_binary(img, allow_empty=True) for img in mask_imgs]
     if not masks:
         raise ValueError("No mask provided for intersection")

@@ -46,9 +46,12 @@ def resample_img(
         See `target_grid`. Without both the image is copied.
     interpolation : {"continuous", "linear", "nearest"}
         Cubic splines, straight lines, or the value of the nearest voxel.
-    copy, force_resample : bool
-        For scripts written for nilearn: the result never shares memory with `img`, and is the
-        same whether or not lattices differ by whole voxels.
+    copy : bool
+        False: an image that lies on the target lattice already is given back as it is. Otherwise
+        the result shares no memory with `img`.
+    force_resample : bool
+        For scripts written for nilearn: the result is the same whether or not lattices differ by
+        whole voxels.
     order : {"F", "C"}
         Order of the result in memory; with "F" x runs fastest.
     clip : bool
@@ -71,6 +74,8 @@ def resample_img(
     ------
     ValueError
         If the target or the interpolation is not one that there is.
+    numpy.linalg.LinAlgError
+        If the target affine is of another shape.
     BoundingBoxError
         If the target lattice begins where the image has ended.
 
@@ -78,6 +83,8 @@ def resample_img(
     -----
     RuntimeWarning
         If values that are not finite have to be interpolated.
+    UserWarning
+        If the image is a mask, and values between those of the mask are asked for.
 
     See Also
     --------
@@ -94,6 +101,8 @@ def resample_img(
     _check(interpolation)
     series = open_series(img)
     target = target_grid(series.grid, target_affine, target_shape)
+    if target == series.grid and not copy and hasattr(img, "dataobj"):
+        return img
     if target == series.grid:
         values = _values(series, order)
         affine = series.grid.affine
@@ -179,6 +188,8 @@ def target_grid(grid: Grid, target_affine: Any = None, target_shape: Any = None)
     ------
     ValueError
         If a shape is given without a (4, 4) affine, or is not three sizes.
+    numpy.linalg.LinAlgError
+        If the affine is of another shape.
     BoundingBoxError
         If the lattice begins where the image has ended.
     """
@@ -189,6 +200,10 @@ def target_grid(grid: Grid, target_affine: Any = None, target_shape: Any = None)
             )
         return grid
     affine = as_written(target_affine)
+    if affine.shape not in ((3, 3), (4, 4)):
+        raise np.linalg.LinAlgError(
+            f"target_affine should be of shape (3, 3) or (4, 4), and is of shape {affine.shape}."
+        )
     if target_shape is not None and (len(target_shape) != 3 or affine.shape == (3, 3)):
         raise ValueError(
             "The shape specified should be the shape of the 3D grid, and thus of length 3; and "
@@ -261,14 +276,16 @@ def _resampled(
     interpolates = interpolation != "nearest"  # which makes no new values
     resample = _resampling(series.grid, target, interpolation, fill)
     ends = [np.zeros(2, dtype=np.result_type(series.dtype, dtype))]
-    is_whole = []
+    is_whole: list[bool] = []
+    is_binary: list[bool] = []
 
     def seen(volume: Array) -> Array:
         if interpolates:
-            ends.append(
-                np.array([np.fmin.reduce(volume, axis=None), np.fmax.reduce(volume, axis=None)])
-            )
+            lowest, highest = np.fmin.reduce(volume, axis=None), np.fmax.reduce(volume, axis=None)
+            ends.append(np.array([lowest, highest]))
             is_whole.append(bool(np.isfinite(volume).all()))
+            two = (lowest, highest) == (0, 1)
+            is_binary.append(two and bool(((volume == 0) | (volume == 1)).all()))
         return resample(volume)
 
     values = series.mapped(seen, target.shape, dtype, order)
@@ -277,6 +294,12 @@ def _resampled(
             f"{series.name} holds NaN or infinite values. Values next to them are interpolated "
             "between guesses.",
             RuntimeWarning,
+            stacklevel=3,
+        )
+    if is_binary and all(is_binary):
+        warnings.warn(
+            f"Resampling binary images with interpolation={interpolation!r} makes values between "
+            f'0 and 1 in {series.name}. Say "nearest" for a mask.',
             stacklevel=3,
         )
     if clip and interpolates:

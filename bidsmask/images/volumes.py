@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray
+from bidsmask._warn import warn_user
 from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import grid_of, read_header
@@ -34,11 +35,23 @@ def read_mask(img: Any) -> tuple[BoolArray, Grid]:
     ------
     ImageError
         If no voxel is inside.
+
+    Warns
+    -----
+    UserWarning
+        If there are values that are NaN or infinite.
     """
     series = open_series(img)
     inside = np.ones(series.grid.shape, dtype=bool)
+    is_whole = True
     for volume in series.volumes():
-        inside &= np.isfinite(volume) & (volume != 0)
+        finite = np.isfinite(volume)
+        is_whole &= bool(finite.all())
+        inside &= finite & (volume != 0)
+    if not is_whole:
+        warn_user(
+            f"{series.name}: Non-finite values detected. They are outside of the mask, like zeros."
+        )
     if not inside.any():
         raise ImageError(f"{series.name}: {EMPTY_MASK} Make it again, or give another.")
     return inside, series.grid

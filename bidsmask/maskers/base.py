@@ -4,6 +4,7 @@ Each kind of masker adds which columns there are: see `bidsmask.columns`.
 """
 
 from abc import abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -324,10 +325,10 @@ class Masker(Transformer):
         if self.memory is None or self.memory_.location is None or self.memory_level < 0:
             return _extracted(series, request)
         remembered = self.memory_.cache(_extracted_once, ignore=["series"])
-        extracted: tuple[Extraction, FloatArray] = remembered(
-            series, request, [_identity(imgs), series.dtype]
-        )
-        return extracted
+        extraction, picture = remembered(series, request, [_identity(imgs), series.dtype])
+        if not extraction.signals.flags.writeable:  # a file that joblib has mapped into memory
+            extraction = replace(extraction, signals=extraction.signals.copy())
+        return extraction, picture
 
     @property
     def memory_(self) -> Any:
@@ -456,8 +457,8 @@ def _painted_dtype(columns: Array, projection: Projection) -> np.dtype[Any]:
 def _check_memory(memory: Any, level: int) -> None:
     if isinstance(memory, (str, Path)) and level == 0:
         warn(
-            "memory_level is 0, but a memory is given: extraction will be remembered there, as "
-            "with memory_level=1. Set one or the other."
+            "memory_level is currently set to 0 but a Memory object, or its path, is given: "
+            "extraction will be remembered there, as with memory_level=1. Set one or the other."
         )
 
 
