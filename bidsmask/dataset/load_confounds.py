@@ -114,6 +114,11 @@ def load_confounds(
     DegreesOfFreedomError
         If no volume is left.
 
+    See Also
+    --------
+    load_confounds_strategy : Sets of parts that have a name.
+    bidsmask.clean : Regresses them out.
+
     Notes
     -----
     Volumes that fMRIPrep flagged as non-steady-state are always left out. Its ``motion_outlier``
@@ -121,6 +126,16 @@ def load_confounds(
 
     What else belongs to a named strategy, its filter say, is for a masker or `bidsmask.clean` to
     do.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> run = Path(tempfile.mkdtemp()) / "sub-01_task-rest_desc-preproc_bold.nii.gz"
+    >>> table = run.with_name("sub-01_task-rest_desc-confounds_timeseries.tsv")
+    >>> _ = run.write_bytes(b""), table.write_text("csf\twhite_matter\n1\t3\n3\t7\n")
+    >>> confounds, sample_mask = load_confounds(run, strategy=["wm_csf"])
+    >>> confounds.to_dict("list"), sample_mask
+    ({'csf': [-1.0, 1.0], 'white_matter': [-2.0, 2.0]}, None)
     """
     arguments = Parts(
         names=(),
@@ -164,6 +179,17 @@ def load_confounds_strategy(
         If there is no such strategy.
     TypeError
         If `load_confounds` has no such argument.
+
+    See Also
+    --------
+    load_confounds : Any set of parts.
+
+    Examples
+    --------
+    >>> load_confounds_strategy("run.nii.gz", denoise_strategy="simpel")
+    Traceback (most recent call last):
+        ...
+    bidsmask.errors.StrategyError: ...
     """
     if denoise_strategy not in PRESETS:
         raise StrategyError(
@@ -179,7 +205,11 @@ def load_confounds_strategy(
     if "ica_aroma" in given and "ica_aroma" not in idle:  # the strategy is for denoised runs
         idle.append("ica_aroma")
     if idle:
-        warn_user(f"Without effect in the strategy {denoise_strategy}: {', '.join(idle)}.")
+        accepted = list(dict.fromkeys([*parts.arguments(), "global_signal", "demean"]))
+        warn_user(
+            f"Without effect in the strategy {denoise_strategy}: {', '.join(idle)}; parameters "
+            f"accepted: {accepted}."
+        )
     used = {name: value for name, value in given.items() if name not in idle}
     return _load(img_files, replace(parts, **used), demean)
 
@@ -216,7 +246,7 @@ def _with_warnings(parts: Parts) -> Parts:
     if not parts.names:
         warn_user("The strategy is empty: there are no confounds (None).")
     if "non_steady_state" in parts.names:
-        warn_user("Non-steady-state volumes are always left out, also without saying so.")
+        warn_user("Non-steady state volumes are always left out, also without saying so.")
     if "tedana" in parts.names and len(parts.names) > 1:
         warn_user("With 'tedana' all other parts of the strategy are left out.")
     return parts

@@ -72,6 +72,20 @@ def compute_epi_mask(
     -----
     MaskWarning
         If no voxel is in the mask.
+
+    See Also
+    --------
+    compute_background_mask, compute_multi_epi_mask, bidsmask.compute_brain_mask
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.zeros((8, 8, 8, 3))
+    >>> values[2:7, 2:7, 2:7] = 100
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> int(compute_epi_mask(run, opening=0).get_fdata().sum())
+    125
     """
     mean, grid, header = _mean(epi_img, target_affine, target_shape)
     if opening:
@@ -122,10 +136,25 @@ def compute_background_mask(
     MaskWarning
         If no voxel is in the mask.
 
+    See Also
+    --------
+    compute_epi_mask : For images with noise around the head.
+    compute_multi_background_mask : For several runs.
+
     Notes
     -----
     Any value but exactly that of the background is in the mask: with noise in the background that
     is the whole image. See `bidsmask.numerics.brainmask.differs_from_background`.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.zeros((8, 8, 8, 3))
+    >>> values[2:7, 2:7, 2:7] = 100
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> int(compute_background_mask(run).get_fdata().sum())
+    125
     """
     mean, grid, header = _mean(data_imgs, target_affine, target_shape)
     mask = differs_from_background(mean, border=border_size)
@@ -203,6 +232,20 @@ def compute_multi_epi_mask(
     Returns
     -------
     mask : nibabel image of uint8
+
+    See Also
+    --------
+    compute_epi_mask : For one run.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.zeros((8, 8, 8, 3))
+    >>> values[2:7, 2:7, 2:7] = 100
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> int(compute_multi_epi_mask([run, run], opening=0).get_fdata().sum())
+    125
     """
 
     def compute(img: Any) -> Any:
@@ -245,6 +288,20 @@ def compute_multi_background_mask(
     Returns
     -------
     mask : nibabel image of uint8
+
+    See Also
+    --------
+    compute_background_mask : For one run.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.zeros((8, 8, 8, 3))
+    >>> values[2:7, 2:7, 2:7] = 100
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> int(compute_multi_background_mask([run, run], opening=0).get_fdata().sum())
+    125
     """
 
     def compute(img: Any) -> Any:
@@ -287,11 +344,23 @@ def intersect_masks(
         between 0 and 1.
     SpaceError
         If masks lie on different grids.
+
+    See Also
+    --------
+    compute_multi_epi_mask : Computes and intersects them.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> masks = [nib.Nifti1Image(np.array([[row]], dtype=np.uint8), np.eye(4))
+    ...          for row in ([1, 1, 0], [0, 1, 1])]
+    >>> intersect_masks(masks, threshold=1).get_fdata().ravel()
+    array([0., 1., 0.])
     """
     if not 0 <= threshold <= 1:
-        raise ValueError(
-            f"The threshold should be smaller than 1 and greater than 0, it is {threshold}."
-        )
+        limit = "smaller than 1" if threshold > 1 else "greater than 0"
+        raise ValueError(f"The threshold should be {limit}, it is {threshold}.")
     masks = [_load_binary(img, allow_empty=True) for img in mask_imgs]
     if not masks:
         raise ValueError("No mask provided for intersection")
@@ -315,7 +384,8 @@ def apply_mask(
     Parameters
     ----------
     imgs : image
-        Of three or four dimensions; see `bidsmask.images.series.open_series`.
+        Of three or four dimensions; see `bidsmask.images.series.open_series`. Or several of four
+        dimensions, whose volumes are put one behind the other.
     mask_img : image
         Of three dimensions, on the same grid; 0, and one other value.
     dtype : "f" or a type
@@ -336,7 +406,24 @@ def apply_mask(
         If the mask lies on another grid.
     ValueError
         If the mask is empty, or has more values than 0 and another.
+
+    See Also
+    --------
+    unmask : The way back.
+    bidsmask.NiftiMasker : Smooths, resamples and cleans, too.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> volume = np.arange(8.0).reshape(2, 2, 2)
+    >>> image, mask = (nib.Nifti1Image(each, np.eye(4)) for each in (volume, (volume > 4) * 1.0))
+    >>> apply_mask(image, mask)
+    array([5., 6., 7.])
     """
+    if _are_runs(imgs):
+        runs = [apply_mask(run, mask_img, dtype, smoothing_fwhm, ensure_finite) for run in imgs]
+        return np.concatenate(runs)
     mask, grid = _load_binary(mask_img)
     series = open_series(imgs)
     if series.grid != grid:
@@ -374,6 +461,18 @@ def unmask(X: Any, mask_img: Any, order: Literal["F", "C"] = "F") -> Any:  # noq
     ------
     TypeError
         If there are not as many values as there are voxels in the mask.
+
+    See Also
+    --------
+    apply_mask : The way there.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> mask = nib.Nifti1Image(np.array([[[1.0, 0, 1]]]), np.eye(4))
+    >>> unmask(np.array([5.0, 7.0]), mask).get_fdata()
+    array([[[5., 0., 7.]]])
     """
     if isinstance(X, list) and not np.isscalar(X[0]):
         return [unmask(each, mask_img, order) for each in X]
@@ -433,8 +532,8 @@ def _load_binary(mask_img: Any, *, allow_empty: bool = False) -> tuple[BoolArray
     """Read a mask that can be nothing else, unlike a map of probabilities or labels."""
     series = open_series(mask_img)
     values = series.single()
-    finite = np.where(np.isfinite(values), values, 0)
-    found = np.unique(finite)
+    finite = values if values.dtype.kind in "iu" else np.where(np.isfinite(values), values, 0)
+    found = _different(finite)
     if found.size > 2:
         raise ValueError(
             f"Given mask is not made of 2 values: {found[:10]}. Cannot interpret as true or false."
@@ -449,7 +548,22 @@ def _load_binary(mask_img: Any, *, allow_empty: bool = False) -> tuple[BoolArray
     return mask, series.grid
 
 
+def _are_runs(imgs: Any) -> bool:
+    """Whether it is a list of images of four dimensions, and not one of volumes."""
+    several = isinstance(imgs, list | tuple) and len(imgs) > 0
+    return several and not any(open_series(each).is_3d for each in imgs)
+
+
+def _different(values: Array) -> Array:
+    """Different values, ascending; of a mask, two, without sorting all."""
+    ends = np.unique([values.min(), values.max()])
+    is_either = (values == ends[0]) | (values == ends[-1])
+    return ends if is_either.all() else np.unique(values)
+
+
 def _taken(series: Series, mask: BoolArray, dtype: Any) -> Array:
+    if series.n_volumes == 1:
+        return series.single()[mask].astype(dtype)[np.newaxis]
     voxels = voxels_of_mask(mask)
     signals = np.empty((series.n_volumes, voxels.size), dtype=dtype)
     for volumes, block in series.blocks():

@@ -1,1 +1,17 @@
-"""Maskers: images in, signals out, and back; with scikit-learn's manners."""
+"""Maskers: images in, signals out, and back."""
+
+from bidsmask._names import MASKERS, lazily
+
+__getattr__, __dir__, __all__ = lazily(
+    __name__,
+    MASKERS,
+    nilearn=(
+        "BaseMasker",
+        "MultiSurfaceLabelsMasker",
+        "MultiSurfaceMapsMasker",
+        "MultiSurfaceMasker",
+        "SurfaceLabelsMasker",
+        "SurfaceMapsMasker",
+        "SurfaceMasker",
+    ),
+)

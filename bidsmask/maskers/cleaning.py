@@ -11,9 +11,13 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask._warn import warn_user
-from bidsmask.errors import DegreesOfFreedomError
+from bidsmask.errors import DegreesOfFreedomError, DimensionError
+from bidsmask.images.masks import apply_mask, unmasked
+from bidsmask.images.series import open_series
+from bidsmask.images.volumes import make_image, read_mask
 from bidsmask.maskers.confounds import design_of
 from bidsmask.maskers.samples import Rows, masks_of_runs, rows_of_runs
+from bidsmask.numerics import filters
 from bidsmask.numerics.cleaning import (
     Cleaner,
     CleaningDetails,
@@ -26,7 +30,7 @@ Choice = TypeVar("Choice")
 Standardize = Literal["zscore_sample", "zscore", "psc"] | bool | None
 
 BELOW_NYQUIST = 1 - 10 * float(np.finfo(np.float32).eps)
-"""Where a low-pass is put that lies at the Nyquist frequency or above."""
+"""Where a cut-off is put that lies at the Nyquist frequency or above, as a share of that."""
 
 _STANDARDIZATIONS: dict[Any, Standardization] = {
     "zscore_sample": "zscore",
@@ -125,6 +129,11 @@ def clean(
     ValueError
         If a value, or a combination of values, makes no sense. (The two above are of this kind.)
 
+    See Also
+    --------
+    clean_img : For images.
+    bidsmask.high_variance_confounds, bidsmask.load_confounds : Where confounds come from.
+
     Notes
     -----
     Numbers are those of nilearn 0.14.1, but for what is wrong there: censored volumes leak into
@@ -163,6 +172,151 @@ def clean(
         butterworth__copy=butterworth__copy,
     )
     return cleaning.into(np.empty(cleaning.shape, dtype=_float_of(cleaning.signals)))
+
+
+def clean_img(
+    imgs: Any,
+    runs: Any = None,
+    detrend: bool = True,
+    standardize: Standardize = True,
+    confounds: Any = None,
+    low_pass: float | None = None,
+    high_pass: float | None = None,
+    t_r: float | None = None,
+    ensure_finite: bool = False,
+    mask_img: Any = None,
+    **options: Any,
+) -> Any:
+    """Clean the signal of each voxel; see `clean`.
+
+    Parameters
+    ----------
+    imgs : image of four dimensions
+    runs, detrend, standardize, confounds, low_pass, high_pass, ensure_finite
+        As of `clean`.
+    t_r : float, optional
+        Repetition time in seconds; cut-offs need it.
+    mask_img : image, optional
+        Voxels outside become 0.
+    **options
+        Others of `clean`, with ``clean__`` before their names.
+
+    Returns
+    -------
+    image : nibabel image of shape (X, Y, Z, T_kept)
+        With the units and repetition time of `imgs`.
+
+    Raises
+    ------
+    TypeError
+        If an option is not known.
+    ValueError
+        If there is a cut-off and no `t_r`.
+    DimensionError
+        If `imgs` has three dimensions.
+
+    See Also
+    --------
+    clean : For signals.
+    bidsmask.NiftiMasker : Gives the cleaned signals themselves.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> values = np.array([1.0, 2.0, 6.0]).reshape(1, 1, 1, 3)
+    >>> run = nib.Nifti1Image(values, np.eye(4))
+    >>> clean_img(run, standardize=None).get_fdata().ravel()
+    array([ 0.5, -1. ,  0.5])
+    """
+    series = open_series(imgs)
+    if series.is_3d:
+        raise DimensionError(f"{series.name} is a single volume; cleaning needs a series of them.")
+    if t_r is None and not (low_pass is None and high_pass is None):
+        raise ValueError(
+            "Repetition time (t_r) must be specified for filtering. You specified None. The "
+            f"header of {series.name} says {series.t_r}."
+        )
+    for name in options:
+        if not name.startswith("clean__"):
+            meant = _FORMER_NAMES.get(name, f"clean__{name}")
+            raise TypeError(
+                f"clean_img() got an unexpected keyword argument {name!r}. Did you mean {meant!r}?"
+            )
+    if mask_img is None:
+        mask = np.ones(series.grid.shape, dtype=bool)
+        signals = np.array([volume[mask] for volume in series.volumes()])
+    else:
+        mask = read_mask(mask_img)[0]
+        signals = apply_mask(imgs, mask_img)
+    cleaned = clean(
+        signals,
+        runs=runs,
+        detrend=detrend,
+        standardize=standardize,
+        confounds=confounds,
+        low_pass=low_pass,
+        high_pass=high_pass,
+        t_r=t_r,
+        ensure_finite=ensure_finite,
+        **{name.removeprefix("clean__"): value for name, value in options.items()},
+    )
+    return make_image(unmasked(cleaned, mask), series.grid, series.header, t_r)
+
+
+def butterworth(
+    signals: Any,
+    sampling_rate: float,
+    low_pass: float | None = None,
+    high_pass: float | None = None,
+    order: int = BUTTERWORTH_ORDER,
+    padtype: Padding | None = "odd",
+    padlen: int | None = None,
+    copy: bool = False,
+) -> FloatArray:
+    """Filter signals forwards and backwards; see `bidsmask.numerics.filters.butterworth`.
+
+    Parameters
+    ----------
+    signals : array of shape (T, P) or (T,)
+    sampling_rate : float
+        Volumes in a second, Hz.
+    low_pass, high_pass : float, optional
+        Cut-offs in Hz.
+    order, padtype, padlen
+        Order of the filter, and how the ends are padded.
+    copy : bool
+        Without effect: the signals stay as they are.
+
+    Returns
+    -------
+    filtered : array of the shape of `signals`
+
+    See Also
+    --------
+    clean
+
+    Examples
+    --------
+    >>> slow, fast = (np.sin(np.arange(200) * step) for step in (0.05, 2.0))
+    >>> bool(np.abs(butterworth(slow + fast, 0.5, low_pass=0.05) - slow)[20:-20].max() < 0.01)
+    True
+    """
+    values, t_r = np.asarray(signals), 1 / sampling_rate
+    if low_pass is None and high_pass is None:
+        return values
+    cutoffs = _cutoffs(high_pass, low_pass, t_r)
+    if not cutoffs:
+        return values
+    filtered: FloatArray = filters.butterworth(
+        values.reshape(len(values), -1),
+        t_r=t_r,
+        high_pass_hz=cutoffs["high_pass_hz"],
+        low_pass_hz=cutoffs["low_pass_hz"],
+        order=order,
+        padding=padtype,
+        n_padding=padlen,
+    )
+    return filtered.reshape(values.shape).astype(_float_of(values), copy=False)
 
 
 def clean_in_place(signals: FloatArray, **options: Any) -> FloatArray:
@@ -375,6 +529,8 @@ class _RunCleaning:
 
 def _refuse(unknown: dict[str, Any]) -> None:
     """Say which keyword is not known, and which one was probably meant."""
+    if not unknown:
+        return
     known = [name for name in inspect.signature(clean).parameters if name != "unknown"]
     for word in unknown:
         near = [_FORMER_NAMES[word]] if word in _FORMER_NAMES else get_close_matches(word, known)
@@ -416,11 +572,8 @@ def _filter_parameters(
         return {"filter": "none"}
     if t_r is None:
         raise ValueError("Repetition time (t_r) must be specified for butterworth filtering.")
-    return {
-        "filter": kind,
-        "high_pass_hz": high_pass,
-        "low_pass_hz": _below_nyquist(low_pass, t_r),
-    }
+    cutoffs = _cutoffs(high_pass, low_pass, t_r)
+    return {"filter": kind, **cutoffs} if cutoffs else {"filter": "none"}
 
 
 def _require_for_cosine(
@@ -435,15 +588,35 @@ def _require_for_cosine(
         warn_user('A cosine filter has no low_pass: it is left out. Try filter="butterworth".')
 
 
-def _below_nyquist(low_pass: float | None, t_r: float) -> float | None:
-    if low_pass is None or t_r <= 0:  # no such time; the filter says so
-        return low_pass
-    nyquist = 1 / (2 * t_r)
-    if low_pass < nyquist:
-        return low_pass
+def _cutoffs(
+    high_pass: float | None, low_pass: float | None, t_r: float
+) -> dict[str, float | None]:
+    """Both cut-offs, below the Nyquist frequency; none if that leaves nothing between them."""
+    asked = {"high_pass_hz": high_pass, "low_pass_hz": low_pass}
+    if high_pass is not None and low_pass is not None and high_pass >= low_pass:
+        return asked  # which the filter refuses
+    cutoffs = {
+        "high_pass_hz": _below_nyquist("high_pass", high_pass, t_r),
+        "low_pass_hz": _below_nyquist("low_pass", low_pass, t_r),
+    }
+    if cutoffs["high_pass_hz"] != cutoffs["low_pass_hz"]:
+        return cutoffs
     warn_user(
-        f"The low_pass of {low_pass:g} Hz is not below the Nyquist frequency, {nyquist:g} Hz for "
-        f"a t_r of {t_r:g} s: it is lowered to just below, where it removes next to nothing."
+        "Both cut-offs lie at the Nyquist frequency or above: signals are returned unfiltered."
+    )
+    return {}
+
+
+def _below_nyquist(name: str, cutoff: float | None, t_r: float) -> float | None:
+    if cutoff is None or t_r <= 0:  # no such time; the filter says so
+        return cutoff
+    nyquist = 1 / (2 * t_r)
+    if cutoff < nyquist:
+        return cutoff
+    effect = {"low_pass": "it removes next to nothing", "high_pass": "next to nothing is left"}
+    warn_user(
+        f"The {name} of {cutoff:g} Hz is not below the Nyquist frequency, {nyquist:g} Hz for "
+        f"a t_r of {t_r:g} s: it is lowered to just below, where {effect[name]}."
     )
     return nyquist * BELOW_NYQUIST
 

@@ -51,7 +51,7 @@ class NiftiLabelsMasker(Masker):
         Repetition time in seconds; a filter needs it.
     dtype : dtype, "auto" or None
         Type of the signals. "auto" is float32; None is float32 for images of float32, float64 for
-        others.
+        others. With float64 all is computed in double precision, whatever the images are of.
     resampling_target : {"data", "labels", None}
         What is brought onto whose grid: atlas and mask onto that of the run (nearest voxel), run
         and mask onto that of the atlas (cubic splines), or neither, which makes different grids
@@ -100,6 +100,12 @@ class NiftiLabelsMasker(Masker):
     region_atlas_ : image
         After `transform`: the labels of the voxels that the columns are made of.
 
+    See Also
+    --------
+    MultiNiftiLabelsMasker : For several runs.
+    NiftiMapsMasker : For maps with weights, which may overlap.
+    bidsmask.connectome.ConnectivityMeasure : What to do with the signals.
+
     Notes
     -----
     A voxel counts if it lies inside the mask, is finite in all volumes of the run and, where there
@@ -108,6 +114,20 @@ class NiftiLabelsMasker(Masker):
     nothing was measured in for values, which pulls a region at the edge of the field of view
     towards 0.) A region without such a voxel is taken over all of its voxels inside the mask,
     unless a coverage is asked for.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).normal(100, 1, (6, 6, 6, 20))
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> halves = np.repeat([1, 2], 3)[:, None, None] * np.ones((6, 6, 6), dtype=np.int16)
+    >>> atlas = nib.Nifti1Image(halves.astype(np.int16), run.affine)
+    >>> masker = NiftiLabelsMasker(atlas, labels=["left", "right"], standardize="psc")
+    >>> masker.set_output(transform="pandas").fit_transform(run).columns.tolist()
+    ['left', 'right']
+    >>> masker.region_ids_
+    {0: 1, 1: 2}
     """
 
     unit: ClassVar[str] = "region"
@@ -291,11 +311,12 @@ class NiftiLabelsMasker(Masker):
 
     def _warn_of_lost(self, placed: Regions) -> None:
         present = np.isin(self._table_.regions, labels_in(self._atlas_[0]))
-        lost = set(self._table_.regions[present & (placed.extent.n_on_grid == 0)].tolist())
-        if lost and not self.keep_empty:
+        lost = np.flatnonzero(present & (placed.extent.n_on_grid == 0))
+        if lost.size and not self.keep_empty:
             warn(
                 "After resampling the label image to the data image, the following labels were "
-                f"removed: {lost}. No voxel of the run is nearest to them."
+                f"removed: {self._spelled(lost)}. No voxel of the run is nearest to them.",
+                once=True,
             )
 
     def _is_kept(self, placed: Regions) -> BoolArray:
@@ -321,12 +342,12 @@ class NiftiLabelsMasker(Masker):
         return placed
 
     def _warn_of_masked(self, placed: Regions) -> None:
-        hidden = (placed.extent.n_on_grid > 0) & (placed.extent.n_inside == 0)
-        if hidden.any() and not (self.keep_masked_labels or self.keep_empty):
-            lost = set(self._table_.regions[hidden].tolist())
+        hidden = np.flatnonzero((placed.extent.n_on_grid > 0) & (placed.extent.n_inside == 0))
+        if hidden.size and not (self.keep_masked_labels or self.keep_empty):
             warn(
                 "After applying mask to the labels image, the following labels were removed: "
-                f"{lost}. No voxel of them lies inside the mask."
+                f"{self._spelled(hidden)}. No voxel of them lies inside the mask.",
+                once=True,
             )
 
     def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, IntArray]:
@@ -345,11 +366,19 @@ class NiftiLabelsMasker(Masker):
 
     def _warn_of_uncovered(self, rows: IntArray) -> None:
         if rows.size:
-            lost = set(self._table_.regions[rows].tolist())
             warn(
-                f"The following labels were removed: {lost}. Less than {self.min_coverage:.0%} of "
-                "their voxels lie inside the mask and hold finite numbers that change."
+                f"The following labels were removed: {self._spelled(rows)}. Less than "
+                f"{self.min_coverage:.0%} of their voxels lie inside the mask and hold finite "
+                "numbers that change.",
+                once=True,
             )
+
+    def _spelled(self, rows: IntArray) -> str:
+        """Labels of regions, and their names if they have been given any."""
+        labels = f"{{{', '.join(map(str, self._table_.regions[rows].tolist()))}}}"
+        if self.labels is None and self.lut is None:
+            return labels
+        return f"{labels} ({', '.join(self._names()[row] for row in rows)})"
 
     # Painting back
 

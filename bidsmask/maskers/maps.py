@@ -46,7 +46,7 @@ class NiftiMapsMasker(Masker):
         Repetition time in seconds; a filter needs it.
     dtype : dtype, "auto" or None
         Type of the signals. "auto" is float32; None is float32 if maps and images fit into that,
-        else float64.
+        else float64. With float64 all is computed in double precision, whatever images are of.
     resampling_target : {"data", "mask", "maps", None}
         Onto whose grid the others are brought. Maps are interpolated linearly, masks take the
         nearest voxel, images are interpolated by cubic splines. None: different grids are an
@@ -85,12 +85,31 @@ class NiftiMapsMasker(Masker):
     coverage_ : DataFrame
         After `transform`, of every map: see `NiftiLabelsMasker`.
 
+    See Also
+    --------
+    MultiNiftiMapsMasker : For several runs.
+    NiftiLabelsMasker : For regions that do not overlap.
+
     Notes
     -----
     A voxel takes part in the fit if it lies inside the mask, is finite in all volumes of the run
     and, where there are several, is not the same in all of them (`bidsmask.columns.coverage`);
     nilearn counts missing voxels as 0. A map without such a voxel is fitted to all of its voxels
     inside the mask, unless a coverage is asked for.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).normal(100, 1, (6, 6, 6, 20))
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> maps = nib.Nifti1Image(np.random.default_rng(1).random((6, 6, 6, 2)), run.affine)
+    >>> masker = NiftiMapsMasker(maps)
+    >>> signals = masker.fit_transform(run)
+    >>> signals.shape
+    (20, 2)
+    >>> masker.inverse_transform(signals).shape
+    (6, 6, 6, 20)
     """
 
     unit: ClassVar[str] = "map"
@@ -200,10 +219,13 @@ class NiftiMapsMasker(Masker):
         if self.mask_img_ is not None and (series is not None or self.resampling_target != "data"):
             self.mask_img_ = make_image(mask_on(*mask_of(self.mask_img_), target), target)
         self._fitted_ = self._placed_on(self._maps_)
-        self._fitted_.whole(self.strategy)  # says now if that cannot be
         every = self.keep_masked_maps or self.keep_empty
         inside = self._fitted_.extent.n_inside > 0
         self._rows_ = np.flatnonzero(inside | every)
+
+    def _foresee(self) -> None:
+        """Say now if the maps cannot be fitted."""
+        self._fitted_.whole(self.strategy)
 
     def _refuse_nothing(self, read: Series, target: Grid) -> None:
         """Say why there is no map on the grid that was wanted."""
@@ -268,7 +290,8 @@ class NiftiMapsMasker(Masker):
         if lost and not (self.keep_masked_maps or self.keep_empty):
             warn(
                 "After applying mask to the maps image, maps with the following indices were "
-                f"removed: {lost}. They have no weight inside the mask."
+                f"removed: {lost}. They have no weight inside the mask.",
+                once=True,
             )
 
     def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, IntArray]:
@@ -285,7 +308,8 @@ class NiftiMapsMasker(Masker):
             warn(
                 f"Maps with the following indices were removed: {set(lost.tolist())}. Less than "
                 f"{self.min_coverage:.0%} of their squared weight lie inside the mask, on voxels "
-                "that hold finite numbers that change."
+                "that hold finite numbers that change.",
+                once=True,
             )
         rows = np.flatnonzero(extraction.used)
         return signals if rows.size == columns.n_columns else signals[:, rows], rows

@@ -10,6 +10,7 @@ from bidsmask.images.series import Series, open_series
 from bidsmask.maskers.labels import NiftiLabelsMasker
 from bidsmask.maskers.maps import NiftiMapsMasker
 from bidsmask.maskers.nifti import NiftiMasker
+from bidsmask.maskers.parameters import only_one_of
 from bidsmask.maskers.report.kept import Seen, seen_of_run
 from bidsmask.maskers.spheres import NiftiSpheresMasker
 from bidsmask.maskers.templates import compute_multi_brain_mask
@@ -28,9 +29,16 @@ class _Several:
     _remember: Callable[..., None]
 
     def fit_transform(
-        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
+        self,
+        imgs: Any = None,
+        y: Any = None,
+        confounds: Any = None,
+        sample_mask: Any = None,
+        *,
+        X: Any = None,  # noqa: N803 - what imgs was called up to nilearn 0.10
     ) -> Any:
         """Learn the columns, then give their signals; see `fit` and `transform`."""
+        imgs = only_one_of(imgs, X)
         return self._learn(imgs).transform(imgs, confounds=confounds, sample_mask=sample_mask)
 
     def transform(self, imgs: Any, confounds: Any = None, sample_mask: Any = None) -> Any:
@@ -123,6 +131,20 @@ class MultiNiftiMasker(_Several, NiftiMasker):
         Runs that are worked on at a time; -1: as many as there are processors.
 
     All others are those of `NiftiMasker`.
+
+    See Also
+    --------
+    NiftiMasker : For one run, with all parameters.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).normal(100, 1, (6, 6, 6, 20))
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> mask = nib.Nifti1Image(np.ones((6, 6, 6), dtype=np.uint8), run.affine)
+    >>> [signals.shape for signals in MultiNiftiMasker(mask).fit_transform([run, run])]
+    [(20, 216), (20, 216)]
     """
 
     def __init__(
@@ -181,6 +203,21 @@ class MultiNiftiLabelsMasker(_Several, NiftiLabelsMasker):
         Runs that are worked on at a time; -1: as many as there are processors.
 
     All others are those of `NiftiLabelsMasker`.
+
+    See Also
+    --------
+    NiftiLabelsMasker : For one run, with all parameters.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).normal(100, 1, (6, 6, 6, 20))
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> halves = np.repeat([1, 2], 3)[:, None, None] * np.ones((6, 6, 6), dtype=np.int16)
+    >>> atlas = nib.Nifti1Image(halves.astype(np.int16), run.affine)
+    >>> [signals.shape for signals in MultiNiftiLabelsMasker(atlas).fit_transform([run, run])]
+    [(20, 2), (20, 2)]
     """
 
     def __init__(
@@ -225,6 +262,20 @@ class MultiNiftiMapsMasker(_Several, NiftiMapsMasker):
         Runs that are worked on at a time; -1: as many as there are processors.
 
     All others are those of `NiftiMapsMasker`.
+
+    See Also
+    --------
+    NiftiMapsMasker : For one run, with all parameters.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).normal(100, 1, (6, 6, 6, 20))
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> maps = nib.Nifti1Image(np.random.default_rng(1).random((6, 6, 6, 2)), run.affine)
+    >>> [signals.shape for signals in MultiNiftiMapsMasker(maps).fit_transform([run, run])]
+    [(20, 2), (20, 2)]
     """
 
     def __init__(
@@ -267,6 +318,20 @@ class MultiNiftiSpheresMasker(_Several, NiftiSpheresMasker):
         Runs that are worked on at a time; -1: as many as there are processors.
 
     All others are those of `NiftiSpheresMasker`.
+
+    See Also
+    --------
+    NiftiSpheresMasker : For one run, with all parameters.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).normal(100, 1, (6, 6, 6, 20))
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> masker = MultiNiftiSpheresMasker([(6, 6, 6)], radius=4)
+    >>> [signals.shape for signals in masker.fit_transform([run, run])]
+    [(20, 1), (20, 1)]
     """
 
     def __init__(

@@ -52,7 +52,8 @@ class NiftiMasker(Masker):
         `bidsmask.compute_epi_mask`, `bidsmask.compute_brain_mask`.
     dtype : dtype, "auto" or None
         Type of the signals. "auto" is float32; None is float32 for images of float32 and of
-        unscaled integers, float64 for others.
+        unscaled integers, float64 for others. With float64 all is computed in double
+        precision, whatever the images are of.
     memory : path, joblib.Memory or None
         Where extraction is remembered.
     memory_level, verbose : int
@@ -73,10 +74,30 @@ class NiftiMasker(Masker):
     n_elements_ : int
         Voxels of the mask, P. Columns are in the order of ``image[mask]``: z runs fastest.
 
+    See Also
+    --------
+    MultiNiftiMasker : For several runs.
+    NiftiLabelsMasker : For regions of an atlas.
+    bidsmask.clean : What is done to the signals.
+
     Notes
     -----
     Images on another grid than the mask are resampled to the box around it (with cubic splines,
     and a warning), then smoothed in there. A voxel that is NaN or infinite is 0.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).normal(100, 1, (6, 6, 6, 20))
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> mask = nib.Nifti1Image(np.ones((6, 6, 6), dtype=np.uint8), run.affine)
+    >>> masker = NiftiMasker(mask, standardize="zscore_sample")
+    >>> signals = masker.fit_transform(run)
+    >>> signals.shape
+    (20, 216)
+    >>> masker.inverse_transform(signals.mean(axis=0)).shape
+    (6, 6, 6)
     """
 
     unit: ClassVar[str] = "voxel"
@@ -129,6 +150,13 @@ class NiftiMasker(Masker):
             0 outside of the mask; units and repetition time are those of the run.
         """
         return self._painted(X)
+
+    @property
+    def _report_content(self) -> dict[str, Any]:
+        """What nilearn's models look up in a masker of theirs, for their own report."""
+        self._refuse_unfitted()
+        share = self.n_elements_ / self._fitted_.grid.n_voxels
+        return {"n_elements": self.n_elements_, "coverage": 100 * share}
 
     def _names(self) -> list[str]:
         prefix = type(self).__name__.lower()

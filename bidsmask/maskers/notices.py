@@ -2,9 +2,10 @@
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from types import FrameType
 
 RESAMPLING_ATLAS = (
@@ -19,25 +20,45 @@ RESAMPLING_IMAGES = (
 _OURS = ("bidsmask.", "sklearn.", "joblib.")
 
 
-_heard: ContextVar[list[str] | None] = ContextVar("_heard", default=None)
+@dataclass
+class _Listener:
+    """What is said meanwhile, and what has been said before."""
+
+    messages: list[str]
+    before: Collection[str]
+
+
+_listener: ContextVar[_Listener | None] = ContextVar("_listener", default=None)
 
 
 @contextmanager
-def heard() -> Iterator[list[str]]:
-    """Note down, in the list that it gives, what is said to the caller meanwhile."""
+def heard(before: Collection[str] = ()) -> Iterator[list[str]]:
+    """Note down, in the list that it gives, what is said to the caller meanwhile.
+
+    Parameters
+    ----------
+    before : collection of str
+        What has been said already: it is noted down, and said again only if that matters.
+    """
     messages: list[str] = []
-    token = _heard.set(messages)
+    token = _listener.set(_Listener(messages, before))
     try:
         yield messages
     finally:
-        _heard.reset(token)
+        _listener.reset(token)
 
 
-def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the line of the caller's own code, and not at one of a library in between."""
-    messages = _heard.get()
-    if messages is not None:
-        messages.append(message)
+def warn(message: str, category: type[Warning] = UserWarning, *, once: bool = False) -> None:
+    """Warn at the line of the caller's own code, and not at one of a library in between.
+
+    With `once`, not if it has been said before; see `heard`.
+    """
+    listener = _listener.get()
+    if listener is not None:
+        told = message in listener.before or message in listener.messages
+        listener.messages.append(message)
+        if once and told:
+            return
     frame: FrameType | None = inspect.currentframe()
     level = 0
     while frame is not None and frame.f_globals.get("__name__", "").startswith(_OURS):

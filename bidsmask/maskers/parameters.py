@@ -126,6 +126,19 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     raise ValueError(f"{name!r} must be one of {spelled}, not {value!r}.{hint}")
 
 
+def only_one_of(imgs: Any, X: Any) -> Any:  # noqa: N803 - what imgs was called once
+    """Give the images, by whichever of their two names they came.
+
+    Raises
+    ------
+    TypeError
+        If there are none, or both.
+    """
+    if (imgs is None) == (X is None):
+        raise TypeError("fit_transform() needs images: the argument 'imgs' (or 'X', not both).")
+    return X if imgs is None else imgs
+
+
 def output_dtype(asked: Any) -> np.dtype[Any] | None:
     """Type of the signals that is asked for; None: the one that they have.
 

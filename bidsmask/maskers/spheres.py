@@ -45,7 +45,8 @@ class NiftiSpheresMasker(Masker):
         Repetition time in seconds; a filter needs it.
     dtype : dtype, "auto" or None
         Type of the signals. "auto" is float32; None is float32 for images of float32 and of
-        unscaled integers of at most 32 bits, float64 for others.
+        unscaled integers of at most 32 bits, float64 for others. With float64 all is
+        computed in double precision, whatever the images are of.
     memory : path, joblib.Memory or None
         Where extraction is remembered.
     memory_level, verbose : int
@@ -77,10 +78,25 @@ class NiftiSpheresMasker(Masker):
     coverage_ : DataFrame
         After `transform`, of every sphere: see `NiftiLabelsMasker`.
 
+    See Also
+    --------
+    MultiNiftiSpheresMasker : For several runs.
+    NiftiLabelsMasker : For regions of any shape.
+
     Notes
     -----
     Which voxels count is told as for `NiftiLabelsMasker`. Means of integers are not cut
     to integers, and a seed without a radius has one voxel; nilearn differs in both.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).normal(100, 1, (6, 6, 6, 20))
+    >>> run = nib.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    >>> masker = NiftiSpheresMasker([(6, 6, 6), (9, 9, 9)], radius=3, keep_empty=True)
+    >>> masker.fit_transform(run).shape
+    (20, 2)
     """
 
     unit: ClassVar[str] = "sphere"

@@ -1,6 +1,7 @@
 """Brain masks and pictures from the templates of TemplateFlow.
 
-What is on this machine comes first; for a picture, nothing is ever fetched.
+What is on this machine comes first; for a picture, nothing is ever fetched. The brain mask of one
+template comes with bidsmask.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bidsmask._typing import FloatArray
+from bidsmask.dataset.data import TEMPLATES_FOLDER
 from bidsmask.dataset.templates import (
     command,
     download,
@@ -75,7 +77,13 @@ def compute_brain_mask(
     Raises
     ------
     AtlasError
-        If the template is not on this machine and cannot be downloaded.
+        If the map of a tissue is not on this machine and cannot be downloaded. The mask of the
+        whole brain comes with bidsmask.
+
+    See Also
+    --------
+    bidsmask.compute_epi_mask : From the images alone, in whatever space they are.
+    bidsmask.NiftiMasker : With ``mask_strategy="whole-brain-template"``.
 
     Notes
     -----
@@ -85,6 +93,17 @@ def compute_brain_mask(
     References
     ----------
     Fonov et al. (2009), doi:10.1016/S1053-8119(09)70884-5
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> affine = np.diag([8.0, 8, 8, 1])
+    >>> affine[:3, 3] = -90, -126, -72
+    >>> run = nib.Nifti1Image(np.zeros((23, 28, 24, 2), dtype=np.float32), affine)
+    >>> mask = compute_brain_mask(run)
+    >>> litres = np.asarray(mask.dataobj).sum() * 8**3 / 1e6
+    >>> bool(1.5 < litres < 2)
+    True
     """
     if mask_type not in _FILES:
         raise ValueError(f"'mask_type' must be one of {list(_FILES)}, not {mask_type!r}.")
@@ -107,7 +126,21 @@ def compute_multi_brain_mask(
     verbose: int = 0,
     mask_type: Literal["whole-brain", "gm", "wm"] = "whole-brain",
 ) -> Any:
-    """Mask the brain in images on one grid, that of the first; see `compute_brain_mask`."""
+    """Mask the brain in images on one grid, that of the first; see `compute_brain_mask`.
+
+    See Also
+    --------
+    compute_brain_mask : For one image.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> affine = np.diag([8.0, 8, 8, 1])
+    >>> affine[:3, 3] = -90, -126, -72
+    >>> run = nib.Nifti1Image(np.zeros((23, 28, 24), dtype=np.float32), affine)
+    >>> compute_multi_brain_mask([run, run]).shape
+    (23, 28, 24)
+    """
     if not len(target_imgs):
         raise TypeError("An empty object was passed where a list of images was expected.")
     return compute_brain_mask(target_imgs[0], threshold, connected, opening, mask_type=mask_type)
@@ -225,13 +258,16 @@ def _stated_space(file_names: Mapping[str, str]) -> tuple[str, str] | None:
 
 def _template(name: str) -> Path:
     """Path of a file of the template, fetched if it is not there."""
-    for home in template_homes():
-        if (home / TEMPLATE / name).is_file() and (home / TEMPLATE / name).stat().st_size:
-            return home / TEMPLATE / name
+    for home in (*template_homes(), TEMPLATES_FOLDER):
+        file = home / TEMPLATE / name
+        if file.is_file() and file.stat().st_size:
+            return file
     try:
         return download(name)
     except (OSError, RuntimeError, ValueError) as error:
         raise AtlasError(
             f"{name} is not on this machine, and TemplateFlow could not be asked for it "
-            f"({error}). Fetch it where there is a network: {command(name)}"
+            f"({error}). Only the mask of the whole brain comes with bidsmask. Fetch this file "
+            f"where there is a network, and copy it into {TEMPLATE} in a folder that "
+            f"$TEMPLATEFLOW_HOME names: {command(name)}"
         ) from error

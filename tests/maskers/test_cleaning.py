@@ -606,7 +606,7 @@ def test_a_sample_mask_that_cannot_be_used_is_refused_in_words(mask, error, mess
         ({"high_pass": 0.01, "t_r": None}, ValueError, r"\(t_r\) must be specified"),
         ({"filter": "cosine"}, ValueError, "must be specified for cosine filtering"),
         ({"high_pass": 0.2, "low_pass": 0.1}, ValueError, "must be below"),
-        ({"high_pass": 0.3}, ValueError, "Nyquist frequency, which is 0.2 Hz"),
+        ({"high_pass": 0.3, "low_pass": 0.25}, ValueError, "must be below"),
         ({"high_pass": 0}, ValueError, "must be above 0"),
         ({"high_pass": 0.01, "t_r": -1}, ValueError, "repetition time must be above 0"),
         ({"low_pass": 0.1, "t_r": 0}, ValueError, "repetition time must be above 0"),
@@ -649,6 +649,7 @@ def test_two_volumes_can_be_standardized():
         ({"filter": "cosine", "high_pass": 0.01, "low_pass": 0.1}, "has no low_pass"),
         ({"filter": "cosine", "high_pass": 1e-5}, "The cosine filter is empty"),
         ({"low_pass": 0.25, "t_r": T_R}, "0.25 Hz is not below the Nyquist frequency, 0.25 Hz"),
+        ({"high_pass": 0.3}, "0.3 Hz is not below the Nyquist .* next to nothing is left"),
         (
             {"detrend": False, "standardize_confounds": False, "confounds": np.ones((T, 1))},
             "take the mean of the signals with them",

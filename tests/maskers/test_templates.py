@@ -5,6 +5,7 @@ import pytest
 
 import bidsmask
 from bidsmask import NiftiMasker, compute_brain_mask, compute_multi_brain_mask
+from bidsmask.dataset.data import TEMPLATES_FOLDER
 from bidsmask.errors import AtlasError
 from bidsmask.maskers.templates import TEMPLATE, anatomy_of
 
@@ -81,8 +82,24 @@ def test_a_template_that_cannot_be_had_says_how_to_get_it(run, tmp_path, monkeyp
 
     monkeypatch.setattr("bidsmask.maskers.templates.template_homes", lambda: (tmp_path,))
     monkeypatch.setattr("bidsmask.maskers.templates.download", fail)
-    with pytest.raises(AtlasError, match=r"no network.*suffix='mask'"):
-        compute_brain_mask(run)
+    with pytest.raises(AtlasError, match=r"no network.*label='GM'"):
+        compute_brain_mask(run, mask_type="gm")
+
+
+def test_the_brain_comes_with_bidsmask(image, tmp_path, monkeypatch):
+    def fail(name):
+        raise AssertionError("nothing is fetched")
+
+    monkeypatch.setattr("bidsmask.maskers.templates.template_homes", lambda: (tmp_path,))
+    monkeypatch.setattr("bidsmask.maskers.templates.download", fail)
+    affine = np.diag([4.0, 4, 4, 1])
+    affine[:3, 3] = -90, -126, -72
+    target = image(np.zeros((46, 55, 46, 2), np.float32), affine)
+    for strategy in ("whole-brain-template", "template"):
+        mask = NiftiMasker(mask_strategy=strategy).fit(target).mask_img_
+        litres = np.asarray(mask.dataobj).sum() * 4**3 / 1e6
+        assert 1.7 < litres < 2
+    assert (TEMPLATES_FOLDER / TEMPLATE / "LICENSE").is_file()
 
 
 def write_empty(folder, *names):

@@ -1,4 +1,4 @@
-"""Files that come with bidsmask: the confound strategies, one YAML file each.
+"""Files that come with bidsmask: confound strategies, one YAML file each, and a brain mask.
 
 Light on purpose: the command-line help lists the strategies, and must not wait for numpy or yaml.
 """
@@ -6,6 +6,9 @@ Light on purpose: the command-line help lists the strategies, and must not wait 
 from pathlib import Path
 
 STRATEGIES_FOLDER = Path(__file__).parent / "strategies"
+
+TEMPLATES_FOLDER = Path(__file__).parent / "templates"
+"""Holds files as TemplateFlow's folder does; beside them lies their licence."""
 
 
 def strategy_names() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import webbrowser
 from dataclasses import replace
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -47,6 +47,8 @@ class MaskerReport:
 
     def __init__(self, html: str) -> None:
         self.html = html
+        self.width: int | str = "100%"
+        self.height: int | str = 800
 
     def __str__(self) -> str:
         return self.html
@@ -55,8 +57,31 @@ class MaskerReport:
         """Give the whole page."""
         return self.html
 
-    def get_iframe(self, width: int | str = "100%", height: int | str = 800) -> str:
-        """Give the page inside of an element that can be put into another page."""
+    def resize(self, width: int | str, height: int | str) -> Self:
+        """Choose how large the page is shown in Jupyter.
+
+        Parameters
+        ----------
+        width, height : int or str
+            In pixels, or as CSS says it.
+
+        Returns
+        -------
+        report : self
+        """
+        self.width, self.height = width, height
+        return self
+
+    def get_iframe(self, width: int | str | None = None, height: int | str | None = None) -> str:
+        """Give the page inside of an element that can be put into another page.
+
+        Parameters
+        ----------
+        width, height : int or str, optional
+            By default as `resize` has been told.
+        """
+        width = self.width if width is None else width
+        height = self.height if height is None else height
         # Links to a place on the page would lead to the page around it, were there no base.
         page = self.html.replace("base-uri 'none'; ", "", 1)
         page = page.replace("<title>", '<base href="about:srcdoc"><title>', 1)

@@ -1,0 +1,97 @@
+"""Names that modules give on without importing what they lead to; and letters for other names."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+MASKERS: Mapping[str, Sequence[str]] = {
+    "bidsmask.maskers.labels": ("NiftiLabelsMasker",),
+    "bidsmask.maskers.maps": ("NiftiMapsMasker",),
+    "bidsmask.maskers.multi": (
+        "MultiNiftiLabelsMasker",
+        "MultiNiftiMapsMasker",
+        "MultiNiftiMasker",
+        "MultiNiftiSpheresMasker",
+    ),
+    "bidsmask.maskers.nifti": ("NiftiMasker",),
+    "bidsmask.maskers.spheres": ("NiftiSpheresMasker",),
+}
+"""Where each masker is."""
+
+MASKING: Mapping[str, Sequence[str]] = {
+    "bidsmask.images.masks": (
+        "apply_mask",
+        "compute_background_mask",
+        "compute_epi_mask",
+        "compute_multi_background_mask",
+        "compute_multi_epi_mask",
+        "intersect_masks",
+        "unmask",
+    ),
+    "bidsmask.maskers.templates": ("compute_brain_mask", "compute_multi_brain_mask"),
+}
+"""Where each function of masks is."""
+
+
+def lazily(
+    module: str,
+    homes: Mapping[str, Sequence[str]],
+    *,
+    nilearn: Sequence[str] = (),
+    former: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Make ``__getattr__``, ``__dir__`` and ``__all__`` of a module that gives on names.
+
+    Parameters
+    ----------
+    module : str
+        Name of the module.
+    homes : mapping of str to names
+        Modules, and what is imported from each of them once it is asked for.
+    nilearn : names
+        What else is public in nilearn's module of that name, at version 0.14.1. To ask for one is
+        an ImportError that says where it is to be had. (An AttributeError would be replaced by
+        Python's own, without the letter, in ``from module import name``.)
+    former : mapping of str to str
+        What was public in it once, and what to write today.
+
+    Returns
+    -------
+    getattr : function of a name
+    dir : function
+    all : list of str
+        Sorted.
+    """
+    home_of = {name: home for home, names in homes.items() for name in names}
+    public = sorted(home_of)
+
+    def give(name: str) -> Any:
+        if name in nilearn:
+            raise ImportError(_letter(module, name), name=module)
+        if name in former:
+            raise ImportError(f"{module}.{name} is history. Write: {former[name]}", name=module)
+        if name not in home_of:
+            from difflib import get_close_matches  # for those who misspell
+
+            near = get_close_matches(name, public, 1)
+            hint = f" Is {near[0]!r} meant?" if near else ""
+            raise AttributeError(f"module {module!r} has no attribute {name!r}.{hint}")
+        value = getattr(import_module(home_of[name]), name)
+        setattr(sys.modules[module], name, value)
+        return value
+
+    def names() -> list[str]:
+        return sorted({*vars(sys.modules[module]), *public})
+
+    return give, names, public
+
+
+def _letter(module: str, name: str) -> str:
+    peer = module.replace("bidsmask", "nilearn", 1)
+    kind = "class" if name[0].isupper() else "function"
+    return (
+        f"{peer}.{name}; bidsmask has no such {kind if '.' in module else 'module'}. "
+        f"Write: from {peer} import {name}"
+    )

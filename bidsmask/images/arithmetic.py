@@ -1,0 +1,459 @@
+"""Volumes picked out of images, images put together, averaged and computed with.
+
+By the names, parameters and results of nilearn's functions.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from bidsmask._typing import Array
+from bidsmask.errors import DimensionError, SpaceError
+from bidsmask.images.grid import Grid
+from bidsmask.images.io import new_image
+from bidsmask.images.resample import resample_img, resample_to_img
+from bidsmask.images.series import Series, open_series
+
+_nibabel: Any = nib  # its types are half of a story
+
+
+def load_img(img: Any, wildcards: bool = True, dtype: Any = None) -> Any:
+    """Load an image.
+
+    Parameters
+    ----------
+    img : path, image, or several of three dimensions
+        See `bidsmask.images.series.open_series`. Several are put together.
+    wildcards : bool
+        Whether ``*``, ``?`` and ``[]`` in a path stand for other characters.
+    dtype : dtype, optional
+        Type of the values; by default as they are.
+
+    Returns
+    -------
+    image : nibabel image
+        The one that was given, or one whose values are read once they are needed.
+
+    Raises
+    ------
+    ImageError
+        If there is no such file, or it is no image.
+
+    See Also
+    --------
+    get_data : Its values.
+    index_img : Some of its volumes.
+
+    Examples
+    --------
+    >>> run = nib.Nifti1Image(np.zeros((2, 2, 2, 5), dtype=np.float32), np.eye(4))
+    >>> load_img(run) is run
+    True
+    >>> load_img([index_img(run, 0), index_img(run, 1)]).shape
+    (2, 2, 2, 2)
+    """
+    if isinstance(img, str | Path) and not wildcards and not Path(img).expanduser().exists():
+        raise FileNotFoundError(f"File not found: '{img}'")
+    series = open_series(img)
+    if hasattr(img, "dataobj"):
+        image = img
+    elif isinstance(img, str | Path) and Path(img).expanduser().exists():
+        image = _nibabel.load(Path(img).expanduser())
+    else:
+        return _as_image(series, _values(series, dtype))
+    return image if dtype is None else _as_image(series, _values(series, dtype))
+
+
+def get_data(img: Any) -> Array:
+    """Read the values of an image, in the type that they have.
+
+    Parameters
+    ----------
+    img : path or image
+
+    Returns
+    -------
+    values : array of shape (X, Y, Z) or (X, Y, Z, T)
+        Of an image in memory its own array, not a copy.
+
+    See Also
+    --------
+    new_img_like : The way back.
+
+    Examples
+    --------
+    >>> get_data(nib.Nifti1Image(np.ones((1, 1, 2), dtype=np.int16), np.eye(4)))
+    array([[[1, 1]]], dtype=int16)
+    """
+    return np.asanyarray(load_img(img).dataobj)
+
+
+def copy_img(img: Any) -> Any:
+    """Copy an image, its values included.
+
+    Parameters
+    ----------
+    img : image
+
+    Returns
+    -------
+    image : nibabel image
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+
+    See Also
+    --------
+    load_img
+
+    Examples
+    --------
+    >>> image = nib.Nifti1Image(np.zeros((1, 1, 1), dtype=np.float32), np.eye(4))
+    >>> copy_img(image).get_fdata() is image.get_fdata()
+    False
+    """
+    if not hasattr(img, "dataobj"):
+        raise ValueError(f"Input value is not an image: {type(img).__name__}.")
+    header = None if img.header is None else img.header.copy()
+    return type(img)(np.array(img.dataobj), np.array(img.affine), header)
+
+
+def new_img_like(ref_niimg: Any, data: Any, affine: Any = None, copy_header: bool = True) -> Any:
+    """Put values into an image that lies where another one does.
+
+    Parameters
+    ----------
+    ref_niimg : path or image
+        Or several, of which the first counts.
+    data : array of shape (X, Y, Z) or (X, Y, Z, T)
+        Kept in its type; bool as uint8, and 64-bit integers as int32 where they fit.
+    affine : array of shape (4, 4), optional
+        By default that of `ref_niimg`.
+    copy_header : bool
+        Whether units, repetition time and all else that is not about the values come along.
+
+    Returns
+    -------
+    image : nibabel image
+
+    Raises
+    ------
+    TypeError
+        If `ref_niimg` is no image.
+
+    See Also
+    --------
+    math_img
+
+    Examples
+    --------
+    >>> image = nib.Nifti1Image(np.zeros((1, 1, 2), dtype=np.float32), np.diag([2.0, 2, 2, 1]))
+    >>> brain = new_img_like(image, get_data(image) == 0)
+    >>> brain.get_data_dtype(), brain.header.get_zooms()
+    (dtype('uint8'), (np.float32(2.0), np.float32(2.0), np.float32(2.0)))
+    """
+    several = isinstance(ref_niimg, list | tuple) and len(ref_niimg) > 0
+    reference = load_img(ref_niimg[0] if several else ref_niimg)
+    where = reference.affine if affine is None else np.asarray(affine)
+    return new_image(np.asarray(data), where, reference.header if copy_header else None)
+
+
+def index_img(imgs: Any, index: Any) -> Any:
+    """Pick volumes.
+
+    Parameters
+    ----------
+    imgs : image of four dimensions
+        Or several of three.
+    index : int, slice, array of ints or bools, or a column of a frame
+        Which volumes.
+
+    Returns
+    -------
+    image : nibabel image of shape (X, Y, Z) for an int, else (X, Y, Z, n)
+
+    Raises
+    ------
+    IndexError
+        If there is no such volume.
+    DimensionError
+        If `imgs` has no fourth dimension.
+
+    See Also
+    --------
+    iter_img, concat_imgs
+
+    Examples
+    --------
+    >>> run = nib.Nifti1Image(np.arange(3, dtype=np.int16).reshape(1, 1, 1, 3), np.eye(4))
+    >>> get_data(index_img(run, [True, False, True]))
+    array([[[[0, 2]]]], dtype=int16)
+    """
+    image = _of_four_dimensions(imgs)
+    if hasattr(index, "to_numpy"):
+        index = index.to_numpy().ravel()
+    simple = isinstance(index, int | np.integer | slice)
+    values = image.dataobj[..., index] if simple else np.asanyarray(image.dataobj)[..., index]
+    return new_image(np.array(values), image.affine, image.header)
+
+
+def iter_img(imgs: Any) -> Iterator[Any]:
+    """Go through the volumes of an image.
+
+    Parameters
+    ----------
+    imgs : image of four dimensions
+        Or several of three.
+
+    Yields
+    ------
+    image : nibabel image of shape (X, Y, Z)
+
+    Raises
+    ------
+    DimensionError
+        If `imgs` has no fourth dimension.
+
+    See Also
+    --------
+    index_img
+
+    Examples
+    --------
+    >>> run = nib.Nifti1Image(np.zeros((2, 2, 2, 5), dtype=np.float32), np.eye(4))
+    >>> [volume.shape for volume in iter_img(run)][:2]
+    [(2, 2, 2), (2, 2, 2)]
+    """
+    image = _of_four_dimensions(imgs)
+    volumes = open_series(image).volumes()
+    return (new_image(np.array(volume), image.affine, image.header) for volume in volumes)
+
+
+def concat_imgs(
+    niimgs: Any,
+    dtype: Any = np.float32,
+    ensure_ndim: int | None = None,
+    memory: Any = None,
+    memory_level: int = 0,
+    auto_resample: bool = False,
+    verbose: int = 0,
+) -> Any:
+    """Put the volumes of several images into one.
+
+    Parameters
+    ----------
+    niimgs : images of three dimensions, or of four; or a path with ``*``
+        On one grid.
+    dtype : dtype or None
+        Type of the values; None: that of the first image.
+    ensure_ndim : int, optional
+        Dimensions that the list is to have: those of its images, and one more.
+    memory, memory_level, verbose : optional
+        For scripts written for nilearn. There is nothing to keep, and nothing to say.
+    auto_resample : bool
+        Whether images on other grids are resampled to that of the first.
+
+    Returns
+    -------
+    image : nibabel image of shape (X, Y, Z, T)
+
+    Raises
+    ------
+    TypeError
+        If there is none, or images of three and four dimensions are mixed.
+    SpaceError
+        If they lie on different grids.
+
+    See Also
+    --------
+    index_img, mean_img
+
+    Examples
+    --------
+    >>> run = nib.Nifti1Image(np.zeros((2, 2, 2, 5), dtype=np.float32), np.eye(4))
+    >>> concat_imgs([run, run]).shape
+    (2, 2, 2, 10)
+    """
+    given = iter_img(load_img(niimgs)) if isinstance(niimgs, str | Path) else niimgs
+    images = [open_series(each) for each in given]
+    if not images:
+        raise TypeError("Cannot concatenate empty objects: there is no image.")
+    n_axes = 3 if images[0].is_3d else 4
+    if any(image.is_3d != images[0].is_3d for image in images) or (
+        ensure_ndim is not None and ensure_ndim != n_axes + 1
+    ):
+        raise DimensionError(
+            f"The images do not all have {n_axes if ensure_ndim is None else ensure_ndim - 1} "
+            "dimensions. Give images of three, or images of four, and not both."
+        )
+    grid = images[0].grid
+    if auto_resample:
+        images = [_brought_onto(image, images[0]) for image in images]
+    _refuse_another(images, grid)
+    kind = images[0].dtype if dtype is None else np.dtype(dtype)
+    n_volumes = sum(image.n_volumes for image in images)
+    values = np.empty((*grid.shape, n_volumes), dtype=kind, order="F")
+    for number, volume in enumerate(volume for image in images for volume in image.volumes()):
+        values[..., number] = volume
+    return new_image(values, grid.affine, images[0].header)
+
+
+def mean_img(
+    imgs: Any,
+    target_affine: Any = None,
+    target_shape: Any = None,
+    verbose: int = 0,
+    n_jobs: int = 1,
+    copy_header: bool = True,
+) -> Any:
+    """Average volumes.
+
+    Parameters
+    ----------
+    imgs : image, or several of them
+        Of several, each is averaged, and then the averages are. On other grids than the first,
+        they are resampled to it.
+    target_affine, target_shape : optional
+        Lattice of the result; see `bidsmask.resample_img`.
+    verbose, n_jobs : int
+        For scripts written for nilearn. Images are averaged as they are read.
+    copy_header : bool
+        As in `new_img_like`.
+
+    Returns
+    -------
+    image : nibabel image of shape (X, Y, Z)
+        Of float32 if the first image is, else of float64.
+
+    See Also
+    --------
+    concat_imgs, math_img
+
+    Examples
+    --------
+    >>> run = nib.Nifti1Image(np.arange(3, dtype=np.int16).reshape(1, 1, 1, 3), np.eye(4))
+    >>> get_data(mean_img(run))
+    array([[[1.]]])
+    """
+    single = isinstance(imgs, str | Path) or hasattr(imgs, "dataobj")
+    images = [open_series(each) for each in ([imgs] if single else imgs)]
+    if not images:
+        raise TypeError("Cannot average empty objects: there is no image.")
+    means = [_mean(image) for image in images]
+    first = means[0]
+    if target_affine is not None or target_shape is not None:
+        first = resample_img(first, target_affine, target_shape)
+    same = [
+        each if _grid(each) == _grid(first) else resample_to_img(each, first) for each in means
+    ]
+    same[0] = first
+    total = np.mean([get_data(each) for each in same], axis=0, dtype=get_data(first).dtype)
+    return new_image(total, first.affine, images[0].header if copy_header else None)
+
+
+def math_img(formula: str, copy_header_from: str | None = None, **imgs: Any) -> Any:
+    """Compute with the values of images.
+
+    Parameters
+    ----------
+    formula : str
+        Python, with `np` and the names of the images. It is evaluated as it stands: do not take
+        one from a stranger.
+    copy_header_from : str, optional
+        Name of the image whose units and repetition time are kept.
+    **imgs : images
+        On one grid.
+
+    Returns
+    -------
+    image : nibabel image
+
+    Raises
+    ------
+    SpaceError
+        If the images lie on different grids.
+    ValueError
+        If there is no image of the name in `copy_header_from`, or the result does not have its
+        dimensions.
+
+    See Also
+    --------
+    mean_img, new_img_like
+
+    Examples
+    --------
+    >>> image = nib.Nifti1Image(np.ones((1, 1, 2), dtype=np.float32), np.eye(4))
+    >>> get_data(math_img("np.exp(a - b) > 0.5", a=image, b=image))
+    array([[[1, 1]]], dtype=uint8)
+    """
+    if copy_header_from is not None and copy_header_from not in imgs:
+        raise ValueError(
+            f"copy_header_from is {copy_header_from!r}, and the images are {list(imgs)}."
+        )
+    loaded = {name: load_img(image) for name, image in imgs.items()}
+    first = next(iter(loaded.values()))
+    _refuse_another([open_series(image) for image in loaded.values()], _grid(first))
+    result = eval(formula, {"np": np} | {name: get_data(each) for name, each in loaded.items()})
+    if copy_header_from is None:
+        return new_image(np.asarray(result), first.affine)
+    reference = loaded[copy_header_from]
+    if np.ndim(result) != reference.ndim:
+        raise ValueError(
+            f"The result has {np.ndim(result)} dimensions and {copy_header_from!r} has "
+            f"{reference.ndim}: its header cannot be copied."
+        )
+    return new_image(np.asarray(result), reference.affine, reference.header)
+
+
+def _of_four_dimensions(imgs: Any) -> Any:
+    series = open_series(imgs)
+    if series.is_3d:
+        raise DimensionError(
+            f"{series.name}: Input data has incompatible dimensionality: Expected dimension is "
+            "4D and you provided a 3D image."
+        )
+    image = load_img(imgs)
+    return image if image.ndim == 4 else _as_image(series, _values(series))
+
+
+def _values(series: Series, dtype: Any = None) -> Array:
+    """Copy all values, (X, Y, Z) or (X, Y, Z, T)."""
+    kind = series.dtype if dtype is None else np.dtype(dtype)
+    values = np.empty((*series.grid.shape, series.n_volumes), dtype=kind, order="F")
+    for number, volume in enumerate(series.volumes()):
+        values[..., number] = volume
+    return values[..., 0] if series.is_3d else values
+
+
+def _as_image(series: Series, values: Array) -> Any:
+    return new_image(values, series.grid.affine, series.header)
+
+
+def _mean(series: Series) -> Any:
+    kind = np.float32 if series.dtype == np.float32 else np.float64
+    return _as_image(series, series.volume_mean().astype(kind))
+
+
+def _grid(image: Any) -> Grid:
+    return Grid.from_image(image)
+
+
+def _brought_onto(series: Series, first: Series) -> Series:
+    if series.grid == first.grid:
+        return series
+    image = _as_image(series, _values(series))
+    return open_series(resample_img(image, first.grid.affine, first.grid.shape))
+
+
+def _refuse_another(images: Iterable[Series], grid: Grid) -> None:
+    for number, image in enumerate(images):
+        if image.grid != grid:
+            raise SpaceError(
+                f"Field of view of image #{number} is different from reference FOV. It lies on "
+                f"{image.grid}, the first one on {grid}. Resample it first."
+            )

@@ -1,0 +1,1 @@
+"""What other programs have written, by the names of ``nilearn.interfaces``."""

@@ -1,0 +1,289 @@
+"""Modules by the names of nilearn's: a swap of the import works, or says what to write."""
+
+import importlib
+import subprocess
+import sys
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import bidsmask
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+MODULES = ["maskers", "masking", "image", "signal", "interfaces.fmriprep", "connectome"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_public_name_of_nilearns_is_there_or_says_where_it_is(module):
+    theirs = pytest.importorskip(f"nilearn.{module}")
+    ours = importlib.import_module(f"bidsmask.{module}")
+    for name in theirs.__all__:
+        if name in ours.__all__:
+            assert getattr(ours, name).__doc__
+            assert name in dir(ours)
+        else:
+            with pytest.raises(ImportError, match=f"from nilearn.{module} import {name}$"):
+                getattr(ours, name)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_is_there_is_there_in_nilearn_too(module):
+    theirs = pytest.importorskip(f"nilearn.{module}")
+    ours = importlib.import_module(f"bidsmask.{module}")
+    assert set(ours.__all__) - set(theirs.__all__) <= {"MultiNiftiSpheresMasker"}
+
+
+def test_input_data_has_the_maskers():
+    from bidsmask import input_data, maskers
+
+    assert input_data.__all__ == maskers.__all__
+    assert input_data.NiftiMasker is maskers.NiftiMasker is bidsmask.NiftiMasker
+
+
+def test_an_import_of_what_is_not_there_shows_the_letter():
+    with pytest.raises(
+        ImportError, match=r"nilearn.image.crop_img; bidsmask has no such function"
+    ):
+        from bidsmask.image import crop_img  # noqa: F401
+    with pytest.raises(ImportError, match=r"Write: from nilearn import plotting"):
+        from bidsmask import plotting  # noqa: F401
+
+
+def test_a_misspelt_name_is_answered_with_the_right_one():
+    from bidsmask import image
+
+    with pytest.raises(AttributeError, match="Is 'mean_img' meant"):
+        _ = image.mean_imgs
+    assert not hasattr(image, "mean_imgs")
+
+
+def test_importing_the_modules_imports_nothing_else():
+    heavy = "numpy", "scipy", "nibabel", "pandas", "sklearn", "nilearn"
+    code = "import sys, importlib\n"
+    code += (
+        f"for name in {[*MODULES, 'input_data']}: importlib.import_module('bidsmask.' + name)\n"
+    )
+    code += f"print([m for m in {heavy} if m in sys.modules])"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == "[]"
+
+
+# Images
+
+AFFINE = np.diag([2.0, 2, 2, 1])
+GRID_3 = np.diag([3.0, 3, 3])
+
+
+def _run(dtype, seed=0):
+    values = np.random.default_rng(seed).normal(50, 20, (5, 6, 7, 8)).astype(dtype)
+    image = nib.Nifti1Image(values, AFFINE)
+    image.header.set_zooms((2, 2, 2, 1.5))
+    return image
+
+
+IMAGE_CALLS = {
+    "load_img": lambda m, a, b: m.load_img(a),
+    "load_img, another type": lambda m, a, b: m.load_img(a, dtype="float32"),
+    "load_img of a list": lambda m, a, b: m.load_img(nib.four_to_three(a)[:3]),
+    "copy_img": lambda m, a, b: m.copy_img(a),
+    "index_img": lambda m, a, b: m.index_img(a, 3),
+    "index_img, a slice": lambda m, a, b: m.index_img(a, slice(2, 5)),
+    "index_img, a list": lambda m, a, b: m.index_img(a, [1, 4]),
+    "index_img, bools": lambda m, a, b: m.index_img(a, np.arange(8) % 2 == 0),
+    "iter_img": lambda m, a, b: list(m.iter_img(a))[2],
+    "concat_imgs": lambda m, a, b: m.concat_imgs([a, b]),
+    "concat_imgs of volumes": lambda m, a, b: m.concat_imgs(nib.four_to_three(a)),
+    "concat_imgs, their type": lambda m, a, b: m.concat_imgs([a, b], dtype=None),
+    "mean_img": lambda m, a, b: m.mean_img(a),
+    "mean_img of several": lambda m, a, b: m.mean_img([a, b]),
+    "mean_img, another grid": lambda m, a, b: m.mean_img(a, target_affine=GRID_3),
+    "new_img_like": lambda m, a, b: m.new_img_like(a, m.get_data(a) * 2),
+    "new_img_like, bools": lambda m, a, b: m.new_img_like(a, m.get_data(a) > 50),
+    "math_img": lambda m, a, b: m.math_img("np.sqrt(abs(1.0 * x - y))", x=a, y=b),
+    "math_img, a mask": lambda m, a, b: m.math_img("x.mean(axis=3) > 50", x=a),
+    "math_img, a header": lambda m, a, b: m.math_img("x * 2", x=a, copy_header_from="x"),
+    "clean_img": lambda m, a, b: m.clean_img(a, standardize="zscore_sample"),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "uint8"])
+@pytest.mark.parametrize("call", IMAGE_CALLS)
+def test_functions_of_images_give_what_nilearns_give(call, dtype):
+    from bidsmask import image
+
+    theirs_module = pytest.importorskip("nilearn.image")
+    runs = _run(dtype), _run(dtype, seed=1)
+    ours, theirs = (IMAGE_CALLS[call](module, *runs) for module in (image, theirs_module))
+    expected = np.asanyarray(theirs.dataobj)
+    assert np.asanyarray(ours.dataobj).dtype == expected.dtype
+    np.testing.assert_allclose(ours.dataobj, expected, rtol=0, atol=1e-5 * np.std(expected))
+    np.testing.assert_allclose(ours.affine, theirs.affine)
+    np.testing.assert_allclose(ours.header.get_zooms()[:3], theirs.header.get_zooms()[:3])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda m: m.concat_imgs([]), TypeError, "empty"),
+        (lambda m: m.index_img(_run("float32"), 8), IndexError, "out of bounds"),
+        (lambda m: m.index_img(m.index_img(_run("float32"), 0), 0), TypeError, "dimension"),
+        (lambda m: m.load_img("nowhere.nii.gz"), ValueError, "File not found"),
+        (lambda m: m.math_img("a", "b", a=_run("float32")), ValueError, "copy_header_from"),
+        (lambda m: m.math_img("a[..., 0]", "a", a=_run("float32")), ValueError, "dimensions"),
+        (lambda m: m.clean_img(_run("float32"), low_pass=0.1), ValueError, "header .* says 1.5"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_as_nilearn_refuses_it(call, error, message):
+    from bidsmask import image
+
+    theirs = pytest.importorskip("nilearn.image")
+    with pytest.raises(error, match=message):
+        call(image)
+    with pytest.raises(error):
+        call(theirs)
+
+
+# Signals and connectomes
+
+
+@pytest.mark.parametrize(
+    "options", [{"low_pass": 0.1}, {"high_pass": 0.05}, {"low_pass": 0.3}, {"high_pass": 0.25}, {}]
+)
+def test_the_filter_is_nilearns(options):
+    from bidsmask.signal import butterworth
+
+    theirs = pytest.importorskip("nilearn.signal").butterworth
+    signals = np.random.default_rng(0).normal(size=(100, 3))
+    for given in (signals, signals[:, 0]):
+        expected = theirs(given.copy(), 0.5, **options)
+        np.testing.assert_allclose(butterworth(given, 0.5, **options), expected, atol=1e-11)
+
+
+KINDS = ["covariance", "correlation", "partial correlation", "tangent", "precision"]
+
+
+@pytest.fixture(scope="module")
+def subjects():
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(12, 12))
+    return [rng.normal(size=(40 + 5 * number, 12)) @ mixing + 10 for number in range(5)]
+
+
+@pytest.mark.parametrize("confounds", [False, True])
+@pytest.mark.parametrize(
+    ("vectorize", "discard_diagonal"), [(False, False), (True, False), (True, True)]
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_connectivity_is_nilearns_to_1e_6(kind, vectorize, discard_diagonal, confounds, subjects):
+    from bidsmask.connectome import ConnectivityMeasure
+
+    theirs_class = pytest.importorskip("nilearn.connectome").ConnectivityMeasure
+    options = {"kind": kind, "vectorize": vectorize, "discard_diagonal": discard_diagonal}
+    more = {"confounds": np.arange(5.0)[:, None] ** 2} if confounds and vectorize else {}
+    ours, theirs = (each(**options) for each in (ConnectivityMeasure, theirs_class))
+    expected = theirs.fit_transform(subjects, **more)
+    size = np.std(expected)
+    np.testing.assert_allclose(
+        ours.fit_transform(subjects, **more), expected, rtol=0, atol=1e-6 * size
+    )
+    np.testing.assert_allclose(ours.mean_, theirs.mean_, rtol=1e-6, atol=1e-9)
+    if kind == "tangent":
+        np.testing.assert_allclose(ours.whitening_, theirs.whitening_, rtol=1e-6, atol=1e-9)
+    some = theirs.transform(subjects[1:3])
+    np.testing.assert_allclose(
+        ours.transform(subjects[1:3]), some, rtol=0, atol=1e-6 * np.std(some)
+    )
+    if discard_diagonal and "correlation" not in kind:
+        with pytest.raises(ValueError, match="diagonal"):
+            ours.inverse_transform(some)
+        return
+    np.testing.assert_allclose(
+        ours.inverse_transform(some), theirs.inverse_transform(some), rtol=1e-6, atol=1e-9
+    )
+
+
+def test_the_documented_word_for_standardizing_is_not_without_effect(subjects):
+    """nilearn 0.14.1 takes "zscore_sample" for None."""
+    from bidsmask.connectome import ConnectivityMeasure
+
+    by_word, by_true, without = (
+        ConnectivityMeasure(kind="correlation", standardize=how).fit_transform(subjects)
+        for how in ("zscore_sample", True, None)
+    )
+    np.testing.assert_array_equal(by_word, by_true)
+    assert np.abs(by_word - without).max() > 1e-4
+
+
+@pytest.mark.parametrize("estimator", ["EmpiricalCovariance", "OAS", "GraphicalLasso"])
+def test_any_estimator_of_covariances_will_do(estimator, subjects):
+    from sklearn import covariance
+
+    from bidsmask.connectome import ConnectivityMeasure
+
+    theirs_class = pytest.importorskip("nilearn.connectome").ConnectivityMeasure
+    ours, theirs = (
+        each(getattr(covariance, estimator)(), kind="correlation").fit_transform(subjects)
+        for each in (ConnectivityMeasure, theirs_class)
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "error", "message"),
+    [
+        ({"kind": "tangents"}, None, ValueError, "Is 'tangent' meant"),
+        ({"kind": "tangent"}, [np.eye(4)], ValueError, "group of subjects"),
+        ({}, [np.eye(4), np.eye(3)], ValueError, "same number of features"),
+        ({}, [np.zeros(3)], ValueError, "2D numpy.ndarray"),
+        ({}, 1.0, TypeError, "iterable"),
+        ({"cov_estimator": 3}, None, ValueError, "'cov_estimator' must be an estimator"),
+    ],
+)
+def test_what_connectivity_cannot_be_of_is_refused(options, given, error, message, subjects):
+    from bidsmask.connectome import ConnectivityMeasure
+
+    with pytest.raises(error, match=message):
+        ConnectivityMeasure(**options).fit_transform(subjects if given is None else given)
+
+
+def test_confounds_of_matrices_are_refused(subjects):
+    from bidsmask.connectome import ConnectivityMeasure
+
+    with pytest.raises(ValueError, match="vectorize=False"):
+        ConnectivityMeasure().fit_transform(subjects, confounds=np.ones((5, 1)))
+
+
+def test_vectors_and_matrices_are_nilearns(subjects):
+    from bidsmask import connectome
+
+    theirs = pytest.importorskip("nilearn.connectome")
+    matrices = np.array([np.cov(signals.T) for signals in subjects])
+    for discard in (False, True):
+        vectors = theirs.sym_matrix_to_vec(matrices, discard_diagonal=discard)
+        np.testing.assert_array_equal(connectome.sym_matrix_to_vec(matrices, discard), vectors)
+        diagonal = np.diagonal(matrices, axis1=1, axis2=2) / np.sqrt(2) if discard else None
+        np.testing.assert_allclose(connectome.vec_to_sym_matrix(vectors, diagonal), matrices)
+    np.testing.assert_allclose(
+        connectome.cov_to_corr(matrices[0]), theirs.cov_to_corr(matrices[0]), atol=1e-12
+    )
+    np.testing.assert_allclose(
+        connectome.prec_to_partial(matrices[0]), theirs.prec_to_partial(matrices[0]), atol=1e-12
+    )
+    with pytest.raises(ValueError, match="unsuitable shape"):
+        connectome.vec_to_sym_matrix(np.zeros(5))
+    with pytest.raises(ValueError, match="incompatible"):
+        connectome.vec_to_sym_matrix(np.zeros(3), diagonal=np.zeros(2))
+
+
+@pytest.mark.parametrize("module", ["", *MODULES])
+def test_every_public_name_shows_an_example_and_its_neighbours(module):
+    ours = importlib.import_module(f"bidsmask.{module}".rstrip("."))
+    for name in ours.__all__:
+        words = getattr(ours, name).__doc__
+        if name != "__version__":
+            assert "Examples\n" in words, name
+            assert "See Also\n" in words, name
