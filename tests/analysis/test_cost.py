@@ -65,9 +65,11 @@ def with_a_smoothed_copy(plan):
     return replace(plan, voxelwise=more)
 
 
+WAITS_ON_THE_DISK = [with_voxels, with_a_smoothed_copy]
+"""More of these takes no more memory, unless the run is so large that its blocks do."""
+
 MORE = [
-    with_voxels,
-    with_a_smoothed_copy,
+    *WAITS_ON_THE_DISK,
     longer,
     finer,
     with_more_regions,
@@ -83,7 +85,8 @@ MORE = [
 def test_more_of_anything_takes_more_time_and_more_memory(plan, more, n_procs):
     before, after = (request_cost([each], n_procs) for each in (plan, more(plan)))
     assert after.seconds > before.seconds
-    assert after.memory_mb > before.memory_mb
+    assert after.memory_mb >= before.memory_mb
+    assert after.memory_mb > before.memory_mb or more in WAITS_ON_THE_DISK
 
 
 @pytest.mark.parametrize("more", MORE)
