@@ -32,6 +32,8 @@ from worlds.tiny_fmriprep import (
 
 from bidsmask import NiftiLabelsMasker, NiftiMapsMasker, NiftiMasker, NiftiSpheresMasker
 from bidsmask.cli.main import main
+from bidsmask.dataset.atlases import find_atlas
+from bidsmask.errors import AtlasError
 from bidsmask.vocabulary import MAPS_STATISTICS, MAPS_STATS, STATISTICS
 
 TABLES_TOLERANCE = 1.2e-7
@@ -357,3 +359,82 @@ def test_sidecars_say_what_the_command_was_asked(law):
     for number, request in enumerate(REQUESTS):
         for path in law.outputs[number].rglob("*_desc-none_timeseries.json"):
             assert json.loads(path.read_text())["SmoothingFWHM"] == request.fwhm_mm
+
+
+# --- tables, whichever door they come through
+
+ROWS = "index\tname\n" + "".join(f"{label}\tR{label}\n" for label in range(1, 7))
+SAME = {f"R{label}": label for label in range(1, 7)}
+
+READ_ALIKE = {
+    "as it should be": (ROWS, SAME),
+    "a mark at its beginning, and Windows lines": ("\ufeff" + ROWS.replace("\n", "\r\n"), SAME),
+    "rows in another order": ("\n".join([*ROWS.split("\n")[:1], *ROWS.split("\n")[:0:-1]]), SAME),
+    "two names for nothing": (ROWS + "0\tUnknown\n", SAME),
+    "a region too many": (ROWS + "9\tR9\n", SAME | {"R9": 9}),
+    "integers with a point": (ROWS.replace("3\tR3", "3.0\tR3"), SAME),
+    "blanks around names": (ROWS.replace("R3", " R3 "), SAME),
+    "names in quotation marks": (ROWS.replace("R3", '"R3"'), SAME),
+    "names that are numbers": (
+        ROWS.replace("R", "0"),
+        {f"0{label}": label for label in range(1, 7)},
+    ),
+    "names that pandas takes for nothing": (
+        ROWS.replace("R1", "NA").replace("R2", "nan").replace("R3", "None"),
+        {"NA": 1, "nan": 2, "None": 3, "R4": 4, "R5": 5, "R6": 6},
+    ),
+    "columns that nobody knows": (
+        "".join(f"x\t{line}\t\n" for line in ROWS.split("\n") if line).replace("x\tin", "y\tin"),
+        SAME,
+    ),
+}
+
+REFUSED_ALIKE = {
+    "a row missing": (ROWS.replace("3\tR3\n", ""), "no row for 1 "),
+    "counts from 0": (
+        "index\tname\n" + "".join(f"{label}\tR{label}\n" for label in range(6)),
+        "count",
+    ),
+    "a label twice": (ROWS.replace("3\tR3", "2\tR3"), "label 2 is there twice"),
+    "a name twice": (ROWS.replace("R3", "R2"), "name 'R2' is there twice"),
+    "a name missing": (ROWS.replace("R3", ""), "Label 3 has no name"),
+    "half an index": (ROWS.replace("3\tR3", "3.5\tR3"), "3.5.* not a whole number"),
+    "no column index": (ROWS.replace("index", "number"), "no column 'index'"),
+    "no column name": (ROWS.replace("name", "title"), "no column 'name'"),
+    "a cell too many": (ROWS.replace("R3", "R3\tx"), "Row 3 has 3 cells"),
+    "semicolons": (ROWS.replace("\t", ";"), "no column 'index'; columns found: index;name"),
+    "nothing": ("", "no column 'index'"),
+    "only a header": ("index\tname\n", "no regions"),
+}
+
+
+def two_doors(folder, rows):
+    """Give the atlas as the command line finds it, and as a masker is told it."""
+    stem = folder / f"tpl-{SPACE}_atlas-Table_dseg"
+    affine = affine_in("RAS")
+    image = save_image(stem.with_suffix(".nii.gz"), blocks_of(affine, SHAPE), affine)
+    table = stem.with_suffix(".tsv")
+    table.write_bytes(rows.encode())
+    masker = NiftiLabelsMasker(str(image), lut=str(table), keep_empty=True, reports=False)
+    return (lambda: find_atlas(image, space=SPACE, homes=(), download=False).lut), masker.fit
+
+
+@pytest.mark.filterwarnings("ignore")  # what a table has and the image lacks
+@pytest.mark.parametrize("what", READ_ALIKE)
+def test_a_table_is_read_alike_at_both_doors(tmp_path, what):
+    rows, expected = READ_ALIKE[what]
+    find, fit = two_doors(tmp_path, rows)
+    lut, masker = find(), fit()
+    assert dict(zip(lut.names, lut.ids, strict=True)) == expected
+    ids = [label for key, label in masker.region_ids_.items() if key != "background"]
+    names = masker.region_names_.values()
+    assert dict(zip(names, ids, strict=True)) == expected
+
+
+@pytest.mark.parametrize("what", REFUSED_ALIKE)
+def test_a_table_that_cannot_be_trusted_is_refused_at_both_doors(tmp_path, what):
+    rows, words = REFUSED_ALIKE[what]
+    for door in two_doors(tmp_path, rows):
+        with pytest.raises(AtlasError, match=words) as caught:
+            door()
+        assert "Table_dseg" in str(caught.value)

@@ -99,7 +99,7 @@ def output(runs, sources, tmp_path_factory):
     strategy = folder / "scrub6P.yaml"
     strategy.write_text(CENSORING)
     atlases = ["--atlases", sources["labels"], sources["maps"], "--seeds", sources["seeds"]]
-    strategies = ["--strategies", "36P", str(strategy)]
+    strategies = ["--voxelwise", "--strategies", "36P", str(strategy)]
     command = [str(dataset.root), str(folder / "out"), "participant", *atlases, *strategies]
     assert main(command) == 0
     return folder / "out"
@@ -114,7 +114,7 @@ def nilearn_masker(kind, sources, mask, parameters):
         return maskers.NiftiLabelsMasker(sources["labels"], **common)
     if kind == "maps":
         return maskers.NiftiMapsMasker(sources["maps"], **common)
-    return maskers.NiftiSpheresMasker(POINTS, radius=RADII[0], **common)
+    return maskers.NiftiMasker(**common)
 
 
 def by_nilearn(kind, sources, run, sidecar):
@@ -164,3 +164,16 @@ def test_cleaned_signals_are_those_of_nilearn(runs, sources, output, stored, kin
     assert (~kept).sum() == (len(JERKS) if strategy == "scrub6P" else 0)
     np.testing.assert_allclose(expected.std(axis=0, ddof=1), 1)
     np.testing.assert_allclose(ours[kept], expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("strategy", ["36P", "scrub6P"])
+@pytest.mark.parametrize("stored", STORAGE)
+def test_cleaned_voxels_are_those_of_nilearn(runs, sources, output, stored, strategy):
+    run = runs[1][stored]
+    (path,) = output.rglob(f"sub-{stored}_*_desc-{strategy}_bold.nii.gz")
+    sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
+    expected, kept = by_nilearn("voxels", sources, run, sidecar)
+    image = nib.load(path).get_fdata()
+    assert np.isnan(image[..., ~kept]).all()
+    ours = image[np.ones(SHAPE, dtype=bool)].T[kept]
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=TOLERANCE)

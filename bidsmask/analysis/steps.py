@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -38,14 +38,23 @@ from bidsmask.numerics.cleaning import Cleaner, overdrawn
 from bidsmask.numerics.connectivity import MEASURES
 from bidsmask.numerics.quality import correlation, fd_summary
 from bidsmask.settings import ConnectivitySettings, CoverageSettings, ExtractionSettings
+from bidsmask.vocabulary import MAPS_STATISTICS
 
 
 def place_sources(
-    sources: Sequence[Source], grid: Grid, mask: BoolArray, settings: ExtractionSettings
+    sources: Sequence[Source], grid: Grid, mask: BoolArray, maps_statistic: str
 ) -> PlacedSources:
     """Put the columns of every source onto the grid of a run.
 
     A source that cannot be used costs no other: why is noted down.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    grid : Grid
+    mask : bool array of shape (X, Y, Z)
+    maps_statistic : str
+        Key of `bidsmask.vocabulary.MAPS_STATISTICS`: not all maps have every one.
 
     Raises
     ------
@@ -57,7 +66,7 @@ def place_sources(
     for number, source in enumerate(sources):
         try:
             columns = place(source, grid, mask)
-            _refuse_unreadable(source, columns, settings)
+            _refuse_unreadable(source, columns, maps_statistic)
         except (AtlasError, ImageError, SpaceError) as error:
             lost = lost or error
             problems.append(str(error))
@@ -75,13 +84,12 @@ def place_sources(
     )
 
 
-def _refuse_unreadable(source: Source, columns: Columns, settings: ExtractionSettings) -> None:
+def _refuse_unreadable(source: Source, columns: Columns, maps_statistic: str) -> None:
     """Refuse maps that the statistic that is asked for cannot be taken of."""
     if not isinstance(columns, Maps):
         return
-    kind = kind_of(source)
     try:
-        columns.whole(kind.engine[kind.statistics(settings)[0]])
+        columns.whole(MAPS_STATISTICS[maps_statistic])
     except ValueError as error:
         raise AtlasError(f"{source.name}: {error}") from error
 
@@ -129,8 +137,7 @@ def extract_run(
         for label in kind_of(source).statistics(settings)
     ]
     requests.append(Request(columns=place_voxels(carpet, placed.grid)))
-    shape = stream.n_volumes, inside.size
-    with nullcontext() if spill is None else new_signals(spill, shape) as voxels:
+    with nullcontext() if spill is None else _new_voxels(spill, stream, placed) as voxels:
         if voxels is not None:
             requests.append(_all_voxels(placed, settings, voxels))
         read = iter(extract(stream, requests, see=[seen.see], smoothed_together=inside))
@@ -155,8 +162,19 @@ def read_voxels(
 ) -> None:
     """Read the voxels of the mask off a run, and nothing else; see `extract_run`."""
     stream = BoldStream(bold)
-    with new_signals(spill, (stream.n_volumes, int(np.count_nonzero(placed.mask)))) as voxels:
+    with _new_voxels(spill, stream, placed) as voxels:
         extract(stream, [_all_voxels(placed, settings, voxels)])
+
+
+def _new_voxels(
+    spill: Path, stream: BoldStream, placed: PlacedSources
+) -> AbstractContextManager[SignalsOnDisk]:
+    """Make a file for the voxels of the mask, in the precision that they are stored with.
+
+    What is left of a voxel once it is cleaned may be a hundredth of it: no digit may be lost.
+    """
+    shape = stream.n_volumes, int(np.count_nonzero(placed.mask))
+    return new_signals(spill, shape, np.result_type(stream.dtype, np.float32))
 
 
 def _all_voxels(
@@ -166,7 +184,7 @@ def _all_voxels(
     return Request(
         columns=place_voxels(inside, placed.grid),
         smoothing_fwhm=settings.smoothing_fwhm_mm or None,
-        dtype=np.float32,
+        dtype=out.dtype,
         out=out,
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 from bidsmask._typing import Array, FloatArray
 from bidsmask.errors import ImageError, StorageError
 
-_DTYPE = np.dtype("<f4")
+_DTYPES = ("<f4", "<f8")
 
 
 class SignalsOnDisk:
@@ -35,6 +35,8 @@ class SignalsOnDisk:
     ----------
     shape : two ints
         T and P.
+    dtype : dtype
+        float32 or float64.
 
     Raises
     ------
@@ -53,7 +55,6 @@ class SignalsOnDisk:
     """
 
     ndim = 2
-    dtype = np.dtype(np.float32)
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -62,20 +63,21 @@ class SignalsOnDisk:
         except OSError as error:
             raise self._failure("opened", error) from error
         try:
-            self.shape = self._read_shape()
+            self.shape, self.dtype = self._read_header()
         except BaseException:
             self._file.close()
             raise
         self._start = self._file.tell()
 
     @classmethod
-    def create(cls, path: Path, shape: tuple[int, int]) -> Self:
+    def create(cls, path: Path, shape: tuple[int, int], dtype: Any = np.float32) -> Self:
         """Make a file for signals of a shape (T, P), all of them 0, and open it."""
-        fields: Any = {"descr": _DTYPE.str, "fortran_order": False, "shape": shape}
+        stored = np.dtype(dtype).newbyteorder("<")
+        fields: Any = {"descr": stored.str, "fortran_order": False, "shape": shape}
         try:
             with path.open("wb") as file:
                 np.lib.format.write_array_header_1_0(file, fields)
-                file.truncate(file.tell() + shape[0] * shape[1] * _DTYPE.itemsize)
+                file.truncate(file.tell() + shape[0] * shape[1] * stored.itemsize)
         except OSError as error:
             raise cls._failure_of(path, "made", error) from error
         return cls(path)
@@ -100,7 +102,7 @@ class SignalsOnDisk:
 
     def __getitem__(self, key: Any) -> FloatArray:
         volumes, columns = self._ranges(key)
-        values = np.empty((len(volumes), len(columns)), dtype=_DTYPE)
+        values = np.empty((len(volumes), len(columns)), dtype=self.dtype)
         for part, position in self._parts(values, volumes, columns):
             self._transfer(os.preadv, part, position)
         return values if isinstance(_volumes_in(key), slice) else values[0]
@@ -108,7 +110,7 @@ class SignalsOnDisk:
     def __setitem__(self, key: Any, values: Array) -> None:
         volumes, columns = self._ranges(key)
         given = np.broadcast_to(values, (len(volumes), len(columns)))
-        ordered = np.ascontiguousarray(given, dtype=_DTYPE)
+        ordered = np.ascontiguousarray(given, dtype=self.dtype)
         for part, position in self._parts(ordered, volumes, columns):
             self._transfer(os.pwritev, part, position)
 
@@ -131,7 +133,7 @@ class SignalsOnDisk:
             yield row, self._position(volume, columns.start)
 
     def _position(self, volume: int, column: int) -> int:
-        return self._start + (volume * self.shape[1] + column) * _DTYPE.itemsize
+        return self._start + (volume * self.shape[1] + column) * self.dtype.itemsize
 
     def _transfer(self, call: Callable[..., int], values: Array, position: int) -> None:
         """Let all bytes of a C-contiguous array be read or written."""
@@ -145,15 +147,15 @@ class SignalsOnDisk:
                 raise StorageError(f"{self._path} ends too early; somebody has cut it.")
             rest, position = rest[count:], position + count
 
-    def _read_shape(self) -> tuple[int, int]:
+    def _read_header(self) -> tuple[tuple[int, int], np.dtype[Any]]:
         try:
             version = np.lib.format.read_magic(self._file)
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(self._file)
         except ValueError as error:
             raise ImageError(f"{self._path} does not hold signals ({error}).") from error
-        if version != (1, 0) or fortran or dtype != _DTYPE or len(shape) != 2:
-            raise ImageError(f"{self._path} does not hold signals (T, P) of type float32.")
-        return shape
+        if version != (1, 0) or fortran or dtype.str not in _DTYPES or len(shape) != 2:
+            raise ImageError(f"{self._path} does not hold signals (T, P) of a floating type.")
+        return shape, dtype
 
     def _failure(self, what: str, error: OSError) -> StorageError:
         return self._failure_of(self._path, what, error)
@@ -167,11 +169,13 @@ class SignalsOnDisk:
 
 
 @contextmanager
-def new_signals(path: Path, shape: tuple[int, int]) -> Iterator[SignalsOnDisk]:
+def new_signals(
+    path: Path, shape: tuple[int, int], dtype: Any = np.float32
+) -> Iterator[SignalsOnDisk]:
     """Make a file of signals (T, V), which has its name only once it has been filled."""
     unfinished = path.with_name(f"unfinished-{path.name}")
     try:
-        with SignalsOnDisk.create(unfinished, shape) as signals:
+        with SignalsOnDisk.create(unfinished, shape, dtype) as signals:
             yield signals
         unfinished.replace(path)
     finally:

@@ -102,7 +102,9 @@ def region_table(
         raise AtlasError("Pass either labels or a lookup table (lut), and not both.")
     regions = present[present != background].tolist()
     if lut is not None:
-        return _of_lut(present, background, _read(lut, background), keep_absent=keep_absent)
+        table = _read(lut, background)
+        _refuse_nameless(present, background, table, lut)
+        return _of_lut(present, background, table, keep_absent=keep_absent)
     names = _matched(labels, regions) if labels else [str(label) for label in regions]
     name_of = dict(zip(regions, names, strict=True)) | {background: BACKGROUND}
     return RegionTable(
@@ -115,12 +117,6 @@ def region_table(
 def _of_lut(
     present: IntArray, background: int, lut: LookUpTable, *, keep_absent: bool
 ) -> RegionTable:
-    nameless = sorted(set(present.tolist()) - {background, *lut.ids})
-    if nameless:
-        raise AtlasError(
-            f"The look-up table has no row for {len(nameless)} labels of the image: "
-            f"{_some(nameless)}. It must name every label of the image."
-        )
     index = np.union1d(present, lut.ids) if keep_absent else present
     row_of = {label: row for row, label in enumerate(lut.ids)}
     rows = [row_of.get(label) for label in index.tolist()]
@@ -133,6 +129,16 @@ def _of_lut(
             for title, cells in lut.columns
         ),
     )
+
+
+def _refuse_nameless(present: IntArray, background: int, table: LookUpTable, lut: Any) -> None:
+    nameless = sorted(set(present.tolist()) - {background, *table.ids})
+    if nameless:
+        name = lut if isinstance(lut, (str, Path)) else "The look-up table"
+        raise AtlasError(
+            f"{name} has no row for {len(nameless)} labels of the image: {_some(nameless)}. It "
+            "must name every label of the image."
+        )
 
 
 def _read(lut: Any, background: int) -> LookUpTable:

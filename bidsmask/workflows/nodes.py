@@ -69,7 +69,7 @@ class PlaceColumns(Step):
     class input_spec(TraitedSpec):
         files = traits.List(File(exists=True), desc="images and tables of the sources")
         sources = traits.Any(mandatory=True, desc="tuple of Source")
-        settings = traits.Any(mandatory=True, desc="ExtractionSettings")
+        maps_statistic = traits.Str(mandatory=True, desc="what is taken of maps")
         mask = File(exists=True, mandatory=True, desc="brain mask of the run")
         shape = traits.Any(mandatory=True, desc="shape of the run's grid")
         affine = traits.Any(mandatory=True, desc="affine of the run's grid, nested tuples")
@@ -81,7 +81,7 @@ class PlaceColumns(Step):
     def _run_interface(self, runtime: Any) -> Any:
         grid = Grid(shape=tuple(self.inputs.shape), affine=np.array(self.inputs.affine))
         mask = load_mask(Path(self.inputs.mask), grid)
-        placed = steps.place_sources(self.inputs.sources, grid, mask, self.inputs.settings)
+        placed = steps.place_sources(self.inputs.sources, grid, mask, self.inputs.maps_statistic)
         file = Path(runtime.cwd) / "placed.npz"
         placed.save(file)
         self._results["placed_file"] = str(file)

@@ -55,7 +55,7 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         PlaceColumns(
             files=[str(file_of(source)) for source in plan.sources],
             sources=plan.sources,
-            settings=plan.extraction,
+            maps_statistic=plan.extraction.maps_statistic,
             mask=str(run.mask),
             shape=plan.shape,
             affine=plan.affine,

@@ -31,7 +31,7 @@ def read(world, settings, n_atlases=1):
     """Read the atlas off the run, as often as it is asked for."""
     files, atlas, grid, mask = world
     sources = (atlas,) * n_atlases
-    placed = place_sources(sources, grid, mask, settings)
+    placed = place_sources(sources, grid, mask, settings.maps_statistic)
     return extract_run(files.bold, placed, placed.of(sources), settings, ANY)
 
 
@@ -81,7 +81,7 @@ def test_a_source_that_cannot_be_placed_costs_no_other(world, tmp_path):
     damaged = tmp_path / "damaged_dseg.nii.gz"
     damaged.write_bytes(atlas.image.read_bytes()[:-50])
     sources = (dataclasses.replace(atlas, image=damaged), atlas)
-    placed = place_sources(sources, grid, mask, ExtractionSettings())
+    placed = place_sources(sources, grid, mask, "least-squares")
     assert placed.numbers == (1,)
     assert placed.of(sources) == (atlas,)
     (problem,) = placed.problems
@@ -98,7 +98,7 @@ def test_without_any_source_that_can_be_placed_there_is_no_run(world, tmp_path):
     _, atlas, grid, mask = world
     gone = dataclasses.replace(atlas, image=tmp_path / "gone_dseg.nii.gz")
     with pytest.raises(ImageError, match="gone_dseg"):
-        place_sources((gone, gone), grid, mask, ExtractionSettings())
+        place_sources((gone, gone), grid, mask, "least-squares")
 
 
 def test_an_atlas_that_lies_elsewhere_is_refused(world):
@@ -107,4 +107,4 @@ def test_an_atlas_that_lies_elsewhere_is_refused(world):
     affine[:3, 3] += 500
     elsewhere = dataclasses.replace(grid, affine=affine)
     with pytest.raises(SpaceError, match="same space"):
-        place_sources((atlas,), elsewhere, mask, ExtractionSettings())
+        place_sources((atlas,), elsewhere, mask, "least-squares")

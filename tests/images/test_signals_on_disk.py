@@ -41,6 +41,19 @@ def ranges(length):
     return st.builds(slice, edges, edges)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_signals_keep_the_precision_that_is_asked_for(tmp_path, dtype):
+    values = np.random.default_rng(1).normal(size=SHAPE).astype(dtype)
+    path = tmp_path / "signals.npy"
+    with SignalsOnDisk.create(path, SHAPE, dtype) as signals:
+        signals[:, :5], signals[:, 5:] = values[:, :5], values[:, 5:]
+        np.testing.assert_array_equal(signals[2:], values[2:])
+    with SignalsOnDisk(path) as again:
+        assert again.dtype == dtype
+        np.testing.assert_array_equal(again[:], values)
+    np.testing.assert_array_equal(np.load(path), values)
+
+
 @given(volumes=ranges(7), columns=ranges(11))
 def test_any_part_is_that_of_the_array(lasting, values, volumes, columns):
     np.testing.assert_array_equal(lasting[volumes, columns], values[volumes, columns])
@@ -103,7 +116,8 @@ def test_values_of_another_shape_are_refused(signals):
 
 
 @pytest.mark.parametrize(
-    "content", [np.zeros(3, np.float32), np.zeros((2, 2)), np.zeros((2, 2), np.float32, order="F")]
+    "content",
+    [np.zeros(3, np.float32), np.eye(2, dtype=int), np.zeros((2, 2), np.float32, order="F")],
 )
 def test_another_array_is_refused_by_name(tmp_path, content):
     path = tmp_path / "other.npy"
