@@ -181,7 +181,10 @@ def perform(workload: Workload, tool: str, inputs: Inputs, run: Run, written: Pa
     signals = masker.fit_transform(str(given["bold"]), confounds=confounds)
     if not workload.writes:
         return signals
-    masker.inverse_transform(signals).to_filename(written)
+    if tool == "nilearn":
+        masker.inverse_transform(signals).to_filename(written)
+    else:
+        masker.write_inverse(signals, written)
     return None
 
 

@@ -13,6 +13,7 @@ import json
 import warnings
 from dataclasses import dataclass, field
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,7 +30,7 @@ from worlds.tiny_fmriprep import (
     save_image,
 )
 
-from bidsmask import NiftiLabelsMasker, NiftiMapsMasker, NiftiSpheresMasker
+from bidsmask import NiftiLabelsMasker, NiftiMapsMasker, NiftiMasker, NiftiSpheresMasker
 from bidsmask.cli.main import main
 from bidsmask.vocabulary import MAPS_STATISTICS, MAPS_STATS, STATISTICS
 
@@ -237,7 +238,7 @@ def law(tiny, tmp_path_factory):
     for number, request in enumerate(REQUESTS):
         outputs.append(folder / f"out{number}")
         asked = [subject for subject, turn in CASES if turn == number]
-        what = ["--atlases", *atlases, "--seeds", str(sources["seeds"].path)]
+        what = ["--atlases", *atlases, "--seeds", str(sources["seeds"].path), "--voxelwise"]
         raw = ["--strategies", "none", "--standardize", "none", "--no-detrend"]
         command = [str(dataset.root), str(outputs[-1]), "participant", *what, *raw]
         assert main([*command, *request.options(), "--participant-label", *asked]) == 0
@@ -314,6 +315,31 @@ def test_the_command_line_and_the_maskers_agree(law, kind, subject, number):
             assert np.isnan(signals[:, ~table["used"].to_numpy()]).all()
         excess = np.abs(ours - signals) - tolerance(run, request, signals)
         assert (excess[:, usable] <= 0).all(), np.nanmax(excess[:, usable], axis=0)
+
+
+@pytest.mark.parametrize(("subject", "number"), CASES)
+def test_voxels_agree(law, subject, number):
+    """Voxels without a measurement are NaN in the image; a masker says which they are."""
+    run, request = law.runs[subject], REQUESTS[number]
+    (path,) = law.outputs[number].rglob(f"sub-{subject}_*_desc-none_bold.nii.gz")
+    image, mask = nib.load(path).get_fdata(), nib.load(run.mask).get_fdata() > 0
+    masker = NiftiMasker(
+        str(run.mask),
+        smoothing_fwhm=request.fwhm_mm or None,
+        standardize=None,
+        reports=False,
+        dtype="float64",
+    )
+    signals = masker.fit_transform(str(run.bold))[N_UNSTEADY:]
+    ok = (masker.coverage_["status"] == "ok").to_numpy()
+    assert set(masker.coverage_["status"]) <= {"ok", "constant"}
+    assert (image[~mask] == 0).all()
+    ours = image[mask].T
+    assert np.isnan(ours[:N_UNSTEADY]).all()
+    np.testing.assert_array_equal(np.isfinite(ours[N_UNSTEADY:]).all(axis=0), ok)
+    assert np.isnan(ours[:, ~ok]).all()
+    excess = np.abs(ours[N_UNSTEADY:] - signals) - tolerance(run, request, signals)
+    assert (excess[:, ok] <= 0).all(), excess[:, ok].max()
 
 
 def test_the_law_is_about_every_verdict(law):

@@ -1,7 +1,9 @@
 """Cleaned volumes and maps of seeds through the command line, and what nilearn makes of them."""
 
 import json
+import os
 import shutil
+import subprocess
 
 import nibabel as nib
 import numpy as np
@@ -62,6 +64,15 @@ def output_of(dataset, seeds, tmp_path_factory):
         return known[options]
 
     return request
+
+
+@pytest.fixture(scope="module")
+def validators():
+    """Commands of BIDS validators, from BIDSMASK_VALIDATORS."""
+    named = [name for name in os.environ.get("BIDSMASK_VALIDATORS", "").split(":") if name]
+    if not named:
+        pytest.skip("no BIDS validator: set BIDSMASK_VALIDATORS to its command")
+    return named
 
 
 def func(out, ending):
@@ -163,6 +174,7 @@ def test_volumes_that_were_left_out_change_what_is_said_of_time(output_of):
     about = sidecar(output_of(*CENSORED, "drop"), "desc-36P_bold")
     times = [2.0 * volume for volume in range(100) if volume not in JERKS]
     assert about["VolumeTiming"] == times
+    assert about["FrameAcquisitionDuration"] == 2.0
     assert "RepetitionTime" not in about
     assert sidecar(output_of(*CENSORED, "na"), "desc-36P_bold")["RepetitionTime"] == 2.0
 
@@ -310,3 +322,15 @@ def test_a_dry_run_names_what_will_be_there(dataset, output_of, seeds, tmp_path,
         if path.name.endswith((".nii.gz", ".tsv")) and not path.name.endswith("points_dseg.tsv")
     }
     assert named == there
+
+
+@pytest.mark.parametrize("how", ["na", "drop"])
+def test_the_dataset_is_valid(output_of, how, validators):
+    out = output_of("--seeds", "SEEDS", "--seed-maps", "--voxelwise-smoothing-fwhm", "6",
+                    *CENSORED, how)  # fmt: skip
+    for validator in validators:
+        done = subprocess.run(
+            [validator, out, "--format", "json"], capture_output=True, text=True, check=False
+        )
+        issues = json.loads(done.stdout)["issues"]["issues"]
+        assert not [issue for issue in issues if issue["severity"] == "error"]

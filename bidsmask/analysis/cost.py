@@ -19,8 +19,10 @@ import numpy as np
 
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.images.stream import BoldStream, most_bytes_of_blocks
+from bidsmask.images.volumes import load_mask
 
 _BYTES_PER_MB = 1e6
+_VOXEL_BYTES = 4
 _CARPET_ROWS = 900
 
 _YARDSTICK_NUMBERS = 20_000
@@ -90,6 +92,27 @@ class Coefficients:
     s_per_sorted_voxel: float = 1.2e-9
     """For statistics other than means: for each voxel of each volume, atlas and statistic."""
 
+    s_per_placed_map_voxel: float = 3e-9
+    """For each voxel and map."""
+
+    s_per_mapped_voxel: float = 1.2e-11
+    """For maps, beside what an atlas takes: for each voxel of each volume, and map."""
+
+    s_per_spilled_voxel: float = 8e-10
+    """If voxels wait on the disk: for each voxel of each volume."""
+
+    s_per_cleaned_voxel: float = 5.5e-9
+    """For each voxel of each volume, and strategy."""
+
+    s_per_imaged_voxel: float = 2.5e-9
+    """For each voxel of each volume of each image that is written of voxels or maps."""
+
+    s_per_smoothed_copy: float = 6.5e-9
+    """For each voxel of each volume of a smoothed copy."""
+
+    s_per_correlated_voxel: float = 3.5e-11
+    """For each voxel of each volume, and map of a seed."""
+
     s_per_cleaned_value: float = 7e-8
     s_per_matrix_value: float = 6e-8
     s_per_written_value: float = 7.4e-7
@@ -108,6 +131,16 @@ class Coefficients:
     """For each atlas."""
 
     bytes_per_smoothed_voxel: float = 32.0
+
+    bytes_per_mapped_voxel: float = 0.6
+    """For each map."""
+
+    bytes_per_spilled_voxel: float = 8.0
+    bytes_per_imaged_voxel: float = 120.0
+    """Of what is written of all voxels: some volumes at a time are ready to be written."""
+
+    correlating_bytes: float = 40e6
+    """If there are maps of seeds."""
 
     share_held: float = 0.4
     """Of the voxels of all volumes, those that a statistic which needs all of them holds."""
@@ -135,21 +168,34 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
     pace, one, size = pace or Pace(), COEFFICIENTS, _Size.of(plan)
     seconds = {
         "load_confounds": one.s_per_confound * size.n_volumes * size.n_strategies,
-        "resample_atlas": one.s_per_placed_voxel * size.placed_voxels,
+        "resample_atlas": one.s_per_placed_voxel * size.placed_voxels
+        + one.s_per_placed_map_voxel * size.n_maps * size.n_voxels,
         "extract": (one.s_per_seen_voxel + one.s_per_smoothed_voxel * size.smooths)
         * size.seen_voxels
         + (
             one.s_per_projected_voxel * size.n_statistics
             + one.s_per_sorted_voxel * size.n_not_means
         )
-        * (size.n_volumes * size.placed_voxels),
+        * (size.n_volumes * size.placed_voxels)
+        + one.s_per_mapped_voxel * size.n_maps * size.seen_voxels
+        + one.s_per_spilled_voxel * size.needs_voxels * size.seen_voxels,
         "clean": one.s_per_cleaned_value * size.n_strategies * size.extracted_values,
         "connectivity": one.s_per_matrix_value * size.matrix_values,
-        "voxelwise": 0.0,
-        "derive": one.run_written_s + one.s_per_written_value * size.written_values,
+        "voxelwise": size.n_strategies
+        * (
+            (one.s_per_cleaned_voxel + one.s_per_imaged_voxel * size.n_images) * size.seen_voxels
+            + one.s_per_smoothed_copy * size.n_smoothed * size.seen_voxels
+            + one.s_per_imaged_voxel * size.n_seed_maps * size.n_voxels
+            + one.s_per_correlated_voxel * size.n_seed_maps * size.seen_voxels
+        ),
+        "derive": one.run_written_s
+        + one.s_per_written_value * size.written_values
+        + one.s_per_imaged_voxel * size.n_maps * size.n_voxels,
         "report": one.run_figures_s
         + size.n_atlases * (one.atlas_figures_s + size.n_strategies * one.cleaned_figures_s),
     }
+    if not size.needs_voxels:
+        del seconds["voxelwise"]
     reading_s = pace.read_s_per_voxel * size.seen_voxels
     memory = _step_bytes(size)
     return {
@@ -185,6 +231,34 @@ def request_cost(plans: Sequence[RunPlan], n_procs: int, pace: Pace | None = Non
     )
 
 
+def voxel_room(plan: RunPlan) -> tuple[int, int]:
+    """Room that voxels take on the disk, in bytes.
+
+    Returns
+    -------
+    output_bytes : int
+        Of the images; values of voxels do not compress.
+    work_bytes : int
+        At most, in the work folder, while the run is done.
+
+    Raises
+    ------
+    ImageError, SpaceError
+        If the mask cannot be read, or does not fit the run.
+    """
+    if not plan.voxelwise.any:
+        return 0, 0
+    assert plan.run.mask is not None, "a run without problems has a mask"
+    n_inside = int(np.count_nonzero(load_mask(plan.run.mask, plan.grid)))
+    size = _Size.of(plan)
+    a_volume = _VOXEL_BYTES * n_inside
+    n_volumes = size.n_images * size.n_volumes + size.n_seed_maps
+    return (
+        size.n_strategies * n_volumes * a_volume,
+        (2 * size.n_volumes + size.n_seed_maps) * a_volume,
+    )
+
+
 def memory_for_steps_gb(memory_gb: float) -> float:
     """What is left of the memory of a command for its steps to claim.
 
@@ -214,6 +288,11 @@ class _Size:
     n_held: int
     n_columns: int
     n_matrix_values: int
+    n_maps: int
+    n_seed_maps: int
+    n_images: int
+    n_smoothed: int
+    needs_voxels: bool
     voxel_bytes: int
     smooths: bool
 
@@ -221,7 +300,12 @@ class _Size:
     def of(cls, plan: RunPlan) -> Self:
         """Count what a plan asks for."""
         regions = [len(source.lut.ids) for source in plan.sources]
-        statistics = plan.extraction.statistics
+        statistics, wanted = plan.extraction.statistics, plan.voxelwise
+        n_maps, n_seeds = (
+            sum(len(source.lut.ids) for source in plan.sources if source.kind == kind)
+            for kind in ("probseg", "seeds")
+        )
+        n_smoothed = int(wanted.voxelwise_smoothing_fwhm_mm > 0)
         return cls(
             n_volumes=plan.n_volumes,
             n_voxels=int(np.prod(plan.shape)),
@@ -232,6 +316,11 @@ class _Size:
             n_held=len(regions) * ("eigenvariate" in statistics),
             n_columns=len(statistics) * sum(regions),
             n_matrix_values=len(plan.connectivity.measures) * sum(n**2 for n in regions),
+            n_maps=n_maps,
+            n_seed_maps=n_seeds * wanted.seed_maps,
+            n_images=wanted.voxelwise + n_smoothed,
+            n_smoothed=n_smoothed,
+            needs_voxels=wanted.any,
             voxel_bytes=plan.voxel_bytes,
             smooths=plan.extraction.smoothing_fwhm_mm > 0,
         )
@@ -259,7 +348,8 @@ class _Size:
 
 def _step_bytes(size: _Size) -> dict[str, float]:
     one = COEFFICIENTS
-    placed = one.worker_bytes + one.bytes_per_placed_voxel * size.placed_voxels
+    maps = one.bytes_per_mapped_voxel * size.n_maps * size.n_voxels
+    placed = one.worker_bytes + one.bytes_per_placed_voxel * size.placed_voxels + maps
     signals = one.bytes_per_value * size.extracted_values
     cleaned = signals * (1 + size.n_strategies)
     results = placed + cleaned + one.bytes_per_value * size.matrix_values
@@ -267,16 +357,21 @@ def _step_bytes(size: _Size) -> dict[str, float]:
     return {
         "load_confounds": one.worker_bytes,
         "resample_atlas": one.worker_bytes
-        + (one.bytes_per_seen_voxel + one.bytes_per_placed_voxel) * size.n_voxels,
+        + (one.bytes_per_seen_voxel + one.bytes_per_placed_voxel) * size.n_voxels
+        + maps,
         "extract": placed
         + signals
         + blocks
         + one.bytes_per_seen_voxel * size.n_voxels
+        + one.bytes_per_spilled_voxel * size.needs_voxels * size.n_voxels
         + one.bytes_per_smoothed_voxel * size.smooths * size.n_voxels
         + one.share_held * size.n_held * size.seen_voxels * size.voxel_bytes,
         "clean": placed + cleaned,
         "connectivity": one.worker_bytes + cleaned + one.bytes_per_value * size.matrix_values,
-        "voxelwise": results,
+        "voxelwise": placed
+        + cleaned
+        + one.bytes_per_imaged_voxel * size.n_voxels
+        + one.correlating_bytes * (size.n_seed_maps > 0),
         "derive": results + one.writing_bytes,
         "report": results + one.drawing_bytes + one.bytes_per_drawn_voxel * size.n_voxels,
     }

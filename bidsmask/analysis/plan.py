@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from bidsmask.dataset.seeds import SeedSet, check_seed_space, read_seeds
 from bidsmask.dataset.strategies import Strategy, load_strategy
 from bidsmask.dataset.templates import template_homes
 from bidsmask.derivatives.status import RunFailure
-from bidsmask.errors import AtlasError, RunError, SettingsError
+from bidsmask.errors import AtlasError, RunError, SettingsError, SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.stream import BoldStream
 from bidsmask.settings import (
@@ -32,6 +33,9 @@ from bidsmask.settings import (
     VoxelwiseSettings,
     decided,
 )
+
+ALL_ELSE = "All else of this run is done."
+"""Ends the letter about a run that lacks a source."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +133,10 @@ def smoothed_desc(strategy: Strategy) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to do, what cannot be done, and what to be warned of."""
+    """What to do, what cannot be done, and what to be warned of.
+
+    A run that can be done but for some of its sources is among both, runs and failures.
+    """
 
     runs: tuple[RunPlan, ...]
     failures: tuple[RunFailure, ...]
@@ -165,14 +172,17 @@ def make_plan(settings: Settings) -> Plan:
         )
     shelf = _Shelf(settings, spaces=tuple({_space(run) or "none" for run in index.runs}))
     planned = [_plan_run(run, settings, strategies, shelf) for run in index.runs]
-    runs = tuple(plan for plan in planned if isinstance(plan, RunPlan))
-    failures = tuple(plan for plan in planned if isinstance(plan, RunFailure))
+    runs = tuple(plan for plan, _ in planned if plan is not None)
+    failures = tuple(failure for plan, failure in planned if plan is None and failure is not None)
+    in_part = tuple(
+        failure for plan, failure in planned if plan is not None and failure is not None
+    )
     if not runs and failures and all(failure.kind == "SpaceError" for failure in failures):
         raise AtlasError(failures[0].reason)
     elsewhere = () if settings.selection.spaces else _done_in_another_space(runs, failures)
     return Plan(
         runs=runs,
-        failures=tuple(failure for failure in failures if failure not in elsewhere),
+        failures=(*(failure for failure in failures if failure not in elsewhere), *in_part),
         strategies=strategies,
         warnings=(
             *index.warnings,
@@ -231,17 +241,18 @@ def _strategies(settings: Settings) -> tuple[Strategy, ...]:
 
 def _plan_run(
     run: BoldRun, settings: Settings, strategies: tuple[Strategy, ...], shelf: _Shelf
-) -> RunPlan | RunFailure:
-    fail = partial(RunFailure, subject=run.subject, run=run.name)
+) -> tuple[RunPlan | None, RunFailure | None]:
+    """Plan a run; or say why it cannot be done, or not with every source."""
+    fail = partial(RunFailure, subject=run.subject, run=run.name, node="find_files")
     if run.problems:
-        return fail(node="find_files", kind="SidecarError", reason=" ".join(run.problems))
+        return None, fail(kind="SidecarError", reason=" ".join(run.problems))
     try:
         stream = BoldStream(run.bold)
-        sources = shelf.for_run(run, tuple(stream.grid.voxel_sizes_mm.tolist()))
+        sources, lost = shelf.for_run(run, tuple(stream.grid.voxel_sizes_mm.tolist()))
     except RunError as error:
-        return fail(node="find_files", kind=type(error).__name__, reason=str(error))
+        return None, fail(kind=type(error).__name__, reason=str(error))
     assert run.t_r is not None, "a run without problems has a repetition time"
-    return RunPlan(
+    plan = RunPlan(
         run=run,
         t_r=run.t_r,
         n_volumes=stream.n_volumes,
@@ -257,6 +268,10 @@ def _plan_run(
         output=settings.output,
         voxelwise=settings.voxelwise,
     )
+    if not lost:
+        return plan, None
+    reasons = " ".join(dict.fromkeys(map(str, lost)))
+    return plan, fail(kind=type(lost[0]).__name__, reason=f"{reasons} {ALL_ELSE}")
 
 
 class _Shelf:
@@ -268,27 +283,42 @@ class _Shelf:
         self._download = settings.execution.download
         self._spaces = spaces
         self._asked = tuple(settings.selection.spaces or ())
-        self._found: dict[tuple[object, ...], Atlas] = {}
+        self._found: dict[tuple[object, ...], Atlas | AtlasError | SpaceError] = {}
         self._seeds = tuple(
-            read_seeds(path, default_radius_mm=settings.extraction.seed_radius_mm)
+            _read_seeds(path, settings.extraction.seed_radius_mm)
             for path in settings.extraction.seeds
         )
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is odd about the sources that were used, each said once."""
-        used: tuple[Source, ...] = (*self._found.values(), *self._seeds)
-        said = [f"{source.name}: {text}" for source in used for text in source.warnings]
+        used = (*self._found.values(), *self._seeds)
+        said = [
+            f"{source.name}: {text}"
+            for source in used
+            if not isinstance(source, AtlasError | SpaceError)
+            for text in source.warnings
+        ]
         return tuple(dict.fromkeys(said))
 
-    def for_run(self, run: BoldRun, voxel_sizes_mm: tuple[float, ...]) -> tuple[Source, ...]:
-        """Every source, in the space of the run."""
-        atlases = tuple(self._find(name, run, voxel_sizes_mm) for name in self._names)
-        for atlas in atlases:
-            check_space(atlas, _space(run), run.name, self._spaces)
-        for seeds in self._seeds:
-            check_seed_space(seeds, _space(run), self._asked)
-        sources: tuple[Source, ...] = (*atlases, *self._seeds)
+    def for_run(
+        self, run: BoldRun, voxel_sizes_mm: tuple[float, ...]
+    ) -> tuple[tuple[Source, ...], tuple[AtlasError | SpaceError, ...]]:
+        """Give every source in the space of the run, and why there are not more.
+
+        Raises
+        ------
+        AtlasError, SpaceError
+            If there is none, or the outputs of two would have the same names.
+        """
+        asked = [
+            *(self._find(name, run, voxel_sizes_mm) for name in self._names),
+            *(self._seeds_for(seeds, run) for seeds in self._seeds),
+        ]
+        lost = tuple(each for each in asked if isinstance(each, AtlasError | SpaceError))
+        sources = tuple(each for each in asked if not isinstance(each, AtlasError | SpaceError))
+        if lost and not sources:
+            raise lost[0]
         for source in sources:
             alike = [str(file_of(one)) for one in sources if one.entities == source.entities]
             if len(alike) > 1:
@@ -296,19 +326,47 @@ class _Shelf:
                     f"Outputs of {' and '.join(alike)} would have the same names. Rename one of "
                     "the files, or give one at a time with its own output folder."
                 )
-        return sources
+        return sources, lost
 
-    def _find(self, name: str, run: BoldRun, voxel_sizes_mm: tuple[float, ...]) -> Atlas:
+    def _find(
+        self, name: str, run: BoldRun, voxel_sizes_mm: tuple[float, ...]
+    ) -> Atlas | AtlasError | SpaceError:
+        """Look up an atlas; why it cannot be used, if it cannot."""
         key = (name, _space(run), tuple(round(size, 3) for size in voxel_sizes_mm))
-        if key not in self._found:
-            self._found[key] = find_atlas(
-                name,
-                space=_space(run),
-                homes=self._homes,
-                download=self._download,
-                voxel_sizes_mm=voxel_sizes_mm,
-            )
-        return self._found[key]
+        try:
+            if key not in self._found:
+                self._found[key] = find_atlas(
+                    name,
+                    space=_space(run),
+                    homes=self._homes,
+                    download=self._download,
+                    voxel_sizes_mm=voxel_sizes_mm,
+                )
+            atlas = self._found[key]
+            if isinstance(atlas, Atlas):
+                check_space(atlas, _space(run), run.name, self._spaces)
+        except (AtlasError, SpaceError) as error:
+            self._found.setdefault(key, error)
+            return error
+        return atlas
+
+    def _seeds_for(
+        self, seeds: SeedSet | AtlasError, run: BoldRun
+    ) -> SeedSet | AtlasError | SpaceError:
+        try:
+            if isinstance(seeds, SeedSet):
+                check_seed_space(seeds, _space(run), self._asked)
+        except (AtlasError, SpaceError) as error:
+            return error
+        return seeds
+
+
+def _read_seeds(path: Path, default_radius_mm: float | None) -> SeedSet | AtlasError:
+    """Read seeds; why they cannot be used, if they cannot."""
+    try:
+        return read_seeds(path, default_radius_mm=default_radius_mm)
+    except AtlasError as error:
+        return error
 
 
 def _space(run: BoldRun) -> str | None:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bidsmask.analysis.concatenate import Join, joined_files
-from bidsmask.analysis.cost import Cost, measure_pace, request_cost
+from bidsmask.analysis.cost import Cost, measure_pace, request_cost, voxel_room
 from bidsmask.analysis.kinds import file_of
 from bidsmask.analysis.output_names import expected_files
 from bidsmask.analysis.plan import Plan, RunPlan
@@ -77,6 +77,7 @@ def _show_costs(
     pace = measure_pace(plans[0].run.bold)
     for plan in plans:
         _show_files(console, plan, request_cost([plan], n_procs, pace))
+        _show_room(console, plan)
     for join in (join for join in joins if not join.problem):
         console.print(f"\n[bold]{escape(join.name)}[/]")
         for name in joined_files(join):
@@ -107,6 +108,20 @@ def _show_files(console: Console, plan: RunPlan, cost: Cost) -> None:
         console.print(f"  {escape(role)}: {escape(str(path)) if path else 'not found'}")
     for name in expected_files(plan):
         console.print(f"  writes: {escape(str(name))}")
+
+
+def _show_room(console: Console, plan: RunPlan) -> None:
+    if not plan.voxelwise.any:
+        return
+    try:
+        output_bytes, work_bytes = voxel_room(plan)
+    except RunError as error:
+        console.print(f"  [red]problem:[/] {escape(str(error))}")
+    else:
+        console.print(
+            f"  images of all voxels: about {output_bytes / 1e6:.0f} MB in the output, and up to "
+            f"{work_bytes / 1e6:.0f} MB in the work folder while they are made"
+        )
 
 
 def _ledger(plan: RunPlan, strategy: Strategy) -> DegreesOfFreedom:

@@ -177,10 +177,12 @@ class _Work:
         watch = own or watch
         self._finite = self._on_columns(watch, watch.finite)
         self._measured = self._on_columns(watch, watch.measured)
-        self._used = self._usable(self._measured)
         changed = np.zeros(guessed.size, dtype=bool)
         support = self._columns.support
         changed[support] = guessed[support] != self._measured[support]
+        if not changed.any():
+            self._measured = guessed
+        self._used = self._usable(self._measured)
         redo = self._used & (self._columns.touched(changed) | ~used)
         if isinstance(self._columns, Maps) and (redo | (used != self._used)).any():
             redo = self._used  # they are fitted jointly

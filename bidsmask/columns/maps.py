@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -122,24 +123,35 @@ class Maps(Columns):
     weights: MapWeights
     extent: Extent
     _known: dict[str, Part] = field(default_factory=dict, repr=False)
+    _last: dict[str, tuple[BoolArray, tuple[IntArray, FloatArray]]] = field(
+        default_factory=dict, repr=False
+    )
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_known": {}}
+        return vars(self) | {"_known": {}, "_last": {}}
 
     @property
     def grid(self) -> Grid:  # type: ignore[override]
         """That of the placed maps."""
         return self.placed.grid
 
-    @property
+    @cached_property
     def support(self) -> IntArray:
         """Flat indices, ascending, of the voxels with a weight in any map."""
-        return np.sort(self.weights.support)
+        used = np.zeros(self.grid.n_voxels, dtype=bool)
+        used[self.weights.support] = True
+        return np.flatnonzero(used)
 
     def covered(self, measured: BoolArray) -> tuple[IntArray, FloatArray]:
         """Measure the voxels and the squared weights of each map; see `Columns.covered`."""
+        if "covered" in self._last and self._last["covered"][0] is measured:
+            return self._last["covered"][1]  # there may be hundreds of maps
         known = measured[self.weights.support]
-        return self.weights.sizes(known), self.weights.squares(known)
+        result = self.extent.n_inside, self.extent.size_inside
+        if not known.all():
+            result = self.weights.sizes(known), self.weights.squares(known)
+        self._last["covered"] = measured, result
+        return result
 
     def parts(self, measured: BoolArray, used: BoolArray, statistic: str) -> list[Part]:
         """Fit the used maps jointly, over the measured voxels; see `Columns.parts`.

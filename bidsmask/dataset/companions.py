@@ -73,7 +73,9 @@ def name_of(image: Path) -> ParsedName:
     except ValueError as error:
         raise ConfoundsError(f"{error} Confounds are found by the name of the image.") from None
     if name.suffix != "bold":
-        raise ConfoundsError(f"{image.name} is not a BOLD run: its name should end with _bold.")
+        raise ConfoundsError(
+            f"Unsupported input: {image.name} is not a BOLD run: its name should end with _bold."
+        )
     return name
 
 

@@ -205,7 +205,11 @@ def load_confounds_strategy(
     if "ica_aroma" in given and "ica_aroma" not in idle:  # the strategy is for denoised runs
         idle.append("ica_aroma")
     if idle:
-        warn_user(f"Without effect in the strategy {denoise_strategy}: {', '.join(idle)}.")
+        accepted = list(dict.fromkeys([*parts.arguments(), "global_signal", "demean"]))
+        warn_user(
+            f"Without effect in the strategy {denoise_strategy}: {', '.join(idle)}; parameters "
+            f"accepted: {accepted}."
+        )
     used = {name: value for name, value in given.items() if name not in idle}
     return _load(img_files, replace(parts, **used), demean)
 
@@ -242,7 +246,7 @@ def _with_warnings(parts: Parts) -> Parts:
     if not parts.names:
         warn_user("The strategy is empty: there are no confounds (None).")
     if "non_steady_state" in parts.names:
-        warn_user("Non-steady-state volumes are always left out, also without saying so.")
+        warn_user("Non-steady state volumes are always left out, also without saying so.")
     if "tedana" in parts.names and len(parts.names) > 1:
         warn_user("With 'tedana' all other parts of the strategy are left out.")
     return parts

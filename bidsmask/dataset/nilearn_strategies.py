@@ -111,9 +111,13 @@ class Parts:
         arguments = [field.name for field in fields(self)]
         return [name for name in arguments if getattr(self, name) != getattr(default, name)]
 
+    def arguments(self) -> list[str]:
+        """Names of the arguments that say something about the parts that are there."""
+        return [argument for name in self.names for argument in _ARGUMENTS[name]]
+
     def idle(self, arguments: Iterable[str]) -> list[str]:
         """Those of the arguments that say something about parts that are not there."""
-        used = {argument for name in self.names for argument in _ARGUMENTS[name]}
+        used = self.arguments()
         return [argument for argument in arguments if argument not in used]
 
     def one_of(self, argument: str, known: Sequence[str]) -> str:
@@ -126,7 +130,7 @@ class Parts:
         """
         value = getattr(self, argument)
         if not isinstance(value, str) or value not in known:
-            raise StrategyError(f"{argument} must be one of {', '.join(known)}, not {value!r}.")
+            raise StrategyError(f"{argument!r} must be one of {', '.join(known)}, not {value!r}.")
         return value
 
     @property

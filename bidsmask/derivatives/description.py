@@ -49,6 +49,9 @@ This dataset follows BIDS {bids_version} (derivatives). For every BOLD run there
 | `*_desc-*_relmat.tsv` | region by region connectivity; the first column names the rows |
 | `*_stat-coverage_bold.tsv` | share of each region that is covered; why one has no signal |
 | `*_dseg.nii.gz`, `*_dseg.tsv` | the atlas on the grid of the run (maps: `*_probseg`), its names |
+| `*_desc-*_bold.nii.gz` | cleaned volumes, if asked for (`+smooth`: smoothed afterwards) |
+| `*_desc-*_boldmap.nii.gz` | correlation of each seed with every voxel, if asked for |
+| `*_desc-brain_mask.nii.gz` | the voxels that these have values in |
 | `*_desc-*_design.tsv` | the confounds that were regressed |
 | `*_desc-*_outliers.tsv` | the volumes that were left out, and by which rule |
 | `*_desc-bidsmask_qc.tsv` | quality measures, one row per confound strategy |
@@ -57,7 +60,8 @@ This dataset follows BIDS {bids_version} (derivatives). For every BOLD run there
 `desc-` names the confound strategy; `descriptions.tsv` says what each one does. The JSON file
 beside a table describes its columns and how its numbers were made. Missing values are `n/a`: the
 whole column of a region that was not seen, the whole row of a volume that was censored. To read
-a table: `pandas.read_csv(file, sep="\\t", na_values="n/a")`.
+a table: `pandas.read_csv(file, sep="\\t", na_values="n/a")`. Tables without `run-`, where the runs
+have one, are of all runs of a task, one behind the other (`--concatenate`).
 
 Reports are in `sub-*.html`, the text and references for a paper in `logs/CITATION.md`, and what
 became of each run in `logs/status.tsv`.

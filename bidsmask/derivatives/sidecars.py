@@ -142,9 +142,13 @@ def sampling(sample_mask: BoolArray, *, t_r: float, how: CensorOutput) -> dict[s
 
 
 def volume_sampling(sample_mask: BoolArray, *, t_r: float, how: CensorOutput) -> dict[str, Any]:
-    """When the volumes of an image were measured; see `sampling`."""
+    """When the volumes of an image were measured; see `sampling`.
+
+    Where volumes are left out, BIDS asks for how long each took: from one to the next.
+    """
     said = sampling(sample_mask, t_r=t_r, how=how)
-    return {key: said[key] for key in said if key != "SamplingFrequency"}
+    frames = {"FrameAcquisitionDuration": t_r} if "VolumeTiming" in said else {}
+    return {key: said[key] for key in said if key != "SamplingFrequency"} | frames
 
 
 def about_cleaning(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +25,17 @@ class RunFailure:
     node: str
     kind: str
     reason: str
+
+
+def one_for_each_run(failures: Iterable[RunFailure]) -> tuple[RunFailure, ...]:
+    """Join the failures of each run: the first says where, and all of them why."""
+    by_run: dict[str, list[RunFailure]] = {}
+    for failure in failures:
+        by_run.setdefault(failure.run, []).append(failure)
+    return tuple(
+        replace(found[0], reason=" ".join(dict.fromkeys(failure.reason for failure in found)))
+        for found in by_run.values()
+    )
 
 
 def write_status(output_dir: Path, done: Iterable[str], failures: Sequence[RunFailure]) -> Path:

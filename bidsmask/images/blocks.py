@@ -10,6 +10,9 @@ import numpy as np
 from bidsmask._typing import Array, FloatArray, IntArray
 from bidsmask.numerics.threads import Crew, n_threads
 
+_FEW = 1 << 20
+"""Bytes that are copied or added up before another thread is awake."""
+
 _MOST_ADDED_IN_SINGLE = 32
 
 _VOXELS_AT_ONCE = 8192
@@ -39,13 +42,14 @@ def taken(block: Array, voxels: IntArray) -> Array:
         return np.take(block.reshape(len(block), -1), voxels, axis=1)
     lines = block.T  # (X, Y, Z, n)
     values = np.empty((len(block), voxels.size), dtype=block.dtype)
+    at_once = _VOXELS_AT_ONCE if parts_of(block) > 1 else max(1, voxels.size)
 
     def take(number: int) -> None:
-        some = slice(number * _VOXELS_AT_ONCE, (number + 1) * _VOXELS_AT_ONCE)
+        some = slice(number * at_once, (number + 1) * at_once)
         places = np.unravel_index(voxels[some], lines.shape[:3], order="F")
         values[:, some] = lines[places].T
 
-    Crew().do(take, -(-voxels.size // _VOXELS_AT_ONCE))
+    Crew().do(take, -(-voxels.size // at_once))
     return values
 
 
@@ -55,11 +59,13 @@ def in_one_piece(block: Array) -> Array:
         return block
     ordered = np.empty(block.shape, dtype=block.dtype)
 
+    n_parts = parts_of(block)
+
     def copy(first: int) -> None:
-        for y in range(first, block.shape[2], n_threads()):  # so little that the cache holds it
+        for y in range(first, block.shape[2], n_parts):  # so little that the cache holds it
             ordered[:, :, y] = block[:, :, y]
 
-    Crew().do(copy, n_threads())
+    Crew().do(copy, n_parts)
     return ordered
 
 
@@ -75,7 +81,8 @@ def add_volumes(total: FloatArray, block: Array, crew: Crew) -> None:
     n_added = _MOST_ADDED_IN_SINGLE if single and not side_by_side else len(block)
     outermost = int(np.argmax(block.strides[1:]))
     parts, totals = np.moveaxis(block, 1 + outermost, 0), np.moveaxis(total, outermost, 0)
-    ends = np.linspace(0, len(parts), n_threads() + 1).astype(np.intp)
+    n_parts = parts_of(block)
+    ends = np.linspace(0, len(parts), n_parts + 1).astype(np.intp)
 
     def add(number: int) -> None:
         part = slice(ends[number], ends[number + 1])
@@ -84,4 +91,9 @@ def add_volumes(total: FloatArray, block: Array, crew: Crew) -> None:
                 some = parts[part, first : first + n_added]
                 totals[part] += np.add.reduce(some, axis=1, dtype=dtype)
 
-    crew.do(add, n_threads())
+    crew.do(add, n_parts)
+
+
+def parts_of(block: Array) -> int:
+    """How many threads should share the work on a block: one, if there is little of it."""
+    return 1 if block.nbytes < _FEW else n_threads()

@@ -6,7 +6,10 @@ from typing import Any, Self
 import numpy as np
 
 from bidsmask._typing import FloatArray
+from bidsmask._warn import warn_user
 from bidsmask.numerics.affine import orientation_codes, same_grid, voxel_sizes
+
+_LAST_ROW = (0.0, 0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,8 +51,8 @@ class Grid:
 
     @classmethod
     def from_image(cls, image: Any) -> Self:
-        """Grid of a nibabel image, whatever comes after the third axis."""
-        return cls(shape=image.shape[:3], affine=image.affine)
+        """Grid of a nibabel image, whatever comes after the third axis; see `as_written`."""
+        return cls(shape=image.shape[:3], affine=as_written(image.affine))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Grid):
@@ -80,6 +83,42 @@ class Grid:
         return orientation_codes(self.affine)
 
 
+def as_written(affine: Any) -> FloatArray:
+    """Give an affine of the caller's the last row that it has in a file: (0, 0, 0, 1).
+
+    A file has no room for another one. So a script that says ``2 * np.eye(4)`` gets, in memory,
+    the lattice that it would get from the file that it saves.
+
+    Parameters
+    ----------
+    affine : array of shape (4, 4)
+        Anything else is given back as it is: `Grid` refuses it.
+
+    Returns
+    -------
+    affine : float64 array of shape (4, 4)
+        New memory.
+
+    Warns
+    -----
+    UserWarning
+        If the last row is another one, by more than rounding.
+    """
+    matrix: FloatArray = np.array(affine, dtype=np.float64)
+    if matrix.shape != (4, 4):
+        return matrix
+    if tuple(matrix[3]) == _LAST_ROW:
+        return matrix
+    if not np.allclose(matrix[3], _LAST_ROW):
+        warn_user(
+            f"The last row of an affine is {matrix[3].tolist()}, where only (0, 0, 0, 1) means "
+            "something. It is taken for that, as when the image is saved. For voxels of 2 mm say "
+            "np.diag([2, 2, 2, 1])."
+        )
+    matrix[3] = _LAST_ROW
+    return matrix
+
+
 def _three_sizes(shape: tuple[int, ...]) -> tuple[int, ...]:
     sizes = tuple(int(size) for size in shape)
     if len(sizes) != 3 or min(sizes) < 1:
@@ -91,7 +130,7 @@ def _invertible(affine: FloatArray) -> FloatArray:
     matrix = np.array(affine, dtype=np.float64)
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
         raise ValueError(f"The affine is not a 4 × 4 matrix of finite numbers:\n{matrix}")
-    if not np.array_equal(matrix[3], [0, 0, 0, 1]):
+    if tuple(matrix[3]) != _LAST_ROW:
         raise ValueError(f"The last row of the affine is not (0, 0, 0, 1):\n{matrix}")
     if np.linalg.matrix_rank(matrix[:3, :3]) < 3:
         raise ValueError(f"The affine is singular, it makes voxels flat:\n{matrix}")

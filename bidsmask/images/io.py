@@ -11,7 +11,6 @@ from bidsmask.errors import ImageError
 from bidsmask.images.compression import compress
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header
-from bidsmask.images.lazy import PaintedNifti1, PaintedNifti2, PaintedVolumes
 from bidsmask.images.voxel_bytes import Payload
 
 _ALIGNED = 2  # xform code: "coordinates aligned to another file, or to anatomical truth"
@@ -144,12 +143,12 @@ def slope_and_intercept(header: Any) -> tuple[float, float]:
     return (1.0, 0.0) if slope is None else (float(slope), float(intercept))
 
 
-def new_image(values: Array | PaintedVolumes, affine: FloatArray, header: Any = None) -> Any:
+def new_image(values: Array, affine: FloatArray, header: Any = None) -> Any:
     """Put values into an image.
 
     Parameters
     ----------
-    values : array of shape (X, Y, Z) or (X, Y, Z, T), or PaintedVolumes
+    values : array of shape (X, Y, Z) or (X, Y, Z, T)
         Kept in their own type; bool as uint8, and 64-bit integers as int32 where they fit, for
         other tools cannot read them.
     affine : array of shape (4, 4)
@@ -160,20 +159,16 @@ def new_image(values: Array | PaintedVolumes, affine: FloatArray, header: Any = 
     -------
     image : nibabel.Nifti1Image, or Nifti2Image if that is what the header is of
     """
-    kinds: Any = (_nibabel.Nifti1Image, _nibabel.Nifti2Image)
-    if isinstance(values, PaintedVolumes):
-        kinds = (PaintedNifti1, PaintedNifti2)
-    else:
-        values = _storable(values)
-    kind = kinds[isinstance(header, _nibabel.Nifti2Header)]
+    values = _storable(values)
+    is_nifti2 = isinstance(header, _nibabel.Nifti2Header)
+    kind = _nibabel.Nifti2Image if is_nifti2 else _nibabel.Nifti1Image
     if not isinstance(header, _nibabel.Nifti1Header | _nibabel.Nifti2Header):
         return kind(values, affine, dtype=values.dtype)
-    fields = header.copy()
-    fields.set_data_dtype(values.dtype)
-    fields.set_slope_inter(1.0, 0.0)
-    fields["cal_min"] = fields["cal_max"] = 0  # the range of other values
-    fields.extensions.clear()
-    return kind(values, affine, fields)
+    image = kind(values, affine, header)  # copies the header, and forgets its scaling
+    image.header.set_data_dtype(values.dtype)
+    image.header["cal_min"] = image.header["cal_max"] = 0  # the range of other values
+    image.header.extensions.clear()
+    return image
 
 
 def image_bytes(array: Array, grid: Grid, t_r: float | None = None) -> bytes:

@@ -359,9 +359,8 @@ def intersect_masks(
     array([0., 1., 0.])
     """
     if not 0 <= threshold <= 1:
-        raise ValueError(
-            f"The threshold should be smaller than 1 and greater than 0, it is {threshold}."
-        )
+        limit = "smaller than 1" if threshold > 1 else "greater than 0"
+        raise ValueError(f"The threshold should be {limit}, it is {threshold}.")
     masks = [_load_binary(img, allow_empty=True) for img in mask_imgs]
     if not masks:
         raise ValueError("No mask provided for intersection")
@@ -533,8 +532,8 @@ def _load_binary(mask_img: Any, *, allow_empty: bool = False) -> tuple[BoolArray
     """Read a mask that can be nothing else, unlike a map of probabilities or labels."""
     series = open_series(mask_img)
     values = series.single()
-    finite = np.where(np.isfinite(values), values, 0)
-    found = np.unique(finite)
+    finite = values if values.dtype.kind in "iu" else np.where(np.isfinite(values), values, 0)
+    found = _different(finite)
     if found.size > 2:
         raise ValueError(
             f"Given mask is not made of 2 values: {found[:10]}. Cannot interpret as true or false."
@@ -555,7 +554,16 @@ def _are_runs(imgs: Any) -> bool:
     return several and not any(open_series(each).is_3d for each in imgs)
 
 
+def _different(values: Array) -> Array:
+    """Different values, ascending; of a mask, two, without sorting all."""
+    ends = np.unique([values.min(), values.max()])
+    is_either = (values == ends[0]) | (values == ends[-1])
+    return ends if is_either.all() else np.unique(values)
+
+
 def _taken(series: Series, mask: BoolArray, dtype: Any) -> Array:
+    if series.n_volumes == 1:
+        return series.single()[mask].astype(dtype)[np.newaxis]
     voxels = voxels_of_mask(mask)
     signals = np.empty((series.n_volumes, voxels.size), dtype=dtype)
     for volumes, block in series.blocks():

@@ -8,7 +8,7 @@ import numpy as np
 
 from bidsmask._typing import Array, FloatArray
 from bidsmask.errors import BoundingBoxError
-from bidsmask.images.grid import Grid
+from bidsmask.images.grid import Grid, as_written
 from bidsmask.images.io import float_type, new_image
 from bidsmask.images.series import Series, open_series
 from bidsmask.numerics.affine import grid_corners
@@ -46,9 +46,12 @@ def resample_img(
         See `target_grid`. Without both the image is copied.
     interpolation : {"continuous", "linear", "nearest"}
         Cubic splines, straight lines, or the value of the nearest voxel.
-    copy, force_resample : bool
-        For scripts written for nilearn: the result never shares memory with `img`, and is the
-        same whether or not lattices differ by whole voxels.
+    copy : bool
+        False: an image that lies on the target lattice already is given back as it is. Otherwise
+        the result shares no memory with `img`.
+    force_resample : bool
+        For scripts written for nilearn: the result is the same whether or not lattices differ by
+        whole voxels.
     order : {"F", "C"}
         Order of the result in memory; with "F" x runs fastest.
     clip : bool
@@ -71,6 +74,8 @@ def resample_img(
     ------
     ValueError
         If the target or the interpolation is not one that there is.
+    numpy.linalg.LinAlgError
+        If the target affine is of another shape.
     BoundingBoxError
         If the target lattice begins where the image has ended.
 
@@ -78,6 +83,8 @@ def resample_img(
     -----
     RuntimeWarning
         If values that are not finite have to be interpolated.
+    UserWarning
+        If the image is a mask, and values between those of the mask are asked for.
 
     See Also
     --------
@@ -94,6 +101,8 @@ def resample_img(
     _check(interpolation)
     series = open_series(img)
     target = target_grid(series.grid, target_affine, target_shape)
+    if target == series.grid and not copy and hasattr(img, "dataobj"):
+        return img
     if target == series.grid:
         values = _values(series, order)
         affine = series.grid.affine
@@ -167,6 +176,7 @@ def target_grid(grid: Grid, target_affine: Any = None, target_shape: Any = None)
     target_affine : array of shape (4, 4) or (3, 3), optional
         (4, 4): where the first voxel lies, too. (3, 3): axes and sizes of voxels only; the first
         voxel is put at the corner of the box around the image's voxel centres. None: `grid`.
+        Another last row than (0, 0, 0, 1): see `bidsmask.images.grid.as_written`.
     target_shape : three ints, optional
         Only with (4, 4). By default as many voxels as it takes to hold the image.
 
@@ -178,6 +188,8 @@ def target_grid(grid: Grid, target_affine: Any = None, target_shape: Any = None)
     ------
     ValueError
         If a shape is given without a (4, 4) affine, or is not three sizes.
+    numpy.linalg.LinAlgError
+        If the affine is of another shape.
     BoundingBoxError
         If the lattice begins where the image has ended.
     """
@@ -187,7 +199,11 @@ def target_grid(grid: Grid, target_affine: Any = None, target_shape: Any = None)
                 "If target_shape is specified, target_affine should be specified too."
             )
         return grid
-    affine: FloatArray = np.array(target_affine, dtype=np.float64)
+    affine = as_written(target_affine)
+    if affine.shape not in ((3, 3), (4, 4)):
+        raise np.linalg.LinAlgError(
+            f"target_affine should be of shape (3, 3) or (4, 4), and is of shape {affine.shape}."
+        )
     if target_shape is not None and (len(target_shape) != 3 or affine.shape == (3, 3)):
         raise ValueError(
             "The shape specified should be the shape of the 3D grid, and thus of length 3; and "
@@ -257,29 +273,39 @@ def _resampled(
     fill: float,
 ) -> Array:
     dtype = series.dtype if interpolation == "nearest" else float_type(series.dtype)
-    values = np.empty((*target.shape, series.n_volumes), dtype=dtype, order=order)
-    extremes = np.zeros((series.n_volumes, 2), dtype=np.result_type(series.dtype, dtype))
-    is_whole = np.ones(series.n_volumes, dtype=bool)
+    interpolates = interpolation != "nearest"  # which makes no new values
     resample = _resampling(series.grid, target, interpolation, fill)
+    ends = [np.zeros(2, dtype=np.result_type(series.dtype, dtype))]
+    is_whole: list[bool] = []
+    is_binary: list[bool] = []
 
-    def keep(number: int, volume: Array) -> None:
-        values[..., number] = resample(volume)
-        if interpolation != "nearest":
-            extremes[number] = np.fmin.reduce(volume, axis=None), np.fmax.reduce(volume, axis=None)
-            is_whole[number] = np.isfinite(volume).all()
+    def seen(volume: Array) -> Array:
+        if interpolates:
+            lowest, highest = np.fmin.reduce(volume, axis=None), np.fmax.reduce(volume, axis=None)
+            ends.append(np.array([lowest, highest]))
+            is_whole.append(bool(np.isfinite(volume).all()))
+            two = (lowest, highest) == (0, 1)
+            is_binary.append(two and bool(((volume == 0) | (volume == 1)).all()))
+        return resample(volume)
 
-    series.for_each_volume(keep)
-    if not is_whole.all():
+    values = series.mapped(seen, target.shape, dtype, order)
+    if not all(is_whole):
         warnings.warn(
             f"{series.name} holds NaN or infinite values. Values next to them are interpolated "
             "between guesses.",
             RuntimeWarning,
             stacklevel=3,
         )
-    if clip and interpolation != "nearest":  # which makes no new values
-        lowest, highest = np.fmin.reduce(extremes[:, 0]), np.fmax.reduce(extremes[:, 1])
-        np.clip(values, np.fmin(lowest, 0), np.fmax(highest, 0), out=values)
-    return values[..., 0] if series.is_3d else values
+    if is_binary and all(is_binary):
+        warnings.warn(
+            f"Resampling binary images with interpolation={interpolation!r} makes values between "
+            f'0 and 1 in {series.name}. Say "nearest" for a mask.',
+            stacklevel=3,
+        )
+    if clip and interpolates:
+        lowest, highest = np.fmin.reduce(ends)[0], np.fmax.reduce(ends)[1]
+        np.clip(values, lowest, highest, out=values)
+    return values if series.n_volumes > 1 else np.asarray(values, order=order)
 
 
 def _resampling(

@@ -8,7 +8,7 @@ import glob
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import nibabel as nib
 import numpy as np
@@ -123,6 +123,14 @@ class Series:
         """
         return self._source.scale(values)
 
+    def in_double_precision(self) -> Self:
+        """Give the same volumes, of which `scale` makes float64 whatever they are stored as.
+
+        Whatever is computed of them is then computed in double precision.
+        """
+        source = _Double(self._source)
+        return type(self)(self.name, self.grid, source, is_3d=self.is_3d, header=self.header)
+
     def volumes(self) -> Iterator[Array]:
         """Go through the volumes one by one.
 
@@ -147,12 +155,48 @@ class Series:
         crew = Crew()
         with one_thread_of_blas():
             for volumes, stored in self.blocks():
-                block = in_one_piece(stored)
+                block = stored if len(stored) == 1 else in_one_piece(stored)
 
                 def work_on(row: int, block: Array = block, first: int = volumes.start) -> None:
                     work(first + row, self.scale(block[row]).T)
 
                 crew.do(work_on, len(block))
+
+    def mapped(
+        self,
+        change: Callable[[Array], Array],
+        shape: tuple[int, int, int],
+        dtype: Any,
+        order: Literal["F", "C"] = "F",
+    ) -> Array:
+        """Change every volume, several of them at a time.
+
+        Parameters
+        ----------
+        change : function of a volume (X, Y, Z)
+            Gives another one, (X', Y', Z'), in memory of its own.
+        shape : three ints
+            X', Y' and Z'.
+        dtype : dtype
+            Of the result.
+        order : {"F", "C"}
+            Order of the result in memory. A single volume is left in the one that it has.
+
+        Returns
+        -------
+        changed : array of shape (X', Y', Z', T), or (X', Y', Z') where `is_3d`
+        """
+        if self.n_volumes == 1:
+            with one_thread_of_blas():
+                only = change(next(self.volumes())).astype(dtype, copy=False)
+            return only if self.is_3d else only[..., np.newaxis]
+        values = np.empty((*shape, self.n_volumes), dtype=dtype, order=order)
+
+        def keep(number: int, volume: Array) -> None:
+            values[..., number] = change(volume)
+
+        self.for_each_volume(keep)
+        return values
 
     def single(self) -> Array:
         """Copy the only volume, (X, Y, Z), in native byte order.
@@ -294,6 +338,21 @@ class _Stack:
 
     def scale(self, values: Array) -> Array:
         return values
+
+
+class _Double:
+    """Volumes of another source, as float64 once they are scaled."""
+
+    whole = None
+    dtype = np.dtype(np.float64)
+
+    def __init__(self, source: _Source) -> None:
+        self._scale = source.scale
+        self.n_volumes = source.n_volumes
+        self.blocks = source.blocks
+
+    def scale(self, values: Array) -> Array:
+        return self._scale(values).astype(self.dtype, copy=False)
 
 
 def _is_image(thing: Any) -> bool:

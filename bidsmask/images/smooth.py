@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from bidsmask._typing import Array
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import float_type, new_image
 from bidsmask.images.series import open_series
+from bidsmask.numerics.separable import AxisMatrices
 from bidsmask.numerics.smooth import smooth_volume, smoothing_matrices
 
 
@@ -62,22 +64,22 @@ def smooth_img(imgs: Any, fwhm: Any) -> Any:
 
 def _smoothed(img: Any, fwhm: Any) -> Any:
     series = open_series(img)
-    shape = (*series.grid.shape, series.n_volumes)
-    values = np.empty(shape, dtype=float_type(series.dtype), order="F")
     smooth = _smoothing(series.grid, 0.0 if fwhm is None else fwhm)
+    values = series.mapped(smooth, series.grid.shape, float_type(series.dtype))
+    return new_image(values, series.grid.affine, series.header)
 
-    def keep(number: int, volume: Array) -> None:
-        values[..., number] = smooth(volume)
 
-    series.for_each_volume(keep)
-    return new_image(values[..., 0] if series.is_3d else values, series.grid.affine, series.header)
+@lru_cache(maxsize=4)
+def _matrices(shape: tuple[int, int, int], affine: bytes, fwhm: tuple[float, ...]) -> AxisMatrices:
+    """Remember the matrices: images that are smoothed one after the other lie on one grid."""
+    return smoothing_matrices(shape, np.frombuffer(affine).reshape(4, 4), fwhm)
 
 
 def _smoothing(grid: Grid, fwhm: Any) -> Callable[[Array], Array]:
     """Find the fastest way: a Gaussian is a matrix for each axis."""
     if isinstance(fwhm, str):
         return lambda volume: smooth_volume(volume, grid.affine, fwhm)  # type: ignore[arg-type]
-    matrices = smoothing_matrices(grid.shape, grid.affine, fwhm)
+    matrices = _matrices(grid.shape, grid.affine.tobytes(), tuple(np.ravel(fwhm).tolist()))
 
     def smooth(volume: Array) -> Array:
         flat = volume.ravel(order="F").astype(np.float64, copy=False)

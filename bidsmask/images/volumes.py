@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray
+from bidsmask._warn import warn_user
 from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import grid_of, read_header
 from bidsmask.images.io import new_image
-from bidsmask.images.lazy import PaintedVolumes
 from bidsmask.images.series import open_series
 from bidsmask.numerics.resample import resample_nearest
 
@@ -35,11 +35,23 @@ def read_mask(img: Any) -> tuple[BoolArray, Grid]:
     ------
     ImageError
         If no voxel is inside.
+
+    Warns
+    -----
+    UserWarning
+        If there are values that are NaN or infinite.
     """
     series = open_series(img)
     inside = np.ones(series.grid.shape, dtype=bool)
+    is_whole = True
     for volume in series.volumes():
-        inside &= np.isfinite(volume) & (volume != 0)
+        finite = np.isfinite(volume)
+        is_whole &= bool(finite.all())
+        inside &= finite & (volume != 0)
+    if not is_whole:
+        warn_user(
+            f"{series.name}: Non-finite values detected. They are outside of the mask, like zeros."
+        )
     if not inside.any():
         raise ImageError(f"{series.name}: {EMPTY_MASK} Make it again, or give another.")
     return inside, series.grid
@@ -124,14 +136,12 @@ def cropped(mask: BoolArray, grid: Grid) -> tuple[BoolArray, Grid]:
     return mask[box], Grid(shape=tuple((stop - start).tolist()), affine=affine)
 
 
-def make_image(
-    array: Array | PaintedVolumes, grid: Grid, header: Any = None, t_r: float | None = None
-) -> Any:
+def make_image(array: Array, grid: Grid, header: Any = None, t_r: float | None = None) -> Any:
     """Make a NIfTI image in memory.
 
     Parameters
     ----------
-    array : array of shape (X, Y, Z) or (X, Y, Z, T), or PaintedVolumes
+    array : array of shape (X, Y, Z) or (X, Y, Z, T)
         Not copied. bool becomes uint8.
     grid : Grid
     header : nibabel header, optional

@@ -4,6 +4,7 @@ Each kind of masker adds which columns there are: see `bidsmask.columns`.
 """
 
 from abc import abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,9 +16,9 @@ from bidsmask.columns.coverage import Coverage
 from bidsmask.columns.extract import Extraction, coverage_of, extract
 from bidsmask.columns.request import Request
 from bidsmask.images.grid import Grid
-from bidsmask.images.lazy import PaintedVolumes
+from bidsmask.images.painting import Painting
 from bidsmask.images.series import Series, open_series
-from bidsmask.images.volumes import as_volume, make_image, read_mask
+from bidsmask.images.volumes import make_image, read_mask
 from bidsmask.maskers.cleaning import clean_in_place
 from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.estimator import Transformer
@@ -92,7 +93,9 @@ class Masker(Transformer):
             If a parameter cannot be used.
         """
         self._warn_before_fit(imgs)
-        return self._learn(imgs, look=self.reports)
+        self._learn(imgs, look=self.reports)
+        self._foresee()
+        return self
 
     def fit_transform(
         self,
@@ -244,6 +247,9 @@ class Masker(Transformer):
     def _warn_before_fit(self, imgs: Any) -> None:
         """Say what a caller of `fit` may have misunderstood."""
 
+    def _foresee(self) -> None:
+        """Say, if there is no `transform` at once, what one would say."""
+
     def _dtype_of(self, series: Series) -> np.dtype[Any]:
         """Type of the signals of a run, if none is asked for."""
         kept = series.dtype.name == "float32"
@@ -284,6 +290,8 @@ class Masker(Transformer):
     def _read(self, imgs: Any, confounds: Any, sample_mask: Any) -> tuple[Array, dict[str, Any]]:
         """Signals of a run, and what is to be remembered of it. The masker is not changed."""
         series = open_series(imgs)
+        if output_dtype(self.dtype) == np.float64:
+            series = series.in_double_precision()
         with one_thread_of_blas():
             columns = self._columns(series)
         extraction, picture = self._extracted(imgs, series, columns)
@@ -317,8 +325,10 @@ class Masker(Transformer):
         if self.memory is None or self.memory_.location is None or self.memory_level < 0:
             return _extracted(series, request)
         remembered = self.memory_.cache(_extracted_once, ignore=["series"])
-        extracted: tuple[Extraction, FloatArray] = remembered(series, request, _identity(imgs))
-        return extracted
+        extraction, picture = remembered(series, request, [_identity(imgs), series.dtype])
+        if not extraction.signals.flags.writeable:  # a file that joblib has mapped into memory
+            extraction = replace(extraction, signals=extraction.signals.copy())
+        return extraction, picture
 
     @property
     def memory_(self) -> Any:
@@ -374,21 +384,43 @@ class Masker(Transformer):
 
     # Painting back
 
+    def write_inverse(self, signals: Any, path: str | Path) -> None:
+        """Write the image that `inverse_transform` gives, without ever holding it.
+
+        ``masker.inverse_transform(signals).to_filename(path)`` writes the same values, but makes
+        the whole image first, which takes several times the memory of the signals.
+
+        Parameters
+        ----------
+        signals : array of shape (T, P) or (P,)
+            As for `inverse_transform`.
+        path : path
+            Of a ``.nii`` or ``.nii.gz`` file.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many columns as the masker has, or the file has another name.
+        """
+        target = Path(path).expanduser()
+        if not target.name.endswith((".nii", ".nii.gz")):
+            raise ValueError(
+                f"{path} is not called .nii or .nii.gz. Give it such a name, or save the image "
+                "that inverse_transform gives."
+            )
+        self._painting(signals).write(target, self._header_, self.t_r)
+
     def _painted(self, signals: Any) -> Any:
         """Image that carries each column's value in its voxels; the run's units and t_r."""
+        painting = self._painting(signals)
+        return make_image(painting.array(), painting.grid, self._header_, self.t_r)
+
+    def _painting(self, signals: Any) -> Painting:
         self._refuse_unfitted()
         projection, grid = self._inverse()
-        values = _rows(signals, projection.n_columns, self.dtype)
-        target = output_dtype(self.dtype) or values.dtype
-        if values.ndim == 2 and values.dtype.kind == target.kind == "f":
-            volumes = PaintedVolumes(values, projection, grid, target)
-            return make_image(volumes, grid, self._header_, self.t_r)
-        painted = projection.expand(np.atleast_2d(values))
-        dtype = output_dtype(self.dtype) or _painted_dtype(values, painted)
-        flat = np.zeros((len(painted), grid.n_voxels), dtype=dtype)
-        flat[:, projection.support] = as_type(painted, dtype)
-        array = as_volume(flat if values.ndim == 2 else flat[0], grid)
-        return make_image(array, grid, self._header_, self.t_r)
+        columns = _rows(signals, projection.n_columns, self.dtype)
+        dtype = output_dtype(self.dtype) or _painted_dtype(columns, projection)
+        return Painting(columns=columns, projection=projection, grid=grid, dtype=dtype)
 
 
 def mask_of(img: Any) -> tuple[BoolArray, Grid]:
@@ -413,18 +445,20 @@ def _rows(signals: Any, n_columns: int, dtype: Any) -> Array:
     return values
 
 
-def _painted_dtype(values: Array, painted: Array) -> np.dtype[Any]:
+def _painted_dtype(columns: Array, projection: Projection) -> np.dtype[Any]:
     """Type of the columns, unless it cannot hold what voxels get of them."""
-    if values.dtype.kind in "iu" and not np.array_equal(painted, np.rint(painted)):
-        return np.dtype(np.float64)
-    return values.dtype
+    if columns.dtype.kind in "iu":
+        painted = projection.expand(np.atleast_2d(columns))
+        if not np.array_equal(painted, np.rint(painted)):
+            return np.dtype(np.float64)
+    return columns.dtype
 
 
 def _check_memory(memory: Any, level: int) -> None:
     if isinstance(memory, (str, Path)) and level == 0:
         warn(
-            "memory_level is 0, but a memory is given: extraction will be remembered there, as "
-            "with memory_level=1. Set one or the other."
+            "memory_level is currently set to 0 but a Memory object, or its path, is given: "
+            "extraction will be remembered there, as with memory_level=1. Set one or the other."
         )
 
 

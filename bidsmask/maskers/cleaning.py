@@ -529,6 +529,8 @@ class _RunCleaning:
 
 def _refuse(unknown: dict[str, Any]) -> None:
     """Say which keyword is not known, and which one was probably meant."""
+    if not unknown:
+        return
     known = [name for name in inspect.signature(clean).parameters if name != "unknown"]
     for word in unknown:
         near = [_FORMER_NAMES[word]] if word in _FORMER_NAMES else get_close_matches(word, known)

@@ -57,6 +57,8 @@ def design_of(confounds: Any, n_volumes: int) -> FloatArray:
            [1., 1., 1.],
            [2., 1., 1.]])
     """
+    if confounds is None:
+        return np.empty((n_volumes, 0))
     several = confounds if isinstance(confounds, list | tuple) else [confounds]
     columns = [_columns(one, n_volumes) for one in several if one is not None]
     return np.hstack([np.empty((n_volumes, 0)), *columns])
@@ -194,10 +196,16 @@ def _read_table(file: Path) -> FloatArray:
         raise ConfoundsError(f"{file}: the table of confounds is empty.")
     separator = next((sign for sign in "\t,;" if sign in lines[0]), None)
     rows = [line.split(separator) for line in lines]
-    first = 1 if any(_number(cell) is None for cell in rows[0]) else 0  # a header
+    first = 1 if _is_header(rows[0]) else 0
     return np.array([_read_row(file, row, len(rows[0])) for row in rows[first:]]).reshape(
         len(rows) - first, len(rows[0])
     )
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    """Whether a line names columns: with some text, or as pandas numbers those without names."""
+    numbered = ["", *map(str, range(len(cells) - 1))]
+    return list(cells) == numbered or any(_number(cell) is None for cell in cells)
 
 
 def _read_row(file: Path, cells: Sequence[str], n_columns: int) -> list[float]:

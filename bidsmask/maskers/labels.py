@@ -51,7 +51,7 @@ class NiftiLabelsMasker(Masker):
         Repetition time in seconds; a filter needs it.
     dtype : dtype, "auto" or None
         Type of the signals. "auto" is float32; None is float32 for images of float32, float64 for
-        others.
+        others. With float64 all is computed in double precision, whatever the images are of.
     resampling_target : {"data", "labels", None}
         What is brought onto whose grid: atlas and mask onto that of the run (nearest voxel), run
         and mask onto that of the atlas (cubic splines), or neither, which makes different grids

@@ -46,7 +46,7 @@ class NiftiMapsMasker(Masker):
         Repetition time in seconds; a filter needs it.
     dtype : dtype, "auto" or None
         Type of the signals. "auto" is float32; None is float32 if maps and images fit into that,
-        else float64.
+        else float64. With float64 all is computed in double precision, whatever images are of.
     resampling_target : {"data", "mask", "maps", None}
         Onto whose grid the others are brought. Maps are interpolated linearly, masks take the
         nearest voxel, images are interpolated by cubic splines. None: different grids are an
@@ -219,10 +219,13 @@ class NiftiMapsMasker(Masker):
         if self.mask_img_ is not None and (series is not None or self.resampling_target != "data"):
             self.mask_img_ = make_image(mask_on(*mask_of(self.mask_img_), target), target)
         self._fitted_ = self._placed_on(self._maps_)
-        self._fitted_.whole(self.strategy)  # says now if that cannot be
         every = self.keep_masked_maps or self.keep_empty
         inside = self._fitted_.extent.n_inside > 0
         self._rows_ = np.flatnonzero(inside | every)
+
+    def _foresee(self) -> None:
+        """Say now if the maps cannot be fitted."""
+        self._fitted_.whole(self.strategy)
 
     def _refuse_nothing(self, read: Series, target: Grid) -> None:
         """Say why there is no map on the grid that was wanted."""

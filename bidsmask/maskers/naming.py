@@ -99,7 +99,7 @@ def region_table(
     ('Background', 'left', 'right')
     """
     if labels and lut is not None:
-        raise AtlasError("Give either labels or a look-up table (lut), and not both.")
+        raise AtlasError("Pass either labels or a lookup table (lut), and not both.")
     regions = present[present != background].tolist()
     if lut is not None:
         return _of_lut(present, background, _read(lut, background), keep_absent=keep_absent)

@@ -52,7 +52,8 @@ class NiftiMasker(Masker):
         `bidsmask.compute_epi_mask`, `bidsmask.compute_brain_mask`.
     dtype : dtype, "auto" or None
         Type of the signals. "auto" is float32; None is float32 for images of float32 and of
-        unscaled integers, float64 for others.
+        unscaled integers, float64 for others. With float64 all is computed in double
+        precision, whatever the images are of.
     memory : path, joblib.Memory or None
         Where extraction is remembered.
     memory_level, verbose : int

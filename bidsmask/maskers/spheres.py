@@ -45,7 +45,8 @@ class NiftiSpheresMasker(Masker):
         Repetition time in seconds; a filter needs it.
     dtype : dtype, "auto" or None
         Type of the signals. "auto" is float32; None is float32 for images of float32 and of
-        unscaled integers of at most 32 bits, float64 for others.
+        unscaled integers of at most 32 bits, float64 for others. With float64 all is
+        computed in double precision, whatever the images are of.
     memory : path, joblib.Memory or None
         Where extraction is remembered.
     memory_level, verbose : int

@@ -349,9 +349,14 @@ class Cleaner:
         return residuals
 
     def _one_by_one(self, kept: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Residuals after steps 1 to 5, and the mean of each column after step 1."""
+        """Residuals after steps 1 to 5, and the mean of each column after step 1.
+
+        Without percentages nobody asks for the mean: it is 0.
+        """
         series = self._series(kept)
-        return residuals(self._filtered(series), self.basis), series.mean(axis=0)
+        is_asked = self.parameters.standardize == "psc"
+        mean = series.mean(axis=0) if is_asked else np.zeros(series.shape[1])
+        return residuals(self._filtered(series), self.basis), mean
 
     def _operator_pays(self, n_columns: int) -> bool:
         """Whether steps 1 to 5 are cheaper as one matrix than one after the other.
@@ -425,6 +430,8 @@ class Cleaner:
                 padding=self.details.padding,
                 n_padding=self.details.n_padding,
             )
+        if self.sample_mask.all():
+            return series
         return series[self.sample_mask[self._times]]
 
     def _check_kept(self) -> None:
@@ -437,6 +444,8 @@ class Cleaner:
 
     def _bases(self, design: FloatArray) -> tuple[int, FloatArray]:
         """Rank of the cosines (0 without), and the basis of the whole design."""
+        if self.parameters.filter == "none" and not design.shape[1]:
+            return 0, np.empty((np.count_nonzero(self.sample_mask), 0))
         check_finite(design[self.sample_mask])
         cosines: FloatArray = np.empty((len(design), 0))
         if self.parameters.filter == "cosine" and self.parameters.high_pass_hz is not None:

@@ -39,8 +39,12 @@ class Crew:
     def do(self, work: Callable[[int], None], n_items: int) -> None:
         """Do some work for each of the items 0, 1, ..., and wait until all is done.
 
-        numpy and scipy free the interpreter meanwhile.
+        numpy and scipy free the interpreter meanwhile. A single item is done at once: to wake a
+        thread may take longer.
         """
+        if n_items == 1:
+            work(0)
+            return
         deque(self._threads.map(work, range(n_items)), maxlen=0)
 
 

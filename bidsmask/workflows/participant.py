@@ -26,7 +26,7 @@ from bidsmask.analysis.reportlets import reportlets_exist
 from bidsmask.derivatives.description import known_links, write_dataset_files
 from bidsmask.derivatives.record import agree
 from bidsmask.derivatives.run import is_complete
-from bidsmask.derivatives.status import RunFailure, write_status
+from bidsmask.derivatives.status import RunFailure, one_for_each_run, write_status
 from bidsmask.derivatives.writing import remove_leftovers
 from bidsmask.errors import LockError, OutputError, ReplacementError, SettingsError
 from bidsmask.settings import Settings, to_toml
@@ -130,7 +130,8 @@ def run_participants(
         if settings.execution.resource_monitor:
             folders = [(run.run.name, _work_folder(settings, run)) for run in plans]
             write_resources(log / "resources.tsv", folders, since=started)
-        failures = (*plan.failures, *_run_failures(plans, outcome.failures))
+        of_nodes = _run_failures(plans, outcome.failures)
+        failures = one_for_each_run((*plan.failures, *of_nodes))
         failed = {failure.run for failure in failures}
         done = tuple(run.run.name for run in plans if run.run.name not in failed)
         joined, not_joined = _concatenate(settings, plan, failed, links)

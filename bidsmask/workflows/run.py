@@ -90,14 +90,6 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         mem_gb=mem_gb["derive"],
         overwrite=True if plan.outputs_are_missing else None,
     )
-    voxelwise = pe.Node(
-        WriteVoxels(
-            plan=_for_voxels(plan), output_dir=str(output_dir), links=tuple(links.items())
-        ),
-        name="voxelwise",
-        mem_gb=mem_gb["voxelwise"],
-        overwrite=True if plan.voxels_are_missing else None,
-    )
     report = pe.Node(
         DrawReportlets(plan=plan, output_dir=str(output_dir)),
         name="report",
@@ -116,37 +108,45 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         (extract, clean, [("coverage_files", "coverage_files")]),
         (clean, connectivity, [("cleaned_files", "cleaned_files")]),
     ]
-    sinks = (derive, report, voxelwise) if plan.voxelwise.any else (derive, report)
+    cleaned = [
+        (resample_atlas, "placed_file"),
+        (load_confounds, "confounds_files"),
+        (extract, "extracted_file"),
+        (extract, "coverage_files"),
+        (clean, "cleaned_files"),
+    ]
     output_edges = [
         (source, sink, [(field, field)])
-        for sink in sinks
-        for source, field in (
-            (resample_atlas, "placed_file"),
-            (load_confounds, "confounds_files"),
-            (extract, "extracted_file"),
-            (extract, "coverage_files"),
-            (clean, "cleaned_files"),
-        )
+        for sink in (derive, report)
+        for source, field in (*cleaned, (connectivity, "matrices_files"))
     ]
-    output_edges += [
-        (connectivity, sink, [("matrices_files", "matrices_files")]) for sink in (derive, report)
-    ]
-    voxel_edges = [
-        (extract, voxelwise, [("spill", "spill")]),
-        (voxelwise, derive, [("sums_file", "sums_file")]),
-    ]
-    if plan.voxelwise.seed_maps:
-        voxel_edges.append((voxelwise, report, [("seed_maps_file", "seed_maps_file")]))
     workflow = pe.Workflow(name=run_wf_name(plan))
     workflow.connect(processing_edges + output_edges)
     if plan.voxelwise.any:
-        workflow.connect(voxel_edges)
+        voxelwise = _init_voxelwise(plan, output_dir, links, mem_gb["voxelwise"])
+        workflow.connect([(source, voxelwise, [(field, field)]) for source, field in cleaned])
+        workflow.connect(extract, "spill", voxelwise, "spill")
+        workflow.connect(voxelwise, "sums_file", derive, "sums_file")
+        if plan.voxelwise.seed_maps:
+            workflow.connect(voxelwise, "seed_maps_file", report, "seed_maps_file")
     return workflow
 
 
-def _for_voxels(plan: RunPlan) -> RunPlan:
-    """Give the plan without what changes nothing of voxels: the matrices that are asked for."""
-    return replace(plan, connectivity=replace(plan.connectivity, measures=("correlation",)))
+def _init_voxelwise(
+    plan: RunPlan, output_dir: Path, links: Mapping[str, str], mem_gb: float
+) -> pe.Node:
+    """Make the node that writes cleaned volumes and maps; matrices change nothing of these."""
+    without_matrices = replace(plan.connectivity, measures=("correlation",))
+    return pe.Node(
+        WriteVoxels(
+            plan=replace(plan, connectivity=without_matrices),
+            output_dir=str(output_dir),
+            links=tuple(links.items()),
+        ),
+        name="voxelwise",
+        mem_gb=mem_gb,
+        overwrite=True if plan.voxels_are_missing else None,
+    )
 
 
 def run_wf_name(plan: RunPlan) -> str:

@@ -14,7 +14,7 @@ from bidsmask.analysis.cost import (
 from bidsmask.analysis.plan import make_plan
 from bidsmask.cli.parser import parse
 from bidsmask.columns.table import LookUpTable
-from bidsmask.settings import ConnectivitySettings, ExtractionSettings
+from bidsmask.settings import ConnectivitySettings, ExtractionSettings, VoxelwiseSettings
 from bidsmask.workflows.run import init_run_wf
 
 
@@ -56,7 +56,18 @@ def with_more_statistics(plan):
     return replace(plan, extraction=ExtractionSettings(statistics=("mean", "median")))
 
 
+def with_voxels(plan):
+    return replace(plan, voxelwise=VoxelwiseSettings(voxelwise=True))
+
+
+def with_a_smoothed_copy(plan):
+    more = VoxelwiseSettings(voxelwise=True, voxelwise_smoothing_fwhm_mm=6.0)
+    return replace(plan, voxelwise=more)
+
+
 MORE = [
+    with_voxels,
+    with_a_smoothed_copy,
     longer,
     finer,
     with_more_regions,

@@ -396,10 +396,10 @@ def test_values_missing_in_several_first_rows_stay_missing_in_nilearn_and_not_he
         ({"strategy": "motion"}, r"write strategy=\('motion',\)"),
         ({"strategy": ("motoin",)}, "'motoin' is not a part of a strategy. Did you mean 'motion'"),
         ({"strategy": ("compcor",)}, "must hold 'high_pass'"),
-        ({"motion": "fll"}, "motion must be one of basic, power2, derivatives, full, not 'fll'"),
-        ({"strategy": ("high_pass", "compcor"), "compcor": "x"}, "compcor must be one of anat"),
+        ({"motion": "fll"}, "'motion' must be one of basic, power2, derivatives, full, not 'fll'"),
+        ({"strategy": ("high_pass", "compcor"), "compcor": "x"}, "'compcor' must be one of anat"),
         ({"strategy": ("high_pass", "compcor"), "n_compcor": 0}, 'n_compcor must be "all" or'),
-        ({"strategy": ("ica_aroma",), "ica_aroma": "x"}, "ica_aroma must be one of full, basic"),
+        ({"strategy": ("ica_aroma",), "ica_aroma": "x"}, "'ica_aroma' must be one of full, basic"),
         ({"strategy": ("scrub",), "fd_threshold": 0}, "fd_threshold_mm must be above 0"),
         ({"strategy": "36P", "motion": "basic"}, "motion would have no effect: the strategy 36P"),
     ],
@@ -447,7 +447,7 @@ def test_a_run_that_was_not_denoised_is_refused(write: Write) -> None:
 
 
 def test_parts_without_effect_are_warned_of(write: Write, tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="Non-steady-state volumes are always left out"):
+    with pytest.warns(UserWarning, match="Non-steady state volumes are always left out"):
         load_confounds(write(), strategy=("motion", "non_steady_state"))
     run, _ = write_tedana(tmp_path)
     with pytest.warns(UserWarning, match="all other parts"):

@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bidsmask.images.grid import Grid
+from bidsmask.images.grid import Grid, as_written
 
 AFFINE = nib.affines.from_matvec(np.diag([-2.0, 2.5, 3.0]), [90.0, -126.0, -72.0])
 
@@ -79,3 +79,18 @@ def test_an_affine_that_cannot_be_inverted_is_refused(place, value, reason):
         grid(affine=affine)
     with pytest.raises(ValueError, match="4 × 4"):
         grid(affine=np.eye(3))
+
+
+def test_another_last_row_is_that_of_the_file_that_is_saved(tmp_path):
+    img = nib.Nifti1Image(np.zeros((3, 4, 5), np.float32), 2 * np.eye(4))
+    img.to_filename(tmp_path / "image.nii")
+    with pytest.warns(UserWarning, match=r"last row of an affine is \[0.0, 0.0, 0.0, 2.0\]"):
+        here = Grid.from_image(img)
+    assert here == Grid.from_image(nib.load(tmp_path / "image.nii"))
+
+
+def test_rounding_in_the_last_row_is_put_right_in_silence():
+    affine = AFFINE.copy()
+    affine[3, 0] = 1e-17
+    np.testing.assert_array_equal(as_written(affine), AFFINE)
+    assert affine[3, 0] == 1e-17

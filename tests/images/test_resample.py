@@ -153,6 +153,22 @@ def test_the_overshoot_of_splines_is_clipped_unless_one_image_takes_the_lattice_
     assert data(resample_img(image, other.affine, SHAPE)).max() == 100
 
 
+@pytest.mark.parametrize("interpolation", ["continuous", "linear"])
+def test_a_mask_that_is_interpolated_is_warned_of(affine_of, interpolation):
+    mask = nib.Nifti1Image((np.arange(np.prod(SHAPE)) % 3 == 0).reshape(SHAPE) * 1.0, np.eye(4))
+    with pytest.warns(UserWarning, match="Resampling binary images") as caught:
+        resample_img(mask, affine_of("RAS", SHAPE, 0.7), interpolation=interpolation)
+    assert caught[0].filename == __file__
+    resample_img(mask, affine_of("RAS", SHAPE, 0.7), interpolation="nearest")
+
+
+def test_without_a_copy_an_image_that_lies_there_already_is_given_back(affine_of):
+    image = make_image(affine_of)
+    assert resample_img(image, image.affine, image.shape, copy=False) is image
+    assert resample_to_img(image, image, copy=False) is image
+    assert resample_img(image) is not image
+
+
 def test_repetition_time_stays_with_the_header(affine_of):
     image = make_image(affine_of, n_volumes=2)
     target = affine_of("RAS", SHAPE, 1.3)
@@ -180,14 +196,23 @@ def test_a_target_without_the_image_is_refused(affine_of):
         (None, (4, 4, 4), "target_affine should be specified too"),
         (np.eye(3), (4, 4, 4), "target_affine of shape"),
         (np.eye(4), (4, 4), "of length 3"),
-        (np.zeros((4, 4)), (4, 4, 4), "The last row of the affine"),
+        (np.diag([0.0, 0, 0, 1]), (4, 4, 4), "The affine is singular"),
         (np.zeros((3, 3)), None, "The affine is singular"),
-        (np.eye(2), None, "not a 4 × 4 matrix"),
+        (np.eye(2), None, "of shape .3, 3. or .4, 4."),
     ],
 )
 def test_a_target_that_cannot_be_is_refused(affine_of, affine, shape, message):
     with pytest.raises(ValueError, match=message):
         resample_img(make_image(affine_of), affine, shape)
+
+
+def test_another_last_row_of_a_target_is_that_of_a_file(affine_of):
+    img = make_image(affine_of)
+    with pytest.warns(UserWarning, match="last row of an affine"):
+        resampled = resample_img(img, 3 * np.eye(4), (5, 5, 5))
+    expected = resample_img(img, np.diag([3.0, 3, 3, 1]), (5, 5, 5))
+    np.testing.assert_array_equal(resampled.affine, expected.affine)
+    np.testing.assert_array_equal(data(resampled), data(expected))
 
 
 def test_an_interpolation_that_there_is_not_is_refused(affine_of):

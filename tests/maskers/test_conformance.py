@@ -394,7 +394,7 @@ def test_another_image_is_not_taken_for_a_remembered_one(name, here, image, tmp_
 
 def test_a_memory_without_a_level_is_used_with_a_warning(name, here, tmp_path):
     masker = make(name, here, memory=tmp_path, memory_level=0)
-    with pytest.warns(UserWarning, match="memory_level is 0"):
+    with pytest.warns(UserWarning, match="memory_level is currently set to 0"):
         masker.fit()
     assert masker.memory_level == 0
     assert masker.memory_.location == str(tmp_path)

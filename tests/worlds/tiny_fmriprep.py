@@ -165,7 +165,7 @@ def blocks_of(affine, shape, edges=((-30, -7, 6, 30), (-30, 1, 30), (-30, 30))):
     inside = np.ones(shape, dtype=bool)
     for axis, cuts in enumerate(edges):
         inside &= (places[..., axis] > cuts[0]) & (places[..., axis] < cuts[-1])
-    return np.where(inside, labels + 1, 0)
+    return np.where(inside, labels + 1, 0).astype(np.int32)
 
 
 def bumps(affine, shape, centres, width_mm=9.0):

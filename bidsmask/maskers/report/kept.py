@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.images.blocks import parts_of
 from bidsmask.images.grid import Grid
 from bidsmask.images.series import Series
 from bidsmask.images.volumes import as_volume
 from bidsmask.maskers.samples import masks_of_runs, rows_of_runs
-from bidsmask.numerics.threads import Crew, n_threads
+from bidsmask.numerics.threads import Crew
 
 MAX_SIGNALS = 400
 """Columns that are kept for the report; of more, some are taken, evenly."""
@@ -96,14 +97,15 @@ class Picture:
         """Take what is wanted of a block (n, Z, Y, X), of which the cache holds a plane."""
         here = (self._chosen >= volumes.start) & (self._chosen < volumes.stop)
         rows = self._chosen[here] - volumes.start
+        n_parts = parts_of(block)
 
         def add(first: int) -> None:
             with np.errstate(over="ignore", invalid="ignore"):
-                for y in range(first, self._sum.shape[1], n_threads()):
+                for y in range(first, self._sum.shape[1], n_parts):
                     for row in rows:
                         self._sum[:, y] += block[row, :, y]
 
-        self._crew.do(add, n_threads())
+        self._crew.do(add, n_parts)
 
     def mean(self) -> FloatArray:
         """Give the mean (V_all,) of the volumes, once all have been seen; not scaled."""

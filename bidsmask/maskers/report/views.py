@@ -255,17 +255,24 @@ def _chosen(displayed: Any, n: int, name: str) -> list[int]:
     """
     if displayed is None or (isinstance(displayed, str) and displayed == "all"):
         return list(range(n))
-    if isinstance(displayed, int | np.integer) and not isinstance(displayed, bool):
+    if _is_whole(displayed):
         if displayed < 1:
             raise ValueError(f"{name!r} must be at least 1, not {displayed}.")
         return list(range(min(int(displayed), n)))
-    if isinstance(displayed, str | bool) or not isinstance(displayed, Iterable):
-        raise TypeError(f"{name!r} must be a whole number, a list of them, or 'all'.")
-    numbers = [int(number) for number in displayed]
-    beyond = [number for number in numbers if not 0 <= number < n]
+    numbers = list(displayed) if isinstance(displayed, Iterable) else [displayed]
+    if not all(map(_is_whole, numbers)):
+        raise TypeError(
+            f"{name!r} should be either 'all' or a positive 'int', or a list/array of ints, and "
+            f"not {displayed!r}."
+        )
+    beyond = [int(number) for number in numbers if not 0 <= number < n]
     if beyond:
         raise ValueError(f"{name!r} names {beyond}, but numbers go from 0 to {n - 1}.")
-    return numbers
+    return [int(number) for number in numbers]
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _array(img: Any) -> Array:
