@@ -127,8 +127,8 @@ class Suite:
         self._outcomes: dict[str, str] = {}
 
     def _name(self, item: pytest.Item) -> str:
-        path = item.path.relative_to(self._theirs)
-        return f"{path}::{item.nodeid.partition('::')[2]}"
+        folder = self._theirs if item.path.is_relative_to(self._theirs) else HERE
+        return f"{item.path.relative_to(folder)}::{item.nodeid.partition('::')[2]}"
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
@@ -173,3 +173,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Swap before the first test module is imported."""
     swap_imports()
     config.pluginmanager.register(Suite())
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add where the examples are."""
+    parser.addoption("--examples", help="folder of the examples in nilearn's sources")
