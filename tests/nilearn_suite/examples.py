@@ -38,7 +38,10 @@ N_VOLUMES = 80
 N_RUNS = 6
 """Runs that differ; more subjects than that share them."""
 
-SHAPE, AFFINE = (33, 40, 34), np.array([[6, 0, 0, -96], [0, 6, 0, -132], [0, 0, 6, -78], [0, 0, 0, 1.0]])
+SHAPE, AFFINE = (
+    (33, 40, 34),
+    np.array([[6, 0, 0, -96], [0, 6, 0, -132], [0, 0, 6, -78], [0, 0, 0, 1.0]]),
+)
 
 
 def brain() -> Any:
