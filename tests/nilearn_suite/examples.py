@@ -28,7 +28,6 @@ EXAMPLES = (
     "06_manipulating_images/plot_nifti_labels_simple.py",
     "06_manipulating_images/plot_nifti_simple.py",
     "06_manipulating_images/plot_resample_to_template.py",
-    "06_manipulating_images/plot_smooth_mean_image.py",
     "07_advanced/plot_age_group_prediction_cross_val.py",
     "07_advanced/plot_ica_resting_state.py",
 )
@@ -133,15 +132,16 @@ class Downloads:
             description="generated",
         )
 
-    def _labelled(self, name: str, n: int) -> Bunch:
-        names = [f"{name} {number}" for number in range(1, n + 1)]
+    def _labelled(self, name: str, n: int, first: tuple[str, ...] = ()) -> Bunch:
+        names = [*first, *(f"{name} {number}" for number in range(len(first) + 1, n + 1))]
         lut = pd.DataFrame({"index": range(n + 1), "name": ["Background", *names]})
         maps = self._saved(regions(n), f"{name}_dseg.nii.gz")
         return Bunch(maps=maps, filename=maps, labels=["Background", *names], lut=lut)
 
     def fetch_atlas_harvard_oxford(self, atlas_name: str, **_: Any) -> Bunch:
         """Regions of the cortex."""
-        return self._labelled("HarvardOxford", 48)
+        first = ("Frontal Pole", "Insular Cortex", "Superior Frontal Gyrus")
+        return self._labelled("HarvardOxford", 48, first)
 
     def fetch_atlas_yeo_2011(self, n_networks: int = 7, **_: Any) -> Bunch:
         """Networks."""
