@@ -136,7 +136,10 @@ class Coefficients:
     """For each map."""
 
     bytes_per_spilled_voxel: float = 8.0
-    bytes_per_imaged_voxel: float = 120.0
+    cleaning_bytes: float = 40e6
+    """Of voxels that are cleaned at a time."""
+
+    bytes_per_imaged_voxel: float = 70.0
     """Of what is written of all voxels: some volumes at a time are ready to be written."""
 
     correlating_bytes: float = 40e6
@@ -370,6 +373,7 @@ def _step_bytes(size: _Size) -> dict[str, float]:
         "connectivity": one.worker_bytes + cleaned + one.bytes_per_value * size.matrix_values,
         "voxelwise": placed
         + cleaned
+        + one.cleaning_bytes
         + one.bytes_per_imaged_voxel * size.n_voxels
         + one.correlating_bytes * (size.n_seed_maps > 0),
         "derive": results + one.writing_bytes,

@@ -23,7 +23,7 @@ from bidsmask.maskers.cleaning import clean_in_place
 from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.estimator import Transformer
 from bidsmask.maskers.notices import heard, warn
-from bidsmask.maskers.parameters import as_type, check_parameters, only_one_of, output_dtype
+from bidsmask.maskers.parameters import also_called_x, as_type, check_parameters, output_dtype
 from bidsmask.maskers.report.kept import (
     Picture,
     seen_at_fit,
@@ -97,17 +97,11 @@ class Masker(Transformer):
         self._foresee()
         return self
 
+    @also_called_x
     def fit_transform(
-        self,
-        imgs: Any = None,
-        y: Any = None,
-        confounds: Any = None,
-        sample_mask: Any = None,
-        *,
-        X: Any = None,  # noqa: N803 - what imgs was called up to nilearn 0.10
+        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
     ) -> Any:
         """Learn the columns, then give their signals; see `fit` and `transform`."""
-        imgs = only_one_of(imgs, X)
         return self._learn(imgs).transform(imgs, confounds=confounds, sample_mask=sample_mask)
 
     def transform(self, imgs: Any, confounds: Any = None, sample_mask: Any = None) -> Any:

@@ -155,7 +155,7 @@ def _columns(confound: Any, n_volumes: int) -> FloatArray:
     """Give the columns (T, C) of one item."""
     if isinstance(confound, str | os.PathLike):
         path = Path(confound).expanduser()
-        return _with_rows(_read_table(path), n_volumes, str(path))
+        return _with_rows(_read_table(path), n_volumes, f"{path}: Confound signal")
     if hasattr(confound, "to_numpy"):
         confound = confound.to_numpy()
     if not isinstance(confound, np.ndarray):
@@ -163,7 +163,7 @@ def _columns(confound: Any, n_volumes: int) -> FloatArray:
             f"A confound is an array, a data frame or the path of a table, and not "
             f"{reprlib.repr(confound)} ({type(confound).__name__})."
         )
-    return _with_rows(_numbers(confound), n_volumes, "The confounds")
+    return _with_rows(_numbers(confound), n_volumes, "Confound signal")
 
 
 def _numbers(confound: Any) -> FloatArray:
@@ -179,7 +179,7 @@ def _with_rows(columns: FloatArray, n_volumes: int, what: str) -> FloatArray:
         raise ConfoundsError(f"{what} must have two dimensions (T, C), not {columns.ndim}.")
     if len(columns) != n_volumes:
         raise ConfoundsError(
-            f"{what} have an incorrect length: {len(columns)} rows, but the signals have "
+            f"{what} has an incorrect length: {len(columns)} rows, but the signals have "
             f"{n_volumes} volumes."
         )
     return columns
@@ -189,6 +189,8 @@ def _read_table(file: Path) -> FloatArray:
     """Read the numbers (rows, C) of a table; lines that begin with ``#`` are comments."""
     try:
         text = file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{file}: there is no such table of confounds.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfoundsError(f"{file}: the confounds cannot be read: {error}") from error
     lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]

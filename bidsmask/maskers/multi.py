@@ -10,7 +10,7 @@ from bidsmask.images.series import Series, open_series
 from bidsmask.maskers.labels import NiftiLabelsMasker
 from bidsmask.maskers.maps import NiftiMapsMasker
 from bidsmask.maskers.nifti import NiftiMasker
-from bidsmask.maskers.parameters import only_one_of
+from bidsmask.maskers.parameters import also_called_x
 from bidsmask.maskers.report.kept import Seen, seen_of_run
 from bidsmask.maskers.spheres import NiftiSpheresMasker
 from bidsmask.maskers.templates import compute_multi_brain_mask
@@ -28,17 +28,11 @@ class _Several:
     _learn: Callable[..., Any]
     _remember: Callable[..., None]
 
+    @also_called_x
     def fit_transform(
-        self,
-        imgs: Any = None,
-        y: Any = None,
-        confounds: Any = None,
-        sample_mask: Any = None,
-        *,
-        X: Any = None,  # noqa: N803 - what imgs was called up to nilearn 0.10
+        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
     ) -> Any:
         """Learn the columns, then give their signals; see `fit` and `transform`."""
-        imgs = only_one_of(imgs, X)
         return self._learn(imgs).transform(imgs, confounds=confounds, sample_mask=sample_mask)
 
     def transform(self, imgs: Any, confounds: Any = None, sample_mask: Any = None) -> Any:

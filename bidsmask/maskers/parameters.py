@@ -6,6 +6,7 @@ is never changed here.
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import wraps
 from numbers import Integral, Real
 from typing import Any
 
@@ -126,17 +127,21 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     raise ValueError(f"{name!r} must be one of {spelled}, not {value!r}.{hint}")
 
 
-def only_one_of(imgs: Any, X: Any) -> Any:  # noqa: N803 - what imgs was called once
-    """Give the images, by whichever of their two names they came.
+def also_called_x(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Take the images by the name X, too, which the signature does not tell.
 
-    Raises
-    ------
-    TypeError
-        If there are none, or both.
+    nilearn called them so up to 0.10.
     """
-    if (imgs is None) == (X is None):
-        raise TypeError("fit_transform() needs images: the argument 'imgs' (or 'X', not both).")
-    return X if imgs is None else imgs
+
+    @wraps(method)
+    def named(self: Any, *arguments: Any, **words: Any) -> Any:
+        if "X" in words:
+            if arguments or "imgs" in words:
+                raise TypeError("fit_transform() needs images once: as 'imgs' or as 'X'.")
+            words["imgs"] = words.pop("X")
+        return method(self, *arguments, **words)
+
+    return named
 
 
 def output_dtype(asked: Any) -> np.dtype[Any] | None:

@@ -88,6 +88,29 @@ class View:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Glass:
+    """All maps or spheres at once, in a brain of glass.
+
+    Parameters
+    ----------
+    caption : str
+    strongest : int array of shape (X, Y, Z)
+        Which one is strongest: 1 to P, and 0 where there is none.
+    strength : array of shape (X, Y, Z)
+        From 0 to 1.
+    names : tuple of P str
+    lost : tuple of int
+        Numbers (1 to P) of those without a signal.
+    """
+
+    caption: str
+    strongest: IntArray
+    strength: FloatArray
+    names: tuple[str, ...]
+    lost: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Signals:
     """What `transform` gave of a run.
 
@@ -160,6 +183,8 @@ class MaskerSummary:
         Colours of `reference` from its darkest to its brightest. None: greys.
     affine : array of shape (4, 4), or None
         Of `reference` and of the views.
+    glass : Glass or None
+        Overview of maps or spheres.
     views : tuple of View
         If there are several, the reader pages through them.
     regions : tuple of Region
@@ -178,6 +203,7 @@ class MaskerSummary:
     beneath: str = ""
     shades: Array | None = None
     affine: FloatArray | None = None
+    glass: Glass | None = None
     views: tuple[View, ...] = ()
     regions: tuple[Region, ...] = ()
     runs: tuple[Run, ...] = ()
@@ -222,6 +248,7 @@ def masker_html(summary: MaskerSummary) -> str:
         "masker.html",
         styles=("report.css", "masker.css"),
         summary=summary,
+        overview=_overview(summary.glass, summary),
         pictures=[_picture(view, summary) for view in summary.views],
         runs=_run_pictures(summary.runs, summary.unit),
         orders=_orders(summary.regions),
@@ -230,12 +257,37 @@ def masker_html(summary: MaskerSummary) -> str:
     )
 
 
+def _overview(glass: Glass | None, summary: MaskerSummary) -> _Picture | None:
+    if glass is None or not (glass.strongest * glass.strength).any():
+        return None
+    from bidsmask.reports.assemble import data_uri
+    from bidsmask.reports.drawing.glass import glass_brain
+
+    reference, affine = _beneath(summary, glass.strongest)
+    svg = glass_brain(
+        reference,
+        glass.strongest,
+        glass.strength,
+        affine,
+        names=glass.names,
+        unit=summary.unit,
+        lost=glass.lost,
+    )
+    title = f"All {summary.unit}s"
+    return _Picture(title=title, caption=glass.caption, source=data_uri(svg, ".svg"))
+
+
+def _beneath(summary: MaskerSummary, codes: IntArray) -> tuple[FloatArray, FloatArray]:
+    """What lies beneath codes (X, Y, Z), and its affine."""
+    reference = np.zeros(codes.shape) if summary.reference is None else summary.reference
+    return reference, np.eye(4) if summary.affine is None else summary.affine
+
+
 def _picture(view: View, summary: MaskerSummary) -> _Picture:
     from bidsmask.reports.assemble import data_uri
     from bidsmask.reports.figures import atlas_outline
 
-    reference = np.zeros(view.codes.shape) if summary.reference is None else summary.reference
-    affine = np.eye(4) if summary.affine is None else summary.affine
+    reference, affine = _beneath(summary, view.codes)
     svg = atlas_outline(
         reference,
         view.codes,
@@ -244,6 +296,7 @@ def _picture(view: View, summary: MaskerSummary) -> _Picture:
         paint=_paint(view, summary),
         key=view.key,
         unit="mask" if summary.unit == "voxel" else summary.unit,
+        intensity="intensity",
     )
     return _Picture(
         title=view.title, caption=view.caption, source=data_uri(svg, ".svg"), mark=view.mark

@@ -527,7 +527,7 @@ def test_confounds_of_several_files_lie_side_by_side(tmp_path):
         ([[1.0, 2.0]], TypeError, r"data frame or the path of a table, and not \[1.0, 2.0\]"),
         (1.0, TypeError, "and not 1.0 .float."),
         (pd.DataFrame({"a": ["x"] * T}), TypeError, "something that is not a number"),
-        ("nowhere.tsv", ConfoundsError, "nowhere.tsv: the confounds cannot be read"),
+        ("nowhere.tsv", FileNotFoundError, "nowhere.tsv: there is no such table of confounds"),
         (np.full((T, 1), np.nan), ConfoundsError, "not finite numbers in kept volumes"),
     ],
 )

@@ -34,8 +34,6 @@ PLACES = (
 NOT_COUNTED = "private"
 """Tests of what nilearn keeps to itself say nothing about a script that changes an import."""
 
-SHARE = 0.0
-
 
 def offered() -> dict[int, Any]:
     """Return what takes the place of each of nilearn's objects, by the identity of the latter."""
@@ -115,11 +113,12 @@ def read_exceptions() -> dict[str, tuple[str, str]]:
 class Suite:
     """nilearn's tests, with the list of those that do not pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, tally: str | None) -> None:
         import nilearn
 
         import bidsmask
 
+        self._tally = tally
         self._ours = str(Path(bidsmask.__file__).parent)
         self._theirs = Path(nilearn.__file__).parent
         self._exceptions = read_exceptions()
@@ -127,14 +126,21 @@ class Suite:
         self._outcomes: dict[str, str] = {}
 
     def _name(self, item: pytest.Item) -> str:
-        path = item.path.relative_to(self._theirs)
-        return f"{path}::{item.nodeid.partition('::')[2]}"
+        folder = self._theirs if item.path.is_relative_to(self._theirs) else HERE
+        return f"{item.path.relative_to(folder)}::{item.nodeid.partition('::')[2]}"
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        for item in items:
-            kind, reason = self._exceptions.get(self._name(item), ("", ""))
-            if kind:
-                item.add_marker(pytest.mark.xfail(strict=True, reason=f"{kind}: {reason}"))
+        names = [self._name(item) for item in items]
+        for item, name in zip(items, names, strict=True):
+            if name in self._exceptions:
+                reason = ": ".join(self._exceptions[name])
+                item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
+        files = {name.partition("::")[0] for name in names}
+        gone = [
+            name for name in self._exceptions.keys() - names if name.partition("::")[0] in files
+        ]
+        if gone:
+            raise pytest.UsageError(f"{EXCEPTIONS.name} lists what is not there: {sorted(gone)}")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
@@ -162,6 +168,9 @@ class Suite:
             if self._exceptions.get(name, ("",))[0] != NOT_COUNTED
         }
         passing = Counter(counted.values())["passed"]
+        if self._tally is not None:
+            with Path(self._tally).open("a") as file:
+                file.write(f"{passing}\t{len(counted)}\n")
         terminalreporter.section("nilearn's tests with our names")
         terminalreporter.write_line(
             f"{passing} of {len(counted)} pass that execute a line of bidsmask "
@@ -172,4 +181,10 @@ class Suite:
 def pytest_configure(config: pytest.Config) -> None:
     """Swap before the first test module is imported."""
     swap_imports()
-    config.pluginmanager.register(Suite())
+    config.pluginmanager.register(Suite(config.getoption("--tally")))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add where the examples are, and where to count."""
+    parser.addoption("--examples", help="folder of the examples in nilearn's sources")
+    parser.addoption("--tally", help="file to which to add how many tests pass, and of how many")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bidsmask.reports.masker import (
+    Glass,
     MaskerSummary,
     Parameter,
     Region,
@@ -71,6 +72,31 @@ def test_a_page_runs_no_script_and_loads_nothing(summary):
     assert "<script" not in page
     assert "default-src 'none'" in page
     assert set(re.findall(r'(?:src|href)="(data:|#|[^"]{0,8})', page)) <= {"data:", "#"}
+
+
+def test_parameters_are_folded_away(summary):
+    folded = masker_html(summary).split('id="parameters"')[1]
+    assert folded.index("<details>") < folded.index("<table")
+
+
+def test_maps_and_spheres_have_an_overview(summary):
+    glass = Glass(
+        caption="From three sides.",
+        strongest=summary.views[0].codes,
+        strength=(summary.views[0].codes > 0).astype(float),
+        names=("V1", "V2"),
+        lost=(2,),
+    )
+    page = masker_html(dataclasses.replace(summary, unit="map", glass=glass))
+    assert "<h4>All maps</h4>" in page
+    assert "From three sides." in page
+    assert "lost: V2" in svg_texts(page)
+
+
+def test_an_overview_of_nothing_is_left_out(summary):
+    nothing = np.zeros(summary.views[0].codes.shape, int)
+    glass = Glass(caption="", strongest=nothing, strength=nothing.astype(float), names=())
+    assert "<h4>All" not in masker_html(dataclasses.replace(summary, glass=glass))
 
 
 def test_texts_from_outside_are_escaped(summary):

@@ -177,6 +177,7 @@ def summarize(masker: Any, *, title: str | None = None, displayed: Any = None) -
         beneath=beneath.words,
         shades=shown.shades,
         affine=None if grid is None else np.array(grid.affine),
+        glass=shown.glass,
         views=shown.views,
         regions=shown.regions,
         runs=runs,

@@ -20,7 +20,7 @@ from bidsmask.maskers.templates import Beneath
 from bidsmask.reports.drawing.cmaps import shades
 from bidsmask.reports.drawing.levels import colours_of_levels, colours_of_regions, levels_of
 from bidsmask.reports.drawing.slices import GREY_LEVELS
-from bidsmask.reports.masker import Region, View
+from bidsmask.reports.masker import Glass, Region, View
 from bidsmask.reports.summaries import Fact
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Shown:
     grid : Grid or None
         Of the views. None: it is not known where the columns are, and there are no views.
     views : tuple of View
+    glass : Glass or None
     regions : tuple of Region
     shades : uint8 array of shape (n, 3), or None
         Colours of what lies beneath the outlines. None: greys.
@@ -45,6 +46,7 @@ class Shown:
     facts: tuple[Fact, ...]
     grid: Grid | None
     views: tuple[View, ...] = ()
+    glass: Glass | None = None
     regions: tuple[Region, ...] = ()
     shades: Array | None = None
 
@@ -91,6 +93,11 @@ def _rows(
     )
 
 
+def _lost(regions: tuple[Region, ...]) -> tuple[int, ...]:
+    """Numbers, from 1, of those without a signal."""
+    return tuple(number for number, region in enumerate(regions, start=1) if region.lost)
+
+
 def _coverage(masker: Any) -> Coverage:
     """What the last run has covered; before there was one, what a run would if it saw all."""
     known: Coverage = getattr(masker, "_coverage_", None) or masker._foretold()
@@ -124,7 +131,7 @@ def _of_labels(masker: Any, cmap: Colormap | None) -> Shown:
     grid = Grid.from_image(masker.labels_img_)
     labels = [f"{label:g}" for label in masker._table_.regions]
     regions = _rows(masker, labels, shown_names(masker), _grid_of_columns(masker))
-    lost = tuple(number for number, region in enumerate(regions, start=1) if region.lost)
+    lost = _lost(regions)
     have = "have a signal" if hasattr(masker, "_coverage_") else "have voxels inside the mask"
     view = View(
         title="The regions",
@@ -162,7 +169,15 @@ def _of_maps(masker: Any, cmap: Colormap | None, displayed: Any) -> Shown:
     facts = (Fact(label="Maps", value=str(n_maps)),)
     labels = [str(number) for number in range(n_maps)]
     regions = _rows(masker, labels, shown_names(masker), _grid_of_columns(masker))
-    return Shown(facts=facts, grid=maps.grid, views=views, regions=regions)
+    strongest, strength = maps.strongest()
+    glass = Glass(
+        caption="Along each line of sight the strongest map, from a quarter of its largest weight.",
+        strongest=strongest,
+        strength=strength,
+        names=tuple(shown_names(masker)),
+        lost=_lost(regions),
+    )
+    return Shown(facts=facts, grid=maps.grid, views=views, glass=glass, regions=regions)
 
 
 def _levels(maps: PlacedMaps, number: int) -> IntArray:
@@ -196,7 +211,15 @@ def _of_spheres(masker: Any, beneath: Beneath, displayed: Any) -> Shown:
         caption = f"{len(spheres)} spheres; those after this show one each."
         codes = _painted(spheres, grid)
         views.insert(0, View(title="All spheres", caption=caption, codes=codes, mark="all"))
-    return Shown(facts=facts, grid=grid, views=tuple(views), regions=regions)
+    strongest = _painted(spheres, grid)
+    glass = Glass(
+        caption="All spheres, from three sides.",
+        strongest=strongest,
+        strength=(strongest > 0).astype(np.float32),
+        names=tuple(shown_names(masker)),
+        lost=_lost(regions),
+    )
+    return Shown(facts=facts, grid=grid, views=tuple(views), glass=glass, regions=regions)
 
 
 def _sphere_grid(masker: Any, beneath: Beneath) -> Grid | None:

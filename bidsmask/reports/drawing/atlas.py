@@ -9,7 +9,7 @@ import numpy as np
 from bidsmask._typing import Array, FloatArray, IntArray
 from bidsmask.reports.drawing import slices
 from bidsmask.reports.drawing.arrangement import check_columns
-from bidsmask.reports.drawing.axes import TITLE_ROOM, X_TITLE, Panel
+from bidsmask.reports.drawing.axes import TITLE_ROOM, X_TITLE, Panel, draw_colour_bar
 from bidsmask.reports.drawing.brain import draw_rows
 from bidsmask.reports.drawing.canvas import SMALL, Box, Canvas, centred
 from bidsmask.reports.drawing.colours import (
@@ -39,6 +39,7 @@ def atlas_outline(
     paint: slices.Paint | None = None,
     key: Sequence[tuple[str, int]] = (),
     unit: str = "region",
+    intensity: str = "",
 ) -> bytes:
     """Outlines of an atlas on the run's own image, in axial, coronal and sagittal slices.
 
@@ -58,6 +59,8 @@ def atlas_outline(
         What to say of which labels' colours.
     unit : str
         What a label is of, in the singular.
+    intensity : str
+        What the values of `reference` are; a bar then says which is drawn how bright.
 
     Returns
     -------
@@ -73,7 +76,14 @@ def atlas_outline(
     rows = slices.rows(reference, labels, affine, lost_ids, paint)
     colours = None if paint is None else paint.regions
     keys = _keys(unit, colours, key, bool(lost_ids))
-    return draw_rows(rows, keys, f"Each {unit} on slices of the brain").canvas.svg()
+    title = f"Each {unit} on slices of the brain"
+    if not (intensity and np.nan_to_num(reference).any()):
+        return draw_rows(rows, keys, title).canvas.svg()
+    canvas = draw_rows(rows, keys, title, head=66).canvas
+    limits = 0.0, slices.brightest(reference, affine)
+    background = (paint or slices.greys()).background
+    draw_colour_bar(canvas, Box(13, 26, 208, 13), background, limits, intensity)
+    return canvas.svg()
 
 
 def coverage(coverage: FloatArray, *, names: Sequence[str], min_coverage: float) -> bytes:

@@ -237,10 +237,12 @@ def stacked(
     ]
 
 
-def draw_colour_bar(canvas: Canvas, box: Box, colours: Array, limit: float, label: str) -> None:
-    """Draw the colours (n, 3) of the values from -`limit` to `limit`, side by side."""
+def draw_colour_bar(
+    canvas: Canvas, box: Box, colours: Array, limits: tuple[float, float], label: str
+) -> None:
+    """Draw the colours (n, 3) of the values between two limits, side by side."""
     canvas.picture(box, Picture(numbers=np.arange(len(colours))[None], colours=colours))
-    panel = Panel(canvas, box, x=(-limit, limit))
+    panel = Panel(canvas, box, x=limits)
     panel.title(label)
     panel.x_axis(at_most=5)
 

@@ -14,6 +14,7 @@ from bidsmask.reports.drawing.slices import Row
 from bidsmask.reports.drawing.words import minus, text_width
 
 _BELOW_ROW = 23.0
+_GAP = 8.0
 _SIDE = 13.0
 """Size of the letters for left and right, front and back."""
 
@@ -64,7 +65,37 @@ def _draw_row(canvas: Canvas, box: Box, row: Row) -> None:
     for place, label in list(enumerate(labels))[::each]:
         x = canvas.inside(box.left + (place + 0.5) * box.width / n, label, SMALL)
         canvas.text(x, box.bottom + 15, label, size=SMALL, colour=MUTED, align="middle")
-    first, last = ("P", "A") if row.axis == 0 else ("L", "R")
+    _draw_sides(canvas, box, row.axis)
+
+
+def draw_side_by_side(rows: Sequence[Row], keys: Sequence[Key], title: str) -> Canvas:
+    """Draw rows of one picture each beside each other, below a legend.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    keys : sequence of Key
+    title : str
+        For those who cannot see the figure.
+    """
+    scale = (WIDTH - _GAP * (len(rows) - 1)) / sum(row.width_mm for row in rows)
+    legend = Box(8, 4, WIDTH - 16, legend_height(keys, WIDTH - 16))
+    height = scale * max(row.height_mm for row in rows)
+    canvas = Canvas(legend.bottom + 4 + height, title)
+    draw_legend(canvas, keys, legend)
+    left = 0.0
+    for row in rows:
+        top = legend.bottom + 4 + (height - scale * row.height_mm) / 2
+        box = Box(left, top, scale * row.width_mm, scale * row.height_mm)
+        canvas.picture(box, row.picture)
+        _draw_sides(canvas, box, row.axis)
+        left = box.right + _GAP
+    return canvas
+
+
+def _draw_sides(canvas: Canvas, box: Box, axis: int) -> None:
+    """Say which side of the head is where."""
+    first, last = ("P", "A") if axis == 0 else ("L", "R")
     top = box.top + 5 + CAP_HEIGHT * _SIDE
-    canvas.text(4, top, first, size=_SIDE, colour="#ffffff", bold=True)
+    canvas.text(box.left + 4, top, first, size=_SIDE, colour="#ffffff", bold=True)
     canvas.text(box.right - 4, top, last, size=_SIDE, colour="#ffffff", bold=True, align="end")

@@ -79,13 +79,11 @@ def maps_outline(
         If shapes differ, or if no voxel has a map.
     """
     _check_shapes(reference, strongest, strength)
-    n_levels = len(LEVELS)
-    level = np.digitize(strength, LEVELS)
-    codes = np.where((strongest > 0) & (level > 0), (strongest - 1) * n_levels + level, 0)
+    codes, n_levels = codes_of(strongest, strength), len(LEVELS)
     if not codes.any():
         raise ValueError("No map has a weight on this grid, so that there is nothing to draw.")
-    scene = scene_of(reference, codes.astype(np.int32), affine, codes != 0)
-    ink = _MapInk(distinct(len(names)), lost)
+    scene = scene_of(reference, codes, affine, codes != 0)
+    ink = MapInk(distinct(len(names)), lost)
     wanted = _wanted(scene, np.isin((scene.codes + n_levels - 1) // n_levels, list(lost)))
     rows = [scene.row(axis, scene.slices(axis, wanted), ink) for axis in AXES]
     return draw_rows(rows, _map_keys(names, lost), f"{len(names)} maps on slices").canvas.svg()
@@ -137,12 +135,20 @@ def statistical_map(
     rows = [scene.row(axis, scene.slices(axis, wanted), ink) for axis in AXES]
     drawn = draw_rows(rows, (), f"{label} on slices of the brain", head=66)
     box = Box(13, 26, 208, 13)
-    draw_colour_bar(drawn.canvas, box, ink.colours_over(BRIGHTEST // 2), limit, label)
+    colours = ink.colours_over(BRIGHTEST // 2)
+    draw_colour_bar(drawn.canvas, box, colours, (-limit, limit), label)
     return drawn.canvas.svg()
 
 
-class _MapInk:
-    """Codes are (number of the map - 1) * levels + level, from 1."""
+def codes_of(strongest: IntArray, strength: FloatArray) -> IntArray:
+    """Codes for `MapInk`: which map (from 1), and from which of `LEVELS` on; 0 below them."""
+    level = np.digitize(strength, LEVELS)
+    codes = np.where((strongest > 0) & (level > 0), (strongest - 1) * len(LEVELS) + level, 0)
+    return codes.astype(np.int32)
+
+
+class MapInk:
+    """Colours of maps. Codes are (number of the map - 1) * levels + level, from 1."""
 
     pixels_per_voxel = 1
 

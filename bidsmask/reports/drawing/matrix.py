@@ -123,7 +123,7 @@ def _label_rows(
 def _draw_scale(canvas: Canvas, limit: float, label: str, some_lost: bool) -> None:
     """Colour bar and what the other colours mean."""
     draw_colour_bar(
-        canvas, Box(_RIGHT, 31, _RIGHT_WIDTH, 13), blue_to_red(N_COLOURS), limit, label
+        canvas, Box(_RIGHT, 31, _RIGHT_WIDTH, 13), blue_to_red(N_COLOURS), (-limit, limit), label
     )
     keys = [Key("diagonal, not shown", "#ffffff", "frame")]
     if some_lost:

@@ -114,6 +114,11 @@ def brain_like(reference: FloatArray) -> BoolArray:
     return bright if bright.any() else ~bright
 
 
+def brightest(reference: FloatArray, affine: FloatArray) -> float:
+    """Value of a background (X, Y, Z) from which on it is drawn as bright as it gets."""
+    return _brightest(to_ras(reference, affine))
+
+
 def dimmed(bright: Array) -> Array:
     """Colours (n, 3) of a background, dark enough for outlines to stand out."""
     darker: Array = (bright * (BRIGHTEST / 255)).round().astype(np.uint8)
