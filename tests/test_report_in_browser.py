@@ -208,7 +208,7 @@ def test_each_page_shows_another_picture(show):
     pictures = set()
     for number in (1, 2, 3):
         where.locator(f"#page-{number}").click()
-        pictures.add(where.locator("figure:visible img").get_attribute("src"))
+        pictures.add(where.locator(".pager figure:visible img").get_attribute("src"))
     assert len(pictures) == 3
 
 
@@ -266,7 +266,7 @@ def test_a_masker_s_report_works_in_a_notebook(embed):
     where = report.locator("#where")
     where.locator("label:visible", has_text="next").click()
     assert titles(where) == ["Map 1"]
-    assert where.locator("figure:visible img").evaluate("image => image.naturalWidth") > 0
+    assert where.locator(".pager figure:visible img").evaluate("image => image.naturalWidth") > 0
     report.locator("nav a", has_text="Parameters").click()
     expect = pytest.importorskip("playwright.sync_api").expect
     expect(report.locator("#parameters-title")).to_be_in_viewport()

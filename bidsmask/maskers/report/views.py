@@ -171,7 +171,7 @@ def _of_maps(masker: Any, cmap: Colormap | None, displayed: Any) -> Shown:
     regions = _rows(masker, labels, shown_names(masker), _grid_of_columns(masker))
     strongest, strength = maps.strongest()
     glass = Glass(
-        caption="Along each line of sight the strongest map, from a quarter of its largest weight.",
+        caption="On each line of sight the strongest map, from a quarter of its largest weight.",
         strongest=strongest,
         strength=strength,
         names=tuple(shown_names(masker)),
