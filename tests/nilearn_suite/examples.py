@@ -47,7 +47,7 @@ def brain() -> Any:
     """Voxels of the lattice, and which of them are in the brain."""
     voxels = np.stack(np.meshgrid(*map(np.arange, SHAPE), indexing="ij"), axis=-1)
     places = voxels @ AFFINE[:3, :3].T + AFFINE[:3, 3]
-    return places, (((places - [0, -18, 10]) / [68, 86, 62]) ** 2).sum(axis=-1) < 1
+    return places, (((places - [0, -18, 8]) / [80, 100, 80]) ** 2).sum(axis=-1) < 1
 
 
 def regions(n: int) -> np.ndarray:
