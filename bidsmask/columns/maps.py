@@ -128,7 +128,9 @@ class Maps(Columns):
     )
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_known": {}, "_last": {}}
+        """Return what was given, without what was computed from it: a key must not change by use."""
+        given = {"placed": self.placed, "weights": self.weights, "extent": self.extent}
+        return given | {"_known": {}, "_last": {}}
 
     @property
     def grid(self) -> Grid:  # type: ignore[override]

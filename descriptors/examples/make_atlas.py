@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bidsmask.images.grid import Grid
-from bidsmask.images.io import save_image
+from bidsmask.images.io import image_bytes
 
 SPACE = "MNI152NLin2009cAsym"
 ROOT = Path(__file__).parent / "atlas"
@@ -32,9 +32,9 @@ def write(root: Path = ROOT) -> None:
     grid, stem = Grid(shape=SHAPE, affine=affine), f"tpl-{SPACE}_atlas-Halves"
     labels = np.ones(SHAPE, dtype=np.int16)
     labels[SHAPE[0] // 2 :] = 2  # x grows to the right
-    save_image(folder / f"{stem}_dseg.nii.gz", labels, grid)
+    (folder / f"{stem}_dseg.nii.gz").write_bytes(image_bytes(labels, grid))
     (folder / f"{stem}_dseg.tsv").write_text("index\tname\n1\tLeft\n2\tRight\n")
-    save_image(folder / f"{stem}_probseg.nii.gz", _maps(), grid)
+    (folder / f"{stem}_probseg.nii.gz").write_bytes(image_bytes(_maps(), grid))
     _describe(folder / f"{stem}_probseg.json", LabelMap=["Left", "Right"])
     _describe(root / "atlas-Halves_description.json", Name="Halves", License="CC0")
     _describe(

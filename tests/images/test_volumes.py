@@ -33,7 +33,8 @@ def test_a_box_around_a_mask_leaves_voxels_where_they_were():
 def test_a_mask_is_where_every_volume_is_something(image):
     values = np.ones((3, 3, 3, 2))
     values[0, 0, 0, 1], values[1, 1, 1, 0], values[2, 2, 2, 0] = 0, np.nan, np.inf
-    mask, _ = read_mask(image(values))
+    with pytest.warns(UserWarning, match="Non-finite"):
+        mask, _ = read_mask(image(values))
     assert np.argwhere(~mask).tolist() == [[0, 0, 0], [1, 1, 1], [2, 2, 2]]
 
 
