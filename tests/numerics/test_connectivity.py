@@ -79,9 +79,9 @@ def test_correlations_are_bounded_with_ones_on_the_diagonal(function, seed):
 @given(seed=SEEDS)
 def test_precision_is_the_inverse_of_covariance(seed):
     signals = random_signals(seed)
-    np.testing.assert_allclose(
-        precision(signals) @ covariance(signals), np.eye(signals.shape[1]), atol=1e-6
-    )
+    product = precision(signals) @ covariance(signals)
+    rounding = 1e-14 * np.linalg.cond(covariance(signals))  # some random mixtures are near singular
+    np.testing.assert_allclose(product, np.eye(signals.shape[1]), atol=rounding)
 
 
 @given(seed=SEEDS)
