@@ -128,7 +128,7 @@ class Maps(Columns):
     )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what was given, without what was computed from it: a key must not change by use."""
+        """Return what was given, not what was computed since: a key must not change by use."""
         given = {"placed": self.placed, "weights": self.weights, "extent": self.extent}
         return given | {"_known": {}, "_last": {}}
 

@@ -80,7 +80,7 @@ def test_correlations_are_bounded_with_ones_on_the_diagonal(function, seed):
 def test_precision_is_the_inverse_of_covariance(seed):
     signals = random_signals(seed)
     product = precision(signals) @ covariance(signals)
-    rounding = 1e-14 * np.linalg.cond(covariance(signals))  # some random mixtures are near singular
+    rounding = 1e-14 * np.linalg.cond(covariance(signals))
     np.testing.assert_allclose(product, np.eye(signals.shape[1]), atol=rounding)
 
 
