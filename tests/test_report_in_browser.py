@@ -215,6 +215,7 @@ def test_each_page_shows_another_picture(show):
 def test_what_turns_the_page_stays_where_it_is(show):
     page = show(masker_of("spheres").generate_report())
     turn = page.locator("#where label:visible", has_text="next")
+    turn.scroll_into_view_if_needed()
     before = turn.bounding_box()
     turn.click()
     assert turn.bounding_box() == before
