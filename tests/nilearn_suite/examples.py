@@ -101,7 +101,8 @@ class Downloads:
         rng = np.random.default_rng(number)
         labels = regions(30)
         courses = rng.normal(size=(31, N_VOLUMES))
-        courses[1:] += rng.normal(size=N_VOLUMES)
+        against = np.where(np.arange(30) % 2, 1, -1)  # an example draws the negative edges alone
+        courses[1:] += np.outer(against, rng.normal(size=N_VOLUMES))
         values = 1000 + 20 * courses[labels] + rng.normal(0, 10, (*SHAPE, N_VOLUMES))
         stem = f"sub-pixar{number:03d}_task-pixar"
         img = self._saved(
