@@ -316,7 +316,7 @@ LETTERS = {
     ),
     "two names for one thing": (
         "from bidsmask import NiftiMasker; NiftiMasker(mask).fit_transform(func, X=func)",
-        "'imgs' .or 'X', not both",
+        "needs images once: as 'imgs' or as 'X'",
     ),
 }
 
