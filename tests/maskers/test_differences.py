@@ -442,6 +442,21 @@ def test_a_voxel_in_which_nothing_was_measured_is_no_value(here, image, nilearn)
     np.testing.assert_allclose(theirs[:, 0], mean * rest.size / (rest.size + 20))
 
 
+def test_maps_are_fitted_over_what_was_measured(here, image, nilearn):
+    array = np.array(here.img.dataobj)
+    array[: array.shape[0] // 2] = 0
+    img = image(array, here.affine)
+    x, y, z = np.indices(array.shape[:3])
+    weights = [np.exp(-((x - place) ** 2 + y**2 + z**2) / 20) for place in (0, array.shape[0])]
+    maps = image(np.stack(weights, axis=-1), here.affine)
+    measured = image((np.ptp(array, axis=-1) > 0).astype(np.uint8), here.affine)
+    ours = bidsmask.NiftiMapsMasker(maps).fit_transform(img)
+    within = nilearn("NiftiMapsMasker", maps_img=maps, mask_img=measured).fit_transform(img)
+    theirs = nilearn("NiftiMapsMasker", maps_img=maps).fit_transform(img)
+    np.testing.assert_allclose(ours, within, rtol=1e-6)
+    assert (np.abs(theirs - within) > 0.1 * np.abs(within)).any()  # zeros are fitted, too
+
+
 def test_a_region_in_which_nothing_changes_keeps_its_mean(here, image, nilearn):
     array = np.array(here.img.dataobj)
     array[np.asarray(here.labels_img.dataobj) == 3] = 700
