@@ -220,9 +220,9 @@ def _decompress(path: Path) -> None:
 
 
 def _labels_flat(path: Path) -> np.ndarray:
-    from bidsmask.columns.regions import load_labels
+    from bidsmask.columns.regions import read_labels
 
-    return load_labels(path)[0].ravel(order="F")
+    return read_labels(str(path))[0].ravel(order="F")
 
 
 def _voxels(inputs: Inputs, tool: str, run: Run) -> np.ndarray:

@@ -84,11 +84,15 @@ def _other_grid(inputs: Inputs, lattice: str) -> dict[str, Any]:
 
 
 def _maps(n_maps: int) -> Callable[[Inputs, str], dict[str, Any]]:
-    return lambda inputs, lattice: {"maps_img": inputs.maps(n_maps)}
+    # With a mask: nilearn would fit the zeros around the brain, too, which bidsmask never does.
+    return lambda inputs, lattice: {
+        "maps_img": inputs.maps(n_maps),
+        "mask_img": inputs.mask(lattice),
+    }
 
 
 def _spheres(inputs: Inputs, lattice: str) -> dict[str, Any]:
-    return {"seeds": seeds(264)}
+    return {"seeds": seeds(264), "mask_img": inputs.mask(lattice)}
 
 
 def _brain(inputs: Inputs, lattice: str) -> dict[str, Any]:
@@ -201,7 +205,7 @@ def in_double_precision(
     given = arguments(workload, inputs, run)
     files = given["files"]
     if "maps_img" in files:
-        files = {"maps_img": double(files["maps_img"])}
+        files = files | {"maps_img": double(files["maps_img"])}
     masker_class = getattr(import_module(MODULES["nilearn"]), workload.masker)
     masker = masker_class(**_as_text(files), **workload.parameters, dtype="float64")
     return masker.fit_transform(double(given["bold"], volumes))
@@ -221,17 +225,20 @@ def perform_atlases(tool: str, inputs: Inputs, run: Run, n_atlases: int) -> np.n
 def _one_pass(paths: list[Path], bold: Path, mask: Path) -> np.ndarray:
     """What the command line does with a run; quality control is part of it."""
     from bidsmask.columns.extract import extract
-    from bidsmask.columns.regions import load_labels
-    from bidsmask.images.io import load_mask
-    from bidsmask.images.stream import BoldStream
-    from bidsmask.numerics.projections.regions import LabelMeans
+    from bidsmask.columns.regions import labels_in, place_regions, read_labels
+    from bidsmask.columns.request import Request
+    from bidsmask.images.series import open_series
+    from bidsmask.images.volumes import load_mask
 
-    stream = BoldStream(bold)
-    projections = []
+    series = open_series(str(bold))
+    inside = load_mask(mask, series.grid)
+    requests = []
     for path in paths:
-        labels = load_labels(path)[0].ravel(order="F")
-        projections.append(LabelMeans(labels, np.unique(labels[labels != 0])))
-    return np.hstack(extract(stream, projections, mask=load_mask(mask, stream.grid)).signals)
+        labels, grid = read_labels(str(path))
+        ids = np.setdiff1d(labels_in(labels), 0)
+        regions = place_regions(labels, grid, ids, grid=series.grid, mask=inside)
+        requests.append(Request(columns=regions))
+    return np.hstack([each.signals for each in extract(series, requests)])
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray, *, integers: bool = False) -> float:
