@@ -17,7 +17,12 @@ from bidsmask.images.blocks import in_one_piece
 from bidsmask.images.grid import Grid
 from bidsmask.images.series import Series
 from bidsmask.images.volumes import as_volume
-from bidsmask.numerics.projections.map_weights import MapWeights, mapped_box, shown_box
+from bidsmask.numerics.projections.map_weights import (
+    MapWeights,
+    mapped_box,
+    shown_box,
+    strongest_maps,
+)
 from bidsmask.numerics.projections.maps import MapFit, MapProjection, WeightedMeans
 from bidsmask.numerics.projections.regions import Projection
 from bidsmask.numerics.resample import resample_continuous, resampling_matrices
@@ -69,11 +74,7 @@ class PlacedMaps:
             That weight, from 0 to 1.
         """
         support = self.weights.support
-        number, strength = np.zeros(support.size, dtype=np.int32), np.zeros(support.size)
-        for count, row in enumerate(self.weights.rows(), start=1):
-            largest = row.max(initial=0)
-            more = row > strength * largest
-            number[more], strength[more] = count, row[more] / largest
+        number, strength = strongest_maps(self.weights.rows(), support.shape)
         lattice_of_numbers = np.zeros(self.grid.n_voxels, dtype=np.int32)
         lattice_of_strengths = np.zeros(self.grid.n_voxels)
         lattice_of_numbers[support], lattice_of_strengths[support] = number, strength

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bidsmask.numerics.affine import apply_affine
+from bidsmask.numerics.projections.map_weights import strongest_maps
 from bidsmask.reports import figures
 from bidsmask.reports.drawing.colours import LOST, distinct, hexadecimal
-from bidsmask.reports.drawing.levels import strongest_maps
 
 SHAPE = (20, 24, 16)
 AFFINE = np.array([[2.0, 0, 0, -19], [0, 2, 0, -23], [0, 0, 2, -15], [0, 0, 0, 1]])
@@ -31,7 +31,7 @@ def corner_map(value=1.0, where=(slice(12, 16), slice(14, 18), slice(9, 12)), em
 
 
 def draw_maps(maps, affine=AFFINE, lost=()):
-    strongest, strength = strongest_maps(maps)
+    strongest, strength = strongest_maps(maps, maps.shape[1:])
     reference = np.full(maps.shape[1:], 100.0)
     names = [f"map {number}" for number in range(1, len(maps) + 1)]
     return figures.maps_outline(reference, strongest, strength, affine, names=names, lost=lost)
@@ -114,7 +114,7 @@ weights = arrays(np.float64, (4, 6), elements=st.floats(-9, 9, allow_subnormal=F
 
 @given(weights)
 def test_the_strongest_map_is_the_one_of_the_largest_share(maps):
-    strongest, strength = strongest_maps(maps)
+    strongest, strength = strongest_maps(maps, maps.shape[1:])
     largest = np.abs(maps).max(axis=1, keepdims=True)
     shares = np.abs(maps) / np.where(largest > 0, largest, 1)
     np.testing.assert_array_equal(strength, shares.max(axis=0))

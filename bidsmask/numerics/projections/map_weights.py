@@ -341,6 +341,38 @@ def shown_box(volume: Array, shape: tuple[int, int, int]) -> tuple[Box, Array]:
     return (x, y, z), values
 
 
+def strongest_maps(
+    maps: Iterable[FloatArray], shape: tuple[int, ...]
+) -> tuple[IntArray, FloatArray]:
+    """Say which map is strongest in each voxel, compared as shares of their largest weights.
+
+    Parameters
+    ----------
+    maps : P arrays of that shape
+        A map without a weight is nowhere strongest; the sign of a weight does not matter.
+    shape : tuple of int
+
+    Returns
+    -------
+    number : int array
+        1 to P; 0 where no map has a weight.
+    strength : array
+        Its share, 0 to 1.
+
+    Examples
+    --------
+    >>> strongest_maps(np.array([[4.0, 1.0, 0.0], [0.0, 0.5, 0.0]]), (3,))
+    (array([1, 2, 0], dtype=int32), array([1., 1., 0.]))
+    """
+    number, strength = np.zeros(shape, dtype=np.int32), np.zeros(shape)
+    for count, weights in enumerate(maps, start=1):
+        sizes = np.abs(weights)
+        largest = sizes.max(initial=0)
+        more = sizes > strength * largest
+        number[more], strength[more] = count, sizes[more] / largest
+    return number, strength
+
+
 def _cut_into_cubes(
     box: Box, weights: Array, n_cubes: tuple[int, ...], dtype: Any
 ) -> Iterator[tuple[int, FloatArray]]:

@@ -29,36 +29,6 @@ def levels_of(weights: FloatArray) -> IntArray:
     return levels
 
 
-def strongest_maps(maps: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Say which map is strongest in each voxel, compared as shares of their largest weights.
-
-    Parameters
-    ----------
-    maps : array of shape (P, ...)
-        A map without a weight is nowhere strongest; the sign of a weight does not matter.
-
-    Returns
-    -------
-    strongest : int array of shape (...)
-        1 to P; 0 where no map has a weight.
-    strength : array of shape (...)
-        Its share, 0 to 1.
-
-    Examples
-    --------
-    >>> strongest_maps(np.array([[4.0, 1.0, 0.0], [0.0, 0.5, 0.0]]))
-    (array([1, 2, 0]), array([1., 1., 0.]))
-    """
-    strongest = np.zeros(maps.shape[1:], dtype=int)
-    strength = np.zeros(maps.shape[1:])
-    for number, weights in enumerate(maps, start=1):
-        share = np.abs(weights) / (np.abs(weights).max() or 1.0)
-        ahead = share > strength
-        strongest[ahead] = number
-        strength[ahead] = share[ahead]
-    return strongest, strength
-
-
 def colours_of_levels(
     cmap: Colormap, *, some_negative: bool
 ) -> tuple[Array, tuple[tuple[str, int], ...]]:

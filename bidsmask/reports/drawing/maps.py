@@ -62,7 +62,8 @@ def maps_outline(
     strongest : int array of shape (X, Y, Z)
         Which map is strongest: 1 to P, and 0 where there is none.
     strength : array of shape (X, Y, Z)
-        Weight of that map as a share of its largest weight, 0 to 1; see `levels.strongest_maps`.
+        Weight of that map as a share of its largest weight, 0 to 1; see
+        `bidsmask.numerics.projections.map_weights.strongest_maps`.
     affine : array of shape (4, 4)
         Of all three, to mm. Any orientation; the left of the head is drawn on the left.
     names : sequence of P str
