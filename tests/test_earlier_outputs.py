@@ -1,4 +1,4 @@
-"""What is in the output already is never replaced in silence, nor by what another file gives."""
+"""What is in the output was made by one request: nothing is replaced or moved in silence."""
 
 import contextlib
 import gzip
@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -282,7 +283,8 @@ def test_what_has_names_of_its_own_replaces_nothing(done, options):
     exit_code, said = done.ask(*options, "--dry-run")
     assert exit_code == 0, said
     assert "replaces" not in said
-    assert "stays as it was made" in said
+    leaves = "mean" not in options  # which were asked for, or are in the name of what was
+    assert ("is moved to .bidsmask/retired" in said) is leaves
 
 
 def test_what_was_said_is_logged_and_said_once(world):
@@ -294,7 +296,7 @@ def test_what_was_said_is_logged_and_said_once(world):
     assert exit_code == 0, said
     (line,) = re.findall(r"sub-01\S*: replaces .*", said)
     assert re.search(
-        r"stat-mean desc-simple.*\) stays as it was made.*4 files, such as sub-01", said
+        r"stat-mean desc-simple.*\) is moved to .bidsmask/retired.*4 files, such as sub-01", said
     )
     assert "smoothing_fwhm_mm=0 (now 6)" in line
     assert "statistic" not in line
@@ -303,38 +305,42 @@ def test_what_was_said_is_logged_and_said_once(world):
     assert "replaces" not in world.ask(*options)[1]
 
 
-def test_what_is_not_asked_for_again_is_said_to_stay_and_is_kept_track_of(world):
+def test_what_is_not_asked_for_again_is_moved_aside_with_its_record(world):
     one = ["--participant-label", "01"]
     assert world.ask(*one, strategies=("simple", "24P"))[0] == 0
-    before = world.results()
+    before, names = world.results(), of_run(world)
     exit_code, said = world.ask(*one, strategies=("simple",))
     assert exit_code == 0, said
-    assert re.search(r"not asked for this time \(.*desc-24P.*\) stays.*such as sub-01\S+24P", said)
+    assert re.search(
+        r"not asked for this time \(.*desc-24P.*\) is moved.*such as sub-01\S+24P", said
+    )
     assert "replaces" not in said
-    (earlier,) = (world.out / ".bidsmask" / "earlier").iterdir()
-    (part,) = json.loads(earlier.read_text())["Requests"]
-    record = json.loads(next(world.out.rglob("*_complete.json")).read_text())
-    assert part["Outputs"].keys().isdisjoint(record["Outputs"])
-    of_run = {n for n in before if n.startswith("sub-01/func") and "complete" not in n}
-    assert part["Outputs"].keys() | record["Outputs"].keys() == of_run
-    assert "desc-24P.censoring.dummy_scans" in part["Settings"]
-    # What an earlier request has left is replaced as loudly as what the last one has.
-    exit_code, said = world.ask(*one, "--standardize", "none", strategies=("24P",))
-    assert exit_code == 0, said
-    assert re.search(r"replaces results made with desc-24P\S*standardize", said), said
-    assert not re.search("replaces.*desc-simple", said)
+    assert {name for name in of_run(world) if "24P" in name} == set()
+    moved = {path.name: path for path in (world.out / ".bidsmask" / "retired").rglob("*.*")}
+    assert {Path(name).name for name in names if "24P" in name} <= moved.keys()
+    for name in names - of_run(world):
+        content = hashlib.sha256(moved[Path(name).name].read_bytes()).hexdigest()
+        assert content == before[name]
+    (record,) = (path for path in moved.values() if path.name.endswith("_complete.json"))
+    assert "desc-24P.censoring.dummy_scans" in json.loads(record.read_text())["Settings"]
+    assert "desc-24P" not in (world.out / "descriptions.tsv").read_text()
+    assert "24P" not in (world.out / "sub-01.html").read_text()
 
 
-def test_the_record_of_a_request_does_not_depend_on_those_before_it(world):
+def test_a_request_leaves_the_same_whatever_was_there_before(world, original, tmp_path):
     one = ["--participant-label", "01"]
     assert world.ask(*one)[0] == 0
-    before = world.results()
-    assert world.ask(*one, strategies=("24P",))[0] == 0
+    assert world.ask(*one, "--fd-threshold", "0.4", strategies=("24P", "36P"))[0] == 0
+    shutil.copytree(original.root, tmp_path / "new" / "fmriprep")
+    fresh = World(tmp_path / "new", original.atlas)
     assert world.ask(*one)[0] == 0
-    assert before.items() <= (world.results() | {n: before[n] for n in SHARED_BY_REQUESTS}).items()
+    assert fresh.ask(*one)[0] == 0
+    assert world.results() == fresh.results()
 
 
-SHARED_BY_REQUESTS = ("descriptions.tsv",)
+def of_run(world):
+    """Names of the files of runs, but for their records."""
+    return {n for n in world.results() if "/func/" in n and not n.endswith("_complete.json")}
 
 
 def test_another_atlas_of_the_same_name_is_said(world):
@@ -423,3 +429,62 @@ def test_the_dataset_of_another_program_is_left_as_it_is(world):
         assert exit_code == 73, said
         assert "XCP-D" in said
         assert [path.name for path in world.out.iterdir()] == ["dataset_description.json"]
+
+
+# Runs that fail, and jobs that are killed
+
+
+def run_files(world, subject):
+    return {n for n in world.results() if n.startswith(f"sub-{subject}/")}
+
+
+def retired(world):
+    return {path.name for path in (world.out / ".bidsmask" / "retired").rglob("*.*")}
+
+
+@pytest.mark.parametrize("when", ["while planning", "while computing"])
+def test_a_run_that_fails_leaves_no_results_of_an_earlier_day(world, when):
+    assert world.ask()[0] == 0
+    before = world.results()
+    of_failing = {Path(n).name for n in run_files(world, "01") if "/func/" in n}
+    whole = world.bold().read_bytes()
+    world.bold().write_bytes(whole[: 100 if when == "while planning" else len(whole) // 2])
+    exit_code, said = world.ask()
+    assert exit_code == 1, said
+    assert run_files(world, "01") == set()
+    assert retired(world) == of_failing
+    of_other = {n: known for n, known in before.items() if n.startswith("sub-02")}
+    assert of_other.items() <= world.results().items()
+    page = (world.out / "sub-01.html").read_text()
+    assert "Framewise displacement" not in page
+    world.bold().write_bytes(whole)
+    assert world.ask()[0] == 0
+    assert world.results() == before
+
+
+def test_what_a_job_leaves_that_is_killed_does_not_count_and_is_settled_by_the_next(
+    world, monkeypatch
+):
+    assert world.ask(strategies=("simple", "24P"))[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("bidsmask.workflows.participant._execute", killed)
+        assert world.ask()[0] == 130
+    assert [*world.out.rglob("sub-*/func/*_complete.json")] == []
+    assert world.ask()[0] == 0
+    assert not any("24P" in name for name in world.results())
+    assert [*(world.out / ".bidsmask" / "withdrawn").iterdir()] == []
+    assert {name.split("_")[0] for name in retired(world)} == {"sub-01", "sub-02"}
+
+
+def killed(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_file_that_somebody_has_changed_is_not_moved(world):
+    one = ["--participant-label", "01"]
+    assert world.ask(*one, strategies=("simple", "24P"))[0] == 0
+    (mine,) = world.out.glob("sub-01/func/*stat-mean_desc-24P_timeseries.tsv")
+    mine.write_text("my notes")
+    assert world.ask(*one)[0] == 0
+    assert mine.read_text() == "my notes"
+    assert mine.name not in retired(world)

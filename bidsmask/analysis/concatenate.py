@@ -7,6 +7,7 @@ volumes of all of them.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from bidsmask._typing import BoolArray, FloatArray
+from bidsmask._version import __version__
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.output_names import matrix_name, run_file, time_series_name
 from bidsmask.analysis.outputs import File
@@ -25,6 +27,15 @@ from bidsmask.analysis.words import is_fisher_z, measure_words, plain
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives import sidecars, tables
+from bidsmask.derivatives.record import (
+    RunRecord,
+    in_words,
+    read_record,
+    record_name,
+    source_of_joined,
+    write_record,
+)
+from bidsmask.derivatives.retire import withdraw
 from bidsmask.derivatives.run import write_files
 from bidsmask.derivatives.sidecars import Provenance, with_columns
 from bidsmask.derivatives.status import RunFailure
@@ -61,7 +72,7 @@ class Join:
     @property
     def name(self) -> str:
         """What the joined runs are called in the table of what became of each run."""
-        return f"{_without_run(self.runs[0].run.name)} (concatenated)"
+        return f"{without_run(self.runs[0].run.name)} (concatenated)"
 
     def failure(self, failed: Collection[str]) -> RunFailure | None:
         """Say why they are not joined, given the names of the runs that were not done."""
@@ -71,11 +82,36 @@ class Join:
 
     def write(self, output_dir: Path, links: Mapping[str, str | Path]) -> RunFailure | None:
         """Write the joined files; why they could not be made, if they could not."""
+        made_of = source_of_joined([plan.run for plan in self.runs], output_dir)
+        before = read_record(output_dir, self.plan.run)
+        is_same = before and (before.digest, before.source) == (self._digest, made_of)
+        if before and is_same and before.agrees(output_dir):
+            return None
+        withdraw(output_dir, self.record_name)
         try:
-            write_files(_Joined(self, output_dir, links).files(), output_dir)
+            sums = write_files(_Joined(self, output_dir, links).files(), output_dir)
         except JoinError as error:
             return self._failed(str(error))
+        record = RunRecord(
+            run=self.plan.run.name,
+            version=__version__,
+            digest=self._digest,
+            source=made_of,
+            settings=in_words(self.plan.decisive),
+            outputs=sums,
+            labels={strategy.name: strategy.description for strategy in self.plan.strategies},
+        )
+        write_record(record, self.record_name, output_dir)
         return None
+
+    @property
+    def record_name(self) -> Path:
+        """Where the record of the joined runs is, relative to the output dataset."""
+        return record_name(self.plan.run)
+
+    @property
+    def _digest(self) -> str:
+        return hashlib.sha256(" ".join(plan.digest for plan in self.runs).encode()).hexdigest()
 
     def _failed(self, reason: str) -> RunFailure:
         return RunFailure(
@@ -92,7 +128,7 @@ def find_joins(plan: Plan) -> tuple[Join, ...]:
     groups: dict[str, list[RunPlan]] = {}
     for run in plan.runs:
         if "run" in run.run.entities:
-            groups.setdefault(_without_run(run.run.name), []).append(run)
+            groups.setdefault(without_run(run.run.name), []).append(run)
     names = {run.run.name for run in plan.runs} | {failure.run for failure in plan.failures}
     joins = (
         Join(
@@ -131,11 +167,12 @@ def _problem(name: str, runs: Sequence[RunPlan], names: set[str]) -> str:
 
 def _is_of(name: str, run: str) -> bool:
     """Whether a run, by its name or that of its file, is one of those to be joined."""
-    joined = _without_run(run)
+    joined = without_run(run)
     return run != joined and (joined == name or joined.startswith(f"{name}_desc-"))
 
 
-def _without_run(name: str) -> str:
+def without_run(name: str) -> str:
+    """Name of a run without its number: what it is called once it is joined with others."""
     return _RUN.sub("", name)
 
 

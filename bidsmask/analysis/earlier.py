@@ -1,7 +1,8 @@
 """What a request would do to outputs that are there already, said before anything is computed.
 
 Outputs made from another file are never replaced: that run is refused. Outputs made with other
-settings are, and it is said what they were made with, and what stays beside the new ones.
+settings are, and it is said what they were made with. What is no longer asked for is moved aside
+(`bidsmask.derivatives.retire`): what stands in the output was all made by one request.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from bidsmask.derivatives.record import (
     RunRecord,
     Source,
     in_words,
-    read_earlier,
     read_neighbours,
     read_record,
     read_source,
 )
+from bidsmask.derivatives.retire import RETIRED
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import ReplacementError
 
@@ -53,7 +54,7 @@ def heed_earlier_outputs(plan: Plan, output_dir: Path, links: Mapping[str, str |
     """Compare a plan with what is in the output.
 
     Runs whose outputs were made from another file become failures. What other outputs were made
-    with, and what stays of them, becomes warnings: one for each change, not one for each run.
+    with, and what is moved aside, becomes warnings: one for each change, not one for each run.
 
     Parameters
     ----------
@@ -135,16 +136,15 @@ def _of_record(
     if record.digest == plan.digest:
         return
     expected = _stems_of(plan)
-    for part in (record, *read_earlier(output_dir, plan.run)):
-        if any(_is_written_again(name, expected) for name in part.outputs):
-            yield from _changed_settings(part.settings or {}, settings)
-    staying = tuple(name for name in record.outputs if not _is_written_again(name, expected))
-    if staying:
-        parts = sorted({_part(name) for name in staying})
+    if any(_is_written_again(name, expected) for name in record.outputs):
+        yield from _changed_settings(record.settings, settings)
+    leaving = tuple(name for name in record.outputs if not _is_written_again(name, expected))
+    if leaving:
+        parts = sorted({_part(name) for name in leaving})
         yield _Note(
-            f"what is not asked for this time ({some_of(parts, _MOST)}) stays as it was made; "
-            "the report and the table of quality show only what is asked for",
-            staying,
+            f"what is not asked for this time ({some_of(parts, _MOST)}) is moved to {RETIRED}; "
+            "ask for all at once to have all",
+            leaving,
         )
 
 
@@ -165,7 +165,10 @@ def _of_neighbour(
         name: value for name, value in record.settings.items() if name.startswith("desc-")
     }
     for note in _changed_settings(of_strategies, settings):
-        yield _Note(f"{note.text}, which results in another space share", shared)
+        yield _Note(
+            f"{note.text}, which results in another space share: those are moved to {RETIRED}",
+            shared,
+        )
 
 
 def _refuse_another(role: str, record: RunRecord, source: Source, output_dir: Path) -> None:

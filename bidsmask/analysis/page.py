@@ -9,12 +9,18 @@ from pathlib import Path
 from bidsmask._version import __version__
 from bidsmask.analysis.methods import methods_of
 from bidsmask.analysis.plan import Plan
-from bidsmask.analysis.reportlets import figures_folder
+from bidsmask.analysis.reportlets import SUMMARY_ENDING, figures_folder
 from bidsmask.derivatives.description import (
     own_description,
     pipeline_version,
     write_citation,
 )
+from bidsmask.derivatives.manifest import (
+    read_manifest,
+    remove_files_that_left,
+    write_manifest,
+)
+from bidsmask.derivatives.record import record_of
 from bidsmask.derivatives.status import read_status
 from bidsmask.derivatives.writing import write_text
 from bidsmask.reports.assemble import assemble_subject
@@ -77,12 +83,33 @@ def write_subject_report(output_dir: Path, subject: str, methods: Methods) -> Pa
     path = output_dir / f"sub-{subject}.html"
     html = assemble_subject(report, figures_folder(output_dir, subject))
     write_text(path, html, within=output_dir)
+    _note_files(output_dir, subject)
     return path
 
 
 def _sections(output_dir: Path, subject: str) -> Iterator[RunSection]:
-    for path in sorted(figures_folder(output_dir, subject).glob("*_report.json")):
+    """Read the summaries of runs whose results count."""
+    for path in _summaries(output_dir, subject):
         yield RunSection.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _summaries(output_dir: Path, subject: str) -> Iterator[Path]:
+    for path in sorted(figures_folder(output_dir, subject).glob(f"*{SUMMARY_ENDING}")):
+        run = path.name.removesuffix(SUMMARY_ENDING)
+        if (output_dir / record_of(run)).is_file():
+            yield path
+
+
+def _note_files(output_dir: Path, subject: str) -> None:
+    """Note which files the report of a subject has; figures that are in it no more go."""
+    manifest = f"sub-{subject}"
+    files = {f"{manifest}.html"}
+    for path in _summaries(output_dir, subject):
+        section = RunSection.from_json(json.loads(path.read_text(encoding="utf-8")))
+        here = (path, *(path.parent / figure.image for figure in section.figures))
+        files |= {each.relative_to(output_dir).as_posix() for each in here}
+    remove_files_that_left(output_dir, read_manifest(output_dir, manifest), files)
+    write_manifest(output_dir, manifest, files)
 
 
 def _failures(output_dir: Path, subject: str) -> Iterator[FailedRun]:

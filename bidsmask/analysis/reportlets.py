@@ -36,6 +36,9 @@ from bidsmask.reports.summaries import (
     StrategySummary,
 )
 
+SUMMARY_ENDING = "_desc-bidsmask_report.json"
+"""How the name of a summary ends."""
+
 
 def summary_path(output_dir: Path, plan: RunPlan) -> Path:
     """Where the summary of a run is kept, next to its figures."""

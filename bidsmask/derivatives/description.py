@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from bidsmask.derivatives.manifest import write_manifest
 from bidsmask.derivatives.writing import (
     explain,
+    lock_file,
     read_table,
     remove_leftovers,
     write_json,
@@ -106,11 +108,12 @@ def write_dataset_files(
         description = describe_dataset(source, version=version, links=known_links)
         if (output_dir / "CITATION.cff").exists():
             description.pop("Authors", None)  # BIDS allows one or the other
-        write_json(output_dir / DESCRIPTION_FILE, description)
+        write_json(output_dir / DESCRIPTION_FILE, description, within=output_dir)
         if not (output_dir / "README.md").exists():
-            write_text(output_dir / "README.md", _README.format(bids_version=BIDS_VERSION))
-        _write_bidsignore(output_dir / ".bidsignore")
-        _merge_labels(output_dir, dict([OWN_LABEL]))
+            text = _README.format(bids_version=BIDS_VERSION)
+            write_text(output_dir / "README.md", text, within=output_dir)
+        _write_bidsignore(output_dir)
+        _write_labels(output_dir, _known_labels(output_dir) | dict([OWN_LABEL]))
 
 
 def describe_dataset(
@@ -159,6 +162,21 @@ def dataset_links(output_dir: Path, links: Mapping[str, str | Path]) -> dict[str
     return {"templateflow": TEMPLATEFLOW, **uris}
 
 
+def dataset_place(output_dir: Path, root: str | Path) -> str:
+    """Say where a dataset is from the output on; a URL as it is.
+
+    Unlike ``DatasetLinks``, files of a run never name a folder of this machine in full.
+
+    Examples
+    --------
+    >>> dataset_place(Path("/out"), "/data/fmriprep")
+    '../data/fmriprep'
+    """
+    if "://" in str(root):
+        return str(root)
+    return quote(Path(os.path.relpath(_absolute(root), _absolute(output_dir))).as_posix())
+
+
 def known_links(output_dir: Path) -> dict[str, str]:
     """Read the ``DatasetLinks`` that earlier jobs have left in an output; empty if none have.
 
@@ -171,7 +189,9 @@ def known_links(output_dir: Path) -> dict[str, str]:
 
 
 def bids_uri(path: Path, output_dir: Path, links: Mapping[str, str | Path]) -> str:
-    """Name a file by the dataset it lies in; a file in none of them by its ``file:`` URI.
+    """Name a file by the dataset it lies in; a file in none of them by its name alone.
+
+    Where that one lies on the machine of the analyst is nobody else's business.
 
     Parameters
     ----------
@@ -188,13 +208,15 @@ def bids_uri(path: Path, output_dir: Path, links: Mapping[str, str | Path]) -> s
     'bids:preprocessed:sub-01/func/a.tsv'
     >>> bids_uri(Path("/data/out/sub-01/func/b.tsv"), Path("/data/out"), links)
     'bids::sub-01/func/b.tsv'
+    >>> bids_uri(Path("/home/ada/my_dseg.nii.gz"), Path("/data/out"), links)
+    'file:my_dseg.nii.gz'
     """
     roots = {name: Path(root) for name, root in links.items() if "://" not in str(root)}
     roots[""] = output_dir
     return (
         _uri_below(_absolute(path), {name: _absolute(root) for name, root in roots.items()})
         or _uri_below(_real(path), {name: root.resolve() for name, root in roots.items()})
-        or _absolute(path).as_uri()
+        or f"file:{quote(path.name)}"
     )
 
 
@@ -208,7 +230,25 @@ def describe_labels(output_dir: Path, labels: Mapping[str, str]) -> None:
         Those that are there already get the new meaning.
     """
     with _locked(output_dir):
-        _merge_labels(output_dir, labels)
+        _write_labels(output_dir, _known_labels(output_dir) | dict(labels))
+
+
+def keep_labels(
+    output_dir: Path, labels: Mapping[str, str], others: Callable[[], Mapping[str, str]]
+) -> None:
+    """Leave in ``descriptions.tsv`` what labels mean that are in use, and nothing else.
+
+    Parameters
+    ----------
+    output_dir : Path
+    labels : mapping from label to meaning
+        Those of a request.
+    others : callable
+        Gives all that are in use. Asked only if there are more than those of the request.
+    """
+    with _locked(output_dir):
+        if set(_known_labels(output_dir)) - set(labels) - {OWN_LABEL[0]}:
+            _write_labels(output_dir, dict(others()) | dict([OWN_LABEL]))
 
 
 def write_citation(output_dir: Path, *, markdown: str, bibtex: str) -> tuple[Path, Path]:
@@ -318,24 +358,33 @@ def _real(path: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def _write_bidsignore(path: Path) -> None:
+def _write_bidsignore(output_dir: Path) -> None:
+    path = output_dir / ".bidsignore"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     ours = _BIDSIGNORE.read_text(encoding="utf-8").splitlines()
     lines += [line for line in ours if line not in lines]
-    write_text(path, "".join(line + "\n" for line in lines))
+    write_text(path, "".join(line + "\n" for line in lines), within=output_dir)
 
 
-def _merge_labels(output_dir: Path, labels: Mapping[str, str]) -> None:
+def _known_labels(output_dir: Path) -> dict[str, str]:
+    """Read which labels have a meaning, without ``desc-``."""
+    path = output_dir / "descriptions.tsv"
+    if not path.exists():
+        return {}
+    table = read_table(path)
+    labels = (str(label).removeprefix("desc-") for label in table["desc_id"])
+    return dict(zip(labels, table["description"], strict=True))
+
+
+def _write_labels(output_dir: Path, labels: Mapping[str, str]) -> None:
     import pandas as pd
 
     path = output_dir / "descriptions.tsv"
-    known: dict[str, str] = {}
-    if path.exists():
-        before = read_table(path)
-        known = dict(zip(before["desc_id"], before["description"], strict=True))
-    known |= {f"desc-{label}": " ".join(meaning.split()) for label, meaning in labels.items()}
-    rows = sorted(known.items())
-    write_table(path, pd.DataFrame(rows, columns=["desc_id", "description"]))
+    rows = sorted(
+        (f"desc-{label}", " ".join(str(meaning).split())) for label, meaning in labels.items()
+    )
+    table = pd.DataFrame(rows, columns=["desc_id", "description"])
+    write_table(path, table, within=output_dir)
     write_json(
         path.with_suffix(".json"),
         {
@@ -343,7 +392,9 @@ def _merge_labels(output_dir: Path, labels: Mapping[str, str]) -> None:
             "desc_id": {"Description": "Entity desc and label, as in file names"},
             "description": {"Description": "How files with this label were made"},
         },
+        within=output_dir,
     )
+    write_manifest(output_dir, "dataset", [DESCRIPTION_FILE, *_LABEL_FILES])
 
 
 @contextmanager
@@ -351,10 +402,9 @@ def _locked(output_dir: Path) -> Iterator[None]:
     """Let one job at a time change the files at the top of the dataset."""
     from filelock import FileLock, Timeout
 
-    path = output_dir / ".bidsmask" / "dataset.lock"
+    path = lock_file(output_dir, "dataset.lock")
     lock = FileLock(path, timeout=_LOCK_TIMEOUT_S)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
         raise LockError(
@@ -370,10 +420,5 @@ def _locked(output_dir: Path) -> Iterator[None]:
         lock.release()
 
 
-_TOP_FILES = (
-    DESCRIPTION_FILE,
-    "README.md",
-    ".bidsignore",
-    "descriptions.tsv",
-    "descriptions.json",
-)
+_LABEL_FILES = ("descriptions.tsv", "descriptions.json")
+_TOP_FILES = (DESCRIPTION_FILE, "README.md", ".bidsignore", *_LABEL_FILES)

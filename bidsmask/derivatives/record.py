@@ -1,8 +1,8 @@
 """The completion record of a run: what it was made from, with which settings, and its files.
 
-``<run>_desc-bidsmask_complete.json`` is written last. It tells whether a run is done, and what a
-later request for the same names would replace. Files of a request that a later one did not write
-again are kept track of below ``.bidsmask/earlier``, each with the settings it was made with.
+``<run>_desc-bidsmask_complete.json`` is written last. A run is done, and counts, if its record is
+there and its files are as the record says. Runs that were joined have a record, too, which was
+made from theirs.
 """
 
 from __future__ import annotations
@@ -11,23 +11,25 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from bidsmask.dataset.entities import parse_name
 from bidsmask.dataset.runs import BoldRun
-from bidsmask.derivatives.description import bids_uri, dataset_links
+from bidsmask.derivatives.description import bids_uri, dataset_place
 from bidsmask.derivatives.names import output_name, run_folder
-from bidsmask.derivatives.writing import write_json
+from bidsmask.derivatives.writing import sha256, write_json
 
-BOLD, MASK, CONFOUNDS = "BOLD", "Mask", "Confounds"
+BOLD, MASK, CONFOUNDS, SIDECAR = "BOLD", "Mask", "Confounds", "ConfoundsSidecar"
 
-_EARLIER = Path(".bidsmask") / "earlier"
+ENDING = "_desc-bidsmask_complete.json"
+"""How the name of a record ends."""
+
 _OF_THE_GRID = ("space", "cohort", "res", "den")
 _ENDS = 65_536
 _LONGEST_WORD = 60
-_ENDING = "_desc-bidsmask_complete.json"
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
@@ -54,9 +56,10 @@ class Source:
     Parameters
     ----------
     dataset : str
-        Where the dataset is: its URI, as in ``DatasetLinks``.
+        Where the dataset is, from the output on.
     files : mapping from role to SourceFile
-        The roles are `BOLD`, `MASK` and `CONFOUNDS`.
+        The roles are `BOLD`, `MASK`, `CONFOUNDS` and `SIDECAR`; of joined runs, their names, and
+        the files are their records.
     """
 
     dataset: str
@@ -93,6 +96,8 @@ class RunRecord:
         None if the record does not tell.
     outputs : mapping
         From the name of a file, relative to the dataset, to its SHA-256.
+    labels : mapping
+        From the labels of ``desc`` in the names of these files to their meaning.
     """
 
     run: str
@@ -101,6 +106,24 @@ class RunRecord:
     source: Source | None = None
     settings: Mapping[str, str] | None = None
     outputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether it is of runs that were joined."""
+        return self.source is not None and BOLD not in self.source.files
+
+    @property
+    def origin(self) -> str:
+        """Fingerprint of all that the outputs were made of: inputs, settings and version.
+
+        The same wherever the datasets are.
+        """
+        made_of = {key: value for key, value in _as_json(self).items() if key != "Outputs"}
+        if self.source is not None:
+            made_of["Source"] = made_of["Source"]["Files"]
+        text = json.dumps(made_of, sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def agrees(self, output_dir: Path) -> bool:
         """Whether all files are there, unchanged; False if there are none."""
@@ -120,12 +143,26 @@ def read_source(run: BoldRun, output_dir: Path, links: Mapping[str, str | Path])
     """
     home = {"preprocessed": links["preprocessed"]}
     return Source(
-        dataset=dataset_links(output_dir, home)["preprocessed"],
+        dataset=dataset_place(output_dir, links["preprocessed"]),
         files={
             role: SourceFile(
-                uri=bids_uri(path, output_dir, home), fingerprint=_fingerprint(path, role)
+                uri=bids_uri(path, output_dir, home), fingerprint=fingerprint(path, role)
             )
             for role, path in _files(run)
+        },
+    )
+
+
+def source_of_joined(runs: Iterable[BoldRun], output_dir: Path) -> Source:
+    """Tell what joined runs are made from: the results of each, by its record."""
+    records = {run.name: record_name(run) for run in runs}
+    return Source(
+        dataset=".",
+        files={
+            run: SourceFile(
+                uri=f"bids::{quote(name.as_posix())}", fingerprint=sha256(output_dir / name)
+            )
+            for run, name in records.items()
         },
     )
 
@@ -133,7 +170,7 @@ def read_source(run: BoldRun, output_dir: Path, links: Mapping[str, str | Path])
 def is_unchanged(source: Source, run: BoldRun) -> bool:
     """Whether the files of a run have the content that they had."""
     known = {role: file.fingerprint for role, file in source.files.items()}
-    return known == {role: _fingerprint(path, role) for role, path in _files(run)}
+    return known == {role: fingerprint(path, role) for role, path in _files(run)}
 
 
 def record_name(run: BoldRun) -> Path:
@@ -141,9 +178,53 @@ def record_name(run: BoldRun) -> Path:
     return output_name(run.entities, suffix="complete", extension=".json", desc="bidsmask")
 
 
+def record_of(run_name: str) -> Path:
+    """Where the record of a run is, by the name of the run.
+
+    Raises
+    ------
+    ValueError
+        If it is no name of a run.
+
+    Examples
+    --------
+    >>> str(record_of("sub-01_task-rest"))
+    'sub-01/func/sub-01_task-rest_desc-bidsmask_complete.json'
+    """
+    entities = parse_name(f"{run_name}_complete.json").entities
+    return output_name(entities, suffix="complete", extension=".json", desc="bidsmask")
+
+
+def find_records(output_dir: Path, subjects: Iterable[str] = ("*",)) -> list[Path]:
+    """Find all records, relative to the output dataset; of some subjects if labels are given."""
+    return sorted(
+        path.relative_to(output_dir)
+        for label in subjects
+        for session in ("", "ses-*/")
+        for path in output_dir.glob(f"sub-{label}/{session}func/*{ENDING}")
+    )
+
+
 def read_record(output_dir: Path, run: BoldRun) -> RunRecord | None:
     """Read the record of a run; None if there is none."""
-    return _read(output_dir / record_name(run), run_folder(run.entities))
+    return read_record_file(output_dir / record_name(run), run_folder(run.entities))
+
+
+def read_record_file(path: Path, folder: Path) -> RunRecord | None:
+    """Read a record from wherever it is; None if it is not there.
+
+    Parameters
+    ----------
+    path : Path
+    folder : Path
+        Where its files are, relative to the output dataset. One that names others is damaged.
+    """
+    try:
+        return _parse(json.loads(path.read_bytes()), folder)
+    except FileNotFoundError:
+        return None
+    except (OSError, *_DAMAGE):  # damaged: the run is done again, and it is said
+        return RunRecord(run=path.name.removesuffix(ENDING))
 
 
 def read_neighbours(output_dir: Path, run: BoldRun) -> list[RunRecord]:
@@ -154,34 +235,20 @@ def read_neighbours(output_dir: Path, run: BoldRun) -> list[RunRecord]:
     own = record_name(run)
     acquisition = parse_name(own).entities.without(*_OF_THE_GRID)
     found = []
-    for path in sorted((output_dir / own.parent).glob(f"*{_ENDING}")):
+    for path in sorted((output_dir / own.parent).glob(f"*{ENDING}")):
         if path.name != own.name and _acquisition(path) == acquisition:
-            found += [record] if (record := _read(path, own.parent)) else []
+            found += [record] if (record := read_record_file(path, own.parent)) else []
     return found
 
 
-def read_earlier(output_dir: Path, run: BoldRun) -> list[RunRecord]:
-    """Read which files of earlier requests are still there, beside those of the last one."""
-    try:
-        content = json.loads((output_dir / _EARLIER / record_name(run).name).read_bytes())
-        return [_parse(part, run_folder(run.entities)) for part in content["Requests"]]
-    except (OSError, *_DAMAGE):
-        return []
-
-
-def write_record(record: RunRecord, run: BoldRun, output_dir: Path) -> Path:
-    """Write the record of a run that is done; give its name, relative to the output dataset.
-
-    Files of the record before it that are not part of this one stay known as earlier ones.
-    """
-    before = read_record(output_dir, run)
-    _keep_earlier([before] if before else [], record, run, output_dir)
+def write_record(record: RunRecord, name: Path, output_dir: Path) -> None:
+    """Write the record of what is done, under its name relative to the output dataset."""
     content = {
         "Description": "The outputs of this run are complete if their SHA-256 sums are these",
+        "Origin": record.origin,
         **_as_json(record),
     }
-    write_json(output_dir / record_name(run), content, within=output_dir)
-    return record_name(run)
+    write_json(output_dir / name, content, within=output_dir)
 
 
 def in_words(settings: Mapping[str, object]) -> dict[str, str]:
@@ -204,22 +271,25 @@ def agree(sums: Mapping[str, str], output_dir: Path) -> bool:
         From the name of a file, relative to the dataset, to its SHA-256.
     output_dir : Path
     """
-    return bool(sums) and all(_has_sum(output_dir / name, known) for name, known in sums.items())
+    return bool(sums) and all(has_sum(output_dir / name, known) for name, known in sums.items())
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of the content of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def has_sum(path: Path, known: str) -> bool:
+    """Whether the content of a file has this SHA-256; False if it cannot be read."""
+    try:
+        return sha256(path) == known
+    except OSError:
+        return False
 
 
 def _files(run: BoldRun) -> Iterator[tuple[str, Path]]:
-    for role, path in ((BOLD, run.bold), (MASK, run.mask), (CONFOUNDS, run.confounds)):
-        if path is not None:
-            yield role, path
+    files = {
+        BOLD: run.bold, MASK: run.mask, CONFOUNDS: run.confounds, SIDECAR: run.confounds_json
+    }  # fmt: skip
+    yield from ((role, path) for role, path in files.items() if path is not None)
 
 
-def _fingerprint(path: Path, role: str) -> str:
+def fingerprint(path: Path, role: str) -> str:
     """Fingerprint of a file; empty if there is nothing to read, of which the run will tell."""
     try:
         if not path.is_file():  # a pipe would be waited for
@@ -246,28 +316,6 @@ def _acquisition(path: Path) -> object:
         return None  # not one of our names
 
 
-def _keep_earlier(
-    before: Iterable[RunRecord], record: RunRecord, run: BoldRun, output_dir: Path
-) -> None:
-    parts: list[RunRecord] = []
-    for part in (*read_earlier(output_dir, run), *before):
-        left = {
-            name: known
-            for name, known in part.outputs.items()
-            if name not in record.outputs and _has_sum(output_dir / name, known)
-        }
-        kept = replace(part, outputs=left)
-        if left and kept not in parts:
-            parts.append(kept)
-    path = output_dir / _EARLIER / record_name(run).name
-    if parts:
-        description = "Files of earlier requests, and the settings they were made with"
-        requests = [_as_json(part) for part in parts]
-        write_json(path, {"Description": description, "Requests": requests}, within=output_dir)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def _as_json(record: RunRecord) -> dict[str, Any]:
     content: dict[str, Any] = {"Run": record.run, "Version": record.version}
     if record.source is not None:
@@ -278,17 +326,11 @@ def _as_json(record: RunRecord) -> dict[str, Any]:
         content["Source"] = {"Dataset": record.source.dataset, "Files": files}
     if record.settings is not None:
         content["Settings"] = dict(record.settings)
-    outputs = dict(sorted(record.outputs.items()))
-    return content | {"SettingsDigest": record.digest, "Outputs": outputs}
-
-
-def _read(path: Path, folder: Path) -> RunRecord | None:
-    try:
-        return _parse(json.loads(path.read_bytes()), folder)
-    except FileNotFoundError:
-        return None
-    except (OSError, *_DAMAGE):  # damaged: the run is done again, and it is said
-        return RunRecord(run=path.name.removesuffix(_ENDING))
+    return content | {
+        "SettingsDigest": record.digest,
+        "Labels": dict(sorted(record.labels.items())),
+        "Outputs": dict(sorted(record.outputs.items())),
+    }
 
 
 def _parse(content: Any, folder: Path) -> RunRecord:
@@ -299,14 +341,18 @@ def _parse(content: Any, folder: Path) -> RunRecord:
             raise ValueError(f"{name} lies elsewhere.")
     source = content.get("Source")
     settings = content.get("Settings")
-    return RunRecord(
+    record = RunRecord(
         run=str(content["Run"]),
         version=str(content["Version"]),
         digest=str(content["SettingsDigest"]),
         source=None if source is None else _parse_source(source),
         settings=None if settings is None else {str(k): str(v) for k, v in settings.items()},
         outputs=outputs,
+        labels={str(key): str(value) for key, value in content["Labels"].items()},
     )
+    if content["Origin"] != record.origin:
+        raise ValueError("The record was changed after it was written.")
+    return record
 
 
 def _parse_source(content: Any) -> Source:
@@ -315,13 +361,6 @@ def _parse_source(content: Any) -> Source:
         for role, file in content["Files"].items()
     }
     return Source(dataset=str(content["Dataset"]), files=files)
-
-
-def _has_sum(path: Path, known: str) -> bool:
-    try:
-        return sha256(path) == known
-    except OSError:
-        return False
 
 
 def _words(name: str, value: object) -> Iterator[tuple[str, str]]:

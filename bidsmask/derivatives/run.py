@@ -21,10 +21,16 @@ from bidsmask.derivatives.record import (
     is_unchanged,
     read_record,
     read_source,
-    sha256,
+    record_name,
     write_record,
 )
-from bidsmask.derivatives.writing import write_bytes, write_json, write_pieces, write_table
+from bidsmask.derivatives.writing import (
+    sha256,
+    write_bytes,
+    write_json,
+    write_pieces,
+    write_table,
+)
 
 Content = pd.DataFrame | dict[str, Any] | bytes | Iterator[bytes]
 """A table, a sidecar, an image, or the pieces of an image that is too large to be held."""
@@ -96,24 +102,37 @@ def write_run(
         digest=digest,
         source=read_source(result.run, output_dir, links),
         settings=in_words(settings),
-        outputs={name: sums[name] for name in sorted(sums)},
+        outputs=sums,
+        labels=result.labels,
     )
-    last = write_record(record, result.run, output_dir)
+    last = record_name(result.run)
+    write_record(record, last, output_dir)
     return tuple(output_dir / name for name in (*map(Path, sums), last))
 
 
 def write_files(files: Iterable[tuple[Path, Content]], output_dir: Path) -> dict[str, str]:
-    """Write files, each whole or not at all; give the SHA-256 of each by its name.
+    """Write files, all or none; give the SHA-256 of each by its name.
+
+    What was written before a failure is removed: it is part of nothing that is done.
 
     Raises
     ------
     StorageError, OutputError
         If a file cannot be written.
     """
-    sums = {}
-    for name, content in files:
-        _write(output_dir / name, content, within=output_dir)
-        sums[name.as_posix()] = sha256(output_dir / name)
+    sums: dict[str, str] = {}
+    written: list[Path] = []
+    try:
+        for name, content in files:
+            path = output_dir / name
+            before = _inode(path)
+            _write(path, content, within=output_dir)
+            written += [path] if _inode(path) != before else []
+            sums[name.as_posix()] = sha256(path)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
     return sums
 
 
@@ -131,6 +150,11 @@ def is_complete(output_dir: Path, run: BoldRun, digest: str) -> bool:
     if record is None or record.source is None or record.digest != digest:
         return False
     return record.agrees(output_dir) and is_unchanged(record.source, run)
+
+
+def _inode(path: Path) -> int | None:
+    """Which file it is; another one once it was written, as writing renames."""
+    return path.stat().st_ino if path.exists() else None
 
 
 def _write(path: Path, content: Content, *, within: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock
 
-from bidsmask.derivatives.writing import write_table
+from bidsmask.derivatives.writing import lock_file, write_table
 from bidsmask.errors import ReplacementError
 
 STATUS_FILE = Path("logs") / "status.tsv"
@@ -61,17 +61,15 @@ def write_status(output_dir: Path, done: Iterable[str], failures: Sequence[RunFa
     path = output_dir / STATUS_FILE
     rows = [(name, "done", "n/a", "n/a", "n/a") for name in done]
     rows += [(f.run, "failed", f.node, f.kind, f.reason) for f in failures]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = output_dir / ".bidsmask" / "status.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    with FileLock(lock_file(output_dir, "status.lock")):
         table = pd.DataFrame(rows, columns=_COLUMNS, dtype=str)
         before = read_status(output_dir)
         refused = before["error"] == ReplacementError.__name__
         of_now = _subjects(before).isin(_subjects(table))
         kept = ~before["run"].isin(table["run"]) & ~(refused & of_now)
         table = pd.concat([before[kept], table])
-        write_table(path, table.sort_values("run", kind="stable").reset_index(drop=True))
+        table = table.sort_values("run", kind="stable").reset_index(drop=True)
+        write_table(path, table, within=output_dir)
     return path
 
 

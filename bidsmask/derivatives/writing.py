@@ -100,7 +100,7 @@ def write_pieces(path: Path, pieces: Iterable[bytes], *, within: Path | None = N
     """
     try:
         if within is not None:
-            _check_inside(path, within)
+            check_inside(path, within)
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, pieces)
     except OutputError:
@@ -198,6 +198,12 @@ def safe_text(text: str) -> str:
     return text if text.strip() else MISSING
 
 
+def sha256(path: Path) -> str:
+    """SHA-256 of the content of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def remove_leftovers(folder: Path, names: Iterable[str] | None = None) -> None:
     """Remove temporary files of a process that was killed while it wrote.
 
@@ -249,21 +255,68 @@ def explain(path: Path, error: OSError, need: str = "") -> OutputError:
     )
 
 
-def _write(path: Path, content: bytes, within: Path | None) -> None:
-    if within is not None:
-        _check_inside(path, within)
-    if not _holds(path, content):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, [content])
+def check_inside(path: Path, within: Path) -> None:
+    """Refuse a place that symbolic links lead out of a folder.
 
-
-def _check_inside(path: Path, within: Path) -> None:
+    Raises
+    ------
+    OutputError
+        If `path` would lie outside of `within` once all links to its folder are followed.
+    """
     folder = path.parent.resolve()
     if not folder.is_relative_to(within.resolve()):
         raise OutputError(
             f"{path}: a symbolic link leads out of the output folder, to {folder}. Nothing is "
             "written there. Remove the link, or choose another output folder."
         )
+
+
+def lock_file(output_dir: Path, name: str) -> Path:
+    """Give the place of a lock, below ``.bidsmask``; its folder is made.
+
+    Raises
+    ------
+    StorageError, OutputError
+        If it cannot be made, or is a link: opening a lock empties what it leads to.
+    """
+    path = output_dir / ".bidsmask" / name
+    check_inside(path, output_dir)
+    if path.is_symlink():
+        raise OutputError(
+            f"{path} is a symbolic link, which nothing is written through. Remove it."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain(path, error) from error
+    return path
+
+
+def move_aside(path: Path, place: Path, *, within: Path) -> None:
+    """Rename a file; both places lie in one folder, all links followed.
+
+    Raises
+    ------
+    StorageError, OutputError
+        If it cannot be renamed, or a link leads out of `within`.
+    """
+    for each in (path, place):
+        check_inside(each, within)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, place)  # noqa: PTH105 (as in _replace)
+        _flush_folder(place.parent)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise explain(path, error) from error
+
+
+def _write(path: Path, content: bytes, within: Path | None) -> None:
+    if within is not None:
+        check_inside(path, within)
+    if not _holds(path, content):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, [content])
 
 
 def _holds(path: Path, content: bytes) -> bool:

@@ -17,17 +17,18 @@ from filelock import FileLock, Timeout
 from nipype.pipeline import engine as pe
 
 from bidsmask._version import __version__
-from bidsmask.analysis.concatenate import find_joins
+from bidsmask.analysis.concatenate import Join, find_joins
 from bidsmask.analysis.cost import memory_for_steps_gb
 from bidsmask.analysis.earlier import heed_earlier_outputs
 from bidsmask.analysis.page import write_reports
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.reportlets import reportlets_exist
+from bidsmask.analysis.retirement import settle_results, withdraw_outdated
 from bidsmask.derivatives.description import known_links, write_dataset_files
 from bidsmask.derivatives.record import agree
 from bidsmask.derivatives.run import is_complete
 from bidsmask.derivatives.status import RunFailure, one_for_each_run, write_status
-from bidsmask.derivatives.writing import remove_leftovers
+from bidsmask.derivatives.writing import lock_file, remove_leftovers, write_text
 from bidsmask.errors import LockError, OutputError, ReplacementError, SettingsError
 from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows import resources
@@ -126,17 +127,25 @@ def run_participants(
             settings.output_dir, version=__version__, source_root=settings.bids_dir, links=links
         )
         plans = [_with_state(run, settings) for run in plan.runs]
+        withdraw_outdated(settings.output_dir, plans, plan.failures)
         outcome = _execute(settings, plans, links, on_node)
         if settings.execution.resource_monitor:
             folders = [(run.run.name, _work_folder(settings, run)) for run in plans]
             write_resources(log / "resources.tsv", folders, since=started)
-        of_nodes = _run_failures(plans, outcome.failures)
+        of_nodes = tuple(_run_failures(plans, outcome.failures))
         failures = one_for_each_run((*plan.failures, *of_nodes))
         failed = {failure.run for failure in failures}
         done = tuple(run.run.name for run in plans if run.run.name not in failed)
         joined, not_joined = _concatenate(settings, plan, failed, links)
         failures = (*failures, *not_joined)
-        write_status(settings.output_dir, (*done, *joined), failures)
+        settle_results(
+            settings.output_dir,
+            plans,
+            of_nodes,
+            subjects=plan.subjects,
+            joined=[join.record_name for join in joined],
+        )
+        write_status(settings.output_dir, (*done, *(join.name for join in joined)), failures)
         reports = write_reports(settings, plan)
     if settings.execution.work_dir is None and not failures:
         _remove_work(settings.work_dir, [participant_wf_name(label) for label in plan.subjects])
@@ -185,11 +194,10 @@ def _write_log(settings: Settings, plan: Plan) -> Path:
     """Note what was asked for, and what was to be warned of; give the folder of this request."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     folder = settings.output_dir / "logs" / stamp
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "bidsmask.toml").write_text(to_toml(settings), encoding="utf-8")
+    write_text(folder / "bidsmask.toml", to_toml(settings), within=settings.output_dir)
     if plan.warnings:
         text = "".join(f"{warning}\n" for warning in plan.warnings)
-        (folder / "warnings.txt").write_text(text, encoding="utf-8")
+        write_text(folder / "warnings.txt", text, within=settings.output_dir)
     return folder
 
 
@@ -245,7 +253,7 @@ def _execute(
 
 def _concatenate(
     settings: Settings, plan: Plan, failed: set[str], links: dict[str, str]
-) -> tuple[list[str], list[RunFailure]]:
+) -> tuple[list[Join], list[RunFailure]]:
     """Join the runs of each task; what has been joined, and what could not be."""
     if not settings.output.concatenate:
         return [], []
@@ -253,7 +261,7 @@ def _concatenate(
     for join in find_joins(plan):
         failure = join.failure(failed) or join.write(settings.output_dir, links)
         if failure is None:
-            joined.append(join.name)
+            joined.append(join)
         else:
             failures.append(failure)
     return joined, failures
@@ -305,7 +313,7 @@ def _locked(output_dir: Path, subjects: Sequence[str]) -> Iterator[None]:
     """Keep other jobs away from the same subjects in the same output."""
     with ExitStack() as stack:
         for subject in subjects:
-            path = output_dir / ".bidsmask" / f"sub-{subject}.lock"
+            path = lock_file(output_dir, f"sub-{subject}.lock")
             try:
                 stack.enter_context(FileLock(path, timeout=0))
             except Timeout as error:
