@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from bidsmask._version import __version__
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.output_names import matrix_name, run_file, time_series_name
 from bidsmask.analysis.outputs import File
+from bidsmask.analysis.parts import ALL_ELSE, attempt, letters
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.words import is_fisher_z, measure_words, plain
 from bidsmask.dataset.entities import Entities
@@ -42,9 +44,12 @@ from bidsmask.derivatives.status import RunFailure
 from bidsmask.derivatives.writing import read_numbers, read_table
 from bidsmask.errors import JoinError
 from bidsmask.numerics.connectivity import MEASURES, fisher_z
+from bidsmask.reports.summaries import LostPart
 
 _RUN = re.compile(r"_run-[0-9a-zA-Z+]+")
 _HAS_SIGNAL = ("ok", "partial")
+_SHARED = ("atlas", "seeds", "strategy")
+"""Parts that joined runs have only if each run has them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,35 +79,86 @@ class Join:
         """What the joined runs are called in the table of what became of each run."""
         return f"{without_run(self.runs[0].run.name)} (concatenated)"
 
-    def failure(self, failed: Collection[str]) -> RunFailure | None:
-        """Say why they are not joined, given the names of the runs that were not done."""
-        lost = [plan.run.name for plan in self.runs if plan.run.name in failed]
-        problem = self.problem or (f"{', '.join(lost)} failed." if lost else "")
-        return self._failed(problem) if problem else None
+    def failure(self, done: Collection[str]) -> RunFailure | None:
+        """Say why they are not joined, given the names of the runs that were done."""
+        failed = [plan.run.name for plan in self.runs if plan.run.name not in done]
+        problem = self.problem or (f"{', '.join(failed)} failed." if failed else "")
+        return self._failure(f"Nothing was joined: {problem}") if problem else None
 
-    def write(self, output_dir: Path, links: Mapping[str, str | Path]) -> RunFailure | None:
-        """Write the joined files; why they could not be made, if they could not."""
+    def write(
+        self,
+        lost: Mapping[str, Sequence[LostPart]],
+        output_dir: Path,
+        links: Mapping[str, str | Path],
+    ) -> RunFailure | None:
+        """Write the joined files.
+
+        Parameters
+        ----------
+        lost : mapping from the name of a run to what is n/a in it
+            What is n/a in one of the runs is so in all of them.
+        output_dir : Path
+        links : mapping from name to root
+            Datasets that BIDS URIs refer to.
+
+        Returns
+        -------
+        failure : RunFailure or None
+            Why the files could not be made, or not all of them.
+        """
+        missing = [
+            part for plan in self.runs for part in lost[plan.run.name] if part.part in _SHARED
+        ]
+        shared = self._without(missing)
+        try:
+            unrelated = shared._write(output_dir, links)
+        except JoinError as error:
+            return self._failure(f"Nothing was joined: {error}")
+        said = letters((*missing, *unrelated))
+        return self._failure(" ".join((*said, ALL_ELSE)), in_part=True) if said else None
+
+    def _write(self, output_dir: Path, links: Mapping[str, str | Path]) -> list[LostPart]:
+        """Write all files, unless they are there; give the measures that cannot be computed."""
         made_of = source_of_joined([plan.run for plan in self.runs], output_dir)
         before = read_record(output_dir, self.plan.run)
         is_same = before and (before.digest, before.source) == (self._digest, made_of)
-        if before and is_same and before.agrees(output_dir):
-            return None
+        if before and is_same and before.agrees(output_dir) and self._is_whole(before):
+            return []
         withdraw(output_dir, self.record_name)
-        try:
-            sums = write_files(_Joined(self, output_dir, links).files(), output_dir)
-        except JoinError as error:
-            return self._failed(str(error))
+        joined = _Joined(self, output_dir, links)
         record = RunRecord(
             run=self.plan.run.name,
             version=__version__,
             digest=self._digest,
             source=made_of,
             settings=in_words(self.plan.decisive),
-            outputs=sums,
+            outputs=write_files(joined.files(), output_dir),
             labels={strategy.name: strategy.description for strategy in self.plan.strategies},
         )
         write_record(record, self.record_name, output_dir)
-        return None
+        return joined.lost
+
+    def _is_whole(self, record: RunRecord) -> bool:
+        return {name.as_posix() for name in joined_files(self)} <= set(record.outputs)
+
+    def _without(self, missing: Sequence[LostPart]) -> Join:
+        """Leave out the sources and strategies that are n/a in one of the runs."""
+        names = {part.name for part in missing}
+        everywhere = [{source.entities for source in plan.sources} for plan in self.runs]
+        runs = (
+            replace(
+                plan,
+                sources=tuple(
+                    source
+                    for source in plan.sources
+                    if source.name not in names
+                    and all(source.entities in each for each in everywhere)
+                ),
+                strategies=tuple(each for each in plan.strategies if each.name not in names),
+            )
+            for plan in self.runs
+        )
+        return replace(self, runs=tuple(runs))
 
     @property
     def record_name(self) -> Path:
@@ -113,13 +169,14 @@ class Join:
     def _digest(self) -> str:
         return hashlib.sha256(" ".join(plan.digest for plan in self.runs).encode()).hexdigest()
 
-    def _failed(self, reason: str) -> RunFailure:
+    def _failure(self, reason: str, *, in_part: bool = False) -> RunFailure:
         return RunFailure(
             subject=self.runs[0].run.subject,
             run=self.name,
             node="concatenate",
             kind=JoinError.__name__,
-            reason=f"Nothing was joined: {reason}",
+            reason=reason,
+            in_part=in_part,
         )
 
 
@@ -219,6 +276,7 @@ class _Joined:
 
     def __init__(self, join: Join, output_dir: Path, links: Mapping[str, str | Path]) -> None:
         self._runs, self._plan, self._output_dir = join.runs, join.plan, output_dir
+        self.lost: list[LostPart] = []
         self._provenance = Provenance(
             run=self._plan.run, grid=self._plan.grid, output_dir=output_dir, links=links
         )
@@ -308,7 +366,11 @@ class _Joined:
         kept = series.signals[series.kept]
         for measure in plan.connectivity.measures:
             transformed = is_fisher_z(measure, plan.connectivity)
-            values = MEASURES[measure].function(kept)
+            name = f"{measure} of {source.name}, {strategy.name}"
+            values = attempt("measure", name, partial(MEASURES[measure].function, kept))
+            if isinstance(values, LostPart):
+                self.lost.append(values)
+                continue
             yield (
                 matrix_name(plan, source, strategy, measure),
                 tables.matrix(fisher_z(values) if transformed else values, names),

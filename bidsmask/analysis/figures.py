@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,15 @@ from bidsmask.derivatives.names import output_name
 from bidsmask.images.io import load_volume
 from bidsmask.numerics.connectivity import MEASURES
 from bidsmask.reports import figures
-from bidsmask.reports.summaries import Figure, LedgerSummary
+from bidsmask.reports.summaries import Figure, LedgerSummary, LostPart
+
+Drawing = tuple[Figure, Callable[[], bytes]]
+"""What is to be said of a figure, and what draws it: one that fails costs no other."""
 
 _NETWORK_COLUMNS = ("network", "Network", "network_label", "community")
 
 
-def draw(values: RunValues, plan: RunPlan, boldref: Path | None) -> Iterator[tuple[Figure, bytes]]:
+def draw(values: RunValues, plan: RunPlan, boldref: Path | None) -> Iterator[Drawing]:
     """Every figure of a run, in the order of the report.
 
     Parameters
@@ -41,23 +45,26 @@ def draw(values: RunValues, plan: RunPlan, boldref: Path | None) -> Iterator[tup
 
     Yields
     ------
-    figure, svg : Figure and bytes
-        What is to be said of it, and its file.
+    figure : Figure
+        What is to be said of it.
+    make : callable
+        Gives its file, as SVG.
     """
-    yield from _draw_atlases(values, plan, boldref)
+    background = "BOLD reference" if boldref else "mean of the run"
+    reference = cache(partial(_reference, values, boldref))
+    yield from _draw_atlases(values, plan, reference, background)
     yield from _draw_motion(values, plan)
-    yield _draw_carpet(values, plan)
-    yield _draw_ledger(values, plan)
-    for number, strategy in enumerate(plan.strategies):
+    if values.strategies:
+        yield _draw_carpet(values, plan)
+        yield _draw_ledger(values, plan)
+    for number, strategy in enumerate(values.strategies):
         yield from _draw_strategy(values, plan, strategy, number)
-    yield from _draw_seed_maps(values, plan, boldref)
+    yield from _draw_seed_maps(values, plan, reference)
 
 
 def _draw_atlases(
-    values: RunValues, plan: RunPlan, boldref: Path | None
-) -> Iterator[tuple[Figure, bytes]]:
-    reference = _reference(values, boldref)
-    background = "BOLD reference" if boldref else "mean of the run"
+    values: RunValues, plan: RunPlan, reference: Callable[[], FloatArray], background: str
+) -> Iterator[Drawing]:
     of_sources = zip(values.sources, values.placed.columns, values.coverage, strict=True)
     for atlas, columns, coverage in of_sources:
         names, column = coverage.names, kind_of(atlas).column
@@ -71,7 +78,7 @@ def _draw_atlases(
                 alt=f"Slices of the {background} with {len(names)} {column}s",
                 image=_image_name(plan, kind_of(atlas).suffix, atlas, desc="outline"),
             ),
-            _draw_place(reference, atlas, columns, coverage),
+            partial(_draw_place, reference, atlas, columns, coverage),
         )
         yield (
             Figure(
@@ -82,7 +89,8 @@ def _draw_atlases(
                 alt=f"Coverage of {len(names)} {column}s, sorted; {n_lost} have no signal",
                 image=_image_name(plan, "bold", atlas, stat="coverage"),
             ),
-            figures.coverage(
+            partial(
+                figures.coverage,
                 coverage.table["coverage"].to_numpy(),
                 names=names,
                 min_coverage=plan.coverage.min_coverage,
@@ -90,14 +98,14 @@ def _draw_atlases(
         )
 
 
-def _draw_motion(values: RunValues, plan: RunPlan) -> Iterator[tuple[Figure, bytes]]:
+def _draw_motion(values: RunValues, plan: RunPlan) -> Iterator[Drawing]:
     """One picture for each way of censoring; most strategies share it."""
     drawn = []
-    for strategy, confounds in zip(plan.strategies, values.confounds, strict=True):
+    for strategy, confounds in zip(values.strategies, values.confounds, strict=True):
         if strategy.censoring in drawn or not _has_motion(confounds):
             continue
         drawn.append(strategy.censoring)
-        names = [s.name for s in plan.strategies if s.censoring == strategy.censoring]
+        names = [s.name for s in values.strategies if s.censoring == strategy.censoring]
         n_censored = int((~confounds.sample_mask).sum())
         yield (
             Figure(
@@ -107,7 +115,8 @@ def _draw_motion(values: RunValues, plan: RunPlan) -> Iterator[tuple[Figure, byt
                 alt=f"Framewise displacement and DVARS over time; {n_censored} volumes marked",
                 image=_image_name(plan, "motion", desc=strategy.name),
             ),
-            figures.motion(
+            partial(
+                figures.motion,
                 fd_mm=confounds.fd_mm,
                 std_dvars=confounds.std_dvars,
                 outliers=confounds.outliers,
@@ -124,8 +133,8 @@ def _has_motion(confounds: Confounds) -> bool:
     return measured or any(flags.any() for _, flags in confounds.outliers)
 
 
-def _draw_carpet(values: RunValues, plan: RunPlan) -> tuple[Figure, bytes]:
-    extracted, confounds = values.extracted, values.confounds[0]
+def _draw_carpet(values: RunValues, plan: RunPlan) -> Drawing:
+    extracted = values.extracted
     n_voxels = extracted.carpet.shape[1]
     return (
         Figure(
@@ -135,13 +144,14 @@ def _draw_carpet(values: RunValues, plan: RunPlan) -> tuple[Figure, bytes]:
             alt="Grey-scale images of voxels over time, before and after cleaning",
             image=_image_name(plan, "bold", desc="carpet"),
         ),
-        figures.carpet(
+        partial(
+            figures.carpet,
             extracted.carpet,
             {
                 strategy.name: cleaned.rows_for(cleaned.carpet, "na")
-                for strategy, cleaned in zip(plan.strategies, values.cleaned, strict=True)
+                for strategy, cleaned in zip(values.strategies, values.cleaned, strict=True)
             },
-            fd_mm=confounds.fd_mm,
+            fd_mm=values.fd_mm,
             sample_mask=values.cleaned[0].sample_mask,
             t_r=plan.t_r,
             groups=_carpet_groups(values),
@@ -149,10 +159,10 @@ def _draw_carpet(values: RunValues, plan: RunPlan) -> tuple[Figure, bytes]:
     )
 
 
-def _draw_ledger(values: RunValues, plan: RunPlan) -> tuple[Figure, bytes]:
+def _draw_ledger(values: RunValues, plan: RunPlan) -> Drawing:
     ledgers = [
         LedgerSummary(strategy=strategy.name, **asdict(cleaned.ledger))
-        for strategy, cleaned in zip(plan.strategies, values.cleaned, strict=True)
+        for strategy, cleaned in zip(values.strategies, values.cleaned, strict=True)
     ]
     left = ", ".join(f"{entry.strategy} {entry.remaining:.0f}" for entry in ledgers)
     return (
@@ -163,13 +173,13 @@ def _draw_ledger(values: RunValues, plan: RunPlan) -> tuple[Figure, bytes]:
             alt=f"Bars that show where {plan.n_volumes} volumes went; left: {left}",
             image=_image_name(plan, "design", desc="ledger"),
         ),
-        figures.ledger(ledgers),
+        partial(figures.ledger, ledgers),
     )
 
 
 def _draw_strategy(
     values: RunValues, plan: RunPlan, strategy: Strategy, number: int
-) -> Iterator[tuple[Figure, bytes]]:
+) -> Iterator[Drawing]:
     cleaned, matrices = values.cleaned[number], values.matrices[number]
     for place, (atlas, coverage) in enumerate(zip(values.sources, values.coverage, strict=True)):
         if not coverage.usable.any():
@@ -187,7 +197,8 @@ def _draw_strategy(
                 alt=f"Time series of {len(names)} {column}s as the rows of an image",
                 image=_image_name(plan, "timeseries", atlas, desc=strategy.name),
             ),
-            figures.region_signals(
+            partial(
+                figures.region_signals,
                 cleaned.rows_for(cleaned.signals[place][0], "na"),
                 names=names,
                 networks=networks,
@@ -196,7 +207,9 @@ def _draw_strategy(
             ),
         )
         for name in plan.connectivity.measures:
-            measure = MEASURES[name]
+            measure, matrix = MEASURES[name], matrices.by_measure[name][place]
+            if isinstance(matrix, LostPart):
+                continue
             yield (
                 Figure(
                     key=f"connectivity.{strategy.name}.{atlas.name}.{name}",
@@ -208,8 +221,9 @@ def _draw_strategy(
                         plan, "relmat", atlas, stat=measure.stat, desc=strategy.name
                     ),
                 ),
-                figures.connectivity(
-                    matrices.by_measure[name][place],
+                partial(
+                    figures.connectivity,
+                    matrix,
                     names=names,
                     networks=networks,
                     measure=name,
@@ -218,18 +232,17 @@ def _draw_strategy(
 
 
 def _draw_seed_maps(
-    values: RunValues, plan: RunPlan, boldref: Path | None
-) -> Iterator[tuple[Figure, bytes]]:
+    values: RunValues, plan: RunPlan, reference: Callable[[], FloatArray]
+) -> Iterator[Drawing]:
     """Maps of the first seeds, of the first strategies; all are in the files."""
     maps = values.seed_maps
     if maps is None or not maps.seeds.size:
         return
-    reference = _reference(values, boldref)
     what = "Fisher's z" if plan.connectivity.fisher_z else "Pearson's r"
     for number, place, seed, of_voxels in zip(
         maps.strategies, maps.sources, maps.seeds, maps.values, strict=True
     ):
-        strategy, source = plan.strategies[number], values.sources[place]
+        strategy, source = values.strategies[number], values.sources[place]
         name = values.coverage[place].names[seed]
         known = np.where(np.isfinite(of_voxels), of_voxels, np.nan)
         if np.isnan(known).all():
@@ -249,13 +262,20 @@ def _draw_seed_maps(
                     desc=strategy.name,
                 ),
             ),
-            figures.statistical_map(
-                reference,
-                _in_mask(known, values.placed.mask),
-                values.placed.grid.affine,
-                label=what,
+            partial(
+                _draw_map, reference, known, values.placed.mask, values.placed.grid.affine, what
             ),
         )
+
+
+def _draw_map(
+    reference: Callable[[], FloatArray],
+    voxels: FloatArray,
+    mask: BoolArray,
+    affine: FloatArray,
+    label: str,
+) -> bytes:
+    return figures.statistical_map(reference(), _in_mask(voxels, mask), affine, label=label)
 
 
 def _image_name(
@@ -311,23 +331,23 @@ def _carpet_groups(values: RunValues) -> list[str]:
 
 
 def _draw_place(
-    reference: FloatArray, source: Source, columns: Columns, coverage: Coverage
+    reference: Callable[[], FloatArray], source: Source, columns: Columns, coverage: Coverage
 ) -> bytes:
     """Show where the columns of a source are in the brain."""
     affine, lost = columns.grid.affine, np.flatnonzero(~coverage.usable)
     if isinstance(columns, Regions):
         labels = np.array([0, *source.lut.ids])[columns.codes]
         lost_ids = {int(source.lut.ids[row]) for row in lost}
-        return figures.atlas_outline(reference, labels, affine, lost_ids=lost_ids)
+        return figures.atlas_outline(reference(), labels, affine, lost_ids=lost_ids)
     if isinstance(columns, Maps):
         strongest, strength = columns.placed.strongest()
         return figures.maps_outline(
-            reference, strongest, strength, affine, names=coverage.names, lost=set(lost + 1)
+            reference(), strongest, strength, affine, names=coverage.names, lost=set(lost + 1)
         )
     assert isinstance(columns, Spheres)
     assert isinstance(source, SeedSet)
     return figures.seeds(
-        reference,
+        reference(),
         columns.seeds_mm,
         np.array(source.radii_mm),
         affine,

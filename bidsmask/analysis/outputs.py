@@ -8,7 +8,7 @@ table of its quality. Tables and sidecars are made in `bidsmask.derivatives`, of
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from bidsmask._typing import FloatArray
 from bidsmask._version import __version__
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.output_names import matrix_name, run_file, time_series_name
+from bidsmask.analysis.parts import letters
 from bidsmask.analysis.plan import RunPlan, smoothed_desc
 from bidsmask.analysis.steps import run_quality, run_warnings
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
@@ -44,6 +45,7 @@ from bidsmask.derivatives.sidecars import Provenance, with_columns
 from bidsmask.images.io import image_bytes
 from bidsmask.images.masked_volumes import image_pieces
 from bidsmask.numerics.connectivity import MEASURES, fisher_z
+from bidsmask.reports.summaries import LostPart
 
 File = tuple[Path, Content]
 """The name of a file, relative to the output dataset, and what it holds."""
@@ -78,21 +80,21 @@ def run_files(
     return RunFiles(
         run=plan.run,
         version=__version__,
-        labels=_labels(plan),
+        labels=_labels(values, plan),
         files=outputs(values, plan, output_dir, links),
     )
 
 
-def _labels(plan: RunPlan) -> dict[str, str]:
+def _labels(values: RunValues, plan: RunPlan) -> dict[str, str]:
     """Labels of ``desc`` in the names of files, and what they mean."""
-    labels = {strategy.name: strategy.description for strategy in plan.strategies}
+    labels = {strategy.name: strategy.description for strategy in values.strategies}
     if plan.voxelwise.any:
         labels["brain"] = "Mask of the brain"
     if fwhm_mm := plan.voxelwise.voxelwise_smoothing_fwhm_mm:
         labels |= {
             smoothed_desc(strategy): f"Volumes cleaned with the strategy {strategy.name}, then "
             f"smoothed by a Gaussian of {fwhm_mm:g} mm full width at half maximum"
-            for strategy in plan.strategies
+            for strategy in values.strategies
         }
     return labels
 
@@ -111,7 +113,7 @@ def outputs(
     links : mapping from name to root
         Datasets that BIDS URIs refer to.
     """
-    run, used = Run.of(values, plan, output_dir, links), used_strategies(values, plan)
+    run, used = Run.of(values, plan, output_dir, links), used_strategies(values)
     of_sources = zip(values.sources, values.placed.columns, values.coverage, strict=True)
     for number, (source, columns, coverage) in enumerate(of_sources):
         yield from _source_files(run, source, columns)
@@ -121,12 +123,14 @@ def outputs(
                 plan.statistics_of(source), each.cleaned.signals[number], strict=True
             ):
                 yield from _time_series_files(run, source, coverage, each, statistic, signals)
-            for measure, of_measure in matrices.by_measure.items():
-                yield from _matrix_files(run, source, coverage, each, measure, of_measure[number])
+            for measure, found in matrices.by_measure.items():
+                matrix = found[number]
+                if not isinstance(matrix, LostPart):
+                    yield from _matrix_files(run, source, coverage, each, measure, matrix)
     for each in used:
         yield from _design_files(run, each)
         yield from _outliers_files(run, each)
-    yield from _quality_files(run, used, run_quality(values))
+    yield from _quality_files(run, used, values.lost, run_quality(values))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -183,11 +187,10 @@ class Used:
         return sidecars.about_cleaning(self.strategy, self.confounds, self.cleaned.ledger)
 
 
-def used_strategies(values: RunValues, plan: RunPlan) -> list[Used]:
-    """Give each strategy with what it did."""
-    return [
-        Used(*each) for each in zip(plan.strategies, values.confounds, values.cleaned, strict=True)
-    ]
+def used_strategies(values: RunValues) -> list[Used]:
+    """Give each strategy that could be carried out, with what it did."""
+    of_strategies = zip(values.strategies, values.confounds, values.cleaned, strict=True)
+    return [Used(*each) for each in of_strategies]
 
 
 def _source_files(run: Run, source: Source, columns: Columns) -> Iterator[File]:
@@ -340,16 +343,25 @@ def _outliers_files(run: Run, used: Used) -> Iterator[File]:
     )
 
 
-def _quality_files(run: Run, used: list[Used], of_run: Mapping[str, float]) -> Iterator[File]:
+def _quality_files(
+    run: Run, used: list[Used], lost: Sequence[LostPart], of_run: Mapping[str, float]
+) -> Iterator[File]:
     t_r = run.plan.t_r
     table, sidecar = run.names("qc", ".tsv", ".json", desc="bidsmask")
-    rows = tables.quality(
-        tables.quality_row(
+    rows = {
+        each.strategy.name: tables.quality_row(
             each.confounds, each.cleaned.ledger, each.cleaned.sample_mask, t_r=t_r, of_run=of_run
         )
         for each in used
-    )
-    yield table, rows
+    } | {
+        part.name: tables.lost_row(
+            part.name, part.reason, n_volumes=run.plan.n_volumes, of_run=of_run
+        )
+        for part in lost
+        if part.part == "strategy"
+    }
+    content = tables.quality(rows[strategy.name] for strategy in run.plan.strategies)
+    yield table, content
     yield (
         sidecar,
         {
@@ -357,7 +369,8 @@ def _quality_files(run: Run, used: list[Used], of_run: Mapping[str, float]) -> I
             "Sources": run.provenance.bold_and_confounds,
             **run.provenance.acquisition,
             "RepetitionTime": t_r,
-            **sidecars.quality_columns(rows.columns),
+            **sidecars.quality_columns(content.columns),
             **sidecars.warnings(run.warnings),
+            **sidecars.not_done(letters(lost)),
         },
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from bidsmask._version import __version__
 from bidsmask.analysis.kinds import Source, file_of, kind_of
+from bidsmask.analysis.parts import lost, refuse_nothing
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.index import find_runs
@@ -23,6 +24,7 @@ from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import AtlasError, RunError, SettingsError, SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.stream import BoldStream
+from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import (
     CleaningSettings,
     ConnectivitySettings,
@@ -34,9 +36,6 @@ from bidsmask.settings import (
     decided,
 )
 
-ALL_ELSE = "All else of this run is done."
-"""Ends the letter about a run that lacks a source."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
@@ -46,6 +45,8 @@ class RunPlan:
     ----------
     shape, affine : tuples
         The run's grid, as plain values so that nipype can hash them.
+    lost : tuple of LostPart
+        Sources that were asked for and cannot be used, not part of what is compared.
     voxel_bytes : int
         Of one voxel as it is computed with; not part of what is compared.
     outputs_are_missing, voxels_are_missing, reportlets_are_missing : bool
@@ -61,6 +62,7 @@ class RunPlan:
     voxel_bytes: int = field(repr=False, compare=False)
     sources: tuple[Source, ...]
     strategies: tuple[Strategy, ...]
+    lost: tuple[LostPart, ...] = ()
     extraction: ExtractionSettings
     coverage: CoverageSettings
     cleaning: CleaningSettings
@@ -135,7 +137,7 @@ def smoothed_desc(strategy: Strategy) -> str:
 class Plan:
     """What to do, what cannot be done, and what to be warned of.
 
-    A run that can be done but for some of its sources is among both, runs and failures.
+    What cannot be done of a run that is among `runs` is said in its own plan.
     """
 
     runs: tuple[RunPlan, ...]
@@ -172,17 +174,14 @@ def make_plan(settings: Settings) -> Plan:
         )
     shelf = _Shelf(settings, spaces=tuple({_space(run) or "none" for run in index.runs}))
     planned = [_plan_run(run, settings, strategies, shelf) for run in index.runs]
-    runs = tuple(plan for plan, _ in planned if plan is not None)
-    failures = tuple(failure for plan, failure in planned if plan is None and failure is not None)
-    in_part = tuple(
-        failure for plan, failure in planned if plan is not None and failure is not None
-    )
+    runs = tuple(each for each in planned if isinstance(each, RunPlan))
+    failures = tuple(each for each in planned if isinstance(each, RunFailure))
     if not runs and failures and all(failure.kind == "SpaceError" for failure in failures):
         raise AtlasError(failures[0].reason)
     elsewhere = () if settings.selection.spaces else _done_in_another_space(runs, failures)
     return Plan(
         runs=runs,
-        failures=(*(failure for failure in failures if failure not in elsewhere), *in_part),
+        failures=tuple(failure for failure in failures if failure not in elsewhere),
         strategies=strategies,
         warnings=(
             *index.warnings,
@@ -241,18 +240,18 @@ def _strategies(settings: Settings) -> tuple[Strategy, ...]:
 
 def _plan_run(
     run: BoldRun, settings: Settings, strategies: tuple[Strategy, ...], shelf: _Shelf
-) -> tuple[RunPlan | None, RunFailure | None]:
-    """Plan a run; or say why it cannot be done, or not with every source."""
+) -> RunPlan | RunFailure:
+    """Plan a run, or say why it cannot be done."""
     fail = partial(RunFailure, subject=run.subject, run=run.name, node="find_files")
     if run.problems:
-        return None, fail(kind="SidecarError", reason=" ".join(run.problems))
+        return fail(kind="SidecarError", reason=" ".join(run.problems))
     try:
         stream = BoldStream(run.bold)
-        sources, lost = shelf.for_run(run, tuple(stream.grid.voxel_sizes_mm.tolist()))
+        sources, missing = shelf.for_run(run, tuple(stream.grid.voxel_sizes_mm.tolist()))
     except RunError as error:
-        return None, fail(kind=type(error).__name__, reason=str(error))
+        return fail(kind=type(error).__name__, reason=str(error))
     assert run.t_r is not None, "a run without problems has a repetition time"
-    plan = RunPlan(
+    return RunPlan(
         run=run,
         t_r=run.t_r,
         n_volumes=stream.n_volumes,
@@ -261,6 +260,7 @@ def _plan_run(
         voxel_bytes=stream.dtype.itemsize,
         sources=sources,
         strategies=strategies,
+        lost=missing,
         extraction=settings.extraction,
         coverage=settings.coverage,
         cleaning=settings.cleaning,
@@ -268,10 +268,6 @@ def _plan_run(
         output=settings.output,
         voxelwise=settings.voxelwise,
     )
-    if not lost:
-        return plan, None
-    reasons = " ".join(dict.fromkeys(map(str, lost)))
-    return plan, fail(kind=type(lost[0]).__name__, reason=f"{reasons} {ALL_ELSE}")
 
 
 class _Shelf:
@@ -284,9 +280,9 @@ class _Shelf:
         self._spaces = spaces
         self._asked = tuple(settings.selection.spaces or ())
         self._found: dict[tuple[object, ...], Atlas | AtlasError | SpaceError] = {}
+        self._seed_files = settings.extraction.seeds
         self._seeds = tuple(
-            _read_seeds(path, settings.extraction.seed_radius_mm)
-            for path in settings.extraction.seeds
+            _read_seeds(path, settings.extraction.seed_radius_mm) for path in self._seed_files
         )
 
     @property
@@ -303,7 +299,7 @@ class _Shelf:
 
     def for_run(
         self, run: BoldRun, voxel_sizes_mm: tuple[float, ...]
-    ) -> tuple[tuple[Source, ...], tuple[AtlasError | SpaceError, ...]]:
+    ) -> tuple[tuple[Source, ...], tuple[LostPart, ...]]:
         """Give every source in the space of the run, and why there are not more.
 
         Raises
@@ -312,13 +308,18 @@ class _Shelf:
             If there is none, or the outputs of two would have the same names.
         """
         asked = [
-            *(self._find(name, run, voxel_sizes_mm) for name in self._names),
-            *(self._seeds_for(seeds, run) for seeds in self._seeds),
+            *(
+                _or_lost("atlas", name, self._find(name, run, voxel_sizes_mm))
+                for name in self._names
+            ),
+            *(
+                _or_lost("seeds", path, self._seeds_for(seeds, run))
+                for path, seeds in zip(self._seed_files, self._seeds, strict=True)
+            ),
         ]
-        lost = tuple(each for each in asked if isinstance(each, AtlasError | SpaceError))
-        sources = tuple(each for each in asked if not isinstance(each, AtlasError | SpaceError))
-        if lost and not sources:
-            raise lost[0]
+        refuse_nothing(asked)
+        missing = tuple(each for each in asked if isinstance(each, LostPart))
+        sources = tuple(each for each in asked if not isinstance(each, LostPart))
         for source in sources:
             alike = [str(file_of(one)) for one in sources if one.entities == source.entities]
             if len(alike) > 1:
@@ -326,7 +327,7 @@ class _Shelf:
                     f"Outputs of {' and '.join(alike)} would have the same names. Rename one of "
                     "the files, or give one at a time with its own output folder."
                 )
-        return sources, lost
+        return sources, missing
 
     def _find(
         self, name: str, run: BoldRun, voxel_sizes_mm: tuple[float, ...]
@@ -359,6 +360,13 @@ class _Shelf:
         except (AtlasError, SpaceError) as error:
             return error
         return seeds
+
+
+def _or_lost(
+    part: str, asked: str | Path, found: Source | AtlasError | SpaceError
+) -> Source | LostPart:
+    """Give a source, or what is lost without it."""
+    return lost(part, Path(asked).name, found) if isinstance(found, Exception) else found
 
 
 def _read_seeds(path: Path, default_radius_mm: float | None) -> SeedSet | AtlasError:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from bidsmask.analysis.kinds import KINDS, Source, file_of
+from bidsmask.analysis.parts import ALL_ELSE, STEPS, attempt, letters
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.steps import run_quality, run_warnings
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
@@ -24,6 +25,7 @@ from bidsmask.analysis.words import (
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.names import output_name
+from bidsmask.derivatives.status import RunFailure
 from bidsmask.derivatives.writing import write_bytes, write_json
 from bidsmask.reports.summaries import (
     CoverageSummary,
@@ -31,6 +33,7 @@ from bidsmask.reports.summaries import (
     Figure,
     InputFile,
     LedgerSummary,
+    LostPart,
     LostRegion,
     RunSection,
     StrategySummary,
@@ -60,6 +63,27 @@ def reportlets_exist(output_dir: Path, plan: RunPlan) -> bool:
     return all((path.parent / figure.image).is_file() for figure in section.figures)
 
 
+def lost_parts(output_dir: Path, plan: RunPlan) -> tuple[LostPart, ...]:
+    """Read from the summary of a run what is n/a in it; nothing without a summary."""
+    path = summary_path(output_dir, plan)
+    if not path.is_file():
+        return ()
+    return RunSection.from_json(json.loads(path.read_text(encoding="utf-8"))).lost
+
+
+def failure_in_part(plan: RunPlan, parts: Sequence[LostPart]) -> RunFailure:
+    """Describe a run that is done but for these parts; without any strategy it has failed."""
+    n_strategies = sum(part.part == "strategy" for part in parts)
+    return RunFailure(
+        subject=plan.run.subject,
+        run=plan.run.name,
+        node=STEPS[parts[0].part],
+        kind=parts[0].kind,
+        reason=" ".join((*letters(parts), ALL_ELSE)),
+        in_part=n_strategies < len(plan.strategies),
+    )
+
+
 def write_reportlets(
     values: RunValues, plan: RunPlan, boldref: Path | None, output_dir: Path
 ) -> tuple[Path, ...]:
@@ -81,17 +105,32 @@ def write_reportlets(
     from bidsmask.analysis.figures import draw  # which only workers need
 
     path = summary_path(output_dir, plan)
-    drawn = []
-    for figure, image in draw(values, plan, boldref):
-        write_bytes(path.parent / figure.image, image, within=output_dir)
-        drawn.append(figure)
-    section = run_section(values, plan, tuple(drawn))
+    drawn, lost = [], []
+    for figure, make in draw(values, plan, boldref):
+        image = attempt("figure", figure.title, make)
+        if isinstance(image, LostPart):
+            lost.append(image)
+        else:
+            write_bytes(path.parent / figure.image, image, within=output_dir)
+            drawn.append(figure)
+    section = run_section(values, plan, tuple(drawn), tuple(lost))
     write_json(path, section.to_json(), within=output_dir)
     return (*(path.parent / figure.image for figure in drawn), path)
 
 
-def run_section(values: RunValues, plan: RunPlan, drawn: tuple[Figure, ...]) -> RunSection:
-    """The run in words and numbers."""
+def run_section(
+    values: RunValues, plan: RunPlan, drawn: tuple[Figure, ...], lost: tuple[LostPart, ...] = ()
+) -> RunSection:
+    """The run in words and numbers.
+
+    Parameters
+    ----------
+    values : RunValues
+    plan : RunPlan
+    drawn : tuple of Figure
+    lost : tuple of LostPart
+        Figures that could not be drawn.
+    """
     quality = run_quality(values)
     return RunSection(
         name=plan.run.name,
@@ -109,9 +148,10 @@ def run_section(values: RunValues, plan: RunPlan, drawn: tuple[Figure, ...]) -> 
         ),
         strategies=tuple(
             _strategy_summary(*parts)
-            for parts in zip(plan.strategies, values.confounds, values.cleaned, strict=True)
+            for parts in zip(values.strategies, values.confounds, values.cleaned, strict=True)
         ),
         figures=drawn,
+        lost=(*values.lost, *lost),
         mean_fd_mm=_known(quality["mean_fd"]),
         median_tsnr=_known(quality["median_tsnr"]),
     )

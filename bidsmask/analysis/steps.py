@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from bidsmask._typing import BoolArray, FloatArray, IntArray
 from bidsmask.analysis.kinds import Source, kind_of, place
+from bidsmask.analysis.parts import attempt, refuse_nothing
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.store import (
     CleanedRun,
@@ -28,8 +30,9 @@ from bidsmask.columns.request import Request
 from bidsmask.columns.statistics import RunStatistics
 from bidsmask.columns.voxels import place_voxels
 from bidsmask.dataset.confounds import Confounds
+from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
-from bidsmask.errors import AtlasError, DegreesOfFreedomError, ImageError, SpaceError
+from bidsmask.errors import AtlasError
 from bidsmask.images.grid import Grid
 from bidsmask.images.signals_on_disk import SignalsOnDisk, new_signals
 from bidsmask.images.stream import BoldStream
@@ -37,6 +40,7 @@ from bidsmask.numerics.carpet import carpet_voxels
 from bidsmask.numerics.cleaning import Cleaner, overdrawn
 from bidsmask.numerics.connectivity import MEASURES
 from bidsmask.numerics.quality import correlation, fd_summary
+from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import ConnectivitySettings, CoverageSettings, ExtractionSettings
 from bidsmask.vocabulary import MAPS_STATISTICS
 
@@ -46,7 +50,7 @@ def place_sources(
 ) -> PlacedSources:
     """Put the columns of every source onto the grid of a run.
 
-    A source that cannot be used costs no other: why is noted down.
+    A source that cannot be used costs no other.
 
     Parameters
     ----------
@@ -61,37 +65,34 @@ def place_sources(
     AtlasError, ImageError, SpaceError
         If no source can be used.
     """
-    numbers, placed, problems = [], [], []
-    lost: AtlasError | ImageError | SpaceError | None = None
-    for number, source in enumerate(sources):
-        try:
-            columns = place(source, grid, mask)
-            _refuse_unreadable(source, columns, maps_statistic)
-        except (AtlasError, ImageError, SpaceError) as error:
-            lost = lost or error
-            problems.append(str(error))
-        else:
-            numbers.append(number)
-            placed.append(columns)
-    if lost is not None and not placed:
-        raise lost
+    placed = [
+        attempt(
+            "seeds" if isinstance(source, SeedSet) else "atlas",
+            source.name,
+            partial(_place, source, grid, mask, maps_statistic),
+        )
+        for source in sources
+    ]
+    refuse_nothing(placed)
+    there = {number: each for number, each in enumerate(placed) if not isinstance(each, LostPart)}
     return PlacedSources(
         mask=mask,
         grid=grid,
-        numbers=tuple(numbers),
-        columns=tuple(placed),
-        problems=tuple(problems),
+        numbers=tuple(there),
+        columns=tuple(there.values()),
+        lost=tuple(each for each in placed if isinstance(each, LostPart)),
     )
 
 
-def _refuse_unreadable(source: Source, columns: Columns, maps_statistic: str) -> None:
-    """Refuse maps that the statistic that is asked for cannot be taken of."""
-    if not isinstance(columns, Maps):
-        return
-    try:
-        columns.whole(MAPS_STATISTICS[maps_statistic])
-    except ValueError as error:
-        raise AtlasError(f"{source.name}: {error}") from error
+def _place(source: Source, grid: Grid, mask: BoolArray, maps_statistic: str) -> Columns:
+    """Place a source; refuse maps that the statistic that is asked for cannot be taken of."""
+    columns = place(source, grid, mask)
+    if isinstance(columns, Maps):
+        try:
+            columns.whole(MAPS_STATISTICS[maps_statistic])
+        except ValueError as error:
+            raise AtlasError(f"{source.name}: {error}") from error
+    return columns
 
 
 def extract_run(
@@ -201,18 +202,24 @@ def _labels(placed: PlacedSources, sources: Sequence[Source]) -> IntArray:
 def clean_run(
     extracted: ExtractedRun,
     coverage: Sequence[Coverage],
-    confounds: Sequence[Confounds],
+    confounds: Sequence[Confounds | LostPart],
     strategies: Sequence[Strategy],
     *,
     t_r: float,
-) -> list[CleanedRun]:
-    """Clean the signals of every atlas with every strategy."""
+) -> list[CleanedRun | LostPart]:
+    """Clean the signals of every atlas with every strategy; say which cannot be carried out."""
     signals = tuple(
         tuple(np.where(table.usable, raw, np.nan) for raw in of_atlas)
         for of_atlas, table in zip(extracted.signals, coverage, strict=True)
     )
     return [
-        _clean(signals, extracted.carpet, loaded, strategy, t_r=t_r)
+        loaded
+        if isinstance(loaded, LostPart)
+        else attempt(
+            "strategy",
+            strategy.name,
+            partial(_clean, signals, extracted.carpet, loaded, strategy, t_r=t_r),
+        )
         for loaded, strategy in zip(confounds, strategies, strict=True)
     ]
 
@@ -239,22 +246,22 @@ def cleaner_of(confounds: Confounds, strategy: Strategy, *, t_r: float) -> Clean
 
     Raises
     ------
-    DegreesOfFreedomError
-        If too few volumes are left for it.
+    RunError
+        If this run cannot be cleaned so; see `bidsmask.numerics.cleaning.Cleaner`.
     """
-    try:
-        return Cleaner(
-            strategy.cleaning, t_r=t_r, sample_mask=confounds.sample_mask, design=confounds.design
-        )
-    except DegreesOfFreedomError as error:
-        raise DegreesOfFreedomError(f"Strategy {strategy.name}: {error}") from error
+    return Cleaner(
+        strategy.cleaning, t_r=t_r, sample_mask=confounds.sample_mask, design=confounds.design
+    )
 
 
 def relate(cleaned: CleanedRun, settings: ConnectivitySettings) -> Matrices:
     """Compute each measure on the kept volumes, of the first statistic of each atlas."""
     return Matrices(
         by_measure={
-            name: tuple(MEASURES[name].function(of_atlas[0]) for of_atlas in cleaned.signals)
+            name: tuple(
+                attempt("measure", name, partial(MEASURES[name].function, of_atlas[0]))
+                for of_atlas in cleaned.signals
+            )
             for name in settings.measures
         }
     )
@@ -266,7 +273,6 @@ def run_warnings(values: RunValues, plan: RunPlan) -> tuple[str, ...]:
 
 
 def _warnings_of(values: RunValues, plan: RunPlan) -> Iterator[str]:
-    yield from values.placed.problems
     if values.extracted.n_nonfinite:
         yield (
             f"{plan.run.bold.name}: up to {values.extracted.n_nonfinite} voxels of the brain mask "
@@ -284,8 +290,8 @@ def run_quality(values: RunValues) -> dict[str, float]:
     over the voxels of the mask; ``fd_dvars_correlation`` Pearson's r; NaN where the run has no
     framewise displacement.
     """
-    extracted, confounds = values.extracted, values.confounds[0]
-    fd = confounds.fd_mm if confounds.fd_mm is not None else np.full(extracted.dvars.size, np.nan)
+    extracted, known = values.extracted, values.fd_mm
+    fd = known if known is not None else np.full(extracted.dvars.size, np.nan)
     motion = fd_summary(fd)
     varying = extracted.std > 0
     tsnr = extracted.mean[varying] / extracted.std[varying]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,10 @@ from bidsmask.analysis.rows import rows_for
 from bidsmask.columns.base import Columns
 from bidsmask.columns.statistics import RunStatistics
 from bidsmask.dataset.confounds import Confounds
+from bidsmask.dataset.strategies import Strategy
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.cleaning import DegreesOfFreedom
+from bidsmask.reports.summaries import LostPart
 from bidsmask.vocabulary import CensorOutput
 
 Signals = tuple[tuple[FloatArray, ...], ...]
@@ -27,14 +30,39 @@ Signals = tuple[tuple[FloatArray, ...], ...]
 class _Savable(Protocol):
     def save(self, path: Path) -> None: ...
 
+    @classmethod
+    def load(cls, path: Path) -> Self: ...
 
-def save_all(values: Iterable[_Savable], folder: Path, stem: str) -> list[str]:
-    """Save each value as ``<stem>_<number>.npz``; give the paths."""
+
+S = TypeVar("S", bound=_Savable)
+
+
+def save_all(values: Iterable[_Savable | LostPart], folder: Path, stem: str) -> list[str]:
+    """Save each value, or why there is none, as ``<stem>_<number>.npz``; give the paths."""
     paths = []
     for number, value in enumerate(values):
         paths.append(str(folder / f"{stem}_{number}.npz"))
-        value.save(Path(paths[-1]))
+        if isinstance(value, LostPart):
+            np.savez(paths[-1], allow_pickle=False, lost=_as_text(value))
+        else:
+            value.save(Path(paths[-1]))
     return paths
+
+
+def load_part(kind: type[S], path: str | Path) -> S | LostPart:
+    """Read a value that `save_all` wrote, or why there is none."""
+    with np.load(path, allow_pickle=False) as file:
+        if "lost" in file.files:
+            return _from_text(file["lost"])
+    return kind.load(Path(path))
+
+
+def _as_text(part: LostPart) -> Array:
+    return np.array(json.dumps(part.to_json()))
+
+
+def _from_text(text: Array) -> LostPart:
+    return LostPart.from_json(json.loads(str(text)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,15 +77,15 @@ class PlacedSources:
         Which of the sources that were asked for these are, counted from 0.
     columns : tuple of Columns
         One for each of those.
-    problems : tuple of str
-        Why the others cannot be used.
+    lost : tuple of LostPart
+        The others.
     """
 
     mask: BoolArray
     grid: Grid
     numbers: tuple[int, ...]
     columns: tuple[Columns, ...]
-    problems: tuple[str, ...] = ()
+    lost: tuple[LostPart, ...] = ()
 
     def of(self, sources: Sequence[Source]) -> tuple[Source, ...]:
         """Choose those sources that have columns here."""
@@ -76,7 +104,7 @@ class PlacedSources:
             mask=self.mask,
             affine=self.grid.affine,
             numbers=np.array(self.numbers, dtype=np.intp),
-            problems=np.array(self.problems, dtype=str),
+            lost=np.array([_as_text(part) for part in self.lost], dtype=str),
             **arrays,
         )
 
@@ -97,7 +125,7 @@ class PlacedSources:
                 )
                 for number in numbers
             ),
-            problems=tuple(arrays["problems"].tolist()),
+            lost=tuple(map(_from_text, arrays["lost"])),
         )
 
 
@@ -247,23 +275,31 @@ class CleanedRun:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Matrices:
-    """Connectivity of one strategy: for each measure, one (P, P) matrix per atlas."""
+    """Connectivity of one strategy: for each measure, one (P, P) matrix per atlas.
 
-    by_measure: Mapping[str, tuple[FloatArray, ...]]
+    In place of a matrix that cannot be computed stands why.
+    """
+
+    by_measure: Mapping[str, tuple[FloatArray | LostPart, ...]]
 
     def save(self, path: Path) -> None:
         """Write as ``.npz``."""
         arrays = {
-            key: matrix
-            for name, matrices in self.by_measure.items()
-            for key, matrix in _flat(name, matrices)
+            f"{name}/{number}": _as_text(each) if isinstance(each, LostPart) else each
+            for name, found in self.by_measure.items()
+            for number, each in enumerate(found)
         }
         np.savez(path, allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
-        return cls(by_measure=_load(path))
+        return cls(
+            by_measure={
+                name: tuple(_from_text(each) if each.dtype.kind == "U" else each for each in found)
+                for name, found in _load(path).items()
+            }
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -302,34 +338,69 @@ class RunValues:
     ----------
     sources : tuple of Source
         Those that could be placed; all that is there for each source is in their order.
+    strategies : tuple of Strategy
+        Those that could be carried out; all that is there for each strategy is in their order.
+    fd_mm : array of shape (T,), or None
+        Framewise displacement, where the run has one: whatever became of the strategies.
     matrices, seed_maps
         None, where they are not asked for, or not known yet.
+    lost : tuple of LostPart
+        Sources, strategies and measures that were asked for, and why they are n/a.
     """
 
     extracted: ExtractedRun
     placed: PlacedSources
     sources: tuple[Source, ...]
+    strategies: tuple[Strategy, ...]
+    fd_mm: FloatArray | None
     confounds: tuple[Confounds, ...]
     coverage: tuple[Coverage, ...]
     cleaned: tuple[CleanedRun, ...]
     matrices: tuple[Matrices, ...] = ()
     seed_maps: SeedMaps | None = None
+    lost: tuple[LostPart, ...] = ()
 
 
 def gather(inputs: Any) -> RunValues:
     """Load the files that a node was given, and its plan."""
-    given = inputs.trait_get()
-    placed = PlacedSources.load(Path(inputs.placed_file), inputs.plan.sources)
+    given, plan = inputs.trait_get(), inputs.plan
+    placed = PlacedSources.load(Path(inputs.placed_file), plan.sources)
+    sources = placed.of(plan.sources)
+    cleaned = [load_part(CleanedRun, file) for file in inputs.cleaned_files]
+    done = [number for number, each in enumerate(cleaned) if isinstance(each, CleanedRun)]
+    loaded = [load_part(Confounds, file) for file in inputs.confounds_files]
+    strategies = tuple(plan.strategies[number] for number in done)
+    files = given.get("matrices_files", ())
+    matrices = tuple(Matrices.load(Path(files[number])) for number in done if files)
     return RunValues(
         extracted=ExtractedRun.load(Path(inputs.extracted_file)),
         placed=placed,
-        sources=placed.of(inputs.plan.sources),
-        confounds=tuple(Confounds.load(Path(file)) for file in inputs.confounds_files),
+        sources=sources,
+        strategies=strategies,
+        fd_mm=next(each.fd_mm for each in loaded if isinstance(each, Confounds)),
+        confounds=tuple(Confounds.load(Path(inputs.confounds_files[number])) for number in done),
         coverage=tuple(Coverage.load(Path(file)) for file in inputs.coverage_files),
-        cleaned=tuple(CleanedRun.load(Path(file)) for file in inputs.cleaned_files),
-        matrices=tuple(Matrices.load(Path(file)) for file in given.get("matrices_files", ())),
+        cleaned=tuple(each for each in cleaned if isinstance(each, CleanedRun)),
+        matrices=matrices,
         seed_maps=SeedMaps.load(Path(file)) if (file := given.get("seed_maps_file")) else None,
+        lost=(
+            *plan.lost,
+            *placed.lost,
+            *(each for each in cleaned if isinstance(each, LostPart)),
+            *_lost_measures(matrices, sources, strategies),
+        ),
     )
+
+
+def _lost_measures(
+    matrices: Sequence[Matrices], sources: Sequence[Source], strategies: Sequence[Strategy]
+) -> Iterator[LostPart]:
+    """Tell which measures could not be computed, and of what."""
+    for of_strategy, strategy in zip(matrices, strategies, strict=False):
+        for found in of_strategy.by_measure.values():
+            for each, source in zip(found, sources, strict=True):
+                if isinstance(each, LostPart):
+                    yield replace(each, name=f"{each.name} of {source.name}, {strategy.name}")
 
 
 def _savez(path: Path, value: Any, **replaced: Array) -> None:

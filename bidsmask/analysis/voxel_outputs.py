@@ -98,7 +98,7 @@ class _Work:
     def files(self) -> Iterator[File]:
         """Go through all files; each image is to be written before the next one is asked for."""
         yield from self._mask()
-        for number, used in enumerate(used_strategies(self._values, self._plan)):
+        for number, used in enumerate(used_strategies(self._values)):
             how = self._how
             cleaner = cleaner_of(used.confounds, used.strategy, t_r=self._plan.t_r)
             shape = n_rows(cleaner.sample_mask, how), self._voxels.shape[1]

@@ -56,15 +56,20 @@ def say_summary(console: Console, summary: Summary) -> None:
     total = len(summary.done) + len(summary.failures)
     reused = f" ({_count(summary.n_reused, 'step')} reused)" if summary.n_reused else ""
     colour = "red" if summary.failures else "green"
-    console.print(f"[{colour}]{len(summary.done)} of {_count(total, 'run')} done{reused}.[/]")
+    n_in_part = sum(failure.in_part for failure in summary.failures)
+    in_part = f", {n_in_part} in part" if n_in_part else ""
+    console.print(
+        f"[{colour}]{len(summary.done)} of {_count(total, 'run')} done{in_part}{reused}.[/]"
+    )
     for report in summary.reports:
         console.print(f"  {escape(str(report))}")
 
 
 def say_failure(console: Console, failure: RunFailure) -> None:
-    """One run that was not done, as a short letter."""
+    """One run that was not done, or not wholly, as a short letter."""
+    what = "in part" if failure.in_part else "failed"
     console.print(
-        f"[red]failed:[/] {escape(failure.run)} at {failure.node}: {escape(failure.reason)}"
+        f"[red]{what}:[/] {escape(failure.run)} at {failure.node}: {escape(failure.reason)}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,11 +13,14 @@ from bidsmask.analysis.concatenate import Join, joined_files
 from bidsmask.analysis.cost import Cost, measure_pace, request_cost, voxel_room
 from bidsmask.analysis.kinds import file_of
 from bidsmask.analysis.output_names import expected_files
+from bidsmask.analysis.parts import attempt, letters
 from bidsmask.analysis.plan import Plan, RunPlan
-from bidsmask.dataset.confounds import Confounds, load_confounds
+from bidsmask.analysis.steps import cleaner_of
+from bidsmask.dataset.confounds import load_confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import RunError
-from bidsmask.numerics.cleaning import Cleaner, DegreesOfFreedom
+from bidsmask.numerics.cleaning import DegreesOfFreedom
+from bidsmask.reports.summaries import LostPart
 
 _WIDE = 200
 
@@ -39,16 +43,17 @@ def show_plan(plan: Plan, *, n_procs: int, joins: Sequence[Join] = ()) -> int:
     if not console.is_terminal:
         console.width = _WIDE  # a file or a pipe has no edge to wrap at
     problems = [(failure.run, failure.reason) for failure in plan.failures]
+    problems += [(run.run.name, letter) for run in plan.runs for letter in letters(run.lost)]
     table = Table("run", "strategy", "TR (s)", "volumes", "kept", "confounds", "tDOF left")
     for run in plan.runs:
         for strategy in run.strategies:
-            try:
-                ledger = _ledger(run, strategy)
-            except RunError as error:
-                problems.append((run.run.name, f"{strategy.name}: {error}"))
+            ledger = attempt("strategy", strategy.name, partial(_ledger, run, strategy))
+            if isinstance(ledger, LostPart):
+                problems += [(run.run.name, letter) for letter in letters([ledger])]
             else:
                 table.add_row(*_row(run, strategy, ledger))
-    not_joined = filter(None, (join.failure(()) for join in joins))
+    names = {run.run.name for run in plan.runs}
+    not_joined = filter(None, (join.failure(names) for join in joins))
     problems += [(failure.run, failure.reason) for failure in not_joined]
     for name, reason in problems:
         console.print(f"[red]problem:[/] {escape(name)}: {escape(reason)}")
@@ -125,17 +130,8 @@ def _show_room(console: Console, plan: RunPlan) -> None:
 
 
 def _ledger(plan: RunPlan, strategy: Strategy) -> DegreesOfFreedom:
-    confounds = _load(plan, strategy)
-    return Cleaner(
-        strategy.cleaning,
-        t_r=plan.t_r,
-        sample_mask=confounds.sample_mask,
-        design=confounds.design,
-    ).ledger
-
-
-def _load(plan: RunPlan, strategy: Strategy) -> Confounds:
     assert plan.run.confounds is not None, "a run without problems has confounds"
-    return load_confounds(
+    confounds = load_confounds(
         plan.run.confounds, plan.run.confounds_json, strategy, n_volumes=plan.n_volumes
     )
+    return cleaner_of(confounds, strategy, t_r=plan.t_r).ledger

@@ -56,7 +56,7 @@ examples:
   When all subjects are done:
     bidsmask /data/fmriprep /data/out group
 
-exit codes: 0 all runs done; 1 some runs failed, the others are complete (logs/status.tsv);
+exit codes: 0 all runs done; 1 some failed or are done in part, see logs/status.tsv;
   2 cannot be carried out as asked; 66 no input; 70 a bug; 73 output not writable;
   74 disk full; 75 another job is at work; 130/143 interrupted (the same command finishes it).
 """

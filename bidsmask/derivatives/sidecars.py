@@ -203,6 +203,11 @@ def warnings(*sources: Iterable[str]) -> dict[str, Any]:
     return {"Warnings": found} if found else {}
 
 
+def not_done(letters: tuple[str, ...]) -> dict[str, Any]:
+    """Say what of a run is n/a; nothing where all of it is done."""
+    return {"NotDone": list(letters)} if letters else {}
+
+
 def region_columns(
     coverage: pd.DataFrame, description: str, *, standardize: str
 ) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""``logs/status.tsv``: one row for each run, done or failed, and why."""
+"""``logs/status.tsv``: one row for each run: done, done in part, or failed, and why."""
 
 from __future__ import annotations
 
@@ -18,22 +18,34 @@ _COLUMNS = ["run", "status", "node", "error", "reason"]
 
 @dataclass(frozen=True, kw_only=True)
 class RunFailure:
-    """A run that was not done: at which node, and the letter that says why."""
+    """A run that was not done, or not wholly: at which node, and the letter that says why.
+
+    `in_part` is True where only some parts of the run are missing, which the letter names; all
+    else is there.
+    """
 
     subject: str
     run: str
     node: str
     kind: str
     reason: str
+    in_part: bool = False
 
 
 def one_for_each_run(failures: Iterable[RunFailure]) -> tuple[RunFailure, ...]:
-    """Join the failures of each run: the first says where, and all of them why."""
+    """Join the failures of each run: the first says where, and all of them why.
+
+    A run is done in part if that holds for all of them.
+    """
     by_run: dict[str, list[RunFailure]] = {}
     for failure in failures:
         by_run.setdefault(failure.run, []).append(failure)
     return tuple(
-        replace(found[0], reason=" ".join(dict.fromkeys(failure.reason for failure in found)))
+        replace(
+            found[0],
+            reason=" ".join(dict.fromkeys(failure.reason for failure in found)),
+            in_part=all(failure.in_part for failure in found),
+        )
         for found in by_run.values()
     )
 
@@ -51,16 +63,18 @@ def write_status(output_dir: Path, done: Iterable[str], failures: Sequence[RunFa
     done : iterable of str
         Names of the runs whose outputs are complete.
     failures : sequence of RunFailure
-        Runs that could not be done.
+        Runs that could not be done, or not wholly.
 
     Returns
     -------
     path : Path
-        The table, with columns run, status (done | failed), node, error and reason.
+        The table, with columns run, status (done | partial | failed), node, error and reason.
     """
     path = output_dir / STATUS_FILE
     rows = [(name, "done", "n/a", "n/a", "n/a") for name in done]
-    rows += [(f.run, "failed", f.node, f.kind, f.reason) for f in failures]
+    rows += [
+        (f.run, "partial" if f.in_part else "failed", f.node, f.kind, f.reason) for f in failures
+    ]
     with FileLock(lock_file(output_dir, "status.lock")):
         table = pd.DataFrame(rows, columns=_COLUMNS, dtype=str)
         before = read_status(output_dir)

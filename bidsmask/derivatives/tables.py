@@ -50,6 +50,12 @@ QUALITY_COLUMNS: Mapping[str, tuple[str, str]] = {
     ),
     "n_voxels": ("Voxels of the brain mask", "voxels"),
     "n_nonfinite_voxels": ("Voxels of the mask that are NaN or infinite at some time", "voxels"),
+    "status": (
+        "ok, or n/a where the strategy could not be carried out in this run: then there are no "
+        "time series and no matrices of it",
+        "",
+    ),
+    "reason": ("Why the strategy could not be carried out", ""),
 }
 """Columns of the table of quality measures: meaning and unit, in their order."""
 
@@ -103,8 +109,12 @@ def outliers(confounds: Confounds, sample_mask: BoolArray) -> pd.DataFrame:
 
 
 def quality(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Quality of a run: rows as `quality_row` makes them."""
-    return pd.DataFrame(list(rows))
+    """Quality of a run: rows as `quality_row` and `lost_row` make them."""
+    found = list(rows)
+    names = [name for name in QUALITY_COLUMNS if any(name in row for row in found)]
+    table = pd.DataFrame(found, columns=names)
+    counts = [name for name in names if name.startswith("n_") and name != "n_filter"]
+    return table.astype(dict.fromkeys(counts, "Int64"))
 
 
 def quality_row(
@@ -146,8 +156,18 @@ def quality_row(
         "n_filter": float(ledger.n_filter),
         "n_confounds": ledger.n_confounds,
         "dof_remaining": float(ledger.remaining),
-        **{name: _count_or_number(name, value) for name, value in of_run.items()},
+        **_about_run(of_run),
+        "status": "ok",
+        "reason": "n/a",
     }
+
+
+def lost_row(
+    strategy: str, reason: str, *, n_volumes: int, of_run: Mapping[str, float]
+) -> dict[str, Any]:
+    """Say why a strategy is n/a in a run, beside what is known of the run all the same."""
+    about = {"strategy": strategy, "n_volumes": n_volumes, **_about_run(of_run)}
+    return {**about, "status": "n/a", "reason": reason}
 
 
 def smallest_integers(labels: IntArray) -> IntArray:
@@ -164,5 +184,8 @@ def _mean_known(values: FloatArray | None, sample_mask: BoolArray) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def _count_or_number(name: str, value: float) -> float:
-    return int(value) if name.startswith("n_") else float(value)
+def _about_run(of_run: Mapping[str, float]) -> dict[str, float]:
+    return {
+        name: int(value) if name.startswith("n_") else float(value)
+        for name, value in of_run.items()
+    }

@@ -3,14 +3,15 @@
 ::
 
     SubjectReport
-    ├── sections: RunSection ...        one for each run that was completed
+    ├── sections: RunSection ...        one for each run that was done
     │   ├── facts: Fact ...
     │   ├── files: InputFile ...
     │   ├── atlases: CoverageSummary ...
     │   │   └── lost: LostRegion ...
     │   ├── strategies: StrategySummary ...
     │   │   └── ledger: LedgerSummary
-    │   └── figures: Figure ...
+    │   ├── figures: Figure ...
+    │   └── lost: LostPart ...          what could not be done of it
     └── failures: FailedRun ...         one for each run that was not
 
 Runs finish at different times, in different processes; each leaves its section as JSON beside its
@@ -172,6 +173,27 @@ class StrategySummary(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LostPart(Value):
+    """A part of a run that is n/a, although the run is done.
+
+    Parameters
+    ----------
+    part : str
+        What it is: an atlas, seeds, a strategy, a measure, a figure.
+    name : str
+        Which of them.
+    kind : str
+        Name of the class in `bidsmask.errors`.
+    reason : str
+    """
+
+    part: str
+    name: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSection(Value):
     """All that a report says of one run.
 
@@ -187,6 +209,7 @@ class RunSection(Value):
     atlases : tuple of CoverageSummary
     strategies : tuple of StrategySummary
     figures : tuple of Figure
+    lost : tuple of LostPart
     mean_fd_mm, median_tsnr : float or None
         For the table of all runs; None where unknown.
     """
@@ -199,6 +222,7 @@ class RunSection(Value):
     atlases: tuple[CoverageSummary, ...] = ()
     strategies: tuple[StrategySummary, ...] = ()
     figures: tuple[Figure, ...] = ()
+    lost: tuple[LostPart, ...] = ()
     mean_fd_mm: float | None = None
     median_tsnr: float | None = None
 

@@ -8,6 +8,7 @@ recomputes.
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,21 @@ from nipype.interfaces.base import File, traits
 from bidsmask._version import __version__
 from bidsmask.analysis import steps
 from bidsmask.analysis.outputs import write_outputs
+from bidsmask.analysis.parts import attempt, refuse_nothing
 from bidsmask.analysis.store import (
     CleanedRun,
     Coverage,
     ExtractedRun,
     PlacedSources,
     gather,
+    load_part,
     save_all,
 )
 from bidsmask.analysis.voxel_outputs import write_voxel_outputs
 from bidsmask.dataset.confounds import Confounds, load_confounds
-from bidsmask.errors import AtlasError
 from bidsmask.images.grid import Grid
 from bidsmask.images.volumes import load_mask
+from bidsmask.reports.summaries import LostPart
 from bidsmask.workflows.monitor import Step
 from bidsmask.workflows.specs import TraitedSpec
 
@@ -52,14 +55,13 @@ class LoadConfounds(Step):
 
     def _run_interface(self, runtime: Any) -> Any:
         sidecar = Path(self.inputs.sidecar) if traits_isdefined(self.inputs.sidecar) else None
-        files = []
-        for number, strategy in enumerate(self.inputs.strategies):
-            confounds = load_confounds(
-                Path(self.inputs.table), sidecar, strategy, n_volumes=self.inputs.n_volumes
-            )
-            files.append(Path(runtime.cwd) / f"confounds_{number}.npz")
-            confounds.save(files[-1])
-        self._results["confounds_files"] = [str(file) for file in files]
+        load = partial(load_confounds, Path(self.inputs.table), sidecar)
+        confounds = [
+            attempt("strategy", each.name, partial(load, each, n_volumes=self.inputs.n_volumes))
+            for each in self.inputs.strategies
+        ]
+        refuse_nothing(confounds)
+        self._results["confounds_files"] = save_all(confounds, Path(runtime.cwd), "confounds")
         return runtime
 
 
@@ -143,7 +145,7 @@ class CleanSignals(Step):
         cleaned = steps.clean_run(
             ExtractedRun.load(Path(self.inputs.extracted_file)),
             [Coverage.load(Path(file)) for file in self.inputs.coverage_files],
-            [Confounds.load(Path(file)) for file in self.inputs.confounds_files],
+            [load_part(Confounds, file) for file in self.inputs.confounds_files],
             self.inputs.strategies,
             t_r=self.inputs.t_r,
         )
@@ -163,8 +165,11 @@ class ComputeConnectivity(Step):
         matrices_files = traits.List(File(exists=True), desc="one for each strategy")
 
     def _run_interface(self, runtime: Any) -> Any:
-        cleaned = [CleanedRun.load(Path(file)) for file in self.inputs.cleaned_files]
-        matrices = [steps.relate(run, self.inputs.settings) for run in cleaned]
+        cleaned = [load_part(CleanedRun, file) for file in self.inputs.cleaned_files]
+        matrices = [
+            each if isinstance(each, LostPart) else steps.relate(each, self.inputs.settings)
+            for each in cleaned
+        ]
         self._results["matrices_files"] = save_all(matrices, Path(runtime.cwd), "matrices")
         return runtime
 
@@ -220,17 +225,15 @@ class WriteDerivatives(Step):
         out_files = traits.List(File(exists=True), desc="what was written")
 
     def _run_interface(self, runtime: Any) -> Any:
-        values, sums = gather(self.inputs), self.inputs.sums_file
+        sums = self.inputs.sums_file
         files = write_outputs(
-            values,
+            gather(self.inputs),
             self.inputs.plan,
             Path(self.inputs.output_dir),
             dict(self.inputs.links),
             json.loads(Path(sums).read_bytes()) if traits_isdefined(sums) else {},
         )
         self._results["out_files"] = [str(file) for file in files]
-        if problems := values.placed.problems:
-            raise AtlasError(f"{' '.join(problems)} All else of this run has been written.")
         return runtime
 
 

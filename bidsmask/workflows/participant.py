@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from bidsmask.analysis.cost import memory_for_steps_gb
 from bidsmask.analysis.earlier import heed_earlier_outputs
 from bidsmask.analysis.page import write_reports
 from bidsmask.analysis.plan import Plan, RunPlan
-from bidsmask.analysis.reportlets import reportlets_exist
+from bidsmask.analysis.reportlets import failure_in_part, lost_parts, reportlets_exist
 from bidsmask.analysis.retirement import settle_results, withdraw_outdated
 from bidsmask.derivatives.description import known_links, write_dataset_files
 from bidsmask.derivatives.record import agree
@@ -30,6 +30,7 @@ from bidsmask.derivatives.run import is_complete
 from bidsmask.derivatives.status import RunFailure, one_for_each_run, write_status
 from bidsmask.derivatives.writing import lock_file, remove_leftovers, write_text
 from bidsmask.errors import LockError, OutputError, ReplacementError, SettingsError
+from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows import resources
 from bidsmask.workflows.execute import NodeFailure, Outcome, execute
@@ -56,7 +57,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 if every run is done, 1 if some are not."""
+        """0 if every run is done, 1 if some are not, or not wholly."""
         return 1 if self.failures else 0
 
 
@@ -133,10 +134,19 @@ def run_participants(
             folders = [(run.run.name, _work_folder(settings, run)) for run in plans]
             write_resources(log / "resources.tsv", folders, since=started)
         of_nodes = tuple(_run_failures(plans, outcome.failures))
-        failures = one_for_each_run((*plan.failures, *of_nodes))
+        broken = {failure.run for failure in of_nodes}
+        lost = {
+            run.run.name: lost_parts(settings.output_dir, run)
+            for run in plans
+            if run.run.name not in broken
+        }
+        in_part = [
+            failure_in_part(run, parts) for run in plans if (parts := lost.get(run.run.name))
+        ]
+        failures = one_for_each_run((*plan.failures, *of_nodes, *in_part))
         failed = {failure.run for failure in failures}
         done = tuple(run.run.name for run in plans if run.run.name not in failed)
-        joined, not_joined = _concatenate(settings, plan, failed, links)
+        joined, not_joined = _concatenate(settings, plan, lost, links)
         failures = (*failures, *not_joined)
         settle_results(
             settings.output_dir,
@@ -145,7 +155,8 @@ def run_participants(
             subjects=plan.subjects,
             joined=[join.record_name for join in joined],
         )
-        write_status(settings.output_dir, (*done, *(join.name for join in joined)), failures)
+        in_full = {join.name for join in joined} - {failure.run for failure in not_joined}
+        write_status(settings.output_dir, (*done, *sorted(in_full)), failures)
         reports = write_reports(settings, plan)
     if settings.execution.work_dir is None and not failures:
         _remove_work(settings.work_dir, [participant_wf_name(label) for label in plan.subjects])
@@ -252,17 +263,20 @@ def _execute(
 
 
 def _concatenate(
-    settings: Settings, plan: Plan, failed: set[str], links: dict[str, str]
+    settings: Settings,
+    plan: Plan,
+    lost: Mapping[str, Sequence[LostPart]],
+    links: dict[str, str],
 ) -> tuple[list[Join], list[RunFailure]]:
-    """Join the runs of each task; what has been joined, and what could not be."""
+    """Join the runs of each task; what has been joined, and what could not be, or not wholly."""
     if not settings.output.concatenate:
         return [], []
     joined, failures = [], []
     for join in find_joins(plan):
-        failure = join.failure(failed) or join.write(settings.output_dir, links)
-        if failure is None:
+        failure = join.failure(lost) or join.write(lost, settings.output_dir, links)
+        if failure is None or failure.in_part:
             joined.append(join)
-        else:
+        if failure is not None:
             failures.append(failure)
     return joined, failures
 

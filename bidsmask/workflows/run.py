@@ -135,11 +135,11 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
 def _init_voxelwise(
     plan: RunPlan, output_dir: Path, links: Mapping[str, str], mem_gb: float
 ) -> pe.Node:
-    """Make the node that writes cleaned volumes and maps; matrices change nothing of these."""
+    """Make the node that writes cleaned volumes and maps, which nothing else changes."""
     without_matrices = replace(plan.connectivity, measures=("correlation",))
     return pe.Node(
         WriteVoxels(
-            plan=replace(plan, connectivity=without_matrices),
+            plan=replace(plan, connectivity=without_matrices, lost=()),
             output_dir=str(output_dir),
             links=tuple(links.items()),
         ),

@@ -84,11 +84,12 @@ def test_a_source_that_cannot_be_placed_costs_no_other(world, tmp_path):
     placed = place_sources(sources, grid, mask, "least-squares")
     assert placed.numbers == (1,)
     assert placed.of(sources) == (atlas,)
-    (problem,) = placed.problems
-    assert "damaged_dseg.nii.gz" in problem
+    (lost,) = placed.lost
+    assert (lost.part, lost.name, lost.kind) == ("atlas", atlas.name, "ImageError")
+    assert "damaged_dseg.nii.gz" in lost.reason
     placed.save(tmp_path / "placed.npz")
     loaded = PlacedSources.load(tmp_path / "placed.npz", sources)
-    assert (loaded.numbers, loaded.problems) == (placed.numbers, placed.problems)
+    assert (loaded.numbers, loaded.lost) == (placed.numbers, placed.lost)
     assert loaded.grid == grid
     np.testing.assert_array_equal(loaded.mask, mask)
     np.testing.assert_array_equal(loaded.columns[0].codes, placed.columns[0].codes)

@@ -250,6 +250,8 @@ def make_result(
         ),
         placed=PlacedSources(mask=mask, grid=grid, numbers=(0,), columns=(regions,)),
         sources=(atlas,),
+        strategies=strategies,
+        fd_mm=make_confounds(strategies[0], columns).fd_mm,
         confounds=tuple(make_confounds(strategy, columns) for strategy in strategies),
         coverage=(Coverage(table=table),),
         cleaned=(cleaned,) * len(strategies),
