@@ -8,4 +8,5 @@ __getattr__, __dir__, __all__ = lazily(
         "bidsmask.maskers.cleaning": ("butterworth", "clean"),
         "bidsmask.maskers.confounds": ("high_variance_confounds",),
     },
+    nilearn=("standardize_signal",),
 )

@@ -11,10 +11,11 @@ import nibabel as nib
 import numpy as np
 
 from bidsmask._typing import Array
+from bidsmask._warn import warn_user
 from bidsmask.errors import DimensionError, SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import new_image
-from bidsmask.images.resample import resample_img, resample_to_img
+from bidsmask.images.resample import resample_img
 from bidsmask.images.series import Series, open_series
 
 _nibabel: Any = nib  # its types are half of a story
@@ -29,8 +30,9 @@ def load_img(img: Any, wildcards: bool = True, dtype: Any = None) -> Any:
         See `bidsmask.images.series.open_series`. Several are put together.
     wildcards : bool
         Whether ``*``, ``?`` and ``[]`` in a path stand for other characters.
-    dtype : dtype, optional
-        Type of the values; by default as they are.
+    dtype : dtype or "auto", optional
+        Type of the values; by default as they are. "auto": int32 of signed integers, float32 of
+        all others.
 
     Returns
     -------
@@ -58,6 +60,8 @@ def load_img(img: Any, wildcards: bool = True, dtype: Any = None) -> Any:
     if isinstance(img, str | Path) and not wildcards and not Path(img).expanduser().exists():
         raise FileNotFoundError(f"File not found: '{img}'")
     series = open_series(img)
+    if isinstance(dtype, str) and dtype == "auto":
+        dtype = np.int32 if series.dtype.kind == "i" else np.float32
     if hasattr(img, "dataobj"):
         image = img
     elif isinstance(img, str | Path) and Path(img).expanduser().exists():
@@ -120,7 +124,7 @@ def copy_img(img: Any) -> Any:
     if not hasattr(img, "dataobj"):
         raise ValueError(f"Input value is not an image: {type(img).__name__}.")
     header = None if img.header is None else img.header.copy()
-    return type(img)(np.array(img.dataobj), np.array(img.affine), header)
+    return type(img)(np.array(np.asanyarray(img.dataobj)), np.array(img.affine), header)
 
 
 def new_img_like(ref_niimg: Any, data: Any, affine: Any = None, copy_header: bool = True) -> Any:
@@ -131,7 +135,7 @@ def new_img_like(ref_niimg: Any, data: Any, affine: Any = None, copy_header: boo
     ref_niimg : path or image
         Or several, of which the first counts.
     data : array of shape (X, Y, Z) or (X, Y, Z, T)
-        Kept in its type; bool as uint8, and 64-bit integers as int32 where they fit.
+        Kept in its type; bool as uint8, float16 as float32, 64-bit integers as int32 if they fit.
     affine : array of shape (4, 4), optional
         By default that of `ref_niimg`.
     copy_header : bool
@@ -269,6 +273,11 @@ def concat_imgs(
     SpaceError
         If they lie on different grids.
 
+    Warns
+    -----
+    UserWarning
+        If an image is resampled.
+
     See Also
     --------
     index_img, mean_img
@@ -349,7 +358,8 @@ def mean_img(
     if target_affine is not None or target_shape is not None:
         first = resample_img(first, target_affine, target_shape)
     same = [
-        each if _grid(each) == _grid(first) else resample_to_img(each, first) for each in means
+        each if _grid(each) == _grid(first) else resample_img(each, first.affine, first.shape)
+        for each in means
     ]
     same[0] = first
     total = np.mean([get_data(each) for each in same], axis=0, dtype=get_data(first).dtype)
@@ -446,6 +456,10 @@ def _grid(image: Any) -> Grid:
 def _brought_onto(series: Series, first: Series) -> Series:
     if series.grid == first.grid:
         return series
+    warn_user(
+        f"Affine is different across subjects, or the shape is: {series.name} lies on "
+        f"{series.grid}, and is resampled to that of the first, {first.grid}."
+    )
     image = _as_image(series, _values(series))
     return open_series(resample_img(image, first.grid.affine, first.grid.shape))
 

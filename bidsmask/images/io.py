@@ -149,8 +149,8 @@ def new_image(values: Array, affine: FloatArray, header: Any = None) -> Any:
     Parameters
     ----------
     values : array of shape (X, Y, Z) or (X, Y, Z, T)
-        Kept in their own type; bool as uint8, and 64-bit integers as int32 where they fit, for
-        other tools cannot read them.
+        Kept in their own type; bool as uint8, float16 as float32, and 64-bit integers as int32
+        where they fit, for other tools cannot read them.
     affine : array of shape (4, 4)
     header : nibabel header, optional
         Where the repetition time, units and all else that is not about the values comes from.
@@ -251,6 +251,8 @@ def _storable(values: Array) -> Array:
     """Values in a type that every reader of NIfTI knows."""
     if values.dtype == bool:
         return values.astype(np.uint8)
+    if values.dtype == np.float16:
+        return values.astype(np.float32)
     if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and values.size:
         limits = np.iinfo(np.int32)
         if limits.min <= values.min() and values.max() <= limits.max:

@@ -391,8 +391,9 @@ def _cleaning(
     masks = masks_of_runs(sample_mask, [len(design[of_run]) for of_run in rows])
     if design.shape[1] and not (detrend or standardize_confounds):
         warn_user(
-            "Confounds that have a mean, with detrend=False and standardize_confounds=False, "
-            "take the mean of the signals with them, or leave something of themselves."
+            "When confounds are provided, one must perform detrend and/or standardize them: those "
+            "that have a mean take the mean of the signals with them, or leave something of "
+            "themselves."
         )
     run = _RunCleaning(
         parameters=CleaningParameters(

@@ -288,9 +288,15 @@ class NiftiMapsMasker(Masker):
     def _warn_of_masked(self, placed: Maps) -> None:
         lost = set(np.flatnonzero(placed.extent.n_inside == 0).tolist())
         if lost and not (self.keep_masked_maps or self.keep_empty):
+            where, what = (
+                ("resampling", "the grid of the run")
+                if self.mask_img_ is None
+                else ("applying mask to", "the mask")
+            )
             warn(
-                "After applying mask to the maps image, maps with the following indices were "
-                f"removed: {lost}. They have no weight inside the mask.",
+                f"After {where} the maps image, maps with the following indices were removed: "
+                f"{lost}. They have no weight inside {what}. Choose keep_empty=True for columns "
+                "of NaN.",
                 once=True,
             )
 

@@ -294,6 +294,10 @@ LETTERS = {
         "from bidsmask.image import threshold_img",
         "from nilearn.image import threshold_img",
     ),
+    "standard scores": (
+        "from bidsmask.signal import standardize_signal",
+        "from nilearn.signal import standardize_signal",
+    ),
     "the surface": (
         "from bidsmask.maskers import SurfaceMasker",
         "from nilearn.maskers import SurfaceMasker",

@@ -88,6 +88,7 @@ def _run(dtype, seed=0):
 IMAGE_CALLS = {
     "load_img": lambda m, a, b: m.load_img(a),
     "load_img, another type": lambda m, a, b: m.load_img(a, dtype="float32"),
+    "load_img, a type that suits": lambda m, a, b: m.load_img(a, dtype="auto"),
     "load_img of a list": lambda m, a, b: m.load_img(nib.four_to_three(a)[:3]),
     "copy_img": lambda m, a, b: m.copy_img(a),
     "index_img": lambda m, a, b: m.index_img(a, 3),
@@ -101,6 +102,7 @@ IMAGE_CALLS = {
     "mean_img": lambda m, a, b: m.mean_img(a),
     "mean_img of several": lambda m, a, b: m.mean_img([a, b]),
     "mean_img, another grid": lambda m, a, b: m.mean_img(a, target_affine=GRID_3),
+    "mean_img of several, another grid": lambda m, a, b: m.mean_img([a, b], target_affine=GRID_3),
     "new_img_like": lambda m, a, b: m.new_img_like(a, m.get_data(a) * 2),
     "new_img_like, bools": lambda m, a, b: m.new_img_like(a, m.get_data(a) > 50),
     "math_img": lambda m, a, b: m.math_img("np.sqrt(abs(1.0 * x - y))", x=a, y=b),
@@ -123,6 +125,41 @@ def test_functions_of_images_give_what_nilearns_give(call, dtype):
     np.testing.assert_allclose(ours.dataobj, expected, rtol=0, atol=1e-5 * np.std(expected))
     np.testing.assert_allclose(ours.affine, theirs.affine)
     np.testing.assert_allclose(ours.header.get_zooms()[:3], theirs.header.get_zooms()[:3])
+
+
+def test_images_on_other_grids_are_brought_onto_the_first_and_it_is_said():
+    from bidsmask import image
+
+    theirs = pytest.importorskip("nilearn.image")
+    another = _run("float32", seed=1).get_fdata().astype(np.float32)
+    runs = _run("float32"), nib.Nifti1Image(another, np.diag([3.0, 3, 3, 1]))
+    with pytest.warns(UserWarning, match="Affine is different across subjects"):
+        ours = image.concat_imgs(runs, auto_resample=True)
+    expected = theirs.concat_imgs(runs, auto_resample=True).get_fdata()
+    np.testing.assert_allclose(ours.dataobj, expected, rtol=0, atol=1e-5 * np.std(expected))
+
+
+@pytest.mark.parametrize("copy_header", [True, False])
+def test_a_type_that_no_file_has_becomes_one(copy_header, tmp_path):
+    from bidsmask import image
+
+    run = _run("float32")
+    values = run.get_fdata().astype(np.float16)
+    made = image.new_img_like(run, values, copy_header=copy_header)
+    made.to_filename(tmp_path / "run.nii")
+    np.testing.assert_array_equal(nib.load(tmp_path / "run.nii").get_fdata(), values)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+def test_copies_of_files_are_made_in_silence(dtype, tmp_path):
+    from bidsmask import image
+
+    _run(dtype).to_filename(tmp_path / "run.nii")
+    loaded = nib.load(tmp_path / "run.nii")
+    copied = image.copy_img(loaded)
+    assert copied.in_memory
+    np.testing.assert_array_equal(copied.dataobj, np.asanyarray(loaded.dataobj))
 
 
 @pytest.mark.parametrize(
