@@ -416,12 +416,17 @@ def test_tables_have_the_columns_that_are_listed(everything):
 # Differences from nilearn: those that are tested, in the words of the tests
 
 DIFFERENCES = (ROOT / "docs" / "differences.md").read_text(encoding="utf-8")
+TESTED = "maskers/test_differences.py", "dropin/test_choices.py"
 
 
 def sections_of_tests():
     """Title of each section of the tests, and the tests in it."""
-    text = (ROOT / "tests" / "maskers" / "test_differences.py").read_text(encoding="utf-8")
-    sections = re.split(r"^# (\d[\d, ]*)[.:] ", text, flags=re.MULTILINE)[1:]
+    texts = ((ROOT / "tests" / file).read_text(encoding="utf-8") for file in TESTED)
+    sections = [
+        part
+        for text in texts
+        for part in re.split(r"^# (\d[\d, ]*)[.:] ", text, flags=re.MULTILINE)[1:]
+    ]
     for content in sections[1::2]:
         comment = " ".join(re.findall(r"^#? ?(.*)$", content.partition("\n\n")[0], re.MULTILINE))
         title = re.split(r"[.:] ", comment + " ")[0]

@@ -431,18 +431,6 @@ def test_as_many_confounds_as_volumes_leave_noise_in_nilearn_and_are_refused_her
         clean(signals, confounds=confounds)
 
 
-def test_a_drifting_confound_switches_the_cosine_filter_off_in_nilearn_and_not_here():
-    """It takes any confound that correlates with a cosine for a cosine filter of the user."""
-    times = (np.arange(T) + 0.5) * np.pi / T
-    slow = np.cos(np.outer(times, [1, 2, 3, 4]))
-    rng = np.random.default_rng(0)
-    signals = slow @ rng.normal(size=(4, 3)) + rng.normal(size=(T, 3))
-    drift = slow[:, :1] + 0.1 * rng.normal(size=(T, 1))
-    options = {"confounds": drift, "standardize": None, "t_r": T_R, **FILTERS["cosine"]}
-    assert np.abs(slow.T @ nilearn_clean(signals, **options)).max() > 1
-    np.testing.assert_allclose(slow.T @ clean(signals, **options), 0, atol=1e-10)
-
-
 # --- words
 
 
