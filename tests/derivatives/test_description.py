@@ -191,10 +191,8 @@ def test_a_dataset_is_recognised_behind_a_link_and_an_annexed_file_where_it_is_n
         assert uri == "bids:x:sub-01/a"
 
 
-def test_a_file_outside_of_all_datasets_has_a_file_uri() -> None:
-    assert bids_uri(Path("/home/me/my atlas.nii"), Path("/out"), {}) == (
-        "file:///home/me/my%20atlas.nii"
-    )
+def test_a_file_outside_of_all_datasets_is_named_without_its_folder() -> None:
+    assert bids_uri(Path("/home/me/my atlas.nii"), Path("/out"), {}) == "file:my%20atlas.nii"
 
 
 # --- the other files -----------------------------------------------------------------------------
