@@ -399,9 +399,10 @@ def test_every_file_that_is_written_is_in_the_list_and_no_other(everything):
 
 
 def test_columns_of_the_group_are_described_as_in_its_sidecar(everything):
-    columns = json.loads((everything / "group_coverage.json").read_text(encoding="utf-8"))
     text = OUTPUTS.read_text(encoding="utf-8")
-    assert between(text, "group coverage") == described(columns)
+    for name in ("coverage", "excluded"):
+        columns = json.loads((everything / f"group_{name}.json").read_text(encoding="utf-8"))
+        assert between(text, f"group {name}") == described(columns)
 
 
 def test_tables_have_the_columns_that_are_listed(everything):

@@ -217,7 +217,7 @@ def _changed_settings(before: Mapping[str, str], now: Mapping[str, str]) -> Iter
     changed = [
         name
         for name, value in before.items()
-        if name in now and now[name] != value and _is_replaced(name, value, now[name])
+        if name in now and now[name] != value and is_replaced(name, value, now[name])
     ]
     if changed:
         old = some_of([f"{name}={before[name]}" for name in changed], _MOST)
@@ -225,8 +225,8 @@ def _changed_settings(before: Mapping[str, str], now: Mapping[str, str]) -> Iter
         yield _Note(f"replaces results made with {old} (now {new})")
 
 
-def _is_replaced(name: str, before: str, now: str) -> bool:
-    """Whether files made with another value of a setting have the same names."""
+def is_replaced(name: str, before: str, now: str) -> bool:
+    """Whether files made with two values of a setting have the same names."""
     if name == _OF_THE_SMOOTHED_COPY:
         return "0" not in (before, now)  # one of them has no such copy
     return name not in _IN_FILE_NAMES

@@ -1,68 +1,108 @@
-"""The group level: tables over all subjects, from the participant outputs alone."""
+"""The group level: tables over all runs that count, from the participant outputs alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from bidsmask.analysis.counted import LeftOut, Survey, mixed_settings, survey
 from bidsmask.dataset.entities import parse_name
+from bidsmask.derivatives.manifest import (
+    read_manifest,
+    remove_files_that_left,
+    write_manifest,
+)
 from bidsmask.derivatives.tables import QUALITY_COLUMNS
 from bidsmask.derivatives.writing import read_table, write_json, write_table
-from bidsmask.errors import NoInputError
+from bidsmask.errors import DatasetError, NoInputError
 from bidsmask.settings import Settings
 
 _SEES = ("ok", "partial")
+_QUALITY, _COVERAGE = "_desc-bidsmask_qc.tsv", "_stat-coverage_bold.tsv"
+_MOST = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSummary:
-    """What the group level wrote."""
+    """What the group level wrote, and what it left out."""
 
     n_subjects: int
     n_runs: int
     files: tuple[Path, ...]
+    left_out: tuple[LeftOut, ...]
 
     @property
     def exit_code(self) -> int:
-        """Always 0: a group that cannot be made is an error."""
-        return 0
+        """0, or 1 if results that are there had to be left out: damaged, or out of date."""
+        return 1 if any(each.is_damage for each in self.left_out) else 0
 
 
 def run_group(settings: Settings) -> GroupSummary:
-    """Write ``group_qc.tsv``, ``group_coverage.tsv`` and ``participants.tsv``.
+    """Write the tables of the group, and which runs are not in them: ``group_excluded.tsv``.
 
     There is no coverage where only voxels were asked for.
 
     Raises
     ------
     NoInputError
-        If no run has been done yet.
+        If no run counts.
+    DatasetError
+        If one name stands for different settings in different runs.
     """
     output_dir = settings.output_dir
-    qc_files = _participant_files(settings, "*_desc-bidsmask_qc.tsv")
-    if not qc_files:
+    found = survey(output_dir, settings.bids_dir, settings.selection.subjects)
+    _check(found, output_dir)
+    files = [output_dir / name for record in found.counted.values() for name in record.outputs]
+    qc = group_qc(file for file in files if file.name.endswith(_QUALITY))
+    tables = {"group_qc": (qc, _QC_COLUMNS)}
+    if coverage_files := [file for file in files if file.name.endswith(_COVERAGE)]:
+        tables["group_coverage"] = (group_coverage(coverage_files), _COVERAGE_COLUMNS)
+    tables["group_excluded"] = (_excluded(found.left_out), _EXCLUDED_COLUMNS)
+    subjects = sorted({record.run.split("_")[0] for record in found.counted.values()})
+    participants = pd.DataFrame({"participant_id": subjects})
+    write_table(output_dir / "participants.tsv", participants, within=output_dir)
+    for name, (table, columns) in tables.items():
+        write_table(output_dir / f"{name}.tsv", table, within=output_dir)
+        write_json(output_dir / f"{name}.json", columns, within=output_dir)
+    written = [f"{name}.{kind}" for name in tables for kind in ("tsv", "json")]
+    _note_files(output_dir, [*written, "participants.tsv"], found)
+    return GroupSummary(
+        n_subjects=len(subjects),
+        n_runs=len(found.counted),
+        files=tuple(output_dir / f"{name}.tsv" for name in (*tables, "participants")),
+        left_out=found.left_out,
+    )
+
+
+def _check(found: Survey, output_dir: Path) -> None:
+    """Refuse to make tables of nothing, and of results that are not of one kind."""
+    if not found.counted:
+        reasons = "".join(f" {each.name}: {each.reason}" for each in found.left_out[:_MOST])
         raise NoInputError(
-            f"{output_dir} holds no quality tables (sub-*/**/*_desc-bidsmask_qc.tsv). "
+            f"{output_dir} holds no results that count.{reasons} "
             "Run the participant level first, with the same output folder."
         )
-    qc = group_qc(qc_files)
-    tables = [(output_dir / "group_qc.tsv", qc, _QC_COLUMNS)]
-    if coverage_files := _participant_files(settings, "*_stat-coverage_bold.tsv"):
-        coverage = group_coverage(coverage_files)
-        tables.append((output_dir / "group_coverage.tsv", coverage, _COVERAGE_COLUMNS))
-    for path, table, columns in tables:
-        write_table(path, table)
-        write_json(path.with_suffix(".json"), columns)
-    subjects = sorted(path.name for path in output_dir.glob("sub-*") if path.is_dir())
-    write_table(output_dir / "participants.tsv", pd.DataFrame({"participant_id": subjects}))
-    return GroupSummary(
-        n_subjects=len({name.split("_")[0] for name in qc["bids_name"]}),
-        n_runs=qc["bids_name"].nunique(),
-        files=(*(path for path, _, _ in tables), output_dir / "participants.tsv"),
-    )
+    if mixed := mixed_settings(found.counted.values()):
+        more = f" And {len(mixed) - _MOST} more." if len(mixed) > _MOST else ""
+        raise DatasetError(
+            f"{output_dir} holds results that no table may mix, as one name stands for different "
+            f"settings: {'; '.join(mixed[:_MOST])}.{more} Run the participant level for all of "
+            "them with the same options, or choose some with --participant-label."
+        )
+
+
+def _note_files(output_dir: Path, files: Sequence[str], found: Survey) -> None:
+    remove_files_that_left(output_dir, read_manifest(output_dir, "group"), files)
+    sources = (name.as_posix() for name in found.counted)
+    write_manifest(output_dir, "group", files, sources)
+
+
+def _excluded(left_out: Iterable[LeftOut]) -> pd.DataFrame:
+    rows = [(each.name.split("_")[0], each.name, each.reason) for each in left_out]
+    return pd.DataFrame(rows, columns=[*_EXCLUDED_COLUMNS], dtype=str)
 
 
 _QC_COLUMNS = {
@@ -82,6 +122,12 @@ _COVERAGE_COLUMNS = {
     "mean_coverage": {"Description": "Mean share of the region that is covered, 0 to 1"},
     "min_coverage": {"Description": "Lowest share of the region that is covered, 0 to 1"},
     "lost_in": {"Description": "The runs in which it has no signal, separated by blanks"},
+}
+
+_EXCLUDED_COLUMNS = {
+    "participant_id": {"Description": "Participant"},
+    "run": {"Description": "Run that is not in the tables of the group, or its participant"},
+    "reason": {"Description": "Why it is not"},
 }
 
 
@@ -136,13 +182,3 @@ def _bids_name(file: Path, *, atlas: bool = False) -> str:
     dropped = ("desc", "stat", *(("atlas", "seg", "scale") if atlas else ()))
     entities = parse_name(file.name).entities
     return "_".join(f"{key}-{entities[key]}" for key in entities if key not in dropped)
-
-
-def _participant_files(settings: Settings, pattern: str) -> list[Path]:
-    wanted = settings.selection.participants
-    folders = (
-        [settings.output_dir / f"sub-{label}" for label in wanted]
-        if wanted
-        else settings.output_dir.glob("sub-*")
-    )
-    return sorted(file for folder in folders for file in folder.rglob(pattern))

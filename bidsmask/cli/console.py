@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bidsmask._version import __version__
+from bidsmask.dataset.listing import some_of
 from bidsmask.settings import Settings
 
 if TYPE_CHECKING:
+    from bidsmask.analysis.counted import LeftOut
     from bidsmask.analysis.plan import Plan
     from bidsmask.derivatives.status import RunFailure
     from bidsmask.workflows.participant import Summary
@@ -71,6 +73,15 @@ def say_failure(console: Console, failure: RunFailure) -> None:
     console.print(
         f"[red]{what}:[/] {escape(failure.run)} at {failure.node}: {escape(failure.reason)}"
     )
+
+
+def say_left_out(console: Console, left_out: Sequence[LeftOut]) -> None:
+    """Which runs are not in the tables of the group, and why: one line for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for each in left_out:
+        by_reason.setdefault(each.reason, []).append(each.name)
+    for reason, names in by_reason.items():
+        console.print(f"[yellow]left out:[/] {escape(some_of(names))}: {escape(reason)}")
 
 
 @contextmanager

@@ -53,8 +53,10 @@ def main(argv: Sequence[str] | None = None, *, in_own_process: bool = False) -> 
     signal.signal(signal.SIGTERM, _on_sigterm)
     try:
         options = parse(argv)
-        if options.settings is None:
+        if options.demo:
             return _demo(options.demo)
+        if options.check:
+            return _check(options.bids_dir)
         return _run_level(options, in_own_process=in_own_process)
     except BidsmaskError as error:
         return _say_error(str(error), error.exit_code)
@@ -147,12 +149,21 @@ def _participant(
 
 def _group(settings: Settings, console: Console) -> int:
     from bidsmask.analysis.group import run_group
+    from bidsmask.cli.console import say_left_out
 
     summary = run_group(settings)
+    say_left_out(console, summary.left_out)
     console.print(f"{summary.n_runs} runs of {summary.n_subjects} subjects:", markup=False)
     for file in summary.files:
         console.print(f"  {file}", markup=False)
     return summary.exit_code
+
+
+def _check(folder: Path) -> int:
+    """Hold every file of an output against its record."""
+    from bidsmask.cli.check import show_check
+
+    return show_check(folder)
 
 
 def _demo(folder: Path) -> int:

@@ -75,7 +75,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if early.config_file:
         parser.set_defaults(**read_toml(early.config_file))
     options = parser.parse_args(argv)
-    options.settings = None if options.demo else _settings(options)
+    if options.check:
+        _check_alone(options)
+    options.settings = None if options.demo or options.check else _settings(options)
     return options
 
 
@@ -89,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
         usage="bidsmask bids_dir output_dir {participant,group} [options]\n"
+        "       bidsmask output_dir --check\n"
         "       bidsmask --demo output_dir",
     )
     _add_positionals(parser)
@@ -116,6 +119,12 @@ def _add_positionals(parser: argparse.ArgumentParser) -> None:
         metavar="{participant,group}",
         help="participant: every run of the chosen subjects; "
         "group: tables over all subjects that have been done",
+    )
+    group.add_argument(
+        "--check",
+        action="store_true",
+        help="look through an output folder, the only argument, and change nothing: every file "
+        "belongs to a record and is as it was written, or is named (exit code 1)",
     )
     group.add_argument(
         "--demo",
@@ -269,6 +278,13 @@ def _add_information(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--version", action="version", version=f"bidsmask {__version__}")
     group.add_argument("-h", "--help", action="help", help="show this and exit")
+
+
+def _check_alone(options: argparse.Namespace) -> None:
+    if options.bids_dir is None or options.output_dir is not None:
+        raise SettingsError(
+            "--check looks through one folder, an output of bidsmask: bidsmask OUT --check."
+        )
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -1,0 +1,202 @@
+"""Which results of an output count today, and why others do not.
+
+A run counts if its record is there, its files are as the record says, and what it was made of is
+still in the input as it was. Results that count may be put into one table only if the same name
+means the same in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from bidsmask.analysis.earlier import is_replaced
+from bidsmask.dataset.entities import parse_name
+from bidsmask.dataset.listing import some_of
+from bidsmask.derivatives.record import (
+    BOLD,
+    ENDING,
+    RunRecord,
+    find_records,
+    fingerprint,
+    has_sum,
+    read_record_file,
+)
+from bidsmask.derivatives.retire import withdrawn_records
+from bidsmask.derivatives.status import read_status
+from bidsmask.vocabulary import NATIVE_SPACES
+
+_OF_THE_RUN = frozenset(["metadata", "t_r", "n_volumes", "shape", "affine"])
+_OF_THE_INPUT = "bids:preprocessed:"
+_QUALITY = "_desc-bidsmask_qc.tsv"
+_AGAIN = "Run the participant level again."
+_MOST = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A run, or a participant, that does not count.
+
+    Parameters
+    ----------
+    name : str
+    reason : str
+    is_damage : bool
+        Whether there are results that claim to be valid and are not.
+    """
+
+    name: str
+    reason: str
+    is_damage: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """The records of runs that count, by their names in the output, and what is left out."""
+
+    counted: dict[Path, RunRecord]
+    left_out: tuple[LeftOut, ...]
+
+
+def survey(output_dir: Path, bids_dir: Path, subjects: Sequence[str]) -> Survey:
+    """Look through an output for runs that count.
+
+    Parameters
+    ----------
+    output_dir : Path
+    bids_dir : Path
+        The input. If no participant is there at all, results are not compared with it.
+    subjects : sequence of str
+        Labels of those to look at; all if there are none.
+    """
+    labels = subjects or ("*",)
+    in_input = _participants(bids_dir, labels)
+    counted: dict[Path, RunRecord] = {}
+    left_out: dict[str, LeftOut] = {}
+    claimed: set[str] = set()
+    for name in find_records(output_dir, labels):
+        record = read_record_file(output_dir / name, name.parent)
+        if record is None or record.is_joined:
+            continue
+        claimed |= record.outputs.keys()
+        problem = _problem(record, output_dir, bids_dir if in_input else None)
+        if problem is None:
+            counted[name] = record
+        else:
+            left_out[record.run] = problem
+    runs = {record.run for record in counted.values()}
+    others = (
+        *_failed(output_dir, labels),
+        *_interrupted(output_dir, labels),
+        *_without_record(output_dir, labels, claimed),
+    )
+    for each in others:
+        if each.name not in runs:
+            left_out.setdefault(each.name, each)
+    known = {run.split("_")[0] for run in (*runs, *left_out)}
+    for participant in in_input - known:
+        reason = f"It is in the input and has no results. {_AGAIN}"
+        left_out[participant] = LeftOut(name=participant, reason=reason)
+    return Survey(
+        counted=counted, left_out=tuple(sorted(left_out.values(), key=lambda each: each.name))
+    )
+
+
+def mixed_settings(records: Iterable[RunRecord]) -> tuple[str, ...]:
+    """Say what one name stands for in some results, and what in others; nothing if all agree.
+
+    What an atlas is counts among runs on one grid of a template: each may have an atlas of its
+    own grid or, in a native space, of its own.
+    """
+    known: dict[tuple[object, ...], dict[str, list[str]]] = {}
+    for record in records:
+        for name, value in (record.settings or {}).items():
+            if key := _comparable(name, record):
+                known.setdefault(key, {}).setdefault(value, []).append(record.run)
+    return tuple(
+        f"{key[0]} is "
+        + ", ".join(f"{value} in {some_of(sorted(runs), 1)}" for value, runs in values.items())
+        for key, values in known.items()
+        if len(values) > 1 and _are_mixed(str(key[0]), [*values])
+    )
+
+
+def _are_mixed(name: str, values: Sequence[str]) -> bool:
+    return any(is_replaced(name, values[0], other) for other in values[1:])
+
+
+def _comparable(name: str, record: RunRecord) -> tuple[object, ...] | None:
+    """Among which runs a setting has to be the same; None if it is of the run alone."""
+    if name in _OF_THE_RUN:
+        return None
+    if not name.startswith(("atlas-", "seg-")):
+        return (name,)
+    assert record.settings is not None, "names of settings come from settings"
+    entities = parse_name(f"{record.run}_bold.nii.gz").entities
+    space = entities.get("space")
+    if space is None or space in NATIVE_SPACES:
+        return None
+    return name, space, record.settings.get("shape"), record.settings.get("affine")
+
+
+def _problem(record: RunRecord, output_dir: Path, bids_dir: Path | None) -> LeftOut | None:
+    """Say why results do not count; None if they do."""
+    if record.source is None or record.settings is None:
+        reason = f"Its record is damaged, or does not tell what it was made of. {_AGAIN}"
+        return LeftOut(name=record.run, reason=reason, is_damage=True)
+    for file, known in record.outputs.items():
+        if not has_sum(output_dir / file, known):
+            is_there = (output_dir / file).exists()
+            what = "is not as it was written" if is_there else "is missing"
+            reason = f"{Path(file).name} {what}. {_AGAIN}"
+            return LeftOut(name=record.run, reason=reason, is_damage=True)
+    return None if bids_dir is None else _changed_input(record, bids_dir)
+
+
+def _changed_input(record: RunRecord, bids_dir: Path) -> LeftOut | None:
+    assert record.source is not None, "a record without one is damaged"
+    for role, file in record.source.files.items():
+        if not file.uri.startswith(_OF_THE_INPUT):
+            continue
+        path = bids_dir / unquote(file.uri.removeprefix(_OF_THE_INPUT))
+        if not (path.exists() or path.is_symlink()):
+            reason = f"Its {role} file, {path.name}, is no longer in the input."
+            return LeftOut(name=record.run, reason=reason, is_damage=role != BOLD)
+        now = fingerprint(path, role)
+        if now and now != file.fingerprint:
+            reason = f"Its {role} file, {path.name}, has changed since. {_AGAIN}"
+            return LeftOut(name=record.run, reason=reason, is_damage=True)
+    return None
+
+
+def _participants(bids_dir: Path, labels: Iterable[str]) -> set[str]:
+    found = (path for label in labels for path in bids_dir.glob(f"sub-{label}"))
+    return {path.name for path in found if path.is_dir()}
+
+
+def _failed(output_dir: Path, labels: Iterable[str]) -> Iterator[LeftOut]:
+    table = read_status(output_dir)
+    wanted = {f"sub-{label}" for label in labels}
+    for row in table[table["status"] == "failed"].to_dict("records"):
+        name = str(row["run"])
+        if "sub-*" in wanted or name.split("_")[0] in wanted:
+            yield LeftOut(name=name, reason=f"It failed: {row['reason']}")
+
+
+def _interrupted(output_dir: Path, labels: Iterable[str]) -> Iterator[LeftOut]:
+    for name in withdrawn_records(output_dir, labels):
+        reason = f"A job that was to replace its results was interrupted. {_AGAIN}"
+        yield LeftOut(name=name.name.removesuffix(ENDING), reason=reason, is_damage=True)
+
+
+def _without_record(
+    output_dir: Path, labels: Iterable[str], claimed: set[str]
+) -> Iterator[LeftOut]:
+    for label in labels:
+        for path in sorted(output_dir.glob(f"sub-{label}/**/*{_QUALITY}")):
+            if path.relative_to(output_dir).as_posix() not in claimed:
+                reason = f"No record says that its results are complete. {_AGAIN}"
+                run = path.name.removesuffix(_QUALITY)
+                yield LeftOut(name=run, reason=reason, is_damage=True)
