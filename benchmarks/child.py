@@ -128,7 +128,7 @@ def predict(inputs: Inputs, request: str, tool: str, run: Run) -> dict[str, Any]
     from bidsmask.analysis.cost import measure_pace, request_cost, step_costs
     from bidsmask.analysis.plan import make_plan
     from bidsmask.cli.parser import parse
-    from bidsmask.workflows.participant import n_procs
+    from bidsmask.workflows.cohort import n_procs
 
     settings = parse(json.loads(request)).settings
     plans = make_plan(settings).runs

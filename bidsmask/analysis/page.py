@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bidsmask._version import __version__
@@ -21,7 +21,7 @@ from bidsmask.derivatives.manifest import (
     write_manifest,
 )
 from bidsmask.derivatives.record import record_of
-from bidsmask.derivatives.status import read_status
+from bidsmask.derivatives.status import RunFailure, read_failures
 from bidsmask.derivatives.writing import write_text
 from bidsmask.reports.assemble import assemble_subject
 from bidsmask.reports.methods import Methods, citation_bibtex, citation_markdown
@@ -32,8 +32,10 @@ from bidsmask.settings import Settings
 def write_reports(settings: Settings, plan: Plan) -> tuple[Path, ...]:
     """Write ``logs/CITATION.{md,bib}``, and one report for each subject of a plan."""
     methods = write_methods(settings, plan)
+    failures = read_failures(settings.output_dir)
     return tuple(
-        write_subject_report(settings.output_dir, subject, methods) for subject in plan.subjects
+        write_subject_report(settings.output_dir, subject, methods, failures.get(subject, ()))
+        for subject in plan.subjects
     )
 
 
@@ -54,7 +56,9 @@ def write_methods(settings: Settings, plan: Plan) -> Methods:
     return methods
 
 
-def write_subject_report(output_dir: Path, subject: str, methods: Methods) -> Path:
+def write_subject_report(
+    output_dir: Path, subject: str, methods: Methods, failures: Sequence[RunFailure]
+) -> Path:
     """Write ``sub-XX.html``: one file, with every run that is done and every one that failed.
 
     Runs of earlier invocations are in it too.
@@ -66,16 +70,22 @@ def write_subject_report(output_dir: Path, subject: str, methods: Methods) -> Pa
         Label without ``sub-``.
     methods : Methods
         What was done, and what to cite for it.
+    failures : sequence of RunFailure
+        Runs of the subject that could not be done, now or earlier; of one that is done in part,
+        its summary tells.
     """
-    failures = tuple(_failures(output_dir, subject))
-    failed = {failure.name for failure in failures}
+    whole = [failure for failure in failures if not failure.in_part]
+    failed = {failure.run for failure in whole}
     sections = tuple(
         section for section in _sections(output_dir, subject) if section.name not in failed
     )
     report = SubjectReport(
         subject=subject,
         sections=sections,
-        failures=failures,
+        failures=tuple(
+            FailedRun(name=failure.run, node=failure.node, reason=failure.reason)
+            for failure in sorted(whole, key=lambda failure: failure.run)
+        ),
         citation=methods.paragraphs,
         references=methods.references,
         version=__version__,
@@ -110,10 +120,3 @@ def _note_files(output_dir: Path, subject: str) -> None:
         files |= {each.relative_to(output_dir).as_posix() for each in here}
     remove_files_that_left(output_dir, read_manifest(output_dir, manifest), files)
     write_manifest(output_dir, manifest, files)
-
-
-def _failures(output_dir: Path, subject: str) -> Iterator[FailedRun]:
-    table = read_status(output_dir)
-    for row in table[table["status"] == "failed"].to_dict("records"):
-        if str(row["run"]).split("_")[0] == f"sub-{subject}":
-            yield FailedRun(name=str(row["run"]), node=str(row["node"]), reason=str(row["reason"]))

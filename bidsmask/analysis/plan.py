@@ -74,6 +74,12 @@ class RunPlan:
     reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
 
     @property
+    def is_done(self) -> bool:
+        """Whether nothing of the run has to be written."""
+        missing = (self.outputs_are_missing, self.voxels_are_missing, self.reportlets_are_missing)
+        return not any(missing)
+
+    @property
     def grid(self) -> Grid:
         """The grid of the run."""
         x, y, z = self.shape

@@ -25,6 +25,7 @@ from bidsmask.analysis.words import (
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.names import output_name
+from bidsmask.derivatives.record import made_from
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.derivatives.writing import write_bytes, write_json
 from bidsmask.reports.summaries import (
@@ -55,12 +56,14 @@ def figures_folder(output_dir: Path, subject: str) -> Path:
 
 
 def reportlets_exist(output_dir: Path, plan: RunPlan) -> bool:
-    """Whether the summary of a run and all its figures are there."""
+    """Whether summary and figures of a run are there, made from these files and settings."""
     path = summary_path(output_dir, plan)
     if not path.is_file():
         return False
     section = RunSection.from_json(json.loads(path.read_text(encoding="utf-8")))
-    return all((path.parent / figure.image).is_file() for figure in section.figures)
+    return section.made_from == made_from(plan.run, plan.digest) and all(
+        (path.parent / figure.image).is_file() for figure in section.figures
+    )
 
 
 def lost_parts(output_dir: Path, plan: RunPlan) -> tuple[LostPart, ...]:
@@ -154,6 +157,7 @@ def run_section(
         lost=(*values.lost, *lost),
         mean_fd_mm=_known(quality["mean_fd"]),
         median_tsnr=_known(quality["median_tsnr"]),
+        made_from=made_from(plan.run, plan.digest),
     )
 
 

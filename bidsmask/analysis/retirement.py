@@ -27,7 +27,7 @@ _AFTER_THE_RECORD = ("derive", "report")
 def withdraw_outdated(
     output_dir: Path, plans: Sequence[RunPlan], failures: Iterable[RunFailure]
 ) -> None:
-    """Before anything is computed: let no longer count what will be replaced, or cannot be done.
+    """Before any of it is computed: let no longer count what will be replaced, or cannot be done.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def settle_results(
     subjects: Collection[str],
     joined: Collection[Path],
 ) -> None:
-    """After everything was computed: move aside what has no valid record any more.
+    """After all of it was computed: move aside what has no valid record any more.
 
     Parameters
     ----------
@@ -90,6 +90,22 @@ def settle_results(
             _withdraw_neighbours(output_dir, plan)
     for name in withdrawn_records(output_dir, subjects):
         settle(output_dir, name)
+
+
+def keep_used_labels(output_dir: Path, plans: Sequence[RunPlan]) -> None:
+    """Leave in ``descriptions.tsv`` the labels of results that are valid, and no others.
+
+    Parameters
+    ----------
+    output_dir : Path
+    plans : sequence of RunPlan
+        What was done.
+
+    Raises
+    ------
+    StorageError, OutputError
+        If the table cannot be written.
+    """
     first = read_record(output_dir, plans[0].run) if plans else None
     keep_labels(output_dir, first.labels if first else {}, lambda: _labels_in_use(output_dir))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bidsmask.analysis.counted import LeftOut
     from bidsmask.analysis.plan import Plan
     from bidsmask.derivatives.status import RunFailure
-    from bidsmask.workflows.participant import Summary
+    from bidsmask.workflows.cohort import Summary
 
 _LAST_NODES = ("derive", "report")
 

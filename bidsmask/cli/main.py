@@ -117,7 +117,8 @@ def _participant(
     from bidsmask.analysis.page import write_methods, write_reports
     from bidsmask.analysis.plan import make_plan
     from bidsmask.cli.console import progress, say_plan, say_summary
-    from bidsmask.workflows.participant import dataset_links, n_procs, run_participants
+    from bidsmask.workflows.cohort import n_procs
+    from bidsmask.workflows.participant import dataset_links, run_participants
     from bidsmask.workflows.worker import quiet_nipype, start_server
 
     quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")

@@ -167,6 +167,13 @@ def source_of_joined(runs: Iterable[BoldRun], output_dir: Path) -> Source:
     )
 
 
+def made_from(run: BoldRun, digest: str) -> str:
+    """Compute one fingerprint of settings, and of the content of all files that a run reads."""
+    files = [(role, fingerprint(path, role)) for role, path in _files(run)]
+    reference = "" if run.boldref is None else fingerprint(run.boldref, "Reference")
+    return hashlib.sha256(repr((digest, files, reference)).encode()).hexdigest()
+
+
 def is_unchanged(source: Source, run: BoldRun) -> bool:
     """Whether the files of a run have the content that they had."""
     known = {role: file.fingerprint for role, file in source.files.items()}

@@ -97,3 +97,20 @@ def read_status(output_dir: Path) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=_COLUMNS, dtype=str)
     return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+
+
+def read_failures(output_dir: Path) -> dict[str, tuple[RunFailure, ...]]:
+    """Read which runs of each subject are noted as failed, and why."""
+    table = read_status(output_dir)
+    failures: dict[str, tuple[RunFailure, ...]] = {}
+    for row in table[table["status"] == "failed"].astype(str).to_dict("records"):
+        subject = row["run"].split("_")[0].removeprefix("sub-")
+        failure = RunFailure(
+            subject=subject,
+            run=row["run"],
+            node=row["node"],
+            kind=row["error"],
+            reason=row["reason"],
+        )
+        failures[subject] = (*failures.get(subject, ()), failure)
+    return failures

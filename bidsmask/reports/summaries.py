@@ -212,6 +212,8 @@ class RunSection(Value):
     lost : tuple of LostPart
     mean_fd_mm, median_tsnr : float or None
         For the table of all runs; None where unknown.
+    made_from : str
+        Fingerprint of files and settings, by which a later request knows whether this is of it.
     """
 
     name: str
@@ -225,6 +227,7 @@ class RunSection(Value):
     lost: tuple[LostPart, ...] = ()
     mean_fd_mm: float | None = None
     median_tsnr: float | None = None
+    made_from: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -58,20 +58,22 @@ def peak_memory_mb() -> float:
     return most * (1 if sys.platform == "darwin" else 1024) / _BYTES_PER_MB
 
 
-def write_resources(path: Path, runs: Iterable[tuple[str, Path]], *, since: float) -> None:
-    """Write one row for each step of some runs.
+def read_resources(runs: Iterable[tuple[str, Path]], *, since: float) -> list[dict[str, Any]]:
+    """Read what each step of some runs took, in the order in which they ended.
 
     Parameters
     ----------
-    path : Path
-        The table, with columns run, step, status (computed | reused), seconds, cpu_seconds and
-        peak_memory_mb.
     runs : iterable of (name of the run, folder of its workflow)
     since : float
         When the command began, in seconds as `time.time` has them: steps that are older were
         taken from an earlier one, and say what they took then.
+
+    Returns
+    -------
+    rows : list of dict
+        With run, step, status (computed | reused), seconds, cpu_seconds and peak_memory_mb.
     """
-    rows = [
+    return [
         {
             "run": name,
             "step": file.parent.name,
@@ -81,5 +83,9 @@ def write_resources(path: Path, runs: Iterable[tuple[str, Path]], *, since: floa
         for name, folder in runs
         for file in sorted(folder.glob(f"*/{_FILE}"), key=lambda file: file.stat().st_mtime)
     ]
+
+
+def write_resources(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write what `read_resources` has read as a table."""
     columns = ["run", "step", "status", "seconds", "cpu_seconds", "peak_memory_mb"]
     write_table(path, pd.DataFrame(rows, columns=columns))

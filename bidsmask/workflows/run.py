@@ -1,9 +1,9 @@
-"""The workflow of one BOLD run."""
+"""The workflow of one BOLD run, and those of a subject and of several that are made of it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from bidsmask.workflows.nodes import (
     WriteDerivatives,
     WriteVoxels,
 )
+from bidsmask.workflows.work_folder import TOP_WORKFLOW
 
 
 def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) -> pe.Workflow:
@@ -152,3 +153,30 @@ def _init_voxelwise(
 def run_wf_name(plan: RunPlan) -> str:
     """The name of a run's workflow; nipype allows letters, digits and underscores."""
     return re.sub(r"\W+", "_", plan.run.name) + "_wf"
+
+
+def init_participant_wf(
+    subject: str, plans: Sequence[RunPlan], *, output_dir: Path, links: dict[str, str]
+) -> pe.Workflow:
+    """The workflow of one subject: a sub-workflow for each of its runs."""
+    workflow = pe.Workflow(name=participant_wf_name(subject))
+    workflow.add_nodes([init_run_wf(plan, output_dir=output_dir, links=links) for plan in plans])
+    return workflow
+
+
+def participant_wf_name(subject: str) -> str:
+    """The name of a subject's workflow; nipype allows letters, digits and underscores."""
+    return f"sub_{re.sub(r'[^0-9a-zA-Z]', '_', subject)}_wf"
+
+
+def init_bidsmask_wf(
+    plans: Sequence[RunPlan], *, output_dir: Path, work_dir: Path, links: dict[str, str]
+) -> pe.Workflow:
+    """Some subjects side by side."""
+    workflow = pe.Workflow(name=TOP_WORKFLOW, base_dir=str(work_dir))
+    for subject in dict.fromkeys(plan.run.subject for plan in plans):
+        of_subject = [plan for plan in plans if plan.run.subject == subject]
+        workflow.add_nodes(
+            [init_participant_wf(subject, of_subject, output_dir=output_dir, links=links)]
+        )
+    return workflow

@@ -22,7 +22,10 @@ def run(tmp_path, misbehave):
                 misbehave(how="fine", diary=str(tmp_path / f"a{number}")), f"a{number}"
             )
             workflow.connect(node, "out", after, "after")
-        return execute(workflow, n_procs=2, memory_gb=4, crash_dir=tmp_path / "logs", **arguments)
+        (outcome,) = execute(
+            [workflow], n_procs=2, memory_gb=4, crash_dir=tmp_path / "logs", **arguments
+        )
+        return outcome
 
     return run_words
 
@@ -104,7 +107,7 @@ from bidsmask.workflows.execute import execute
 folder = Path(sys.argv[1])
 workflow = pe.Workflow("wf", base_dir=str(folder / "work"))
 workflow.add_nodes([pe.Node(Misbehave(how="sleep", diary=str(folder / "diary")), "n")])
-execute(workflow, n_procs=1, memory_gb=4, crash_dir=folder / "logs")
+list(execute([workflow], n_procs=1, memory_gb=4, crash_dir=folder / "logs"))
 """
 
 
@@ -124,7 +127,7 @@ def test_every_node_runs_once_and_after_those_that_it_waits_for(tmp_path, misbeh
     workflow.add_nodes(nodes)
     for number, node in enumerate(nodes[1:], 1):
         workflow.connect(nodes[(number - 1) // 2], "out", node, "after")
-    outcome = execute(workflow, n_procs=2, memory_gb=4, crash_dir=tmp_path / "logs")
+    (outcome,) = execute([workflow], n_procs=2, memory_gb=4, crash_dir=tmp_path / "logs")
     assert (outcome.n_computed, outcome.failures) == (12, ())
     assert len((tmp_path / "diary").read_text().splitlines()) == 12
 

@@ -1,0 +1,325 @@
+"""The subjects of a request: what is to be done of each, and what has become of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from nipype.pipeline import engine as pe
+
+from bidsmask.analysis.concatenate import Join, find_joins
+from bidsmask.analysis.cost import memory_for_steps_gb, step_costs
+from bidsmask.analysis.page import write_methods, write_subject_report
+from bidsmask.analysis.plan import Plan, RunPlan
+from bidsmask.analysis.reportlets import failure_in_part, lost_parts, reportlets_exist
+from bidsmask.analysis.retirement import keep_used_labels, settle_results, withdraw_outdated
+from bidsmask.derivatives.record import agree
+from bidsmask.derivatives.run import is_complete
+from bidsmask.derivatives.status import RunFailure, one_for_each_run, read_failures
+from bidsmask.errors import OutputError, ReplacementError, SettingsError
+from bidsmask.reports.summaries import LostPart
+from bidsmask.settings import Settings
+from bidsmask.workflows import resources
+from bidsmask.workflows.execute import NodeFailure, execute
+from bidsmask.workflows.monitor import read_resources
+from bidsmask.workflows.nodes import SUMS_FILE
+from bidsmask.workflows.run import init_bidsmask_wf, participant_wf_name, run_wf_name
+from bidsmask.workflows.work_folder import (
+    TOP_WORKFLOW,
+    make_subject_folders,
+    remove_subject_folders,
+)
+
+_Part = TypeVar("_Part")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What an invocation did: the one source of its last words and of its exit code."""
+
+    done: tuple[str, ...]
+    failures: tuple[RunFailure, ...]
+    reports: tuple[Path, ...]
+    n_computed: int
+    n_reused: int
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every run is done, 1 if some are not, or not wholly."""
+        return 1 if self.failures else 0
+
+
+class Cohort:
+    """The subjects of a plan, one after the other as there are cores for them.
+
+    What is known of a subject when its last run has ended is put down at once, and its report is
+    written; nothing is kept that grows with the number of runs but their names.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        plan: Plan,
+        links: dict[str, str],
+        on_node: Callable[[str, str], None],
+    ) -> None:
+        self.settings = settings
+        self.plan = plan
+        self.links = links
+        self.on_node = on_node
+        self.resources: list[dict[str, Any]] = []
+        self._started = time.time()
+        self._runs = _by_subject(plan.runs, lambda run: run.run.subject)
+        self._refused = _by_subject(plan.failures, lambda failure: failure.subject)
+        joins = find_joins(plan) if settings.output.concatenate else ()
+        self._joins = _by_subject(joins, lambda join: join.plan.run.subject)
+        self._methods = write_methods(settings, plan)
+        self._failed_before = read_failures(settings.output_dir)
+        self._begun: dict[pe.Workflow, tuple[str, ...]] = {}
+        self._done: dict[str, tuple[str, ...]] = {}
+        self._failed: dict[str, tuple[RunFailure, ...]] = {}
+        self._reports: dict[str, Path] = {}
+        self._n_computed = self._n_reused = 0
+
+    def carry_out(self) -> None:
+        """Do what is to be done of each subject."""
+        execution = self.settings.execution
+        if execution.write_graph and self.plan.runs:
+            self._wire(self.plan.runs).write_graph(
+                graph2use="colored", format="svg", simple_form=True
+            )
+        outcomes = execute(
+            self._workflows(together=execution.plugin_file is not None),
+            n_procs=n_procs(self.settings),
+            memory_gb=memory_for_steps_gb(execution.mem_gb or resources.available_memory_gb()),
+            crash_dir=self.settings.output_dir / "logs",
+            stop_on_first_crash=execution.stop_on_first_crash,
+            plugin=_read_plugin(execution.plugin_file),
+            on_node=self.on_node,
+        )
+        with closing(outcomes):
+            for outcome in outcomes:
+                self._n_computed += outcome.n_computed
+                self._n_reused += outcome.n_reused
+                for subject in self._begun.pop(outcome.workflow):
+                    self._end(subject, outcome.failures, has_ended=outcome.has_ended)
+
+    def summary(self) -> Summary:
+        """Tell what was done; subjects whose turn never came are not done."""
+        for subject in self.plan.subjects:
+            if subject not in self._done:
+                self._end(subject, (), has_ended=False)
+        keep_used_labels(self.settings.output_dir, self.plan.runs)
+        return Summary(
+            done=tuple(self._in_order(self._done)),
+            failures=tuple(self._in_order(self._failed)),
+            reports=tuple(self._reports[subject] for subject in self.plan.subjects),
+            n_computed=self._n_computed,
+            n_reused=self._n_reused,
+        )
+
+    def _workflows(self, *, together: bool) -> Iterator[pe.Workflow]:
+        """Make the workflow of each subject when it can be begun; or one of all of them."""
+        subjects = self.plan.subjects
+        for group in [subjects] if together else [(subject,) for subject in subjects]:
+            missing = [run for subject in group for run in self._missing(subject)]
+            begun = tuple(dict.fromkeys(run.run.subject for run in missing))
+            for subject in group:
+                if subject not in begun:
+                    self._end(subject, ())
+            if missing:
+                workflow = self._wire(missing)
+                self._begun[workflow] = begun
+                yield workflow
+
+    def _missing(self, subject: str) -> list[RunPlan]:
+        """Find the runs of a subject of which something is not there as it was asked for."""
+        afresh = self.settings.execution.clean_workdir
+        runs = [_with_state(run, self.settings) for run in self._runs.get(subject, ())]
+        self._runs[subject] = runs
+        withdraw_outdated(self.settings.output_dir, runs, self._refused.get(subject, ()))
+        for run in runs:
+            if run.is_done and not afresh:
+                self._n_reused += len(step_costs(run))
+                for step in step_costs(run):
+                    self.on_node(f"{_workflow_of(run)}.{step}", "end")
+        missing = [run for run in runs if afresh or not run.is_done]
+        if missing:
+            if afresh:
+                remove_subject_folders(self.settings.work_dir, [participant_wf_name(subject)])
+            make_subject_folders(self.settings.work_dir, [participant_wf_name(subject)])
+        return missing
+
+    def _wire(self, runs: Sequence[RunPlan]) -> pe.Workflow:
+        return init_bidsmask_wf(
+            runs,
+            output_dir=self.settings.output_dir,
+            work_dir=self.settings.work_dir,
+            links=self.links,
+        )
+
+    def _end(
+        self, subject: str, of_nodes: Sequence[NodeFailure], *, has_ended: bool = True
+    ) -> None:
+        """Put down what became of a subject, and write its report."""
+        output_dir = self.settings.output_dir
+        runs = self._runs.get(subject, ())
+        broken = tuple(_run_failures(runs, of_nodes))
+        names = {failure.run for failure in broken}
+        lost = {
+            run.run.name: lost_parts(output_dir, run) for run in runs if run.run.name not in names
+        }
+        in_part = [
+            failure_in_part(run, parts) for run in runs if (parts := lost.get(run.run.name))
+        ]
+        failures = one_for_each_run((*self._refused.get(subject, ()), *broken, *in_part))
+        if not has_ended:
+            failures = (*failures, *self._not_done(runs, failures))
+        failed = {failure.run for failure in failures}
+        joined, not_joined = self._concatenate(subject, lost)
+        settle_results(
+            output_dir,
+            runs,
+            broken,
+            subjects=[subject],
+            joined=[join.record_name for join in joined],
+        )
+        in_full = {join.name for join in joined} - {failure.run for failure in not_joined}
+        done = [run.run.name for run in runs if run.run.name not in failed]
+        self._done[subject] = (*done, *sorted(in_full))
+        self._failed[subject] = (*failures, *not_joined)
+        self._reports[subject] = write_subject_report(
+            output_dir, subject, self._methods, self._all_failures(subject)
+        )
+        if self.settings.execution.resource_monitor:
+            folders = [(run.run.name, _work_folder(self.settings, run)) for run in runs]
+            self.resources += read_resources(folders, since=self._started)
+        if self.settings.execution.work_dir is None and not self._failed[subject]:
+            with suppress(OutputError):  # what cannot be removed takes room and does no harm
+                remove_subject_folders(self.settings.work_dir, [participant_wf_name(subject)])
+
+    def _not_done(
+        self, runs: Sequence[RunPlan], failures: Sequence[RunFailure]
+    ) -> Iterator[RunFailure]:
+        """Say which runs were stopped or never begun because another one has failed."""
+        failed = {failure.run for failure in failures}
+        for run in runs:
+            is_there = is_complete(self.settings.output_dir, run.run, run.digest)
+            if run.run.name not in failed and not is_there:
+                yield RunFailure(
+                    subject=run.run.subject,
+                    run=run.run.name,
+                    node="n/a",
+                    kind="Stopped",
+                    reason="Not done, as another run failed and --stop-on-first-crash was given. "
+                    "Run the same command again without it.",
+                )
+
+    def _concatenate(
+        self, subject: str, lost: Mapping[str, Sequence[LostPart]]
+    ) -> tuple[list[Join], list[RunFailure]]:
+        """Join the runs of each task; what has been joined, and what could not, or not wholly."""
+        joined, failures = [], []
+        for join in self._joins.get(subject, ()):
+            failure = join.failure(lost) or join.write(lost, self.settings.output_dir, self.links)
+            if failure is None or failure.in_part:
+                joined.append(join)
+            if failure is not None:
+                failures.append(failure)
+        return joined, failures
+
+    def _all_failures(self, subject: str) -> tuple[RunFailure, ...]:
+        """Failures of now, and of earlier requests for other runs of the subject."""
+        now = self._failed[subject]
+        asked = {*self._done[subject], *(failure.run for failure in now)}
+        before = (
+            failure
+            for failure in self._failed_before.get(subject, ())
+            if failure.run not in asked and failure.kind != ReplacementError.__name__
+        )
+        return (*before, *now)
+
+    def _in_order(self, found: Mapping[str, tuple[_Part, ...]]) -> Iterator[_Part]:
+        for subject in self.plan.subjects:
+            yield from found[subject]
+
+
+def _by_subject(
+    parts: Iterable[_Part], subject_of: Callable[[_Part], str]
+) -> dict[str, list[_Part]]:
+    found: dict[str, list[_Part]] = {}
+    for part in parts:
+        found.setdefault(subject_of(part), []).append(part)
+    return found
+
+
+def n_procs(settings: Settings) -> int:
+    """Processes at once: what was asked for, or the cores that this job may use."""
+    return settings.execution.nprocs or resources.available_cores()
+
+
+def _work_folder(settings: Settings, plan: RunPlan) -> Path:
+    """Where the steps of a run are."""
+    return settings.work_dir.joinpath(*_workflow_of(plan).split("."))
+
+
+def _workflow_of(plan: RunPlan) -> str:
+    """Full name of the workflow of a run."""
+    return f"{TOP_WORKFLOW}.{participant_wf_name(plan.run.subject)}.{run_wf_name(plan)}"
+
+
+def _with_state(plan: RunPlan, settings: Settings) -> RunPlan:
+    output_dir = settings.output_dir
+    complete = is_complete(output_dir, plan.run, plan.digest)
+    voxels_are_there = complete or not plan.voxelwise.any or _has_voxels(plan, settings)
+    return replace(
+        plan,
+        outputs_are_missing=not complete,
+        voxels_are_missing=not voxels_are_there,
+        reportlets_are_missing=not reportlets_exist(output_dir, plan),
+    )
+
+
+def _has_voxels(plan: RunPlan, settings: Settings) -> bool:
+    """Whether what the work folder says of the images of a run is true of the output."""
+    try:
+        sums = json.loads((_work_folder(settings, plan) / "voxelwise" / SUMS_FILE).read_bytes())
+    except (OSError, ValueError):  # there is nothing yet
+        return False
+    return agree(sums, settings.output_dir)
+
+
+def _read_plugin(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: cannot be read as a nipype plugin file: {error}") from error
+    if not isinstance(content, dict) or "plugin" not in content:
+        raise SettingsError(f"{path}: a nipype plugin file holds at least 'plugin: NAME'.")
+    return content
+
+
+def _run_failures(
+    plans: Sequence[RunPlan], failures: Sequence[NodeFailure]
+) -> Iterator[RunFailure]:
+    """One failure for each run, also where several of its nodes have failed."""
+    by_workflow: dict[str, list[NodeFailure]] = {}
+    for failure in failures:
+        by_workflow.setdefault(failure.node.split(".")[-2], []).append(failure)
+    for plan in plans:
+        if found := by_workflow.get(run_wf_name(plan)):
+            yield RunFailure(
+                subject=plan.run.subject,
+                run=plan.run.name,
+                node=found[0].node.split(".")[-1],
+                kind=found[0].kind,
+                reason=" ".join(dict.fromkeys(failure.reason for failure in found)),
+            )
