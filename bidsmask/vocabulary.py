@@ -13,6 +13,16 @@ AnalysisLevel = Literal["participant", "group"]
 Filter = Literal["butterworth", "cosine", "none"]
 """Temporal filters."""
 
+FilterEnds = Literal["even", "nilearn", "xcpd"]
+"""What a Butterworth filter takes to be beyond the ends of a run.
+
+Even: its mirror image, without end. nilearn: 33 volumes of it, turned about the end point. XCP-D:
+the end point for as long as the run, with a filter of order 2.
+"""
+
+Bridge = Literal["linear", "nilearn"]
+"""What stands in for censored volumes while a filter runs: straight lines, or nilearn's spline."""
+
 Standardization = Literal["zscore", "psc", "none"]
 """Standard scores, percent signal change, or signals as they are."""
 

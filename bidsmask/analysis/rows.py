@@ -4,10 +4,12 @@ import numpy as np
 
 from bidsmask._typing import BoolArray, FloatArray
 from bidsmask.numerics.censoring import interpolate_censored
-from bidsmask.vocabulary import CensorOutput
+from bidsmask.vocabulary import Bridge, CensorOutput
 
 
-def rows_for(columns: FloatArray, sample_mask: BoolArray, how: CensorOutput) -> FloatArray:
+def rows_for(
+    columns: FloatArray, sample_mask: BoolArray, how: CensorOutput, bridge: Bridge = "linear"
+) -> FloatArray:
     """Give columns of the kept volumes the rows that the output wants.
 
     Parameters
@@ -16,8 +18,10 @@ def rows_for(columns: FloatArray, sample_mask: BoolArray, how: CensorOutput) -> 
     sample_mask : bool array of shape (T,)
         True = kept.
     how : {"na", "interpolate", "drop"}
-        One row for each BOLD volume, those of censored volumes NaN or on a cubic spline through
-        the kept ones (NaN before the first and after the last of them); or kept volumes only.
+        One row for each BOLD volume, those of censored volumes NaN or on a bridge between the
+        kept ones (NaN before the first and after the last of them); or kept volumes only.
+    bridge : {"linear", "nilearn"}
+        As of `bidsmask.numerics.censoring.interpolate_censored`.
 
     Returns
     -------
@@ -33,7 +37,9 @@ def rows_for(columns: FloatArray, sample_mask: BoolArray, how: CensorOutput) -> 
         return columns
     rows = np.full((sample_mask.size, columns.shape[1]), np.nan)
     rows[sample_mask] = columns
-    return interpolate_censored(rows, sample_mask) if how == "interpolate" else rows
+    if how == "interpolate":
+        return interpolate_censored(rows, sample_mask, bridge=bridge)
+    return rows
 
 
 def n_rows(sample_mask: BoolArray, how: CensorOutput) -> int:

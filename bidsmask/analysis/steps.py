@@ -37,7 +37,7 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.signals_on_disk import SignalsOnDisk, new_signals
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.carpet import carpet_voxels
-from bidsmask.numerics.cleaning import Cleaner, overdrawn
+from bidsmask.numerics.cleaning import Cleaner
 from bidsmask.numerics.connectivity import MEASURES
 from bidsmask.numerics.quality import correlation, fd_summary
 from bidsmask.reports.summaries import LostPart
@@ -278,9 +278,6 @@ def _warnings_of(values: RunValues, plan: RunPlan) -> Iterator[str]:
             f"{plan.run.bold.name}: up to {values.extracted.n_nonfinite} voxels of the brain mask "
             "are NaN or infinite in a volume; they are left out of the means."
         )
-    for confounds, cleaned in zip(values.confounds, values.cleaned, strict=True):
-        if cleaned.ledger.remaining <= 0:
-            yield f"{confounds.strategy}: {overdrawn(cleaned.ledger)}"
 
 
 def run_quality(values: RunValues) -> dict[str, float]:

@@ -19,7 +19,7 @@ from bidsmask.columns.statistics import RunStatistics
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.images.grid import Grid
-from bidsmask.numerics.cleaning import DegreesOfFreedom
+from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.reports.summaries import LostPart
 from bidsmask.vocabulary import CensorOutput
 

@@ -19,7 +19,7 @@ from bidsmask.analysis.steps import cleaner_of
 from bidsmask.dataset.confounds import load_confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import RunError
-from bidsmask.numerics.cleaning import DegreesOfFreedom
+from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.reports.summaries import LostPart
 
 _WIDE = 200

@@ -22,7 +22,8 @@ from bidsmask.derivatives.tables import QUALITY_COLUMNS
 from bidsmask.derivatives.writing import safe_text
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.censoring import CensoringParameters
-from bidsmask.numerics.cleaning import CleaningParameters, DegreesOfFreedom
+from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.numerics.connectivity import Measure
 from bidsmask.numerics.filters import BUTTERWORTH_ORDER
 from bidsmask.vocabulary import NATIVE_SPACES, CensorOutput

@@ -11,7 +11,7 @@ import pandas as pd
 from bidsmask._typing import BoolArray, FloatArray, IntArray
 from bidsmask.columns.table import LookUpTable
 from bidsmask.dataset.confounds import Confounds
-from bidsmask.numerics.cleaning import DegreesOfFreedom
+from bidsmask.numerics.freedom import DegreesOfFreedom
 
 QUALITY_COLUMNS: Mapping[str, tuple[str, str]] = {
     "strategy": ("Confound strategy, as in the entity desc", ""),

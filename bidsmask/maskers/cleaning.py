@@ -47,7 +47,9 @@ _FILTERS: dict[Any, Filter] = {
     None: "none",
 }
 _FORMER_NAMES = {"sessions": "runs"}
-_NOTHING = CleaningParameters(detrend=False, standardize="none")
+_NOTHING = CleaningParameters(
+    detrend=False, standardize="none", filter_ends="nilearn", bridge="nilearn"
+)
 
 
 def clean(
@@ -398,6 +400,8 @@ def _cleaning(
     run = _RunCleaning(
         parameters=CleaningParameters(
             detrend=bool(detrend),
+            filter_ends="nilearn",
+            bridge="nilearn",
             standardize=_choice("standardize", standardize, _STANDARDIZATIONS),
             **_filter_parameters(filter, low_pass, high_pass, t_r),
         ),

@@ -18,21 +18,29 @@ taken once, by the identity, and every column is multiplied by the matrix that c
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import get_args
+from typing import TypedDict, get_args
 
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.errors import DegreesOfFreedomError
 from bidsmask.numerics.censoring import interpolate_censored
+from bidsmask.numerics.even_filter import butterworth_even, butterworth_gain
 from bidsmask.numerics.filters import (
     BUTTERWORTH_ORDER,
     Padding,
     butterworth,
     cosine_basis,
+    cosines,
     detrend,
+)
+from bidsmask.numerics.freedom import (
+    NOTHING_LEFT,
+    DegreesOfFreedom,
+    effective_freedom,
+    variance_left,
 )
 from bidsmask.numerics.regression import check_finite, orthonormal_basis, residuals, sizes_of
 from bidsmask.numerics.standardization import (
@@ -40,7 +48,7 @@ from bidsmask.numerics.standardization import (
     standardize_in_place,
 )
 from bidsmask.numerics.threads import in_order, most_at_once
-from bidsmask.vocabulary import Filter, Standardization
+from bidsmask.vocabulary import Bridge, Filter, FilterEnds, Standardization
 
 MIN_KEPT_VOLUMES = 3
 """A mean, a line and one volume to spare."""
@@ -53,6 +61,9 @@ VALUES_AT_ONCE = 300_000
 
 Smaller blocks are no faster, and lose more time where threads have to wait for each other.
 """
+
+FAINT = 1e-4
+"""Cosines of which a filter lets pass less than this share of the most add nothing to a count."""
 
 OPERATOR_VOLUMES = 1000
 """In runs up to about this length one matrix with T² entries filters faster than the recursion."""
@@ -70,6 +81,12 @@ class CleaningParameters:
         Butterworth: zero-phase, order 5. Cosine: slow cosines join the design.
     high_pass_hz, low_pass_hz : float or None
         Slower and faster changes are removed. A cosine filter has no low-pass.
+    filter_ends : {"even", "nilearn", "xcpd"}
+        What the Butterworth filter takes to be beyond the ends of a run: its mirror image
+        without end; 33 volumes of it, turned about the end point; the end point for as long as
+        the run, with a filter of order 2 (as XCP-D).
+    bridge : {"linear", "nilearn"}
+        What stands in for censored volumes while the Butterworth filter runs.
     standardize : {"zscore", "psc", "none"}
         Standard scores with the sample standard deviation, percent signal change, or neither.
 
@@ -83,6 +100,8 @@ class CleaningParameters:
     filter: Filter = "none"
     high_pass_hz: float | None = None
     low_pass_hz: float | None = None
+    filter_ends: FilterEnds = "even"
+    bridge: Bridge = "linear"
     standardize: Standardization = "zscore"
 
     def __post_init__(self) -> None:
@@ -93,6 +112,8 @@ class CleaningParameters:
     def _check_choices(self) -> None:
         for name, value, choices in (
             ("filter", self.filter, get_args(Filter)),
+            ("filter_ends", self.filter_ends, get_args(FilterEnds)),
+            ("bridge", self.bridge, get_args(Bridge)),
             ("standardize", self.standardize, get_args(Standardization)),
         ):
             if value not in choices:
@@ -125,10 +146,10 @@ class CleaningDetails:
     Parameters
     ----------
     order : int
-        Of one pass of the Butterworth filter.
     padding : {"odd", "even", "constant"} or None
     n_padding : int or None
-        Padding of the Butterworth filter, see `bidsmask.numerics.filters.butterworth`.
+        Of the Butterworth filter with the ends of nilearn, see
+        `bidsmask.numerics.filters.butterworth`.
     extrapolate : bool
         Filter all volumes: those before the first and after the last kept one are extrapolated
         instead of trimmed.
@@ -157,39 +178,6 @@ class CleaningDetails:
 DETAILS = CleaningDetails()
 
 
-@dataclass(frozen=True, kw_only=True)
-class DegreesOfFreedom:
-    """Where the temporal degrees of freedom of a run went.
-
-    Parameters
-    ----------
-    n_volumes, n_censored, n_kept : int
-        Volumes of the run (T), those left out, and the rest.
-    n_detrend : int
-        2 for mean and line, 1 if only standardisation removes the mean, else 0.
-    n_filter : float
-        Lost to the filter. Butterworth: the share of frequencies below Nyquist that it stops,
-        times `n_kept`. Cosine: the rank of its regressors on the kept volumes.
-    n_confounds : int
-        Rank that the design adds to the cosines, on the kept volumes.
-    remaining : float
-        `n_kept` minus the three losses. At or below 0 where a Butterworth filter leaves no more
-        frequencies than the design has columns: what comes out is then hardly signal.
-
-    References
-    ----------
-    Ciric et al. (2017), NeuroImage 154, doi:10.1016/j.neuroimage.2017.03.020
-    """
-
-    n_volumes: int
-    n_censored: int
-    n_kept: int
-    n_detrend: int
-    n_filter: float
-    n_confounds: int
-    remaining: float
-
-
 class Cleaner:
     """Cleaning of one run by one strategy: built once, applied to any columns of the run.
 
@@ -213,6 +201,7 @@ class Cleaner:
     basis : float64 array of shape (T_kept, rank)
         Orthonormal columns of the design after steps 1 to 4, cosines included.
     ledger : DegreesOfFreedom
+        Counted when it is first asked for.
 
     Raises
     ------
@@ -250,8 +239,8 @@ class Cleaner:
         self.sample_mask: BoolArray = np.array(sample_mask, dtype=bool)
         self._t_r = t_r
         self._check_kept()
-        n_filter, self.basis = self._bases(np.asarray(design, dtype=np.float64))
-        self.ledger = self._count(n_filter)
+        self._rank_of_cosines, self.basis = self._bases(np.asarray(design, dtype=np.float64))
+        self._check_rank()
 
     def __call__(self, signals: FloatArray) -> FloatArray:
         """Clean columns of the run.
@@ -273,7 +262,7 @@ class Cleaner:
             If `signals` does not have one row per volume.
         """
         self._check_shape(signals)
-        cleaned: FloatArray = np.empty((self.ledger.n_kept, signals.shape[1]))
+        cleaned: FloatArray = np.empty((self._n_kept, signals.shape[1]))
         for columns, block in self.blocks(signals):
             cleaned[:, columns] = block
         return cleaned
@@ -303,7 +292,7 @@ class Cleaner:
         operator = self._operator if self._operator_pays(n_columns) else None
         width = blocks[0].stop if blocks else 0
         memory = [  # used again: to make it anew takes a sixth of the time
-            np.empty((2, self.ledger.n_kept, min(width, n_columns)))
+            np.empty((2, self._n_kept, min(width, n_columns)))
             for _ in range(min(len(blocks), most_at_once()))
         ]
 
@@ -364,20 +353,26 @@ class Cleaner:
         Without a Butterworth filter they are projections on a few columns, cheaper than any
         matrix with T² entries.
         """
-        n_kept = self.ledger.n_kept
+        n_kept = self._n_kept
         return self._is_butterworth and n_kept < n_columns and n_kept <= OPERATOR_VOLUMES
 
     @cached_property
     def _operator(self) -> "_Operator":
-        n_kept = self.ledger.n_kept
+        n_kept = self._n_kept
         matrix, mean = np.empty((n_kept, n_kept)), np.empty(n_kept)
-        for columns in _blocks_of(n_kept, n_volumes=n_kept):
-            single_volumes = np.eye(n_kept)[:, columns]
+        for columns, single_volumes in self._single_volumes():
             matrix[:, columns], mean[columns] = self._one_by_one(single_volumes)
         level, _ = self._one_by_one(np.ones((n_kept, 1)))
         _flatten(level, np.ones(1))
         level[np.abs(level) <= ROUNDING] = 0
         return _Operator(matrix=matrix, mean=mean, level=level)
+
+    def _single_volumes(self) -> Iterator[tuple[slice, FloatArray]]:
+        """The columns of the identity of the kept volumes, some at a time."""
+        n_kept = self._n_kept
+        for columns in _blocks_of(n_kept, n_volumes=n_kept):
+            width = min(columns.stop, n_kept) - columns.start
+            yield columns, np.eye(n_kept, width, -columns.start)
 
     @property
     def _is_butterworth(self) -> bool:
@@ -412,27 +407,49 @@ class Cleaner:
         signals = np.full((self.sample_mask.size, kept.shape[1]), np.nan)
         signals[self.sample_mask] = kept
         filled = interpolate_censored(
-            signals, self.sample_mask, extrapolate=self.details.extrapolate
+            signals,
+            self.sample_mask,
+            bridge=self.parameters.bridge,
+            extrapolate=self.details.extrapolate,
         )
         return filled[self._times]
 
     def _filtered(self, series: FloatArray) -> FloatArray:
         """Take steps 2 to 4."""
-        if self.parameters.detrend:
-            series = detrend(series, times=self._times if self.details.true_times else None)
+        series = self._detrended(series)
         if self._is_butterworth:
-            series = butterworth(
-                series,
-                t_r=self._t_r,
-                high_pass_hz=self.parameters.high_pass_hz,
-                low_pass_hz=self.parameters.low_pass_hz,
-                order=self.details.order,
-                padding=self.details.padding,
-                n_padding=self.details.n_padding,
-            )
-        if self.sample_mask.all():
+            series = self._butterworth(series)
+        return self._kept_of(series)
+
+    def _detrended(self, series: FloatArray) -> FloatArray:
+        if not self.parameters.detrend:
             return series
-        return series[self.sample_mask[self._times]]
+        return detrend(series, times=self._times if self.details.true_times else None)
+
+    def _butterworth(self, series: FloatArray) -> FloatArray:
+        if self.parameters.filter_ends == "even":
+            return butterworth_even(series, **self._band)
+        details = self.details
+        if self.parameters.filter_ends == "xcpd":
+            details = replace(details, order=2, padding="constant", n_padding=len(series) - 1)
+        return butterworth(
+            series,
+            **self._band,
+            order=details.order,
+            padding=details.padding,
+            n_padding=details.n_padding,
+        )
+
+    @property
+    def _band(self) -> "_Band":
+        return {
+            "t_r": self._t_r,
+            "high_pass_hz": self.parameters.high_pass_hz,
+            "low_pass_hz": self.parameters.low_pass_hz,
+        }
+
+    def _kept_of(self, series: FloatArray) -> FloatArray:
+        return series if self.sample_mask.all() else series[self.sample_mask[self._times]]
 
     def _check_kept(self) -> None:
         n_kept, n_volumes = np.count_nonzero(self.sample_mask), self.sample_mask.size
@@ -461,41 +478,75 @@ class Cleaner:
         ).shape[1]
         return rank_of_cosines, orthonormal_basis(whole, standardized=standardized)
 
-    def _count(self, rank_of_cosines: int) -> DegreesOfFreedom:
-        n_volumes, n_kept = self.sample_mask.size, int(self.sample_mask.sum())
-        n_detrend = 2 if self.parameters.detrend else int(self.parameters.standardize != "none")
-        n_filter = n_kept * self._stopped_share() if self._is_butterworth else rank_of_cosines
-        n_confounds = self.basis.shape[1] - rank_of_cosines
-        ledger = DegreesOfFreedom(
-            n_volumes=n_volumes,
-            n_censored=n_volumes - n_kept,
-            n_kept=n_kept,
-            n_detrend=n_detrend,
-            n_filter=n_filter,
-            n_confounds=n_confounds,
-            remaining=n_kept - n_detrend - n_filter - n_confounds,
+    @property
+    def _n_kept(self) -> int:
+        return int(np.count_nonzero(self.sample_mask))
+
+    @property
+    def _n_detrend(self) -> int:
+        return 2 if self.parameters.detrend else int(self.parameters.standardize != "none")
+
+    def _check_rank(self) -> None:
+        if self._n_kept - self._n_detrend - self.basis.shape[1] <= 0:
+            raise DegreesOfFreedomError(
+                f"No degrees of freedom are left: {self._n_kept} of {self.sample_mask.size} "
+                f"volumes are kept, minus {self._n_detrend} for mean and line and "
+                f"{self.basis.shape[1]} for independent columns of the design. Choose a smaller "
+                "strategy, or censor less strictly."
+            )
+
+    @cached_property
+    def ledger(self) -> DegreesOfFreedom:
+        """Where the degrees of freedom went."""
+        filtered, remaining = self._freedom()
+        return DegreesOfFreedom(
+            n_volumes=self.sample_mask.size,
+            n_censored=self.sample_mask.size - self._n_kept,
+            n_kept=self._n_kept,
+            n_detrend=self._n_detrend,
+            n_filter=round(self._n_kept - self._n_detrend - filtered, 6),
+            n_confounds=round(filtered - remaining, 6),
+            n_regressors=self.basis.shape[1] - self._rank_of_cosines,
+            remaining=remaining,
         )
-        if n_kept - n_detrend - self.basis.shape[1] <= 0:
-            raise DegreesOfFreedomError(overdrawn(ledger))
-        return ledger
 
-    def _stopped_share(self) -> float:
-        """Share of the frequencies from 0 to Nyquist that the Butterworth filter stops."""
-        nyquist_hz = 1 / (2 * self._t_r)
-        high = self.parameters.high_pass_hz or 0.0
-        low = self.parameters.low_pass_hz or nyquist_hz
-        return 1 - (low - high) / nyquist_hz
+    def _freedom(self) -> tuple[float, float]:
+        """Degrees of freedom behind the filter, and behind the design, to a millionth.
 
+        Projections lose as many as they have dimensions. A Butterworth filter lets frequencies
+        pass in part: what is left of white noise is asked.
+        """
+        if not self._is_butterworth:
+            free = float(self._n_kept - self._n_detrend)
+            return free - self._rank_of_cosines, free - self.basis.shape[1]
+        left, right = self._factors()
+        rest = residuals(left, self.basis)
+        filtered = round(effective_freedom(left, right), 6)
+        if variance_left(rest, right) <= NOTHING_LEFT * variance_left(left, right):
+            return filtered, 0.0
+        return filtered, round(effective_freedom(rest, right), 6)
 
-def overdrawn(ledger: DegreesOfFreedom) -> str:
-    """Say that nothing remains, where it all went, and what to do."""
-    return (
-        f"No degrees of freedom are left: {ledger.n_kept} of {ledger.n_volumes} volumes are kept "
-        f"({ledger.n_censored} censored), minus {ledger.n_detrend} for mean and line, "
-        f"{ledger.n_filter:g} for the filter and {ledger.n_confounds} for the design, "
-        f"makes {ledger.remaining:g}. Choose a smaller strategy, a wider pass band, or censor "
-        "less strictly."
-    )
+    def _factors(self) -> tuple[FloatArray, FloatArray | None]:
+        """Two matrices (T_kept, K) and (K, T_kept) whose product takes steps 1 to 4.
+
+        With even ends the K cosines that the filter lets pass are enough, whatever the length of
+        the run. Other ends have no such basis: the first matrix is the whole product.
+        """
+        if self.parameters.filter_ends != "even":
+            steps = np.empty((self._n_kept, self._n_kept))
+            for columns, single_volumes in self._single_volumes():
+                steps[:, columns] = self._filtered(self._series(single_volumes))
+            return steps, None
+        n_series = self._times.size
+        gain = butterworth_gain(np.fft.rfftfreq(2 * n_series, self._t_r)[:-1], **self._band)
+        passed = np.flatnonzero(gain > FAINT * gain.max())
+        waves = cosines(n_series, passed)
+        if self.sample_mask.all():
+            return waves * gain[passed], self._detrended(waves).T
+        right = np.empty((passed.size, self._n_kept))
+        for columns, single_volumes in self._single_volumes():
+            right[:, columns] = waves.T @ self._detrended(self._series(single_volumes))
+        return self._kept_of(waves * gain[passed]), right
 
 
 def _check_rows(sample_mask: BoolArray, design: FloatArray) -> None:
@@ -551,6 +602,12 @@ class _Operator:
         if self.level.any():
             residuals += self.level * first
         return residuals, first + self.mean @ kept
+
+
+class _Band(TypedDict):
+    t_r: float
+    high_pass_hz: float | None
+    low_pass_hz: float | None
 
 
 Steps = Callable[[FloatArray], tuple[FloatArray, FloatArray]]

@@ -84,12 +84,17 @@ def cosine_basis(n_volumes: int, t_r: float, high_pass_hz: float) -> FloatArray:
     >>> cosine_basis(100, 2.0, 0.01).shape
     (100, 4)
     """
-    _check_cutoffs(high_pass_hz, None, t_r)
+    check_cutoffs(high_pass_hz, None, t_r)
     # Rounded first: 3.9999999999999996 is 4 that went through a computer.
     order = int(np.floor(round(2 * n_volumes * high_pass_hz * t_r, 9)))
+    return cosines(n_volumes, np.arange(1, order + 1))
+
+
+def cosines(n_volumes: int, half_periods: IntArray) -> FloatArray:
+    """Orthonormal cosines, each with so many half periods in a run: (T, K); 0 is a constant."""
     phase = np.pi / n_volumes * (np.arange(n_volumes) + 0.5)
-    waves: FloatArray = np.cos(np.outer(phase, np.arange(1, order + 1)))
-    waves *= np.sqrt(2 / n_volumes)
+    waves: FloatArray = np.cos(np.outer(phase, half_periods))
+    waves *= np.sqrt(np.where(half_periods == 0, 1, 2) / n_volumes)
     return waves
 
 
@@ -151,7 +156,7 @@ def butterworth(
     >>> float(butterworth(level, t_r=2.0, high_pass_hz=0.01, low_pass_hz=0.1).max())
     0.0
     """
-    _check_cutoffs(high_pass_hz, low_pass_hz, t_r)
+    check_cutoffs(high_pass_hz, low_pass_hz, t_r)
     n_poles, stretch = _recursion(order, t_r, high_pass_hz, low_pass_hz)
     n_padding = 3 * (n_poles + 1) if n_padding is None else n_padding
     n_padding = n_padding if padding else 0
@@ -325,7 +330,7 @@ def _padded(signals: FloatArray, padding: Padding | None, n_padding: int) -> Flo
     return padded
 
 
-def _check_cutoffs(high_pass_hz: float | None, low_pass_hz: float | None, t_r: float) -> None:
+def check_cutoffs(high_pass_hz: float | None, low_pass_hz: float | None, t_r: float) -> None:
     if not (np.isfinite(t_r) and t_r > 0):
         raise RunError(f"The repetition time must be above 0 s, and is {t_r} s.")
     nyquist_hz = 1 / (2 * t_r)

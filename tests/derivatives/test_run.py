@@ -47,7 +47,8 @@ from bidsmask.derivatives.writing import read_table
 from bidsmask.errors import OutputError, StorageError
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.censoring import CensoringParameters
-from bidsmask.numerics.cleaning import CleaningParameters, DegreesOfFreedom
+from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.settings import (
     CleaningSettings,
     ConnectivitySettings,

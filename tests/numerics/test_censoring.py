@@ -52,16 +52,46 @@ def test_only_edges_stay_empty(mask):
 def test_interpolation_is_exact_for_cubic_polynomials(mask, coefficients):
     times = np.linspace(-1, 1, mask.size)
     signals = np.polynomial.polynomial.polyval(times, coefficients)[:, np.newaxis]
-    filled = interpolate_censored(np.where(mask[:, np.newaxis], signals, np.nan), mask)
+    known = np.where(mask[:, np.newaxis], signals, np.nan)
+    filled = interpolate_censored(known, mask, bridge="nilearn")
     inside = ~np.isnan(filled)
     np.testing.assert_allclose(filled[inside], signals[inside], atol=1e-8)
 
 
-@given(mask=MASKS, seed=SEEDS, a=st.floats(-5, 5))
-def test_interpolation_is_linear(mask, seed, a):
+@given(mask=MASKS, seed=SEEDS)
+def test_lines_stay_between_the_volumes_that_they_connect(mask, seed):
+    signals = np.random.default_rng(seed).normal(size=(mask.size, 3))
+    filled = interpolate_censored(signals, mask)
+    kept = np.flatnonzero(mask)
+    for left, right in zip(kept[:-1], kept[1:], strict=True):
+        ends = signals[[left, right]]
+        between = filled[left : right + 1]
+        assert (between >= ends.min(axis=0) - 1e-12).all()
+        assert (between <= ends.max(axis=0) + 1e-12).all()
+
+
+@given(mask=MASKS, seed=SEEDS)
+def test_lines_are_those_of_numpy(mask, seed):
+    signals, times = np.random.default_rng(seed).normal(size=mask.size), np.arange(mask.size)
+    filled = interpolate_censored(signals[:, np.newaxis], mask)[:, 0]
+    expected = np.interp(times, times[mask], signals[mask], left=np.nan, right=np.nan)
+    np.testing.assert_allclose(filled, expected, atol=1e-12)
+
+
+def test_a_spline_runs_away_in_a_long_gap_and_a_line_does_not():
+    signals = np.random.default_rng(0).normal(size=(200, 50))
+    mask = (np.arange(200) < 90) | (np.arange(200) >= 110)
+    spline = interpolate_censored(signals, mask, bridge="nilearn")[~mask]
+    assert np.abs(spline).max() > 10  # standard deviations
+    assert np.abs(interpolate_censored(signals, mask)[~mask]).max() < 4
+
+
+@given(mask=MASKS, seed=SEEDS, a=st.floats(-5, 5), bridge=st.sampled_from(["linear", "nilearn"]))
+def test_interpolation_is_linear(mask, seed, a, bridge):
     x, y = np.random.default_rng(seed).normal(size=(2, mask.size, 3))
-    both = interpolate_censored(a * x + y, mask)
-    apart = a * interpolate_censored(x, mask) + interpolate_censored(y, mask)
+    both = interpolate_censored(a * x + y, mask, bridge=bridge)
+    apart = a * interpolate_censored(x, mask, bridge=bridge)
+    apart += interpolate_censored(y, mask, bridge=bridge)
     np.testing.assert_allclose(both, apart, rtol=1e-7, atol=1e-6 * np.nanmax(np.abs(apart)))
 
 
@@ -70,7 +100,7 @@ def test_interpolation_and_extrapolation_are_those_of_scipy(mask, seed):
     signals = np.random.default_rng(seed).normal(size=(mask.size, 3))
     times = np.arange(mask.size)
     expected = CubicSpline(times[mask], signals[mask])(times)
-    filled = interpolate_censored(signals, mask, extrapolate=True)
+    filled = interpolate_censored(signals, mask, bridge="nilearn", extrapolate=True)
     scale = np.maximum(1, np.abs(expected).max())  # a spline may run away
     np.testing.assert_allclose(filled, expected, rtol=1e-9, atol=1e-9 * scale)
 
@@ -82,7 +112,8 @@ def test_interpolation_does_not_depend_on_the_unit_of_time(n_volumes):
     mask[[5, 6, 20]] = False
     seconds = np.arange(n_volumes) * 2.5
     expected = CubicSpline(seconds[mask], signals[mask])(seconds)
-    np.testing.assert_allclose(interpolate_censored(signals, mask), expected, atol=1e-12)
+    filled = interpolate_censored(signals, mask, bridge="nilearn")
+    np.testing.assert_allclose(filled, expected, atol=1e-12)
 
 
 def test_interpolation_does_without_the_slow_import_of_scipy_interpolate():
@@ -179,6 +210,7 @@ def test_nothing_is_censored_by_default_but_what_fmriprep_flagged():
 def test_the_spline_goes_on_to_the_edges_only_when_asked():
     parabola = np.arange(6.0)[:, np.newaxis] ** 2
     kept = np.array([0, 1, 1, 0, 1, 0], dtype=bool)
-    inside = interpolate_censored(parabola, kept)
+    inside = interpolate_censored(parabola, kept, bridge="nilearn")
     np.testing.assert_array_equal(np.isnan(inside.ravel()), [True, *[False] * 4, True])
-    np.testing.assert_allclose(interpolate_censored(parabola, kept, extrapolate=True), parabola)
+    whole = interpolate_censored(parabola, kept, bridge="nilearn", extrapolate=True)
+    np.testing.assert_allclose(whole, parabola)
