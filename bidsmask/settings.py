@@ -31,8 +31,10 @@ from bidsmask.vocabulary import (
     MEASURES,
     STATISTICS,
     AnalysisLevel,
+    Bridge,
     CensorOutput,
     Filter,
+    FilterEnds,
     Standardization,
 )
 
@@ -136,6 +138,8 @@ class CleaningSettings:
     filter: Filter | OfStrategy = field(default="strategy", repr=False)
     high_pass_hz: NumberOrNone = field(default="strategy", repr=False)
     low_pass_hz: NumberOrNone = field(default="strategy", repr=False)
+    filter_ends: FilterEnds | OfStrategy = field(default="strategy", repr=False)
+    bridge: Bridge | OfStrategy = field(default="strategy", repr=False)
     standardize: Standardization | OfStrategy = field(default="strategy", repr=False)
     fd_threshold_mm: NumberOrNone = field(default="strategy", repr=False)
     std_dvars_threshold: NumberOrNone = field(default="strategy", repr=False)

@@ -207,7 +207,7 @@ def test_the_numbers_of_the_sidecars_are_those_of_the_tables(out, demo_dataset, 
         assert quality.loc[strategy, "n_kept"] == freedom["n_kept"]
         assert quality.loc[strategy, "dof_remaining"] == pytest.approx(freedom["remaining"])
         assert sidecar["ConfoundStrategy"]["Columns"] == list(design.columns)
-        assert np.linalg.matrix_rank(design / design.std()) >= freedom["n_confounds"]
+        assert np.linalg.matrix_rank(design / design.std()) >= freedom["n_regressors"]
         assert freedom["remaining"] == pytest.approx(
             freedom["n_kept"] - freedom["n_detrend"] - freedom["n_filter"] - freedom["n_confounds"]
         )

@@ -264,6 +264,8 @@ def test_the_sidecar_holds_every_setting_of_the_cleaning(output):
         "filter": "butterworth",
         "high_pass_hz": 0.01,
         "low_pass_hz": 0.1,
+        "filter_ends": "nilearn",
+        "bridge": "nilearn",
         "standardize": "zscore",
     }
     assert set(sidecar["CleaningParameters"]) == set(CleaningParameters.__dataclass_fields__)

@@ -103,9 +103,9 @@ def _strategy(strategy: Strategy, work: Work | None) -> str:
 def _bookkeeping(settings: Settings, plan: Plan) -> Iterator[str]:
     if plan.strategies:
         yield (
-            "The temporal degrees of freedom that remain were counted for each run as the kept "
-            "volumes minus those spent on detrending, filter and confounds [@ciric2017]. "
-            + text([rows_words(settings.output.censor_output)])
+            "The temporal degrees of freedom that remain were computed for each run from the "
+            "matrix of all cleaning steps, as those of white noise behind it "
+            "[@worsley1995]. " + text([rows_words(settings.output.censor_output, plan.strategies)])
         )
 
 

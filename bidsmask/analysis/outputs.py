@@ -244,14 +244,15 @@ def _time_series_files(
 ) -> Iterator[File]:
     plan, strategy, cleaned = run.plan, used.strategy, used.cleaned
     how = plan.output.censor_output
+    rows = cleaned.rows_for(signals, how, strategy.cleaning.bridge)
     yield (
         time_series_name(plan, source, strategy, statistic),
-        tables.time_series(cleaned.rows_for(signals, how), coverage.names),
+        tables.time_series(rows, coverage.names),
     )
     done = (
         *extraction_words(plan.extraction, plan.coverage, kind_of(source), [statistic]),
         *strategy_words(strategy),
-        rows_words(how),
+        rows_words(how, [strategy]),
     )
     content = {
         "Description": f"Time series of {source.name}, cleaned with the strategy "

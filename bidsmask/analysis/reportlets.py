@@ -192,7 +192,7 @@ def _done(plan: RunPlan) -> Iterable[Said]:
     if plan.sources:
         yield connectivity_words(plan.connectivity, plan.extraction.statistics)
     yield from voxel_words(plan.voxelwise, plan.extraction, plan.connectivity)
-    yield rows_words(plan.output.censor_output)
+    yield rows_words(plan.output.censor_output, plan.strategies)
 
 
 def _product(sizes: Iterable[float]) -> str:

@@ -237,6 +237,7 @@ def _clean(
         signals=tuple(tuple(map(cleaner, of_atlas)) for of_atlas in signals),
         sample_mask=cleaner.sample_mask,
         ledger=cleaner.ledger,
+        collinear=np.array(cleaner.collinear, dtype=np.intp),
         carpet=cleaner(carpet),
     )
 
@@ -278,6 +279,13 @@ def _warnings_of(values: RunValues, plan: RunPlan) -> Iterator[str]:
             f"{plan.run.bold.name}: up to {values.extracted.n_nonfinite} voxels of the brain mask "
             "are NaN or infinite in a volume; they are left out of the means."
         )
+    for confounds, cleaned in zip(values.confounds, values.cleaned, strict=True):
+        if cleaned.collinear.size:
+            names = ", ".join(confounds.columns[number] for number in cleaned.collinear)
+            yield (
+                f"{confounds.strategy}: what the filter left of {names} is nothing, or explained "
+                "by the other columns of the design; these columns took nothing away."
+            )
 
 
 def run_quality(values: RunValues) -> dict[str, float]:

@@ -21,7 +21,7 @@ from bidsmask.dataset.strategies import Strategy
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.reports.summaries import LostPart
-from bidsmask.vocabulary import CensorOutput
+from bidsmask.vocabulary import Bridge, CensorOutput
 
 Signals = tuple[tuple[FloatArray, ...], ...]
 """Arrays of shape (T, P): for each atlas one for each of its statistics."""
@@ -246,6 +246,8 @@ class CleanedRun:
         The volumes that `signals` has rows for.
     ledger : DegreesOfFreedom
         Where the volumes went.
+    collinear : int array
+        Columns of the design, from 0, that explained nothing; see `Cleaner`.
     carpet : array of shape (T_kept, K)
         The carpet's voxels, cleaned in the same way.
     """
@@ -253,6 +255,7 @@ class CleanedRun:
     signals: Signals
     sample_mask: BoolArray
     ledger: DegreesOfFreedom
+    collinear: IntArray
     carpet: FloatArray
 
     def save(self, path: Path) -> None:
@@ -268,9 +271,11 @@ class CleanedRun:
         ledger = DegreesOfFreedom(**dict(zip(names, numbers, strict=True)))  # type: ignore[arg-type]
         return cls(**values | {"ledger": ledger})
 
-    def rows_for(self, columns: FloatArray, how: CensorOutput) -> FloatArray:
+    def rows_for(
+        self, columns: FloatArray, how: CensorOutput, bridge: Bridge = "nilearn"
+    ) -> FloatArray:
         """Columns of the kept volumes as the output wants them: see `bidsmask.analysis.rows`."""
-        return rows_for(columns, self.sample_mask, how)
+        return rows_for(columns, self.sample_mask, how, bridge)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

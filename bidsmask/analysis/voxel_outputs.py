@@ -158,7 +158,7 @@ class _Work:
         done = (
             voxelwise_words(plan.extraction),
             *strategy_words(used.strategy),
-            volumes_words(self._how),
+            volumes_words(self._how, used.strategy),
         )
         content = {
             "Description": f"Volumes cleaned with the strategy {used.strategy.name}. "

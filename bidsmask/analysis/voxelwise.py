@@ -71,7 +71,7 @@ def clean_voxels(
         some[:, ~covered[columns]] = np.nan
         cleaned = np.empty((expected[0], some.shape[1]), dtype=np.float32)
         for block_columns, block in cleaner.blocks(some):
-            cleaned[:, block_columns] = rows_for(block, kept, how)
+            cleaned[:, block_columns] = rows_for(block, kept, how, cleaner.parameters.bridge)
         out[:, columns] = cleaned
 
 

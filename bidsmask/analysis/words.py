@@ -16,7 +16,6 @@ from bidsmask.dataset.strategies import Strategy
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
 from bidsmask.numerics.connectivity import MEASURES
-from bidsmask.numerics.filters import BUTTERWORTH_ORDER
 from bidsmask.settings import (
     ConnectivitySettings,
     CoverageSettings,
@@ -131,7 +130,7 @@ def strategy_words(strategy: Strategy) -> tuple[Said, ...]:
     cleaning, censoring = strategy.cleaning, strategy.censoring
     both = "signals and confounds alike" if strategy.groups else "the signals"
     return (
-        *_censoring(censoring, bridges=cleaning.filter == "butterworth"),
+        *_censoring(strategy),
         Said(
             label="Detrending",
             value="mean and straight line" if cleaning.detrend else "none",
@@ -149,15 +148,15 @@ def strategy_words(strategy: Strategy) -> tuple[Said, ...]:
     )
 
 
-def rows_words(how: CensorOutput) -> Said:
-    """What stands in the rows of volumes that were left out."""
+def rows_words(how: CensorOutput, strategies: Iterable[Strategy]) -> Said:
+    """What stands in the rows of volumes that were left out by some strategies."""
     values = {"na": "n/a", "drop": "left out", "interpolate": "interpolated"}
     sentences = {
         "na": "In the time series, rows of censored volumes are missing values (n/a).",
         "drop": "The time series have rows for the kept volumes only.",
-        "interpolate": "In the time series, rows of censored volumes hold values of a cubic "
-        "spline through the kept ones (n/a before the first and after the last of them); they "
-        "were not used for anything else.",
+        "interpolate": f"In the time series, rows of censored volumes hold values of "
+        f"{_bridges(strategies)} (n/a before the first and after the last of them); they were not "
+        "used for anything else.",
     }
     return Said(label="Rows of censored volumes", value=values[how], sentences=(sentences[how],))
 
@@ -176,13 +175,13 @@ def voxelwise_words(settings: ExtractionSettings) -> Said:
     )
 
 
-def volumes_words(how: CensorOutput) -> Said:
-    """What stands in place of volumes that were left out."""
+def volumes_words(how: CensorOutput, strategy: Strategy) -> Said:
+    """What stands in place of volumes that a strategy left out."""
     sentences = {
         "na": "Of censored volumes, all values inside of the mask are NaN.",
         "drop": "Only the kept volumes are there.",
-        "interpolate": "Censored volumes hold values of a cubic spline through the kept ones (NaN "
-        "before the first and after the last of them).",
+        "interpolate": f"Censored volumes hold values of {_bridges([strategy])} (NaN before the "
+        "first and after the last of them).",
     }
     return Said(label="Censored volumes", value=how, sentences=(sentences[how],))
 
@@ -266,7 +265,8 @@ def connectivity_words(settings: ConnectivitySettings, statistics: Sequence[str]
 _WORKS_OF_MEASURES = {"partial-correlation": " [@marrelec2006]"}
 
 
-def _censoring(censoring: CensoringParameters, *, bridges: bool) -> Iterator[Said]:
+def _censoring(strategy: Strategy) -> Iterator[Said]:
+    censoring = strategy.censoring
     rules = list(_censoring_rules(censoring))
     fd, dvars = censoring.fd_threshold_mm, censoring.std_dvars_threshold
     limits = [
@@ -297,15 +297,27 @@ def _censoring(censoring: CensoringParameters, *, bridges: bool) -> Iterator[Sai
         if rules and shortest > 1
         else (),
     )
-    how = ("bridged while filtering", _BRIDGED) if bridges else ("taken out first", _TAKEN_OUT)
-    value, *sentences = how if rules else ("none",)
-    yield Said(label="Censored volumes", value=value, sentences=tuple(sentences))
+    yield _censored(strategy) if rules else Said(label="Censored volumes", value="none")
 
 
-_BRIDGED = (
-    "For filtering only, censored volumes were bridged by a cubic spline through the kept ones."
-)
-_TAKEN_OUT = "Censored volumes were taken out first."
+def _censored(strategy: Strategy) -> Said:
+    value, sentence = "taken out first", "Censored volumes were taken out first."
+    if strategy.cleaning.filter == "butterworth":
+        value = f"bridged while filtering ({strategy.cleaning.bridge})"
+        sentence = f"For filtering only, censored volumes were bridged by {_bridges([strategy])}."
+    return Said(label="Censored volumes", value=value, sentences=(sentence,))
+
+
+_BRIDGES = {
+    "linear": "straight lines between the kept ones",
+    "nilearn": "a cubic spline through the kept ones",
+}
+
+
+def _bridges(strategies: Iterable[Strategy]) -> str:
+    """What stands in for censored volumes, with whatever strategy."""
+    bridges = dict.fromkeys(_BRIDGES[strategy.cleaning.bridge] for strategy in strategies)
+    return listed(list(bridges), last="or")
 
 
 def _censoring_rules(censoring: CensoringParameters) -> Iterator[str]:
@@ -338,11 +350,18 @@ def _filter(strategy: Strategy, both: str, *, censors: bool) -> Said:
         else ""
     )
     sentence = (
-        f"A Butterworth filter of order {BUTTERWORTH_ORDER}, run forwards and backwards, was "
-        f"applied to {both}{reason}; {_pass_band(cleaning)}."
+        f"A Butterworth filter of order {cleaning.filter_order}, run forwards and backwards, was "
+        f"applied to {both}{reason}; {_pass_band(cleaning)}. {_ENDS[cleaning.filter_ends]}"
     )
     then = ("The censored volumes were then taken out.",) if censors else ()
     return Said(label="Temporal filter", value=value, sentences=(sentence, *then))
+
+
+_ENDS = {
+    "even": "Beyond its ends, a run was taken to go on as its own mirror image.",
+    "nilearn": "The ends of a run were padded by its volumes there, turned about the end point.",
+    "xcpd": "The ends of a run were padded by the end point, for as long as the run.",
+}
 
 
 def _pass_band(cleaning: CleaningParameters) -> str:

@@ -70,7 +70,7 @@ def _row(plan: RunPlan, strategy: Strategy, ledger: DegreesOfFreedom) -> tuple[s
         f"{plan.t_r:g}",
         str(plan.n_volumes),
         str(ledger.n_kept),
-        str(ledger.n_confounds),
+        str(ledger.n_regressors),
         f"{ledger.remaining:.0f}",
     )
 

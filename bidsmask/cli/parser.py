@@ -27,8 +27,10 @@ from bidsmask.vocabulary import (
     MEASURES,
     STATISTICS,
     AnalysisLevel,
+    Bridge,
     CensorOutput,
     Filter,
+    FilterEnds,
     Standardization,
 )
 
@@ -204,6 +206,13 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
         help="keep frequencies above")  # fmt: skip
     add("--low-pass", dest="low_pass_hz", type=_or_word(float, "none"), metavar="HZ",
         help="keep frequencies below")  # fmt: skip
+    add("--filter-ends", choices=get_args(FilterEnds),
+        help="what a Butterworth filter takes to be beyond the ends of a run: its mirror image "
+        "(even), 33 turned volumes (nilearn, default), the end point (xcpd; order 2)")  # fmt: skip
+    add("--bridge", choices=get_args(Bridge),
+        help="what stands in for censored volumes while a Butterworth filter runs, and with "
+        "--censor-output interpolate: straight lines (linear), or the cubic spline of "
+        "nilearn (default), which runs away in long gaps")  # fmt: skip
     add("--detrend", action=argparse.BooleanOptionalAction,
         help="remove mean and straight line")  # fmt: skip
     add("--standardize", choices=get_args(Standardization),

@@ -32,6 +32,8 @@ from bidsmask.numerics.censoring import CensoringParameters, flag_above, short_s
 
 MAX_SIDECAR_BYTES = 16_000_000
 
+_COSINE = re.compile(r"cosine\d+")
+
 _EXPANDED = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
 _EXPANDED += ["csf", "white_matter", "global_signal", "csf_wm"]
 _WELL_KNOWN = [
@@ -202,7 +204,15 @@ def _choose(
             "Of the strategies that come with bidsmask, this table has all columns for "
             f"{_usable(rows, sidecar, strategy)}."
         )
-    return tuple(chosen), tuple(warnings)
+    columns = tuple(chosen)
+    cosines = [name for name in columns if _COSINE.fullmatch(name)]
+    if cosines and strategy.cleaning.is_high_pass:
+        warnings.append(
+            f"{strategy.name}: {', '.join(cosines)} left out of the design, because the filter "
+            "takes slow changes away already."
+        )
+        columns = tuple(name for name in columns if name not in cosines)
+    return columns, tuple(warnings)
 
 
 def _columns_of(

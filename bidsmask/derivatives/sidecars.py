@@ -23,9 +23,8 @@ from bidsmask.derivatives.writing import safe_text
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
-from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.numerics.connectivity import Measure
-from bidsmask.numerics.filters import BUTTERWORTH_ORDER
+from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.vocabulary import NATIVE_SPACES, CensorOutput
 
 _UNITS = {"zscore": "standard deviations", "psc": "percent of the mean", "none": "arbitrary"}
@@ -297,7 +296,8 @@ def _software_filters(cleaning: CleaningParameters) -> dict[str, Any] | str:
     }
     in_use = {name: value for name, value in cutoffs.items() if value is not None}
     if cleaning.filter == "butterworth":
-        return {"Butterworth": {"Order": BUTTERWORTH_ORDER, "ZeroPhase": True, **in_use}}
+        how = {"Order": cleaning.filter_order, "ZeroPhase": True, "Ends": cleaning.filter_ends}
+        return {"Butterworth": how | in_use}
     if cleaning.filter == "cosine":
         return {"DiscreteCosineBasis": in_use}
     return "n/a"

@@ -23,10 +23,12 @@ QUALITY_COLUMNS: Mapping[str, tuple[str, str]] = {
     "mean_fd_kept": ("Mean framewise displacement of the kept volumes", "mm"),
     "n_detrend": ("Degrees of freedom spent on mean and line", "volumes"),
     "n_filter": ("Degrees of freedom spent on the temporal filter", "volumes"),
-    "n_confounds": ("Degrees of freedom spent on confounds (rank of the design)", "volumes"),
+    "n_confounds": ("Degrees of freedom spent on confounds behind the filter", "volumes"),
+    "n_regressors": ("Rank of the design of confounds on the kept volumes", "columns"),
     "dof_remaining": (
-        "Temporal degrees of freedom left: kept volumes minus all that was spent "
-        "(doi:10.1016/j.neuroimage.2017.03.020)",
+        "Temporal degrees of freedom left: kept volumes minus all that was spent, which is the "
+        "effective number of white noise behind all cleaning steps "
+        "(doi:10.1006/nimg.1995.1023)",
         "volumes",
     ),
     "mean_fd": (
@@ -154,7 +156,8 @@ def quality_row(
         "mean_fd_kept": _mean_known(confounds.fd_mm, sample_mask),
         "n_detrend": ledger.n_detrend,
         "n_filter": float(ledger.n_filter),
-        "n_confounds": ledger.n_confounds,
+        "n_confounds": float(ledger.n_confounds),
+        "n_regressors": ledger.n_regressors,
         "dof_remaining": float(ledger.remaining),
         **_about_run(of_run),
         "status": "ok",

@@ -47,9 +47,7 @@ _FILTERS: dict[Any, Filter] = {
     None: "none",
 }
 _FORMER_NAMES = {"sessions": "runs"}
-_NOTHING = CleaningParameters(
-    detrend=False, standardize="none", filter_ends="nilearn", bridge="nilearn"
-)
+_NOTHING = CleaningParameters(detrend=False, standardize="none")
 
 
 def clean(
@@ -400,8 +398,6 @@ def _cleaning(
     run = _RunCleaning(
         parameters=CleaningParameters(
             detrend=bool(detrend),
-            filter_ends="nilearn",
-            bridge="nilearn",
             standardize=_choice("standardize", standardize, _STANDARDIZATIONS),
             **_filter_parameters(filter, low_pass, high_pass, t_r),
         ),

@@ -42,7 +42,13 @@ from bidsmask.numerics.freedom import (
     effective_freedom,
     variance_left,
 )
-from bidsmask.numerics.regression import check_finite, orthonormal_basis, residuals, sizes_of
+from bidsmask.numerics.regression import (
+    check_finite,
+    collinear_columns,
+    orthonormal_basis,
+    residuals,
+    sizes_of,
+)
 from bidsmask.numerics.standardization import (
     ROUNDING,
     standardize_in_place,
@@ -52,6 +58,9 @@ from bidsmask.vocabulary import Bridge, Filter, FilterEnds, Standardization
 
 MIN_KEPT_VOLUMES = 3
 """A mean, a line and one volume to spare."""
+
+XCPD_ORDER = 2
+"""Of one pass of XCP-D's Butterworth filter."""
 
 MEAN_LEFT = 0.1
 """With less than this share of it left, a mean counts as removed (as in nilearn)."""
@@ -100,9 +109,19 @@ class CleaningParameters:
     filter: Filter = "none"
     high_pass_hz: float | None = None
     low_pass_hz: float | None = None
-    filter_ends: FilterEnds = "even"
-    bridge: Bridge = "linear"
+    filter_ends: FilterEnds = "nilearn"
+    bridge: Bridge = "nilearn"
     standardize: Standardization = "zscore"
+
+    @property
+    def is_high_pass(self) -> bool:
+        """Whether a filter, and not the design, takes slow changes away."""
+        return self.filter != "none" and self.high_pass_hz is not None
+
+    @property
+    def filter_order(self) -> int:
+        """Order of one pass of the Butterworth filter."""
+        return XCPD_ORDER if self.filter_ends == "xcpd" else BUTTERWORTH_ORDER
 
     def __post_init__(self) -> None:
         self._check_choices()
@@ -200,6 +219,9 @@ class Cleaner:
         The volumes that come out.
     basis : float64 array of shape (T_kept, rank)
         Orthonormal columns of the design after steps 1 to 4, cosines included.
+    collinear : tuple of int
+        Columns of the design, from 0, that explain nothing that those before them do not, or of
+        which the filter leaves nothing. Empty with a design that is not standardised.
     ledger : DegreesOfFreedom
         Counted when it is first asked for.
 
@@ -238,6 +260,7 @@ class Cleaner:
         self.details = details
         self.sample_mask: BoolArray = np.array(sample_mask, dtype=bool)
         self._t_r = t_r
+        self.collinear: tuple[int, ...] = ()
         self._check_kept()
         self._rank_of_cosines, self.basis = self._bases(np.asarray(design, dtype=np.float64))
         self._check_rank()
@@ -380,7 +403,7 @@ class Cleaner:
 
     @property
     def _removes_mean(self) -> bool:
-        high_pass = self._is_butterworth and self.parameters.high_pass_hz is not None
+        high_pass = self._is_butterworth and self.parameters.is_high_pass
         return self.parameters.detrend or high_pass or self._regresses_mean
 
     @property
@@ -431,7 +454,8 @@ class Cleaner:
             return butterworth_even(series, **self._band)
         details = self.details
         if self.parameters.filter_ends == "xcpd":
-            details = replace(details, order=2, padding="constant", n_padding=len(series) - 1)
+            order, n_padding = self.parameters.filter_order, len(series) - 1
+            details = replace(details, order=order, padding="constant", n_padding=n_padding)
         return butterworth(
             series,
             **self._band,
@@ -473,10 +497,16 @@ class Cleaner:
         standardized = self.details.standardize_design
         if not standardized:  # or what is left of a constant would be scaled up to one
             whole = np.where(sizes_of(whole) <= ROUNDING * sizes_of(kept), 0, whole)
-        rank_of_cosines = orthonormal_basis(
-            whole[:, : cosines.shape[1]], standardized=standardized
-        ).shape[1]
-        return rank_of_cosines, orthonormal_basis(whole, standardized=standardized)
+        n_cosines = cosines.shape[1]
+        rank_of_cosines = orthonormal_basis(whole[:, :n_cosines], standardized=standardized).shape[
+            1
+        ]
+        basis = orthonormal_basis(whole, standardized=standardized)
+        if standardized and basis.shape[1] < whole.shape[1]:
+            self.collinear = tuple(
+                number - n_cosines for number in collinear_columns(whole) if number >= n_cosines
+            )
+        return rank_of_cosines, basis
 
     @property
     def _n_kept(self) -> int:

@@ -331,6 +331,7 @@ def _padded(signals: FloatArray, padding: Padding | None, n_padding: int) -> Flo
 
 
 def check_cutoffs(high_pass_hz: float | None, low_pass_hz: float | None, t_r: float) -> None:
+    """Refuse cut-offs in Hz that no run with this repetition time in seconds can have."""
     if not (np.isfinite(t_r) and t_r > 0):
         raise RunError(f"The repetition time must be above 0 s, and is {t_r} s.")
     nyquist_hz = 1 / (2 * t_r)

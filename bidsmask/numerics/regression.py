@@ -15,6 +15,13 @@ nilearn's threshold is an absolute 2e-14, which lets such directions pass.
 """
 
 
+COLLINEAR = 1e-7
+"""With less than this share of its size left by the columns before it, a column says nothing new.
+
+Larger than the tolerance for directions: one direction may hide in several columns.
+"""
+
+
 def orthonormal_basis(design: FloatArray, *, standardized: bool = True) -> FloatArray:
     """Orthonormal columns that span the columns of a design.
 
@@ -56,6 +63,42 @@ def orthonormal_basis(design: FloatArray, *, standardized: bool = True) -> Float
     directions, sizes, _ = np.linalg.svd(columns, full_matrices=False)
     basis: FloatArray = directions[:, sizes > RANK_TOLERANCE * sizes[0]]
     return basis
+
+
+def collinear_columns(design: FloatArray) -> tuple[int, ...]:
+    """Find the columns of a design that those before them explain.
+
+    Parameters
+    ----------
+    design : array of shape (T, C)
+        Finite. Columns are centred first: a constant one is explained by nothing at all.
+
+    Returns
+    -------
+    numbers : tuple of int
+        From 0. Without them the design has the same span.
+
+    References
+    ----------
+    Golub & Van Loan, Matrix Computations, section 5.2 (Gram-Schmidt, twice is enough)
+
+    Examples
+    --------
+    >>> ramp = np.arange(4.0)
+    >>> collinear_columns(np.column_stack([ramp, ramp**2, 5 - 2 * ramp]))
+    (2,)
+    """
+    columns = standardize(design, "zscore")
+    columns /= np.sqrt(max(len(design) - 1, 1))
+    basis, found = np.empty((len(design), 0)), []
+    for number, column in enumerate(columns.T[:, :, np.newaxis]):
+        left = residuals(residuals(column, basis), basis)
+        size = float(np.linalg.norm(left))
+        if size <= COLLINEAR:
+            found.append(number)
+        else:
+            basis = np.hstack([basis, left / size])
+    return tuple(found)
 
 
 def residuals(signals: FloatArray, basis: FloatArray) -> FloatArray:

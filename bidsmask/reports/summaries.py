@@ -141,7 +141,8 @@ class LedgerSummary(Value):
     n_kept: int
     n_detrend: int
     n_filter: float
-    n_confounds: int
+    n_confounds: float
+    n_regressors: int
     remaining: float
 
 

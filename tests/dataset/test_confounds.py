@@ -227,6 +227,24 @@ def test_a_run_too_short_for_cosines_is_warned_of(write: Write) -> None:
     )
 
 
+@pytest.mark.parametrize("how", ["butterworth", "cosine"])
+def test_with_a_filter_that_is_a_high_pass_cosines_leave_the_design(
+    write: Write, how: str
+) -> None:
+    strategy = load_strategy("simple").with_overrides(filter=how, high_pass_hz=0.01)
+    run = write(a_table())
+    confounds = load_confounds(run, None, strategy, n_volumes=None)
+    assert confounds.columns == load(run, "simple").columns[3:]
+    (note,) = confounds.warnings
+    assert note.startswith("simple: cosine00, cosine01, cosine02 left out of the design")
+
+
+def test_with_a_low_pass_alone_cosines_stay_in_the_design(write: Write) -> None:
+    strategy = load_strategy("simple").with_overrides(filter="butterworth", low_pass_hz=0.1)
+    columns = load_confounds(write(a_table()), None, strategy, n_volumes=None).columns
+    assert columns[0] == "cosine00"
+
+
 # --- CompCor
 
 

@@ -184,6 +184,7 @@ def make_ledger(n_confounds: int) -> DegreesOfFreedom:
         n_detrend=2,
         n_filter=0.0,
         n_confounds=n_confounds,
+        n_regressors=n_confounds,
         remaining=8.0 - n_confounds,
     )
 
@@ -236,6 +237,7 @@ def make_result(
         signals=(kept,),
         sample_mask=sample_mask(),
         ledger=make_ledger(len(columns)),
+        collinear=np.zeros(0, dtype=np.intp),
         carpet=np.zeros((N_VOLUMES, 0)),
     )
     values = RunValues(
@@ -576,6 +578,7 @@ def test_interpolated_volumes_keep_the_rhythm(place: Place) -> None:
                 "Butterworth": {
                     "Order": 5,
                     "ZeroPhase": True,
+                    "Ends": "nilearn",
                     "HighPassCutoff": 0.01,
                     "LowPassCutoff": 0.1,
                 }

@@ -50,9 +50,7 @@ def test_the_filter_is_a_symmetric_operator_that_amplifies_nothing(seed, kind, n
 def test_each_cosine_comes_out_as_itself_times_the_gain(kind, half_periods):
     wave = cosines(120, np.array([half_periods]))
     gain = butterworth_gain(np.array([half_periods / (2 * 120 * T_R)]), **band_of(kind))
-    np.testing.assert_allclose(
-        butterworth_even(wave, **band_of(kind)), gain * wave, atol=ROUNDING
-    )
+    np.testing.assert_allclose(butterworth_even(wave, **band_of(kind)), gain * wave, atol=ROUNDING)
 
 
 @pytest.mark.parametrize("kind", BANDS)

@@ -110,6 +110,7 @@ def make_ledger():
             "n_detrend": 2,
             "n_filter": 100.5,
             "n_confounds": 26,
+            "n_regressors": 26,
             "remaining": 159.5,
         }
         return LedgerSummary(**values | changes)

@@ -103,6 +103,7 @@ LEDGER = LedgerSummary(
     n_detrend=2,
     n_filter=100.5,
     n_confounds=26,
+    n_regressors=26,
     remaining=1059.5,
 )
 

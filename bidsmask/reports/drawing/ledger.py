@@ -91,7 +91,7 @@ def _ledger_sentence(entry: LedgerSummary) -> str:
         f"{entry.n_censored} censored",
         f"{entry.n_detrend} detrend",
         f"{_number(entry.n_filter)} filter",
-        f"{entry.n_confounds} confounds",
+        f"{_number(entry.n_confounds)} confounds",
     )
     sum_ = " \N{MINUS SIGN} ".join(terms)
     return f"{sum_} = {_number(entry.remaining)} remaining"
