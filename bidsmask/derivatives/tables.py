@@ -115,7 +115,8 @@ def quality(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     found = list(rows)
     names = [name for name in QUALITY_COLUMNS if any(name in row for row in found)]
     table = pd.DataFrame(found, columns=names)
-    counts = [name for name in names if name.startswith("n_") and name != "n_filter"]
+    spent = ("n_filter", "n_confounds")
+    counts = [name for name in names if name.startswith("n_") and name not in spent]
     return table.astype(dict.fromkeys(counts, "Int64"))
 
 
