@@ -1,23 +1,34 @@
 """Which folders may be written to, decided before the first of them is made.
 
-Datasets that are read are never written to, and what bidsmask did not make is never removed. So a
-folder for what is ours (work folder, index of pybids, demo) may not be one of theirs, by whatever
-path, link or name it is reached.
+Datasets that are read are never written to, and what bidsmask did not make is never removed. So of
+the folders of a request none may be, hold or lie in another, by whatever path, link or name it is
+reached, but for these:
+
+- datasets that are read may hold each other;
+- the output may lie in ``derivatives/`` of a dataset that is read, and such a dataset in
+  ``sourcedata/`` of the output;
+- work folder and index of pybids may lie in ``.bidsmask/`` of the output;
+- output and index may lie in the work folder, beside ``bidsmask_wf``, the one folder there that
+  bidsmask makes, and empties.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from bidsmask.errors import DatasetError, OutputError, SettingsError
 from bidsmask.settings import Settings
-from bidsmask.workflows.work_folder import TOP_WORKFLOW, unmarked_folders
+from bidsmask.workflows.work_folder import TOP_WORKFLOW, check_trust, unmarked_folders
 
 _DEMO_MARK = ".bidsmask-demo"
 _DESCRIPTION = "dataset_description.json"
+_IN_HIDDEN = ("work", "records", "withdrawn", "retired")
+_RESERVED = ("preprocessed", "templateflow")
+_NAME = re.compile("[0-9a-zA-Z_-]+")
 
 
 def check_folders(settings: Settings) -> None:
@@ -28,19 +39,21 @@ def check_folders(settings: Settings) -> None:
     DatasetError
         If there is no input.
     SettingsError
-        If the output is a dataset that is read, or lies among its subjects; if the work folder
-        is, holds or lies in such a dataset, or is the output; if the index of pybids would lie
-        in one of these; or if ``--clean-workdir`` finds folders that are not ours.
+        If a folder is, holds or lies in another one; if a dataset is not there, or has no name of
+        its own; if the work folder is not ours alone; or if ``--clean-workdir`` finds folders
+        that are not ours.
     OutputError
         If the output is a file, or leads elsewhere by a link.
     """
     if not settings.bids_dir.is_dir():
         raise DatasetError(f"{settings.bids_dir}: no such folder. Give the output of fMRIPrep.")
+    _check_datasets(settings)
     _check_output(settings)
     _check_work_folder(settings)
     database = settings.execution.bids_database_dir
     if database is not None:
         _check_own_place("--bids-database-dir", database, settings)
+        _check_beside_work(database, settings)
     if settings.execution.write_graph and not shutil.which("dot"):
         raise SettingsError("--write-graph needs the command dot of Graphviz, which is missing.")
 
@@ -56,6 +69,8 @@ def claim_demo_folder(folder: Path) -> None:
         If it cannot be made.
     """
     mark, real = folder / _DEMO_MARK, _real(folder)
+    if mark.is_symlink():
+        raise SettingsError(f"--demo {folder}: {mark} is a symbolic link. Choose another folder.")
     for ancestor in (real, *real.parents):
         if (ancestor / _DESCRIPTION).exists():
             raise SettingsError(
@@ -76,20 +91,39 @@ def claim_demo_folder(folder: Path) -> None:
         ) from error
 
 
+def _check_datasets(settings: Settings) -> None:
+    names = [name for name, _ in settings.datasets]
+    for name, path in settings.datasets:
+        if not _NAME.fullmatch(name) or name in _RESERVED or names.count(name) > 1:
+            raise SettingsError(
+                f"--datasets {name}={path}: give each dataset a name of its own, of letters, "
+                f"digits, - and _; {' and '.join(_RESERVED)} are taken."
+            )
+        if not path.is_dir():
+            raise SettingsError(
+                f"--datasets {name}={path}: no such folder. Give the folder of a dataset."
+            )
+
+
 def _check_output(settings: Settings) -> None:
     output_dir = settings.output_dir
     for name, dataset in _datasets(settings):
         inside = _seen_from(dataset, output_dir)
-        if inside is not None and (
-            not inside.parts or any(part.startswith("sub-") for part in inside.parts)
-        ):
+        if inside is not None and inside.parts[:1] != ("derivatives",):
             raise SettingsError(
-                f"{output_dir} lies in {name}, which is never written to. "
-                "Choose another output folder."
+                f"{output_dir} lies in {name} ({dataset}), which is never written to. Choose "
+                "another output folder, elsewhere or in its folder derivatives."
+            )
+        held = _seen_from(output_dir, dataset)
+        if held is not None and held.parts[:1] != ("sourcedata",):
+            raise SettingsError(
+                f"{output_dir} holds {name} ({dataset}), which is never written to. Choose an "
+                "output folder of its own."
             )
     if output_dir.exists() and not output_dir.is_dir():
         raise OutputError(f"{output_dir} is a file. Choose a folder for the output.")
-    for own in (output_dir / ".bidsmask", output_dir / "logs"):
+    hidden = output_dir / ".bidsmask"
+    for own in (hidden, output_dir / "logs", *(hidden / name for name in _IN_HIDDEN)):
         if own.is_symlink() and _seen_from(output_dir, own) is None:
             raise OutputError(
                 f"{own}: a symbolic link leads out of the output folder, to {_real(own)}. "
@@ -111,12 +145,28 @@ def _check_work_folder(settings: Settings) -> None:
             f"The output {settings.output_dir} lies in {top}, where intermediate results are "
             "kept and removed. Choose another work folder with -w."
         )
+    check_trust(work_dir)
     if settings.execution.clean_workdir and (foreign := unmarked_folders(work_dir)):
         raise SettingsError(
             f"--clean-workdir removes only folders that bidsmask has made and marked. "
             f"{foreign[0]} has no mark{_and_others(len(foreign) - 1)}: an older version or "
             f"somebody else made it. See whether {top} can go, delete it by hand, or choose "
             "another work folder with -w."
+        )
+
+
+def _check_beside_work(database: Path, settings: Settings) -> None:
+    top = settings.work_dir / TOP_WORKFLOW
+    for inner, outer in ((database, top), (settings.work_dir, database)):
+        if _seen_from(outer, inner) is not None:
+            raise SettingsError(
+                f"--bids-database-dir {database} is, holds or lies in the folder of intermediate "
+                f"results {top}. Choose a folder elsewhere."
+            )
+    if _seen_from(database, settings.output_dir) is not None:
+        raise SettingsError(
+            f"--bids-database-dir {database} holds the output {settings.output_dir}. Choose a "
+            "folder elsewhere."
         )
 
 

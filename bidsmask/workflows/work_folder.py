@@ -3,16 +3,22 @@
 A work folder may hold anything. What is ours in it is ``bidsmask_wf/sub_<label>_wf``, one folder
 for each subject, in which a mark says so. A folder without the mark is left as it is, whatever
 its name: somebody else may have made it.
+
+nipype keeps its results as pickles, and whoever can change a pickle runs code as whoever loads it.
+So ``bidsmask_wf`` is open to its owner alone, and nothing is loaded from one that belongs to
+somebody else or that others can write to.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from bidsmask.errors import OutputError, StorageError
+from bidsmask.errors import OutputError, SettingsError, StorageError
 
 TOP_WORKFLOW = "bidsmask_wf"
 """Name of the workflow, and so of the folder that nipype makes for it."""
@@ -20,6 +26,7 @@ TOP_WORKFLOW = "bidsmask_wf"
 MARK = ".bidsmask-work"
 """Name of the file that makes a folder ours."""
 
+_OURS_ALONE = 0o700
 _MARK_TEXT = "Made by bidsmask for intermediate results. bidsmask may remove this folder.\n"
 
 
@@ -36,15 +43,38 @@ def make_subject_folders(work_dir: Path, workflows: Iterable[str]) -> None:
     ------
     StorageError, OutputError
         If the folders cannot be made.
+    SettingsError
+        If they are not ours alone.
     """
+    check_trust(work_dir)
     for name in workflows:
         folder = work_dir / TOP_WORKFLOW / name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.parent.mkdir(mode=_OURS_ALONE, parents=True, exist_ok=True)
+            folder.parent.chmod(_OURS_ALONE)
+            folder.mkdir(mode=_OURS_ALONE, exist_ok=True)
             if not any(folder.iterdir()):
                 (folder / MARK).write_text(_MARK_TEXT, encoding="utf-8")
         except OSError as error:
             raise _letter(folder, error) from error
+    check_trust(work_dir)  # on some disks nothing can be closed to others
+
+
+def check_trust(work_dir: Path) -> None:
+    """Refuse intermediate results that somebody else may have put there, or may change.
+
+    Raises
+    ------
+    SettingsError
+        If a folder of ours is a link, belongs to another user, or others can write to it.
+    """
+    top = work_dir / TOP_WORKFLOW
+    for folder in (top, *(sorted(top.iterdir()) if _is_readable_folder(top) else ())):
+        if why := _distrust(folder):
+            raise SettingsError(
+                f"{folder} {why}, so that what is in it cannot be trusted. See whether {top} can "
+                "go, delete it by hand, or choose another work folder with -w."
+            )
 
 
 def unmarked_folders(work_dir: Path) -> list[Path]:
@@ -88,6 +118,24 @@ def _remove(folder: Path) -> None:
         else:
             path.unlink()
     shutil.rmtree(folder)
+
+
+def _is_readable_folder(folder: Path) -> bool:
+    return not folder.is_symlink() and folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
+
+
+def _distrust(folder: Path) -> str:
+    """Say why a folder is not trusted; "" if it is, or is not there."""
+    if folder.is_symlink():
+        return "is a symbolic link"
+    if not folder.is_dir():
+        return ""
+    status = folder.stat()
+    if status.st_uid != os.geteuid():
+        return "belongs to another user"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return "can be written to by other users (or its disk knows no permissions)"
+    return ""
 
 
 def _is_ours(folder: Path) -> bool:

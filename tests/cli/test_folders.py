@@ -3,7 +3,9 @@
 import contextlib
 import hashlib
 import io
+import os
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -275,3 +277,170 @@ def test_an_output_in_another_dataset_that_is_read_is_refused(data, out):
     exit_code, said = bidsmask(data, "-d", f"atlases={data / 'atlases'}", out=out)
     assert exit_code == 2, said
     assert everything(data) == before
+
+
+@pytest.mark.parametrize("out", ["fmriprep/out", "fmriprep/logs/x", ".", "mine/../."])
+def test_an_output_in_a_dataset_or_around_one_is_refused(data, out):
+    before = everything(data)
+    exit_code, said = bidsmask(data, "-w", data / "mine", out=out)
+    assert exit_code == 2, said
+    assert "never written to" in said
+    assert everything(data) == before
+
+
+def test_a_dataset_in_sourcedata_of_the_output_is_read(data):
+    (data / "out" / "sourcedata").mkdir(parents=True)
+    (data / "fmriprep").rename(data / "out" / "sourcedata" / "fmriprep")
+    (data / "fmriprep").symlink_to("out/sourcedata/fmriprep")
+    exit_code, said = bidsmask(data)
+    assert exit_code == 0, said
+
+
+@pytest.mark.parametrize(
+    ("datasets", "words"),
+    [
+        (["lab={}/no/where"], "no such folder"),
+        (["lab={}/file"], "no such folder"),
+        (["preprocessed={}/atlases"], "name of its own"),
+        (["a b={}/atlases"], "name of its own"),
+        (["../x={}/atlases"], "name of its own"),
+        (["lab={}/atlases", "lab={}/fmriprep"], "name of its own"),
+    ],
+)
+@pytest.mark.parametrize("level", ["participant", "group"])
+def test_datasets_are_there_and_have_names(data, datasets, words, level):
+    named = [each.format(data) for each in datasets]
+    exit_code, said = say(data / "fmriprep", data / "out", level, "--datasets", *named)
+    assert exit_code == 2, said
+    assert "--datasets" in said
+    assert words in said
+    assert not (data / "out").exists()
+
+
+@pytest.mark.parametrize("place", ["work", f"work/{TOP_WORKFLOW}/db", "."])
+def test_an_index_around_or_among_intermediate_results_is_refused(data, place):
+    (data / "sub").mkdir()
+    where = data / "sub" / place
+    options = ["-w", data / "sub" / "work", "--bids-database-dir", where]
+    exit_code, said = bidsmask(data, *options)
+    assert exit_code == 2, said
+    assert "--bids-database-dir" in said
+    assert everything(data / "sub") == {}
+
+
+@pytest.mark.parametrize("name", ["work", "records", "withdrawn", "retired"])
+def test_a_link_in_our_hidden_folder_that_leads_out_is_not_followed(data, name):
+    hidden = data / "out" / ".bidsmask"
+    hidden.mkdir(parents=True)
+    (hidden / name).symlink_to(data / "mine")
+    before = everything(data)
+    exit_code, said = bidsmask(data)
+    assert exit_code == 73, said
+    assert everything(data) == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".bidsmask/sub-01.lock", ".bidsmask/dataset.lock", ".bidsmask/status.lock"),
+        *("dataset_description.json", "descriptions.tsv", "README.md", ".bidsignore"),
+        *("logs/status.tsv", "logs/CITATION.md", "sub-01.html"),
+    ],
+)
+def test_no_file_is_written_through_a_link(data, name):
+    link = data / "out" / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    target = data / "mine" / "not_there_yet"
+    link.symlink_to(target)
+    before = everything(data / "mine")
+    bidsmask(data)
+    assert everything(data / "mine") == before
+    target.write_text("years of work")
+    bidsmask(data)
+    assert target.read_text() == "years of work"
+
+
+@pytest.mark.parametrize("name", ["sub-01", "sub-01/func", "sub-01/figures"])
+def test_no_folder_is_written_through_a_link(data, name):
+    link = data / "out" / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(data / "mine")
+    before = everything(data / "mine")
+    assert bidsmask(data)[0] != 0
+    assert everything(data / "mine") == before
+
+
+# Intermediate results that are ours alone
+
+
+def test_intermediate_results_are_open_to_their_owner_alone(data):
+    old = os.umask(0)
+    try:
+        for _ in range(2):
+            exit_code, said = bidsmask(data, "-w", data / "work")
+            assert exit_code == 0, said
+    finally:
+        os.umask(old)
+    for folder in (data / "work" / TOP_WORKFLOW, data / "work" / SUBJECT):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+class Evil:
+    """A harmless pickle of the kind that is not to be loaded: it makes a file."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return Path.touch, (self.file,)
+
+
+@pytest.fixture
+def poisoned(data):
+    """A work folder, every pickle of which makes a file when it is loaded."""
+    import gzip
+    import pickle
+
+    assert bidsmask(data, "-w", data / "work")[0] == 0
+    for path in (data / "work").rglob("*.pklz"):
+        path.write_bytes(gzip.compress(pickle.dumps(Evil(data / "PWNED"))))
+    return data
+
+
+def group_can_write(folder):
+    folder.chmod(0o770)
+
+
+def others_can_write(folder):
+    folder.chmod(0o703)
+
+
+def belongs_to_somebody_else(folder):
+    os.chown(folder, 12345, 12345)
+
+
+def is_a_link(folder):
+    folder.rename(folder.parent / "elsewhere")
+    folder.symlink_to("elsewhere")
+
+
+TAMPERED = [group_can_write, others_can_write, belongs_to_somebody_else, is_a_link]
+
+
+@pytest.mark.parametrize("folder", [TOP_WORKFLOW, SUBJECT], ids=["all", "subject"])
+@pytest.mark.parametrize("tamper", TAMPERED, ids=lambda each: each.__name__)
+def test_results_that_somebody_else_could_change_are_not_loaded(poisoned, tamper, folder):
+    if tamper is belongs_to_somebody_else and os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    tamper(poisoned / "work" / folder)
+    before = everything(poisoned)
+    exit_code, said = bidsmask(poisoned, "-w", poisoned / "work", "--smoothing-fwhm", "4")
+    assert exit_code == 2, said
+    assert "cannot be trusted" in said
+    assert everything(poisoned) == before
+    assert not (poisoned / "PWNED").exists()
+
+
+def test_what_is_in_a_folder_of_ours_is_loaded_which_is_why_it_is_guarded(poisoned):
+    bidsmask(poisoned, "-w", poisoned / "work")
+    assert (poisoned / "PWNED").exists()
