@@ -19,6 +19,7 @@
     │   ├── ReplacementError            outputs of that name were made from another file
     │   ├── JoinError                   runs of one task cannot be put one behind the other
     │   ├── DegreesOfFreedomError       too few volumes are left for the design
+    │   │   └── AllVolumesRemovedError      no volume is left at all
     │   └── WorkerError                 the process that did the work died
     ├── OutputError                73   output or work folder not writable
     │   └── StorageError           74   disk full or I/O error
@@ -27,6 +28,41 @@
 A message is a short letter to a tired scientist: the file, what was expected, what was found,
 what to do. Errors travel between processes, so each holds one string and nothing else.
 """
+
+import sys
+from functools import cache
+from typing import Any, ClassVar, Self
+
+
+class Namesake:
+    """What nilearn raises, or warns of, by the same name.
+
+    Where nilearn has been imported, an instance is of its class as well, so that a script may
+    name either. Nothing is imported for it: nobody can name what has not been imported.
+    """
+
+    namesake_in: ClassVar[str] = "nilearn.exceptions"
+
+    def __new__(cls, *args: Any) -> Self:
+        """Make one of both kinds, if there are two."""
+        own: Any = cls
+        theirs = getattr(sys.modules.get(cls.namesake_in), cls.__name__, None)
+        alone = theirs is None or issubclass(own, theirs)
+        made: Self = super().__new__(own if alone else _descendant(own, theirs), *args)
+        return made
+
+
+@cache
+def _descendant(own: Any, theirs: Any) -> Any:
+    """Make a class of both, of which nothing but its type is nilearn's."""
+    members = {
+        "__init__": Exception.__init__,
+        "__str__": Exception.__str__,
+        "__reduce__": lambda error: (own, error.args),
+        "__module__": own.__module__,
+        "__qualname__": own.__qualname__,
+    }
+    return type(own.__name__, (own, theirs), members)
 
 
 class BidsmaskError(Exception):
@@ -73,7 +109,7 @@ class ImageError(RunError):
     """An image is unreadable, truncated or implausible."""
 
 
-class DimensionError(ImageError, TypeError):
+class DimensionError(Namesake, ImageError, TypeError):
     """An image has more axes than can be used here, or fewer."""
 
 
@@ -89,8 +125,10 @@ class SpaceError(RunError):
     """Atlas, mask and BOLD do not lie in the same space or on the same grid."""
 
 
-class BoundingBoxError(SpaceError):
+class BoundingBoxError(Namesake, SpaceError):
     """The lattice that an image is to be resampled to holds nothing of it."""
+
+    namesake_in = "nilearn.image.resampling"
 
 
 class ReplacementError(RunError):
@@ -103,6 +141,10 @@ class JoinError(RunError):
 
 class DegreesOfFreedomError(RunError):
     """Too few volumes are left for what is to be regressed out of them."""
+
+
+class AllVolumesRemovedError(Namesake, DegreesOfFreedomError):
+    """No volume is left."""
 
 
 class WorkerError(RunError):

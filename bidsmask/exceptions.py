@@ -5,8 +5,8 @@ from bidsmask._names import lazily
 __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
-        "bidsmask.errors": ("BoundingBoxError", "DimensionError"),
+        "bidsmask.errors": ("AllVolumesRemovedError", "BoundingBoxError", "DimensionError"),
         "bidsmask.images.masks": ("MaskWarning",),
     },
-    nilearn=("AllVolumesRemovedError", "MeshDimensionError", "NotImplementedWarning"),
+    nilearn=("MeshDimensionError", "NotImplementedWarning"),
 )

@@ -4,12 +4,13 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
-from bidsmask.errors import ImageError, SpaceError
+from bidsmask.errors import ImageError, Namesake, SpaceError
 from bidsmask.images.blocks import taken
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import float_type, new_image
@@ -21,7 +22,7 @@ from bidsmask.numerics.projections.regions import voxels_of_mask
 from bidsmask.numerics.smooth import smooth_volume
 
 
-class MaskWarning(UserWarning):
+class MaskWarning(Namesake, UserWarning):
     """A mask that was computed is empty."""
 
 
@@ -342,6 +343,8 @@ def intersect_masks(
     ValueError
         If there is no mask, one has more values than 0 and another, or the threshold is not
         between 0 and 1.
+    TypeError
+        If one is no image.
     SpaceError
         If masks lie on different grids.
 
@@ -361,13 +364,23 @@ def intersect_masks(
     if not 0 <= threshold <= 1:
         limit = "smaller than 1" if threshold > 1 else "greater than 0"
         raise ValueError(f"The threshold should be {limit}, it is {threshold}.")
-    masks = [_load_binary(img, allow_empty=True) for img in mask_imgs]
+    given = list(mask_imgs)
+    for img in given:
+        if not (isinstance(img, str | Path) or hasattr(img, "dataobj")):
+            raise TypeError(
+                f"All masks must be a 3D Niimg-like object, and there is a {type(img).__name__}."
+            )
+    masks = [_load_binary(img, allow_empty=True) for img in given]
     if not masks:
         raise ValueError("No mask provided for intersection")
     grid = masks[0][1]
     for number, (_, other) in enumerate(masks):
         if other != grid:
-            raise SpaceError(f"Mask {number} lies on {other}, the first one on {grid}.")
+            what = "affine" if other.shape == grid.shape else "shape"
+            raise SpaceError(
+                f"Following field of view errors were detected: mask {number} and mask 0 do not "
+                f"have the same {what}. They lie on {other} and on {grid}."
+            )
     common = in_most([mask for mask, _ in masks], threshold=threshold)
     return new_image(largest_component(common) if connected else common, grid.affine)
 
@@ -427,10 +440,7 @@ def apply_mask(
     mask, grid = _load_binary(mask_img)
     series = open_series(imgs)
     if series.grid != grid:
-        raise SpaceError(
-            "Mask affine or shape is different from img affine or shape. The mask: "
-            f"{grid}; {series.name}: {series.grid}. Resample one to the other."
-        )
+        raise SpaceError(_mismatch(grid, series))
     kind = float_type(series.dtype) if isinstance(dtype, str) and dtype == "f" else dtype
     if smoothing_fwhm is None:
         signals = _taken(series, mask, kind)
@@ -513,7 +523,7 @@ def _tidied(
 ) -> Any:
     tidied = tidy(mask, opening=int(opening), connected=connected)
     if not tidied.any():
-        warnings.warn(f"Computed an empty mask. {hint}", MaskWarning, stacklevel=3)
+        warnings.warn(MaskWarning(f"Computed an empty mask. {hint}"), stacklevel=3)
     return new_image(tidied, grid.affine, header)
 
 
@@ -546,6 +556,16 @@ def _load_binary(mask_img: Any, *, allow_empty: bool = False) -> tuple[BoolArray
     if not mask.any() and not allow_empty:
         raise ImageError("The mask is invalid as it is empty: it masks all data.")
     return mask, series.grid
+
+
+def _mismatch(mask: Grid, series: Series) -> str:
+    """Say how the grid of a mask is another one than that of images."""
+    images = series.grid
+    if mask.shape != images.shape:
+        how = f"Mask shape: {mask.shape}\n is different from img shape:{images.shape}."
+    else:
+        how = f"Mask affine:\n{mask.affine}\n is different from img affine:\n{images.affine}."
+    return f"{how} The mask lies on {mask}; {series.name}: {images}. Resample one to the other."
 
 
 def _are_runs(imgs: Any) -> bool:

@@ -462,7 +462,10 @@ def _n_axes(shape: tuple[int, ...]) -> int:
 
 def _check_axes(name: str, n_axes: int) -> None:
     if n_axes not in (3, 4):
-        raise _wrong_dimensions(name, expected=4, found=n_axes)
+        error = _wrong_dimensions(name, expected=3 if n_axes < 3 else 4, found=n_axes)
+        raise DimensionError(
+            f"{error} Computation expects 3D or 4D images, but {n_axes} dimensions were given."
+        )
 
 
 def _wrong_dimensions(

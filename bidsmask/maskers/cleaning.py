@@ -11,7 +11,7 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask._warn import warn_user
-from bidsmask.errors import DegreesOfFreedomError, DimensionError
+from bidsmask.errors import AllVolumesRemovedError, DimensionError
 from bidsmask.images.masks import apply_mask, unmasked
 from bidsmask.images.series import open_series
 from bidsmask.images.volumes import make_image, read_mask
@@ -32,6 +32,9 @@ Standardize = Literal["zscore_sample", "zscore", "psc"] | bool | None
 BELOW_NYQUIST = 1 - 10 * float(np.finfo(np.float32).eps)
 """Where a cut-off is put that lies at the Nyquist frequency or above, as a share of that."""
 
+ABOVE_ZERO = float(np.finfo(np.float32).eps)
+"""Where a cut-off is put that lies below 0, as a share of the Nyquist frequency."""
+
 _STANDARDIZATIONS: dict[Any, Standardization] = {
     "zscore_sample": "zscore",
     "zscore": "zscore",
@@ -46,6 +49,7 @@ _FILTERS: dict[Any, Filter] = {
     False: "none",
     None: "none",
 }
+_YES_OR_NO = {True: True, False: False}
 _FORMER_NAMES = {"sessions": "runs"}
 _NOTHING = CleaningParameters(detrend=False, standardize="none")
 
@@ -233,8 +237,8 @@ def clean_img(
         raise DimensionError(f"{series.name} is a single volume; cleaning needs a series of them.")
     if t_r is None and not (low_pass is None and high_pass is None):
         raise ValueError(
-            "Repetition time (t_r) must be specified for filtering. You specified None. The "
-            f"header of {series.name} says {series.t_r}."
+            "Repetition time (t_r) must be specified for filtering. You specified None. Headers "
+            f"are often wrong; imgs header suggest it to be {series.t_r} s ({series.name})."
         )
     for name in options:
         if not name.startswith("clean__"):
@@ -285,11 +289,12 @@ def butterworth(
     order, padtype, padlen
         Order of the filter, and how the ends are padded.
     copy : bool
-        Without effect: the signals stay as they are.
+        False: the result is also written into `signals`, if these are an array of floats.
 
     Returns
     -------
     filtered : array of the shape of `signals`
+        Signals themselves where they were written to, or there is nothing to filter.
 
     See Also
     --------
@@ -301,7 +306,7 @@ def butterworth(
     >>> bool(np.abs(butterworth(slow + fast, 0.5, low_pass=0.05) - slow)[20:-20].max() < 0.01)
     True
     """
-    values, t_r = np.asarray(signals), 1 / sampling_rate
+    values, t_r = np.array(signals, copy=copy or None), 1 / sampling_rate
     if low_pass is None and high_pass is None:
         return values
     cutoffs = _cutoffs(high_pass, low_pass, t_r)
@@ -316,7 +321,11 @@ def butterworth(
         padding=padtype,
         n_padding=padlen,
     )
-    return filtered.reshape(values.shape).astype(_float_of(values), copy=False)
+    filtered = filtered.reshape(values.shape).astype(_float_of(values), copy=False)
+    if copy or values.dtype != filtered.dtype:
+        return filtered
+    values[...] = filtered
+    return values
 
 
 def clean_in_place(signals: FloatArray, **options: Any) -> FloatArray:
@@ -382,7 +391,6 @@ def _cleaning(
     _check_flags(
         detrend=detrend,
         standardize_confounds=standardize_confounds,
-        ensure_finite=ensure_finite,
         extrapolate=extrapolate,
     )
     signals = _two_dimensional(signals)
@@ -391,9 +399,8 @@ def _cleaning(
     masks = masks_of_runs(sample_mask, [len(design[of_run]) for of_run in rows])
     if design.shape[1] and not (detrend or standardize_confounds):
         warn_user(
-            "When confounds are provided, one must perform detrend and/or standardize them: those "
-            "that have a mean take the mean of the signals with them, or leave something of "
-            "themselves."
+            "Confounds that have a mean take the mean of the signals with them, or leave "
+            "something of themselves: one must perform detrend and/or standardize confounds."
         )
     run = _RunCleaning(
         parameters=CleaningParameters(
@@ -408,7 +415,7 @@ def _cleaning(
             extrapolate=bool(extrapolate),
             standardize_design=bool(standardize_confounds),
             true_times=False,
-            ensure_finite=bool(ensure_finite),
+            ensure_finite=_choice("ensure_finite", ensure_finite, _YES_OR_NO),
             min_kept_volumes=1,
         ),
         t_r=1.0 if t_r is None else float(t_r),
@@ -502,8 +509,8 @@ class _RunCleaning:
             cleaned[:, columns] = block
         if n_emptied:
             warn_user(
-                f"{n_emptied} columns have a mean of 0, of which there is no percentage, or are "
-                "explained by the confounds: they are set to 0."
+                f"{n_emptied} columns are set to 0: they have a mean of 0, for which "
+                "the psc standardization strategy has no meaning, or the confounds explain them."
             )
 
     def _keep(self, signals: Array, mask: BoolArray, kept: FloatArray) -> None:
@@ -515,8 +522,9 @@ class _RunCleaning:
     def _parameters(self, n_kept: int) -> CleaningParameters:
         """Leave out of a single volume what would leave nothing of it."""
         if n_kept == 0:
-            raise DegreesOfFreedomError(
-                "The sample_mask leaves no volume. Keep some, or leave this run out."
+            raise AllVolumesRemovedError(
+                "The size of the sample mask is 0, it leaves no volume. Keep some, or leave out "
+                "this run."
             )
         parameters = self.parameters
         if n_kept == 1 and (parameters.detrend or parameters.standardize != "none"):
@@ -553,7 +561,7 @@ def _check_number(name: str, value: Any) -> None:
 def _choice(name: str, value: Any, choices: dict[Any, Choice]) -> Choice:
     known = isinstance(value, str | bool | np.bool_) or value is None
     if not known or value not in choices:
-        raise ValueError(f"{name} must be one of {list(choices)}, not {value!r}.")
+        raise ValueError(f"'{name}' must be one of {list(choices)}, not {value!r}.")
     return choices[value]
 
 
@@ -561,14 +569,18 @@ def _filter_parameters(
     filter: Any, low_pass: float | None, high_pass: float | None, t_r: float | None
 ) -> dict[str, Any]:
     """Filter and cut-offs as `CleaningParameters` takes them; what has no effect is left out."""
-    kind = _choice("filter", filter, _FILTERS)
+    if filter not in _FILTERS:
+        raise ValueError(
+            f"Filter method {filter} not implemented: 'filter' must be one of {list(_FILTERS)}."
+        )
+    kind = _FILTERS[filter]
     for name, value in (("low_pass", low_pass), ("high_pass", high_pass), ("t_r", t_r)):
         _check_number(name, value)
     if kind == "none" and not (low_pass is None and high_pass is None):
-        warn_user("There are cut-offs, but no filter was chosen: nothing is filtered.")
+        warn_user("There are cut-offs and no filter: clean() will not perform filtering.")
     if kind == "cosine":
-        _require_for_cosine(high_pass, low_pass, t_r)
-        return {"filter": kind, "high_pass_hz": high_pass}
+        cutoff, step = _required_for_cosine(high_pass, low_pass, t_r)
+        return {"filter": kind, "high_pass_hz": _within_reach("high", cutoff, step)}
     if kind == "none" or (low_pass is None and high_pass is None):
         return {"filter": "none"}
     if t_r is None:
@@ -577,49 +589,61 @@ def _filter_parameters(
     return {"filter": kind, **cutoffs} if cutoffs else {"filter": "none"}
 
 
-def _require_for_cosine(
+def _required_for_cosine(
     high_pass: float | None, low_pass: float | None, t_r: float | None
-) -> None:
+) -> tuple[float, float]:
     if high_pass is None or t_r is None:
         raise ValueError(
             "Repetition time (t_r) and low cutoff frequency (high_pass) must be specified for "
             f"cosine filtering. Got: {t_r=} and {high_pass=}."
         )
     if low_pass is not None:
-        warn_user('A cosine filter has no low_pass: it is left out. Try filter="butterworth".')
+        warn_user(
+            "low_pass is not implemented for filter='cosine': it is left out. Try "
+            "filter='butterworth'."
+        )
+    return high_pass, t_r
 
 
 def _cutoffs(
     high_pass: float | None, low_pass: float | None, t_r: float
 ) -> dict[str, float | None]:
     """Both cut-offs, below the Nyquist frequency; none if that leaves nothing between them."""
-    asked = {"high_pass_hz": high_pass, "low_pass_hz": low_pass}
     if high_pass is not None and low_pass is not None and high_pass >= low_pass:
-        return asked  # which the filter refuses
+        raise ValueError(
+            f"High pass cutoff frequency ({high_pass}) is greater than or equal to low pass "
+            f"filter frequency ({low_pass}). Nothing would be left: it must be below."
+        )
     cutoffs = {
-        "high_pass_hz": _below_nyquist("high_pass", high_pass, t_r),
-        "low_pass_hz": _below_nyquist("low_pass", low_pass, t_r),
+        "high_pass_hz": None if high_pass is None else _within_reach("high", high_pass, t_r),
+        "low_pass_hz": None if low_pass is None else _within_reach("low", low_pass, t_r),
     }
     if cutoffs["high_pass_hz"] != cutoffs["low_pass_hz"]:
         return cutoffs
     warn_user(
-        "Both cut-offs lie at the Nyquist frequency or above: signals are returned unfiltered."
+        "Signals are returned unfiltered because band-pass critical frequencies are equal. Please "
+        "check that inputs for sampling_rate, low_pass, and high_pass are valid."
     )
     return {}
 
 
-def _below_nyquist(name: str, cutoff: float | None, t_r: float) -> float | None:
-    if cutoff is None or t_r <= 0:  # no such time; the filter says so
+def _within_reach(side: str, cutoff: float, t_r: float) -> float:
+    """Give a cut-off that a digital filter can have: what was asked for, or the nearest."""
+    if t_r <= 0:  # no such time; the filter says so
         return cutoff
     nyquist = 1 / (2 * t_r)
-    if cutoff < nyquist:
-        return cutoff
-    effect = {"low_pass": "it removes next to nothing", "high_pass": "next to nothing is left"}
-    warn_user(
-        f"The {name} of {cutoff:g} Hz is not below the Nyquist frequency, {nyquist:g} Hz for "
-        f"a t_r of {t_r:g} s: it is lowered to just below, where {effect[name]}."
-    )
-    return nyquist * BELOW_NYQUIST
+    asked = f"The frequency specified for the {side} pass filter is too"
+    if cutoff >= nyquist:
+        effect = {"low": "it removes next to nothing", "high": "next to nothing is left"}
+        warn_user(
+            f"{asked} high. {cutoff:g} Hz is not below the Nyquist frequency, {nyquist:g} Hz for "
+            f"a t_r of {t_r:g} s: it is lowered to just below, where {effect[side]}."
+        )
+        return nyquist * BELOW_NYQUIST
+    if cutoff < 0:
+        warn_user(f"{asked} low. {cutoff:g} Hz is below 0: it is raised to just above.")
+        return nyquist * ABOVE_ZERO
+    return cutoff
 
 
 # --- signals -------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def design_of(confounds: Any, n_volumes: int) -> FloatArray:
     if confounds is None:
         return np.empty((n_volumes, 0))
     several = confounds if isinstance(confounds, list | tuple) else [confounds]
-    columns = [_columns(one, n_volumes) for one in several if one is not None]
+    columns = [_columns(one, n_volumes) for one in several]
     return np.hstack([np.empty((n_volumes, 0)), *columns])
 
 
@@ -160,8 +160,8 @@ def _columns(confound: Any, n_volumes: int) -> FloatArray:
         confound = confound.to_numpy()
     if not isinstance(confound, np.ndarray):
         raise TypeError(
-            f"A confound is an array, a data frame or the path of a table, and not "
-            f"{reprlib.repr(confound)} ({type(confound).__name__})."
+            f"A confound has an unhandled type. It must be of type array, data frame or path of a "
+            f"table, and is {reprlib.repr(confound)} ({type(confound).__name__})."
         )
     return _with_rows(_numbers(confound), n_volumes, "Confound signal")
 
@@ -176,7 +176,10 @@ def _numbers(confound: Any) -> FloatArray:
 
 def _with_rows(columns: FloatArray, n_volumes: int, what: str) -> FloatArray:
     if columns.ndim != 2:
-        raise ConfoundsError(f"{what} must have two dimensions (T, C), not {columns.ndim}.")
+        raise ConfoundsError(
+            f"{what}: a confound array has an incorrect number of dimensions. It must have two "
+            f"(T, C), and has {columns.ndim}."
+        )
     if len(columns) != n_volumes:
         raise ConfoundsError(
             f"{what} has an incorrect length: {len(columns)} rows, but the signals have "

@@ -90,7 +90,7 @@ def _as_bool(mask: Any, n_volumes: int) -> BoolArray:
     array = np.asarray(mask)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "biu"):
         raise TypeError(
-            f"A sample_mask holds whole numbers or bools, one dimension; not {mask!r}."
+            f"A sample_mask must be of type int or bool, with one dimension; not {mask!r}."
         )
     if array.dtype.kind != "b":
         return _from_indices(array.astype(np.int64), n_volumes)
@@ -102,6 +102,11 @@ def _as_bool(mask: Any, n_volumes: int) -> BoolArray:
 
 
 def _from_indices(indices: IntArray, n_volumes: int) -> BoolArray:
+    if indices.size > n_volumes:
+        raise IndexError(
+            f"The sample_mask has more timepoints than the current run: {indices.size} indices "
+            f"for {n_volumes} volumes."
+        )
     if (indices < 0).any():
         raise ValueError("sample_mask should not contain negative values.")
     if (indices >= n_volumes).any():

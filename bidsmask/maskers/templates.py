@@ -1,7 +1,7 @@
-"""Brain masks and pictures from the templates of TemplateFlow.
+"""Brain masks and pictures from templates.
 
-What is on this machine comes first; for a picture, nothing is ever fetched. The brain mask of one
-template comes with bidsmask.
+The masks come with bidsmask, so that they are the same on every machine. Pictures are looked for
+in TemplateFlow's folders. Nothing is ever fetched.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,8 @@ import numpy as np
 
 from bidsmask._typing import FloatArray
 from bidsmask.dataset.data import TEMPLATES_FOLDER
-from bidsmask.dataset.templates import (
-    command,
-    download,
-    entities_in,
-    space_of,
-    template_homes,
-)
-from bidsmask.errors import AtlasError, BidsmaskError
+from bidsmask.dataset.templates import entities_in, space_of, template_homes
+from bidsmask.errors import BidsmaskError, SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.masks import brain_mask_from_template
 from bidsmask.images.series import open_series
@@ -37,10 +31,12 @@ _NO_SPACE = (
 _PLAIN = {"tpl", "cohort", "res", "desc"}
 """Entities in the name of an image of a whole head; others are of parts and other spaces."""
 
+_TISSUES = "tpl-MNI152NLin2009aSym"
+
 _FILES = {
-    "whole-brain": f"{TEMPLATE}_res-01_desc-brain_mask.nii.gz",
-    "gm": f"{TEMPLATE}_res-01_label-GM_probseg.nii.gz",
-    "wm": f"{TEMPLATE}_res-01_label-WM_probseg.nii.gz",
+    "whole-brain": f"{TEMPLATE}/{TEMPLATE}_res-01_desc-brain_mask.nii.gz",
+    "gm": f"{_TISSUES}/{_TISSUES}_res-02_label-GM_probseg.nii.gz",
+    "wm": f"{_TISSUES}/{_TISSUES}_res-02_label-WM_probseg.nii.gz",
 }
 
 
@@ -76,9 +72,8 @@ def compute_brain_mask(
 
     Raises
     ------
-    AtlasError
-        If the map of a tissue is not on this machine and cannot be downloaded. The mask of the
-        whole brain comes with bidsmask.
+    ValueError
+        If there is no such mask.
 
     See Also
     --------
@@ -87,8 +82,9 @@ def compute_brain_mask(
 
     Notes
     -----
-    The template is MNI152NLin2009cAsym. nilearn thresholds the intensities of another one (2009a,
-    symmetric), and opens tissues as it opens brains, which costs nine tenths of the grey matter.
+    The brain is that of MNI152NLin2009cAsym; nilearn thresholds the intensities of another
+    template. Tissues are those of MNI152NLin2009aSym as in nilearn, here on voxels of 2 mm; it
+    opens them as it opens brains, which costs nine tenths of the grey matter.
 
     References
     ----------
@@ -106,12 +102,14 @@ def compute_brain_mask(
     True
     """
     if mask_type not in _FILES:
-        raise ValueError(f"'mask_type' must be one of {list(_FILES)}, not {mask_type!r}.")
+        raise ValueError(
+            f"Unknown mask type {mask_type}. 'mask_type' must be one of {list(_FILES)}."
+        )
     is_brain = mask_type == "whole-brain"
     return brain_mask_from_template(
         target_img,
-        _template(_FILES[mask_type]),
-        threshold=threshold,
+        TEMPLATES_FOLDER / _FILES[mask_type],
+        threshold=threshold * (1 if is_brain else 100),  # tissues are in per cent
         connected=is_brain if connected is None else connected,
         opening=(2 if is_brain else 0) if opening is None else opening,
     )
@@ -126,7 +124,12 @@ def compute_multi_brain_mask(
     verbose: int = 0,
     mask_type: Literal["whole-brain", "gm", "wm"] = "whole-brain",
 ) -> Any:
-    """Mask the brain in images on one grid, that of the first; see `compute_brain_mask`.
+    """Mask the brain in images on one grid; see `compute_brain_mask`.
+
+    Raises
+    ------
+    SpaceError
+        If they lie on different grids.
 
     See Also
     --------
@@ -143,6 +146,13 @@ def compute_multi_brain_mask(
     """
     if not len(target_imgs):
         raise TypeError("An empty object was passed where a list of images was expected.")
+    grids = [open_series(img).grid for img in target_imgs]
+    for number, grid in enumerate(grids):
+        if grid != grids[0]:
+            raise SpaceError(
+                f"Field of view of image #{number} is different from reference FOV. It lies on "
+                f"{grid}, the first one on {grids[0]}. Resample it first."
+            )
     return compute_brain_mask(target_imgs[0], threshold, connected, opening, mask_type=mask_type)
 
 
@@ -254,20 +264,3 @@ def _stated_space(file_names: Mapping[str, str]) -> tuple[str, str] | None:
         if space is not None:
             return what, space
     return None
-
-
-def _template(name: str) -> Path:
-    """Path of a file of the template, fetched if it is not there."""
-    for home in (*template_homes(), TEMPLATES_FOLDER):
-        file = home / TEMPLATE / name
-        if file.is_file() and file.stat().st_size:
-            return file
-    try:
-        return download(name)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise AtlasError(
-            f"{name} is not on this machine, and TemplateFlow could not be asked for it "
-            f"({error}). Only the mask of the whole brain comes with bidsmask. Fetch this file "
-            f"where there is a network, and copy it into {TEMPLATE} in a folder that "
-            f"$TEMPLATEFLOW_HOME names: {command(name)}"
-        ) from error

@@ -195,7 +195,7 @@ def test_an_empty_list_is_refused():
     [
         (lambda v: [image_of(v)], "Expected dimension is 4D and you provided a list of 4D images"),
         (lambda v: image_of(np.zeros((2, 2, 2, 2, 2))), "Expected dimension is 4D .* a 5D image"),
-        (lambda v: image_of(np.zeros((2, 2))), "Expected dimension is 4D .* a 2D image"),
+        (lambda v: image_of(np.zeros((2, 2))), "Expected dimension is 3D .* a 2D image"),
     ],
     ids=["list of runs", "five axes", "two axes"],
 )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nilearn import signal
 
-from bidsmask.errors import ConfoundsError, DegreesOfFreedomError
+from bidsmask.errors import AllVolumesRemovedError, ConfoundsError, DegreesOfFreedomError
 from bidsmask.maskers.cleaning import clean, clean_in_place
 from bidsmask.numerics import cleaning
 
@@ -511,9 +511,10 @@ def test_confounds_of_several_files_lie_side_by_side(tmp_path):
     [
         (np.zeros((T - 1, 2)), ConfoundsError, "incorrect length: 99 rows, .* 100 volumes"),
         (pd.DataFrame({"a": [1.0]}), ConfoundsError, "incorrect length: 1 rows"),
-        (np.zeros((T, 2, 2)), ConfoundsError, "must have two dimensions"),
-        ([[1.0, 2.0]], TypeError, r"data frame or the path of a table, and not \[1.0, 2.0\]"),
-        (1.0, TypeError, "and not 1.0 .float."),
+        (np.zeros((T, 2, 2)), ConfoundsError, "incorrect number of dimensions. .* has 3"),
+        ([[1.0, 2.0]], TypeError, r"data frame or path of a table, and is \[1.0, 2.0\]"),
+        (1.0, TypeError, "must be of type array, .* and is 1.0 .float."),
+        ([None], TypeError, "unhandled type.* and is None"),
         (pd.DataFrame({"a": ["x"] * T}), TypeError, "something that is not a number"),
         ("nowhere.tsv", FileNotFoundError, "nowhere.tsv: there is no such table of confounds"),
         (np.full((T, 1), np.nan), ConfoundsError, "not finite numbers in kept volumes"),
@@ -569,11 +570,12 @@ def test_a_sample_mask_may_come_in_any_form(mask):
         ([0, T], IndexError, r"invalid index \[100\]: the run has 100 volumes"),
         ([-1, 3], ValueError, "should not contain negative values"),
         ([3, 3], ValueError, "must increase"),
-        ([0.5], TypeError, "whole numbers or bools"),
+        ([0.5], TypeError, "must be of type int or bool"),
         (np.ones(T + 1, dtype=bool), IndexError, "has 101 bools, but the run has 100"),
         ([[0], [1]], ValueError, r"Number of sample_mask \(2\) not matching number of runs \(1\)"),
-        ([], DegreesOfFreedomError, "leaves no volume"),
-        (np.zeros(T, dtype=bool), DegreesOfFreedomError, "leaves no volume"),
+        ([], AllVolumesRemovedError, "leaves no volume"),
+        (np.zeros(T, dtype=bool), AllVolumesRemovedError, "leaves no volume"),
+        (np.arange(T + 1), IndexError, "more timepoints than the current run: 101 .* 100"),
     ],
 )
 def test_a_sample_mask_that_cannot_be_used_is_refused_in_words(mask, error, message):
@@ -584,16 +586,20 @@ def test_a_sample_mask_that_cannot_be_used_is_refused_in_words(mask, error, mess
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"standardize": "zscores"}, ValueError, "standardize must be one of .*'zscores'"),
-        ({"standardize": 1}, ValueError, "standardize must be one of"),
-        ({"filter": "bessel"}, ValueError, "filter must be one of .*'bessel'"),
+        ({"standardize": "zscores"}, ValueError, "'standardize' must be one of .*'zscores'"),
+        ({"standardize": 1}, ValueError, "'standardize' must be one of"),
+        (
+            {"filter": "bessel"},
+            ValueError,
+            "Filter method bessel not implemented: 'filter' must be one of",
+        ),
         ({"detrend": "no"}, TypeError, "detrend must be True or False, not 'no'"),
-        ({"ensure_finite": None}, TypeError, "ensure_finite must be True or False"),
+        ({"ensure_finite": None}, ValueError, "'ensure_finite' must be one of"),
         ({"low_pass": "0.1"}, TypeError, "low_pass must be a number or None"),
         ({"high_pass": True}, TypeError, "high_pass must be a number or None"),
         ({"high_pass": 0.01, "t_r": None}, ValueError, r"\(t_r\) must be specified"),
         ({"filter": "cosine"}, ValueError, "must be specified for cosine filtering"),
-        ({"high_pass": 0.2, "low_pass": 0.1}, ValueError, "must be below"),
+        ({"high_pass": 0.2, "low_pass": 0.1}, ValueError, r"\(0.2\) is greater .* must be below"),
         ({"high_pass": 0.3, "low_pass": 0.25}, ValueError, "must be below"),
         ({"high_pass": 0}, ValueError, "must be above 0"),
         ({"high_pass": 0.01, "t_r": -1}, ValueError, "repetition time must be above 0"),
@@ -633,14 +639,15 @@ def test_two_volumes_can_be_standardized():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"filter": False, "low_pass": 0.1}, "nothing is filtered"),
-        ({"filter": "cosine", "high_pass": 0.01, "low_pass": 0.1}, "has no low_pass"),
+        ({"filter": False, "low_pass": 0.1}, "will not perform filtering"),
+        ({"filter": "cosine", "high_pass": 0.01, "low_pass": 0.1}, "low_pass is not implemented"),
         ({"filter": "cosine", "high_pass": 1e-5}, "The cosine filter is empty"),
         ({"low_pass": 0.25, "t_r": T_R}, "0.25 Hz is not below the Nyquist frequency, 0.25 Hz"),
         ({"high_pass": 0.3}, "0.3 Hz is not below the Nyquist .* next to nothing is left"),
+        ({"high_pass": -1, "low_pass": 0.1}, "too low. -1 Hz is below 0"),
         (
             {"detrend": False, "standardize_confounds": False, "confounds": np.ones((T, 1))},
-            "take the mean of the signals with them",
+            "must perform detrend",
         ),
     ],
 )
@@ -660,7 +667,7 @@ def test_percent_change_of_a_mean_of_nothing_is_0_with_one_warning(
 ):
     monkeypatch.setattr(cleaning, "VALUES_AT_ONCE", 250 * T)
     signals = np.tile([1.0, -1.0], T // 2)[:, np.newaxis].repeat(n_columns, axis=1)
-    with pytest.warns(UserWarning, match=f"{n_columns} columns have a mean of 0") as caught:
+    with pytest.warns(UserWarning, match=f"{n_columns} columns are set to 0") as caught:
         cleaned = how_to_clean(signals, detrend=False, standardize="psc")
     assert len(caught) == 1
     assert caught[0].filename == __file__

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bidsmask
-from bidsmask.maskers.templates import TEMPLATE
 from bidsmask.numerics.connectivity import correlation
 
 BAND = {"low_pass": 0.1, "high_pass": 0.01, "t_r": 2.0, "detrend": True}
@@ -285,14 +284,16 @@ def tissue(tmp_path, image, monkeypatch):
         probabilities[sheet : sheet + 3, 3:27, 3:27] = 0.9
     probabilities[4:13, 10:20, 10:20] = 0.8
     template = image(probabilities, np.diag([2.0, 2, 2, 1]))
-    (tmp_path / TEMPLATE).mkdir()
+    name = "tpl-MNI152NLin2009aSym"
+    (tmp_path / name).mkdir()
     for kind in ("GM", "WM"):
-        name = f"{TEMPLATE}_res-01_label-{kind}_probseg.nii.gz"
-        image(probabilities, template.affine).to_filename(tmp_path / TEMPLATE / name)
+        image((100 * probabilities).astype(np.uint8), template.affine).to_filename(
+            tmp_path / name / f"{name}_res-02_label-{kind}_probseg.nii.gz"
+        )
         monkeypatch.setattr(
             f"nilearn.masking.load_mni152_{kind.lower()}_template", lambda resolution: template
         )
-    monkeypatch.setattr("bidsmask.maskers.templates.template_homes", lambda: (tmp_path,))
+    monkeypatch.setattr("bidsmask.maskers.templates.TEMPLATES_FOLDER", tmp_path)
     return probabilities, template
 
 
