@@ -55,7 +55,7 @@ def find_table(image: Path, *, desc: str, suffixes: Sequence[str]) -> Path:
         )
     expected = build_name(entities.only(*_ACQUISITION) | {"desc": desc}, suffixes[0], ".tsv")
     raise ConfoundsError(
-        f"{image}: no table of confounds beside it: looked for {expected} in {image.parent}. "
+        f"Could not find associated confound file of {image}: there is no {expected} beside it. "
         "Copy it there, or give the image by its path in fMRIPrep's output."
     )
 

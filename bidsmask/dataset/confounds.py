@@ -27,7 +27,7 @@ from bidsmask.dataset.confounds_table import (
     split_number,
 )
 from bidsmask.dataset.strategies import ColumnGroup, Strategy, load_strategy, strategy_names
-from bidsmask.errors import ConfoundsError, DegreesOfFreedomError
+from bidsmask.errors import AllVolumesRemovedError, ConfoundsError
 from bidsmask.numerics.censoring import CensoringParameters, flag_above, short_segments
 
 MAX_SIDECAR_BYTES = 16_000_000
@@ -36,12 +36,9 @@ _COSINE = re.compile(r"cosine\d+")
 
 _EXPANDED = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
 _EXPANDED += ["csf", "white_matter", "global_signal", "csf_wm"]
-_WELL_KNOWN = [
-    base + expansion
-    for base in _EXPANDED
-    for expansion in ("", "_derivative1", "_power2", "_derivative1_power2")
-]
-"""Columns that fMRIPrep always writes: lets a message name what is missing."""
+_EXPANSIONS = ("_derivative1", "_power2", "_derivative1_power2")
+_WELL_KNOWN = {base + how: base for how in ("", *_EXPANSIONS) for base in _EXPANDED}
+"""Columns that fMRIPrep always writes, and what each is made of: names what is missing."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -124,7 +121,12 @@ def _strings(texts: np.ndarray[tuple[int], np.dtype[np.str_]]) -> tuple[str, ...
 
 
 def load_confounds(
-    table: Path, sidecar: Path | None, strategy: Strategy, *, n_volumes: int | None
+    table: Path,
+    sidecar: Path | None,
+    strategy: Strategy,
+    *,
+    n_volumes: int | None,
+    may_keep_none: bool = False,
 ) -> Confounds:
     """Read the confounds of one run and choose those of a strategy.
 
@@ -145,14 +147,16 @@ def load_confounds(
     strategy : Strategy
     n_volumes : int or None
         Volumes of the BOLD run, T. None: as many as the table has rows.
+    may_keep_none : bool
+        Whether a run may be left with no volume at all.
 
     Raises
     ------
     ConfoundsError
         If the table cannot be read, has another number of rows, lacks a column, or has a cell
         that is not a number where one is needed.
-    DegreesOfFreedomError
-        If no volume is left.
+    AllVolumesRemovedError
+        If no volume is left, and that is not allowed.
     """
     rows = read_table(table)
     if n_volumes is not None:
@@ -167,11 +171,14 @@ def load_confounds(
         rows.numbers_or_none(STD_DVARS),
     )
     outliers = _flag(rows, strategy.censoring, fd_mm, std_dvars)
+    sample_mask = ~_union([flags for _, flags in outliers], len(rows.cells))
+    if not (may_keep_none or sample_mask.any()):
+        raise AllVolumesRemovedError(_nothing_kept(table, strategy, outliers))
     return Confounds(
         strategy=strategy.name,
         columns=columns,
         design=design,
-        sample_mask=_keep(table, strategy, outliers),
+        sample_mask=sample_mask,
         outliers=outliers,
         fd_mm=fd_mm,
         std_dvars=std_dvars,
@@ -202,7 +209,7 @@ def _choose(
         raise ConfoundsError(
             f"{rows.file}: strategy {strategy.name} cannot be used: {'; '.join(complaints)}. "
             "Of the strategies that come with bidsmask, this table has all columns for "
-            f"{_usable(rows, sidecar, strategy)}."
+            f"{_usable(rows, sidecar, strategy)}.{_old_spelling(rows)}"
         )
     columns = tuple(chosen)
     cosines = [name for name in columns if _COSINE.fullmatch(name)]
@@ -277,20 +284,27 @@ def _unknown_mask(
 ) -> str:
     if sidecar is None:
         return (
-            f"{group.label}: the table is of fMRIPrep before 21.0, where only the JSON beside it "
-            f"({rows.file.with_suffix('.json').name}, not found) says which of the components "
-            f"{unknown[0]} to {unknown[-1]} come from {group.mask}"
+            f"{group.label}: Could not find associated json file, "
+            f"{rows.file.with_suffix('.json').name}. The table is of fMRIPrep before 21.0, where "
+            f"it alone says which of {unknown[0]} to {unknown[-1]} come from {group.mask}"
         )
     return f"{group.label}: {sidecar} has no 'Mask' for {', '.join(unknown)}"
 
 
 def _missing_columns(rows: ConfoundsTable, group: ColumnGroup, n_found: int) -> str:
     known = [name for name in _WELL_KNOWN if group.matches(name) and name not in rows.position]
+    shown = [name for name in known if _WELL_KNOWN[name] in (name, *rows.position)]
     if known:
-        return f"{group.label}: no column {', '.join(known)}"
+        return f"{group.label}: no column {shown or known}"
     wanted = "at least one column" if group.count is None else f"{group.count} columns"
     where = f" of the mask {group.mask}" if group.mask else ""
     return f"{group.label}: expected {wanted} matching {group.pattern}{where}, found {n_found}"
+
+
+def _old_spelling(rows: ConfoundsTable) -> str:
+    """Say that names are spelt as fMRIPrep spelt them once, but are none that it had."""
+    found = next((name for name in rows.position if re.match("[a-z]+[A-Z]", name)), None)
+    return "" if found is None else f" The file contains header in camel case, such as {found}."
 
 
 def _usable(rows: ConfoundsTable, sidecar: Path | None, refused: Strategy) -> str:
@@ -380,15 +394,14 @@ def _union(flags: Sequence[BoolArray], n_volumes: int) -> BoolArray:
     return union
 
 
-def _keep(table: Path, strategy: Strategy, outliers: Sequence[tuple[str, BoolArray]]) -> BoolArray:
-    sample_mask = ~_union([flags for _, flags in outliers], outliers[0][1].size)
-    if not sample_mask.any():
-        counts = ", ".join(f"{method} {int(flags.sum())}" for method, flags in outliers)
-        limits = strategy.censoring
-        raise DegreesOfFreedomError(
-            f"{table}: strategy {strategy.name} keeps 0 of {sample_mask.size} volumes. Flagged: "
-            f"{counts} (thresholds: FD {limits.fd_threshold_mm} mm, std_dvars "
-            f"{limits.std_dvars_threshold}, segments of {limits.min_segment_volumes} volumes). "
-            "Raise a threshold, or leave this run out."
-        )
-    return sample_mask
+def _nothing_kept(
+    table: Path, strategy: Strategy, outliers: Sequence[tuple[str, BoolArray]]
+) -> str:
+    counts = ", ".join(f"{method} {int(flags.sum())}" for method, flags in outliers)
+    limits = strategy.censoring
+    return (
+        f"{table}: strategy {strategy.name} keeps 0 of {outliers[0][1].size} volumes. Flagged: "
+        f"{counts} (thresholds: FD {limits.fd_threshold_mm} mm, std_dvars "
+        f"{limits.std_dvars_threshold}, segments of {limits.min_segment_volumes} volumes). "
+        "Raise a threshold, or leave this run out."
+    )

@@ -26,6 +26,7 @@ FRAMEWISE_DISPLACEMENT = "framewise_displacement"
 STD_DVARS = "std_dvars"
 NON_STEADY_STATE = "non_steady_state_outlier"
 
+_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?\s*")
 _MISSING = frozenset({"n/a", "", "nan", "na"})
 """Cells without a value: ``n/a`` in BIDS, the others in tables that pandas wrote again."""
 
@@ -121,6 +122,11 @@ def read_table(file: Path) -> ConfoundsTable:
             f"{file}: the confounds table is empty. Copy it again from its source."
         )
     header = _header(file, lines[0])
+    if all(_NUMBER.fullmatch(cell) for cell in header):
+        raise ConfoundsError(
+            f"{file}: The confound file contains no header, its first line holds numbers only. "
+            "Use the one that fMRIPrep wrote."
+        )
     cells = [line.split("\t") for line in _without_last_blank(lines[1:])]
     if not cells:
         raise ConfoundsError(

@@ -103,7 +103,9 @@ def load_confounds(
         A row for each volume, those left out included; columns are sorted by name, or those of a
         named strategy in its order. A list of these for several runs. None for no parts at all.
     sample_mask : int array, or None
-        Indices of the volumes to keep; None if all are. A list of these for several runs.
+        Indices of the volumes to keep; None if all are. A list of these for several runs. Empty,
+        with a warning, if none is left: then there are no means to remove, and with `demean` all
+        confounds are NaN.
 
     Raises
     ------
@@ -111,8 +113,11 @@ def load_confounds(
         If there is no table, or it lacks a column or a value.
     StrategyError
         If there is no such strategy, or arguments contradict each other.
-    DegreesOfFreedomError
-        If no volume is left.
+
+    Warns
+    -----
+    RuntimeWarning
+        If no volume of a run is left.
 
     See Also
     --------
@@ -244,7 +249,7 @@ def _resolve(strategy: Any, arguments: Parts) -> Strategy | Parts:
 
 def _with_warnings(parts: Parts) -> Parts:
     if not parts.names:
-        warn_user("The strategy is empty: there are no confounds (None).")
+        warn_user("The strategy is empty, confounds will return None.")
     if "non_steady_state" in parts.names:
         warn_user("Non-steady state volumes are always left out, also without saying so.")
     if "tedana" in parts.names and len(parts.names) > 1:
@@ -300,8 +305,7 @@ def _load_run(run: Path, strategy: Strategy | Parts, demean: bool) -> Loaded:
     if isinstance(strategy, Parts):
         if "tedana" in strategy.names:
             return _load_tedana(run, strategy, demean), None
-        if strategy.wants_denoised_run:
-            _check_denoised(run)
+        _check_denoised(run, strategy)
     table = find_table(run, desc="confounds", suffixes=("timeseries", "regressors"))
     sidecar = table.with_suffix(".json")
     confounds = engine.load_confounds(
@@ -309,10 +313,16 @@ def _load_run(run: Path, strategy: Strategy | Parts, demean: bool) -> Loaded:
         sidecar if sidecar.exists() else None,
         strategy.strategy() if isinstance(strategy, Parts) else strategy,
         n_volumes=None,
+        may_keep_none=True,
     )
     for warning in confounds.warnings:
         warn_user(warning)
     kept = confounds.sample_mask
+    if not kept.any():
+        warn_user(
+            f"All volumes were marked as motion outliers in {table}: the sample mask is empty.",
+            RuntimeWarning,
+        )
     sample_mask = None if kept.all() else np.flatnonzero(kept)
     if _is_empty(strategy):
         return None, sample_mask
@@ -328,11 +338,17 @@ def _load_tedana(run: Path, parts: Parts, demean: bool) -> DataFrame:
     return _frame(columns, values, np.ones(len(values), dtype=bool), demean)
 
 
-def _check_denoised(run: Path) -> None:
-    if "nonaggr" not in name_of(run).entities.get("desc", "").lower():
+def _check_denoised(run: Path, parts: Parts) -> None:
+    is_denoised = "nonaggr" in name_of(run).entities.get("desc", "").lower()
+    if parts.wants_denoised_run and not is_denoised:
         raise ConfoundsError(
             f"{run.name} was not denoised by ICA-AROMA, which ica_aroma='full' is for: such a run "
             "has a name like *_desc-smoothAROMAnonaggr_bold.nii.gz. Try ica_aroma='basic'."
+        )
+    if is_denoised and "ica_aroma" in parts.names and not parts.wants_denoised_run:
+        raise ConfoundsError(
+            f"Invalid file type for ica_aroma='basic': {run.name} was denoised by ICA-AROMA "
+            "already. Try ica_aroma='full', or the run that has desc-preproc in its name."
         )
 
 
@@ -341,8 +357,11 @@ def _frame(
 ) -> DataFrame:
     import pandas as pd  # slow to import, and the command line does without it
 
-    means = values[kept].mean(axis=0) if demean else 0
-    return pd.DataFrame(values - means, columns=list(columns))
+    if demean and kept.any():
+        values = values - values[kept].mean(axis=0)
+    elif demean:
+        values = np.full(values.shape, np.nan)
+    return pd.DataFrame(values, columns=list(columns))
 
 
 def _sorted(frame: DataFrame) -> DataFrame:

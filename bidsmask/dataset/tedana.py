@@ -44,8 +44,8 @@ def load_components(image: Path, classes: Sequence[str]) -> tuple[tuple[str, ...
     """
     if name_of(image).entities.get("desc") != "optcom":
         raise ConfoundsError(
-            f"{image.name} is not what tedana combined of the echoes: its name should hold "
-            "desc-optcom."
+            "Input must be the ~desc-optcom_bold.nii.gz that tedana combined of the echoes, and "
+            f"not {image.name}."
         )
     mixing = read_table(find_table(image, desc="ICA", suffixes=("mixing",)))
     metrics = read_table(find_table(image, desc="tedana", suffixes=("metrics",)))

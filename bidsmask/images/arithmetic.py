@@ -81,7 +81,7 @@ def get_data(img: Any) -> Array:
     Returns
     -------
     values : array of shape (X, Y, Z) or (X, Y, Z, T)
-        Of an image in memory its own array, not a copy.
+        Of an image in memory its own array, not a copy, whatever axes it has.
 
     See Also
     --------
@@ -92,7 +92,7 @@ def get_data(img: Any) -> Array:
     >>> get_data(nib.Nifti1Image(np.ones((1, 1, 2), dtype=np.int16), np.eye(4)))
     array([[[1, 1]]], dtype=int16)
     """
-    return np.asanyarray(load_img(img).dataobj)
+    return np.asanyarray((img if hasattr(img, "dataobj") else load_img(img)).dataobj)
 
 
 def copy_img(img: Any) -> Any:
@@ -108,7 +108,7 @@ def copy_img(img: Any) -> Any:
 
     Raises
     ------
-    ValueError
+    TypeError
         If it is none.
 
     See Also
@@ -122,7 +122,7 @@ def copy_img(img: Any) -> Any:
     False
     """
     if not hasattr(img, "dataobj"):
-        raise ValueError(f"Input value is not an image: {type(img).__name__}.")
+        raise TypeError(f"'img' must be of type image, not {type(img).__name__}.")
     header = None if img.header is None else img.header.copy()
     return type(img)(np.array(np.asanyarray(img.dataobj)), np.array(img.affine), header)
 
@@ -150,6 +150,11 @@ def new_img_like(ref_niimg: Any, data: Any, affine: Any = None, copy_header: boo
     TypeError
         If `ref_niimg` is no image.
 
+    Warns
+    -----
+    UserWarning
+        If the values are integers of 64 bits.
+
     See Also
     --------
     math_img
@@ -164,7 +169,15 @@ def new_img_like(ref_niimg: Any, data: Any, affine: Any = None, copy_header: boo
     several = isinstance(ref_niimg, list | tuple) and len(ref_niimg) > 0
     reference = load_img(ref_niimg[0] if several else ref_niimg)
     where = reference.affine if affine is None else np.asarray(affine)
-    return new_image(np.asarray(data), where, reference.header if copy_header else None)
+    image = new_image(np.asarray(data), where, reference.header if copy_header else None)
+    if data.dtype in (np.int64, np.uint64):
+        kept = image.get_data_dtype() == data.dtype
+        why = "some of its values are too large to be stored" if kept else "it has been converted"
+        warn_user(
+            "The data array contains 64-bit ints, which many tools cannot read in NIfTI files: "
+            f"{why} {'in' if kept else 'to'} int32."
+        )
+    return image
 
 
 def index_img(imgs: Any, index: Any) -> Any:
@@ -234,7 +247,8 @@ def iter_img(imgs: Any) -> Iterator[Any]:
     [(2, 2, 2), (2, 2, 2)]
     """
     image = _of_four_dimensions(imgs)
-    volumes = open_series(image).volumes()
+    held = isinstance(image.dataobj, np.ndarray)
+    volumes = np.moveaxis(image.dataobj, 3, 0) if held else open_series(image).volumes()
     return (new_image(np.array(volume), image.affine, image.header) for volume in volumes)
 
 
@@ -289,16 +303,19 @@ def concat_imgs(
     (2, 2, 2, 10)
     """
     given = iter_img(load_img(niimgs)) if isinstance(niimgs, str | Path) else niimgs
+    given = list(given)
+    _refuse_more_axes(given)
     images = [open_series(each) for each in given]
     if not images:
         raise TypeError("Cannot concatenate empty objects: there is no image.")
-    n_axes = 3 if images[0].is_3d else 4
-    if any(image.is_3d != images[0].is_3d for image in images) or (
-        ensure_ndim is not None and ensure_ndim != n_axes + 1
-    ):
+    n_axes = [3 if image.is_3d else 4 for image in images]
+    wanted = n_axes[0] if ensure_ndim is None else ensure_ndim - 1
+    other = next((found for found in n_axes if found != wanted), None)
+    if other is not None:
         raise DimensionError(
-            f"The images do not all have {n_axes if ensure_ndim is None else ensure_ndim - 1} "
-            "dimensions. Give images of three, or images of four, and not both."
+            "Input data has incompatible dimensionality: Expected dimension is "
+            f"{wanted + 1}D and you provided a list of {other}D images ({other + 1}D). Give "
+            "images of three dimensions, or images of four, and not both."
         )
     grid = images[0].grid
     if auto_resample:
@@ -389,7 +406,12 @@ def math_img(formula: str, copy_header_from: str | None = None, **imgs: Any) -> 
         If the images lie on different grids.
     ValueError
         If there is no image of the name in `copy_header_from`, or the result does not have its
-        dimensions.
+        dimensions. What is wrong with the formula is raised as Python raises it.
+
+    Warns
+    -----
+    UserWarning
+        If an image is not in the formula.
 
     See Also
     --------
@@ -403,24 +425,42 @@ def math_img(formula: str, copy_header_from: str | None = None, **imgs: Any) -> 
     """
     if copy_header_from is not None and copy_header_from not in imgs:
         raise ValueError(
-            f"copy_header_from is {copy_header_from!r}, and the images are {list(imgs)}."
+            f"{copy_header_from=} but {copy_header_from!r} is missing from 'imgs': {list(imgs)}."
         )
+    idle = [name for name in imgs if name not in formula and name != copy_header_from]
+    if idle:
+        warn_user(f"Some images ({idle}) are not mentioned in the formula {formula!r}.")
     loaded = {name: load_img(image) for name, image in imgs.items()}
     first = next(iter(loaded.values()))
-    _refuse_another([open_series(image) for image in loaded.values()], _grid(first))
-    result = eval(formula, {"np": np} | {name: get_data(each) for name, each in loaded.items()})
+    _refuse_another(
+        [open_series(image) for image in loaded.values()],
+        _grid(first),
+        f"Input images cannot be compared in {formula!r}: ",
+    )
+    result = _evaluated(formula, {name: get_data(each) for name, each in loaded.items()})
     if copy_header_from is None:
-        return new_image(np.asarray(result), first.affine)
+        return new_image(result, first.affine)
     reference = loaded[copy_header_from]
-    if np.ndim(result) != reference.ndim:
+    if result.ndim != reference.ndim:
         raise ValueError(
-            f"The result has {np.ndim(result)} dimensions and {copy_header_from!r} has "
-            f"{reference.ndim}: its header cannot be copied."
+            f"Cannot copy the header. The result has {result.ndim} dimensions and "
+            f"{copy_header_from!r} has {reference.ndim}."
         )
-    return new_image(np.asarray(result), reference.affine, reference.header)
+    return new_image(result, reference.affine, reference.header)
+
+
+def _evaluated(formula: str, values: dict[str, Array]) -> Array:
+    try:
+        return np.asarray(eval(formula, {"np": np} | values))
+    except Exception as error:
+        error.args = (f"Input formula couldn't be processed: {formula!r}.", *error.args)
+        raise
 
 
 def _of_four_dimensions(imgs: Any) -> Any:
+    """Give an image of four dimensions; one in memory as it is, wherever it lies."""
+    if isinstance(getattr(imgs, "dataobj", None), np.ndarray) and imgs.ndim == 4:
+        return imgs
     series = open_series(imgs)
     if series.is_3d:
         raise DimensionError(
@@ -429,6 +469,14 @@ def _of_four_dimensions(imgs: Any) -> Any:
         )
     image = load_img(imgs)
     return image if image.ndim == 4 else _as_image(series, _values(series))
+
+
+def _refuse_more_axes(images: Iterable[Any]) -> None:
+    n_axes = max((len(getattr(image, "shape", ())) for image in images), default=0)
+    if n_axes > 4:
+        raise TypeError(
+            f"Concatenated images must be 3D or 4D. You gave a list of {n_axes}D images."
+        )
 
 
 def _values(series: Series, dtype: Any = None) -> Array:
@@ -464,10 +512,10 @@ def _brought_onto(series: Series, first: Series) -> Series:
     return open_series(resample_img(image, first.grid.affine, first.grid.shape))
 
 
-def _refuse_another(images: Iterable[Series], grid: Grid) -> None:
+def _refuse_another(images: Iterable[Series], grid: Grid, why: str = "") -> None:
     for number, image in enumerate(images):
         if image.grid != grid:
             raise SpaceError(
-                f"Field of view of image #{number} is different from reference FOV. It lies on "
-                f"{image.grid}, the first one on {grid}. Resample it first."
+                f"{why}Field of view of image #{number} is different from reference FOV. It lies "
+                f"on {image.grid}, the first one on {grid}. Resample it first."
             )

@@ -144,6 +144,26 @@ def slope_and_intercept(header: Any) -> tuple[float, float]:
 
 
 def new_image(values: Array, affine: FloatArray, header: Any = None) -> Any:
+    """Put values into an image, and say in its header between which limits they lie.
+
+    Parameters
+    ----------
+    values, affine, header
+        As of `plain_image`.
+
+    Returns
+    -------
+    image : nibabel.Nifti1Image, or Nifti2Image if that is what the header is of
+        Its range for display (``cal_min`` and ``cal_max``) is that of the values, as in nilearn,
+        if there is a header and they are finite.
+    """
+    image = plain_image(values, affine, header)
+    if header is not None:
+        image.header["cal_min"], image.header["cal_max"] = _range(values)
+    return image
+
+
+def plain_image(values: Array, affine: FloatArray, header: Any = None) -> Any:
     """Put values into an image.
 
     Parameters
@@ -169,6 +189,14 @@ def new_image(values: Array, affine: FloatArray, header: Any = None) -> Any:
     image.header["cal_min"] = image.header["cal_max"] = 0  # the range of other values
     image.header.extensions.clear()
     return image
+
+
+def _range(values: Array) -> tuple[float, float]:
+    """Smallest and largest value; 0 and 0, which says nothing, if they are not finite numbers."""
+    if not values.size:
+        return 0.0, 0.0
+    lowest, highest = float(values.min()), float(values.max())
+    return (lowest, highest) if np.isfinite([lowest, highest]).all() else (0.0, 0.0)
 
 
 def image_bytes(array: Array, grid: Grid, t_r: float | None = None) -> bytes:

@@ -41,7 +41,8 @@ def resample_img(
     Parameters
     ----------
     img : image
-        Of three or four dimensions; see `bidsmask.images.series.open_series`.
+        Of three or four dimensions; see `bidsmask.images.series.open_series`. In memory, also of
+        more, such as a field of vectors.
     target_affine, target_shape : optional
         See `target_grid`. Without both the image is copied.
     interpolation : {"continuous", "linear", "nearest"}
@@ -99,7 +100,8 @@ def resample_img(
     array([0., 2., 4., 6.])
     """
     _check(interpolation)
-    series = open_series(img)
+    more_axes = getattr(img, "shape", ())[4:]
+    series = open_series(_with_four_axes(img) if more_axes else img)
     target = target_grid(series.grid, target_affine, target_shape)
     if target == series.grid and not copy and hasattr(img, "dataobj"):
         return img
@@ -109,6 +111,8 @@ def resample_img(
     else:
         values = _resampled(series, target, interpolation, order, clip, fill_value)
         affine = target.affine
+    if more_axes:
+        values = values.reshape(*values.shape[:3], *img.shape[3:], order="F")
     return new_image(values, affine, series.header if copy_header else None)
 
 
@@ -204,11 +208,15 @@ def target_grid(grid: Grid, target_affine: Any = None, target_shape: Any = None)
         raise np.linalg.LinAlgError(
             f"target_affine should be of shape (3, 3) or (4, 4), and is of shape {affine.shape}."
         )
-    if target_shape is not None and (len(target_shape) != 3 or affine.shape == (3, 3)):
+    if target_shape is not None and len(target_shape) != 3:
         raise ValueError(
-            "The shape specified should be the shape of the 3D grid, and thus of length 3; and "
-            f"target_affine of shape (4, 4), to say where it begins. They are {target_shape} and "
-            f"of shape {affine.shape}."
+            "The shape specified should be the shape of the 3D grid, and thus of length 3. "
+            f"{target_shape} was specified."
+        )
+    if target_shape is not None and affine.shape == (3, 3):
+        raise ValueError(
+            "Given target shape without anchor vector: 'target_affine' shape should be (4, 4) and "
+            "not (3, 3), to say where the first voxel lies."
         )
     lattice = Grid(shape=(1, 1, 1), affine=_with_origin(affine)).affine
     first, last = _extent(grid, lattice)
@@ -254,6 +262,12 @@ def _check(interpolation: str) -> None:
         raise ValueError(
             f"'interpolation' must be one of {get_args(Interpolation)}. Got {interpolation!r}."
         )
+
+
+def _with_four_axes(img: Any) -> Any:
+    """Put all that comes after the third axis into the fourth."""
+    values = np.asanyarray(img.dataobj)
+    return new_image(values.reshape(*img.shape[:3], -1, order="F"), img.affine, img.header)
 
 
 def _values(series: Series, order: Literal["F", "C"]) -> Array:

@@ -263,10 +263,16 @@ def open_series(imgs: Any) -> Series:
     if isinstance(imgs, Iterable) and not isinstance(imgs, np.ndarray | bytes):
         return _stacked(list(imgs))
     raise TypeError(
-        "input should be a NiftiLike object or an iterable of NiftiLike object. "
-        f"Got: {type(imgs).__name__}. An array has no place in the world: put it into an image "
-        "with its affine."
+        "input should be a NiftiLike object or an iterable of NiftiLike object. It must be of "
+        f"type path, image or a list of these. Got: {type(imgs).__name__}. {_advice(imgs)}"
     )
+
+
+def _advice(strange: Any) -> str:
+    """Say what to do with something that is no image."""
+    if hasattr(strange, "mesh"):
+        return "Images on surfaces are not offered here: take nilearn's function of this name."
+    return "An array has no place in the world: put it into an image with its affine."
 
 
 class _File:

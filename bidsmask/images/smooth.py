@@ -53,8 +53,8 @@ def smooth_img(imgs: Any, fwhm: Any) -> Any:
     """
     if isinstance(fwhm, int | float) and fwhm == 0:
         warnings.warn(
-            "The parameter 'fwhm' for smoothing is specified as 0: nothing is smoothed. Say None "
-            "if that is what you want.",
+            f"The parameter 'fwhm' for smoothing is specified as {fwhm}. Setting it to None: "
+            "nothing is smoothed.",
             stacklevel=2,
         )
     if isinstance(imgs, Iterable) and not isinstance(imgs, str | Path):

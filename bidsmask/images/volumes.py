@@ -10,7 +10,7 @@ from bidsmask._warn import warn_user
 from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import grid_of, read_header
-from bidsmask.images.io import new_image
+from bidsmask.images.io import plain_image
 from bidsmask.images.series import open_series
 from bidsmask.numerics.resample import resample_nearest
 
@@ -153,7 +153,7 @@ def make_image(array: Array, grid: Grid, header: Any = None, t_r: float | None =
     -------
     image : nibabel.Nifti1Image
     """
-    image = new_image(array, np.array(grid.affine), header)
+    image = plain_image(array, np.array(grid.affine), header)
     _set_units(image.header, is_run=array.ndim == 4, t_r=t_r)
     return image
 

@@ -206,10 +206,22 @@ def test_all_missing_columns_are_named_and_what_would_work(write: Write) -> None
     with pytest.raises(ConfoundsError) as caught:
         load(write(table), "36P")
     letter = str(caught.value)
-    assert "motion: no column rot_z_derivative1;" in letter
-    assert "no column csf_power2, global_signal." in letter
+    assert "motion: no column ['rot_z_derivative1'];" in letter
+    assert "no column ['global_signal', 'csf_power2']." in letter
     assert letter.endswith("bidsmask, this table has all columns for 'none'.")
     assert "sub-01_task-rest_desc-confounds_timeseries.tsv" in letter
+
+
+def test_what_is_made_of_a_missing_column_is_not_named_too(write: Write) -> None:
+    table = {name: cells for name, cells in a_table().items() if "csf" not in name}
+    with pytest.raises(ConfoundsError, match=r"no column \['csf'\]"):
+        load(write(table), "36P")
+
+
+def test_names_in_camel_case_that_fmriprep_never_had_are_pointed_out(write: Write) -> None:
+    table = {name.replace("trans_x", "transX"): cells for name, cells in a_table().items()}
+    with pytest.raises(ConfoundsError, match=r"header in camel case, such as transX\.$"):
+        load(write(table), "36P")
 
 
 def test_the_letter_lists_strategies_that_do_not_need_what_is_missing(write: Write) -> None:
@@ -278,7 +290,8 @@ def test_before_21_the_json_says_the_mask(write: Write, tmp_path: Path) -> None:
 def test_before_21_without_the_json_there_is_no_guess(write: Write) -> None:
     with pytest.raises(ConfoundsError) as caught:
         load(write(before_21()), "acompcor")
-    assert "sub-01_task-rest_desc-confounds_timeseries.json, not found" in str(caught.value)
+    expected = "associated json file, sub-01_task-rest_desc-confounds_timeseries.json."
+    assert expected in str(caught.value)
     assert "'24P', '27P', '36P', 'none', 'simple', 'simple+gsr'" in str(caught.value)
 
 
@@ -303,7 +316,7 @@ def test_a_broken_json_is_named_only_where_it_is_needed(
     assert load(write(a_table()), "acompcor", sidecar).columns
     table = before_21()
     del table["csf"]
-    with pytest.raises(ConfoundsError, match=r"strategy simple cannot be used.* no column csf"):
+    with pytest.raises(ConfoundsError, match=r"strategy simple cannot be used.* no column .'csf'"):
         load(write(table), "simple", sidecar)
 
 

@@ -13,9 +13,10 @@ import pandas as pd
 import pytest
 from nilearn.interfaces import fmriprep
 
+import bidsmask
 from bidsmask.dataset.load_confounds import load_confounds, load_confounds_strategy
 from bidsmask.dataset.strategies import load_strategy, strategy_names
-from bidsmask.errors import ConfoundsError, DegreesOfFreedomError, StrategyError
+from bidsmask.errors import AllVolumesRemovedError, ConfoundsError, StrategyError
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "confounds"
 needs_real_tables = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real tables in {REAL}")
@@ -217,11 +218,11 @@ def test_surfaces_are_found_by_name_alone(write: Write) -> None:
 
 def test_no_parts_give_no_confounds_but_the_volumes_to_keep(write: Write) -> None:
     run = str(write())
-    with pytest.warns(UserWarning, match="there are no confounds"):
+    with pytest.warns(UserWarning, match="confounds will return None"):
         confounds, sample_mask = load_confounds(run, strategy=())
     assert confounds is None
     np.testing.assert_array_equal(sample_mask, np.arange(2, T))
-    with pytest.warns(UserWarning, match="there are no confounds"):
+    with pytest.warns(UserWarning, match="confounds will return None"):
         assert load_confounds([run, run], strategy=[])[0] is None
 
 
@@ -327,7 +328,7 @@ def test_a_folder_called_tsv_hides_the_masks_from_nilearn_and_not_here(write: Wr
     [
         ("framewise_displacement", ("scrub",), "no column framewise_displacement"),
         ("std_dvars", ("scrub",), "no column std_dvars"),
-        ("csf", ("wm_csf",), "wm_csf: no column csf"),
+        ("csf", ("wm_csf",), "wm_csf: no column .'csf'"),
     ],
 )
 def test_a_missing_column_is_a_bare_key_error_in_nilearn_and_a_letter_here(
@@ -352,16 +353,24 @@ def test_old_column_names_are_refused_by_nilearn_and_read_here(write: Write) -> 
     assert_same(load_confounds(run, **options), load_confounds(write(), **options))
 
 
-def test_no_volume_left_is_all_nan_in_nilearn_and_refused_here(write: Write) -> None:
-    """It divides by the number of kept volumes, which is 0."""
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value")
+@pytest.mark.parametrize("demean", [True, False])
+def test_no_volume_left_is_an_empty_mask_that_cleaning_refuses(write: Write, demean: bool) -> None:
+    """There is no mean over kept volumes to remove: with `demean` all is NaN, as in nilearn."""
     table = a_table()
     table["framewise_displacement"] = 2.0
     run = write(table)
-    with pytest.warns(RuntimeWarning, match="All volumes were marked"):
-        theirs, _ = fmriprep.load_confounds(str(run), strategy=("motion", "scrub"))
-    assert theirs.isna().all(axis=None)
-    with pytest.raises(DegreesOfFreedomError, match="keeps 0 of 60 volumes"):
-        load_confounds(run, strategy=("motion", "scrub"))
+    options: dict[str, Any] = {"strategy": ("motion", "scrub"), "demean": demean}
+    loaded = []
+    for load in (fmriprep.load_confounds, load_confounds):
+        with pytest.warns(RuntimeWarning, match="All volumes were marked as motion outliers"):
+            loaded.append(load(str(run), **options))
+    (theirs, _), (ours, sample_mask) = loaded
+    assert sample_mask.size == 0
+    pd.testing.assert_frame_equal(ours, theirs[ours.columns])
+    assert ours.isna().all(axis=None) == demean
+    with pytest.raises(AllVolumesRemovedError, match="leaves no volume"):
+        bidsmask.clean(np.ones((T, 2)), sample_mask=sample_mask)
 
 
 def test_no_cosines_are_passed_over_by_nilearn_and_warned_of_here(write: Write) -> None:
@@ -467,9 +476,34 @@ def test_a_preset_warns_of_arguments_without_effect_and_refuses_unknown_ones(wri
         load_confounds_strategy(run, "36P")
 
 
+def test_a_run_that_tedana_combined_may_have_other_confounds(tmp_path: Path) -> None:
+    """nilearn refuses the name before it looks for them."""
+    run, _ = write_tedana(tmp_path)
+    table = run.with_name(f"{STEM}_desc-confounds_timeseries.tsv")
+    a_table().to_csv(table, sep="\t", index=False, na_rep="n/a")
+    with pytest.raises(ValueError, match="Invalid file type"):
+        fmriprep.load_confounds(str(run), strategy=("motion",))
+    assert load_confounds(run, strategy=("motion",))[0].shape == (T, 24)
+
+
+def test_a_table_without_names_is_refused(write: Write) -> None:
+    run = write(a_table())
+    table = run.with_name(f"{STEM}_desc-confounds_timeseries.tsv")
+    table.write_text("0.1\t-2\t3e-5\n" * T)
+    with pytest.raises(ConfoundsError, match="The confound file contains no header"):
+        load_confounds(run, strategy=("motion",))
+
+
+def test_a_run_denoised_by_aroma_is_not_denoised_again(write: Write) -> None:
+    run = write(a_table())
+    denoised = run.with_name(f"{STEM}_desc-smoothAROMAnonaggr_bold.nii.gz")
+    with pytest.raises(ConfoundsError, match="Invalid file type for ica_aroma='basic'"):
+        load_confounds(denoised, strategy=("ica_aroma",), ica_aroma="basic")
+
+
 def test_tables_of_tedana_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     run, metrics = write_tedana(tmp_path)
-    with pytest.raises(ConfoundsError, match="should hold desc-optcom"):
+    with pytest.raises(ConfoundsError, match=r"Input must be the ~desc-optcom_bold\.nii\.gz"):
         load_confounds(tmp_path / f"{STEM}_desc-denoised_bold.nii.gz", strategy=("tedana",))
     metrics.write_text("Component\tclassification\nICA_99\trejected\n")
     with pytest.raises(ConfoundsError, match="no column for ICA_99"):

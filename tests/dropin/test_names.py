@@ -112,6 +112,9 @@ IMAGE_CALLS = {
 }
 
 
+RANGES_LEFT_OUT = ("clean_img", "copy_img", "load_img, another type", "load_img of a list")
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "uint8"])
 @pytest.mark.parametrize("call", IMAGE_CALLS)
 def test_functions_of_images_give_what_nilearns_give(call, dtype):
@@ -125,6 +128,9 @@ def test_functions_of_images_give_what_nilearns_give(call, dtype):
     np.testing.assert_allclose(ours.dataobj, expected, rtol=0, atol=1e-5 * np.std(expected))
     np.testing.assert_allclose(ours.affine, theirs.affine)
     np.testing.assert_allclose(ours.header.get_zooms()[:3], theirs.header.get_zooms()[:3])
+    if call not in RANGES_LEFT_OUT:
+        for limit in ("cal_min", "cal_max"):
+            np.testing.assert_allclose(ours.header[limit], theirs.header[limit], atol=1e-4)
 
 
 def test_images_on_other_grids_are_brought_onto_the_first_and_it_is_said():
@@ -171,7 +177,13 @@ def test_copies_of_files_are_made_in_silence(dtype, tmp_path):
         (lambda m: m.load_img("nowhere.nii.gz"), ValueError, "File not found"),
         (lambda m: m.math_img("a", "b", a=_run("float32")), ValueError, "copy_header_from"),
         (lambda m: m.math_img("a[..., 0]", "a", a=_run("float32")), ValueError, "dimensions"),
-        (lambda m: m.clean_img(_run("float32"), low_pass=0.1), ValueError, "header .* says 1.5"),
+        (lambda m: m.math_img("np.lgo(a)", a=_run("float32")), AttributeError, "formula couldn't"),
+        (lambda m: m.copy_img(3), TypeError, "must be of type"),
+        (
+            lambda m: m.clean_img(_run("float32"), low_pass=0.1),
+            ValueError,
+            "header suggest it to be 1.5",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_as_nilearn_refuses_it(call, error, message):
@@ -182,6 +194,58 @@ def test_what_cannot_be_done_is_refused_as_nilearn_refuses_it(call, error, messa
         call(image)
     with pytest.raises(error):
         call(theirs)
+
+
+def _both():
+    from bidsmask import image
+
+    return image, pytest.importorskip("nilearn.image")
+
+
+def test_images_of_five_axes_are_resampled_volume_by_volume():
+    ours, theirs = _both()
+    field = np.random.default_rng(0).normal(size=(5, 6, 7, 3, 2))
+    image = nib.Nifti1Image(field, AFFINE)
+    resampled = ours.resample_img(image, GRID_3)
+    assert resampled.shape[3:] == (3, 2)
+    single = ours.resample_img(nib.Nifti1Image(field[..., 2, 1], AFFINE), GRID_3, clip=False)
+    np.testing.assert_allclose(
+        ours.resample_img(image, GRID_3, clip=False).dataobj[..., 2, 1], single.dataobj, atol=1e-12
+    )
+    expected = theirs.resample_img(image, GRID_3).get_fdata()
+    np.testing.assert_allclose(resampled.get_fdata(), expected, atol=1e-6)
+    assert ours.get_data(image) is theirs.get_data(image)
+
+
+def test_volumes_are_picked_wherever_they_lie():
+    """No place is needed for that, so a flat affine does no harm."""
+    flat = np.ones((4, 4))
+    flat[3] = 0, 0, 0, 1
+    run = nib.Nifti1Image(np.arange(24.0).reshape(2, 3, 2, 2), flat)
+    for module in _both():
+        np.testing.assert_array_equal(module.index_img(run, 1).dataobj, run.dataobj[..., 1])
+        volumes = [np.asarray(each.dataobj) for each in module.iter_img(run)]
+        np.testing.assert_array_equal(np.stack(volumes, axis=-1), run.dataobj)
+
+
+@pytest.mark.parametrize(
+    ("factor", "kept", "words"),
+    [(1, "int32", "converted to int32"), (2**40, "int64", "too large")],
+)
+def test_integers_of_64_bits_are_warned_of(factor, kept, words):
+    ours, theirs = _both()
+    values = np.full((2, 2, 2), factor)
+    with pytest.warns(UserWarning, match=f"64-bit ints.*{words}"):
+        image = ours.new_img_like(_run("int16"), values)
+    with pytest.warns(UserWarning, match="64-bit ints"):
+        assert theirs.new_img_like(_run("int16"), values).dataobj.dtype == kept
+    assert image.dataobj.dtype == kept
+
+
+def test_an_image_that_the_formula_leaves_out_is_warned_of():
+    for module in _both():
+        with pytest.warns(UserWarning, match=r"Some images \(\['b'\]\) are not mentioned"):
+            module.math_img("a + 1", a=_run("int16"), b=_run("int16"))
 
 
 # Signals and connectomes
@@ -195,9 +259,15 @@ def test_the_filter_is_nilearns(options):
 
     theirs = pytest.importorskip("nilearn.signal").butterworth
     signals = np.random.default_rng(0).normal(size=(100, 3))
-    for given in (signals, signals[:, 0]):
+    for given in (signals, signals[:, 0].copy()):
         expected = theirs(given.copy(), 0.5, **options)
-        np.testing.assert_allclose(butterworth(given, 0.5, **options), expected, atol=1e-11)
+        before = given.copy()
+        np.testing.assert_allclose(
+            butterworth(given, 0.5, copy=True, **options), expected, atol=1e-11
+        )
+        np.testing.assert_array_equal(given, before)
+        assert butterworth(given, 0.5, **options) is given  # in place, unless told otherwise
+        np.testing.assert_allclose(given, expected, atol=1e-11)
 
 
 KINDS = ["covariance", "correlation", "partial correlation", "tangent", "precision"]

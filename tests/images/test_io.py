@@ -183,10 +183,15 @@ def test_a_new_image_has_the_time_of_its_header_and_not_what_was_about_other_val
     np.testing.assert_array_equal(saved.get_fdata(), 1.25)
     assert saved.header.get_zooms()[3] == pytest.approx(0.8)
     assert saved.header.get_xyzt_units() == ("mm", "sec")
-    assert saved.header["cal_max"] == 0
+    assert (saved.header["cal_min"], saved.header["cal_max"]) == (1.25, 1.25)
     assert not saved.header.extensions
     assert header == before
     assert len(header.extensions) == 1
+
+
+def test_limits_that_are_no_numbers_are_not_written():
+    image = new_image(np.array([[[1.0, np.nan]]]), MOVED, nib.Nifti1Header())
+    assert (image.header["cal_min"], image.header["cal_max"]) == (0, 0)
 
 
 def test_a_header_of_another_format_is_left_aside():
