@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from bidsmask._typing import FloatArray
 from bidsmask.maskers.cleaning import clean
+from bidsmask.maskers.kin import taken_for
 from bidsmask.maskers.parameters import check_choice
 from bidsmask.numerics.tangent import (
     cov_to_corr,
@@ -50,7 +51,7 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator):  # type: ignore[misc
     standardize : bool or {"zscore_sample"}
         For correlations: give all signals a standard deviation of 1 first, which matters because
         of the shrinkage.
-    verbose : int
+    verbose : int, default=0
         There so that scripts written for nilearn run.
 
     Attributes
@@ -103,6 +104,15 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator):  # type: ignore[misc
         self.discard_diagonal = discard_diagonal
         self.standardize = standardize
         self.verbose = verbose
+
+    @property  # type: ignore[misc]  # nobody sets it
+    def __class__(self) -> type:
+        """What `isinstance` is told; see `bidsmask.maskers.kin`."""
+        return taken_for(self, "connectome")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by type: another process may not have imported what `__class__` tells of."""
+        return object.__new__, (type(self),), self.__getstate__()
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
         """Learn the mean of the subjects.
@@ -194,6 +204,20 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator):  # type: ignore[misc
         root = matrix_function(np.sqrt, self.mean_)
         return np.array([root @ matrix_function(np.exp, each) @ root for each in matrices])
 
+    def set_output(self, *, transform: Any = None) -> Self:
+        """Refuse to give frames: matrices have no columns to be named.
+
+        Raises
+        ------
+        NotImplementedError
+            But for None, which changes nothing.
+        """
+        if transform is None:
+            return self
+        raise NotImplementedError(
+            f"{type(self).__name__} gives arrays of matrices or vectors, and no frames."
+        )
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "cov_estimator_")
 
@@ -216,8 +240,8 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator):  # type: ignore[misc
             return LedoitWolf(store_precision=False)
         if not hasattr(self.cov_estimator, "fit"):
             raise ValueError(
-                "'cov_estimator' must be an estimator with 'fit' and 'covariance_', such as those "
-                f"of sklearn.covariance, and not {self.cov_estimator!r}."
+                "'cov_estimator' must be an estimator with '.fit()' and '.covariance_', such as "
+                f"those of sklearn.covariance, and not {self.cov_estimator!r}."
             )
         return clone(self.cov_estimator)
 
@@ -240,7 +264,8 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator):  # type: ignore[misc
     def _known_diagonal(self, n_subjects: int) -> FloatArray:
         if self.kind not in ("correlation", "partial correlation"):
             raise ValueError(
-                f"The diagonal was left out and is not known of {self.kind}: give it, or use "
+                "Without their diagonal, which was left out and is not known, one cannot "
+                f"reconstruct connectivity matrices of {self.kind}. Give it, or use "
                 "discard_diagonal=False."
             )
         return np.full((n_subjects, self.n_features_in_), 1 / np.sqrt(2))
@@ -249,7 +274,10 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator):  # type: ignore[misc
         if confounds is None:
             return
         if not hasattr(confounds, "__iter__"):
-            raise TypeError(f"'confounds' must be an array or a frame, not {confounds!r}.")
+            raise TypeError(
+                "'confounds' input argument must be an iterable: an array or a frame, and not "
+                f"{confounds!r}."
+            )
         if not self.vectorize:
             raise ValueError(
                 "'confounds' are provided but vectorize=False. They are regressed out of vectors, "

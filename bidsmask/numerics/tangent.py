@@ -280,6 +280,6 @@ def _fitting(diagonal: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     diagonal = np.asanyarray(diagonal)
     if diagonal.shape != shape:
         raise ValueError(
-            f"diagonal of shape {diagonal.shape} incompatible with the vectors: expected {shape}."
+            f"diagonal of shape {diagonal.shape} incompatible with vectors: expected {shape}."
         )
     return diagonal

@@ -357,6 +357,49 @@ def test_what_connectivity_cannot_be_of_is_refused(options, given, error, messag
         ConnectivityMeasure(**options).fit_transform(subjects if given is None else given)
 
 
+def test_a_measure_is_taken_for_nilearns_and_stays_ours():
+    import pickle
+
+    from sklearn.base import BaseEstimator, clone
+
+    from bidsmask.connectome import ConnectivityMeasure
+
+    theirs_class = pytest.importorskip("nilearn.connectome").ConnectivityMeasure
+    measure = ConnectivityMeasure(kind="tangent")
+    for other in (measure, clone(measure), pickle.loads(pickle.dumps(measure))):
+        assert isinstance(other, theirs_class)
+        assert isinstance(other, BaseEstimator)
+        assert type(other) is ConnectivityMeasure
+        assert other.kind == "tangent"
+
+
+def test_a_fitted_measure_is_read_where_nilearn_is_not_imported(subjects, tmp_path):
+    import pickle
+
+    from bidsmask.connectome import ConnectivityMeasure
+
+    pytest.importorskip("nilearn.connectome")
+    (tmp_path / "measure").write_bytes(pickle.dumps(ConnectivityMeasure().fit(subjects)))
+    code = (
+        "import pickle, sys\n"
+        f"measure = pickle.load(open({str(tmp_path / 'measure')!r}, 'rb'))\n"
+        "print(measure.mean_.shape, 'nilearn' in sys.modules)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == "(12, 12) False"
+
+
+def test_frames_of_matrices_are_refused():
+    from bidsmask.connectome import ConnectivityMeasure
+
+    measure = ConnectivityMeasure()
+    assert measure.set_output(transform=None) is measure
+    with pytest.raises(NotImplementedError, match="no frames"):
+        measure.set_output(transform="pandas")
+
+
 def test_confounds_of_matrices_are_refused(subjects):
     from bidsmask.connectome import ConnectivityMeasure
 
