@@ -4,6 +4,8 @@ What nilearn gives, what bidsmask gives. Where nilearn is plainly wrong, see
 ``tests/maskers/test_differences.py``.
 """
 
+import warnings
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -73,6 +75,21 @@ def test_where_integers_are_asked_for_they_are_the_nearest():
     )
     np.testing.assert_array_equal(theirs, np.trunc(exact))
     np.testing.assert_array_equal(ours, np.rint(exact))
+
+
+def test_an_image_with_a_qform_alone_is_whole():
+    """A scanner need not write an sform; nilearn warns of every such image."""
+    from nilearn.image import resample_img
+
+    image = _run()
+    image.set_sform(None)
+    image.set_qform(AFFINE, 1)
+    with pytest.warns(UserWarning, match="has no sform"):
+        theirs = resample_img(image, SHIFTED, force_resample=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ours = bidsmask.resample_img(image, SHIFTED)
+    np.testing.assert_allclose(ours.get_fdata(), theirs.get_fdata(), rtol=0, atol=1e-4)
 
 
 def test_resampled_bytes_keep_their_decimals():
@@ -147,6 +164,43 @@ def test_a_drifting_confound_does_not_switch_the_cosine_filter_off():
     options |= {"filter": "cosine", "high_pass": 0.0113}
     assert np.abs(slow.T @ clean(signals.copy(), **options)).max() > 1
     np.testing.assert_allclose(slow.T @ bidsmask.clean(signals, **options), 0, atol=1e-10)
+
+
+def test_a_percentage_does_not_depend_on_what_else_is_cleaned():
+    """Band-pass, some volumes left out, and a mean that is small beside the changes.
+
+    Whether the mean was taken away nilearn guesses, from the means of all columns together. Where
+    it guesses wrong, it is per cent of what the filter has left of the mean, next to nothing.
+    """
+    from nilearn.signal import clean
+
+    signals = np.random.default_rng(0).normal(size=(80, 2)).cumsum(axis=0) + np.array([3, 1000])
+    kept = np.delete(np.arange(80), range(10, 16))
+    options = {"standardize": "psc", "high_pass": 0.01, "low_pass": 0.1, "t_r": 2.0}
+
+    def sizes(function):
+        alone, together = (
+            function(columns.copy(), sample_mask=kept.copy(), **options)[:, 0].std()
+            for columns in (signals[:, :1], signals)
+        )
+        return [round(float(alone)), round(float(together))]
+
+    assert sizes(clean) == [1193, 118]
+    assert sizes(bidsmask.clean) == [118, 118]
+
+
+def test_there_are_no_more_components_than_dimensions():
+    """Five voxels vary in five ways; nilearn makes up directions to get to ten."""
+    from nilearn.signal import high_variance_confounds
+
+    voxels = np.random.default_rng(0).normal(size=(17, 50))
+    options = {"n_confounds": 10, "percentile": 10.0}
+    theirs = high_variance_confounds(voxels.copy(), **options)
+    assert theirs.shape == (17, 10)
+    with pytest.warns(UserWarning, match="5"):
+        ours = bidsmask.high_variance_confounds(voxels, **options)
+    assert ours.shape == (17, 5)
+    np.testing.assert_allclose(ours @ ours.T, theirs[:, :5] @ theirs[:, :5].T, atol=1e-8)
 
 
 # 3. Columns of which there is nothing, or too much.
