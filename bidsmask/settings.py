@@ -131,8 +131,14 @@ class CoverageSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CleaningSettings:
-    """Confound strategies, and what the command line changes in them."""
+    """Confound strategies, what the command line changes in them, and how little may be left.
 
+    ``min_dof`` are degrees of freedom that have to remain of a run, ``min_minutes`` minutes that
+    have to be kept; a strategy that leaves less is n/a for that run.
+    """
+
+    min_dof: float = 0.0
+    min_minutes: float = 0.0
     strategies: tuple[str, ...] = field(default=DEFAULT_STRATEGIES, repr=False)
     detrend: bool | OfStrategy = field(default="strategy", repr=False)
     filter: Filter | OfStrategy = field(default="strategy", repr=False)
@@ -152,6 +158,8 @@ class CleaningSettings:
             value = getattr(self, name)
             if isinstance(value, int | float):
                 _require(value > 0, f"{name} must be above zero, not {value}; 'none' is off.")
+        for option, least in (("--min-dof", self.min_dof), ("--min-time", self.min_minutes)):
+            _require(0 <= least < math.inf, f"{option} is a number from 0 (off), not {least}.")
 
     def overrides(self) -> dict[str, Any]:
         """What the command line says of a strategy's own settings."""

@@ -32,7 +32,7 @@ from bidsmask.columns.voxels import place_voxels
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
-from bidsmask.errors import AtlasError
+from bidsmask.errors import AtlasError, DegreesOfFreedomError
 from bidsmask.images.grid import Grid
 from bidsmask.images.signals_on_disk import SignalsOnDisk, new_signals
 from bidsmask.images.stream import BoldStream
@@ -41,7 +41,12 @@ from bidsmask.numerics.cleaning import Cleaner
 from bidsmask.numerics.connectivity import MEASURES
 from bidsmask.numerics.quality import correlation, fd_summary
 from bidsmask.reports.summaries import LostPart
-from bidsmask.settings import ConnectivitySettings, CoverageSettings, ExtractionSettings
+from bidsmask.settings import (
+    CleaningSettings,
+    ConnectivitySettings,
+    CoverageSettings,
+    ExtractionSettings,
+)
 from bidsmask.vocabulary import MAPS_STATISTICS
 
 
@@ -204,6 +209,7 @@ def clean_run(
     coverage: Sequence[Coverage],
     confounds: Sequence[Confounds | LostPart],
     strategies: Sequence[Strategy],
+    settings: CleaningSettings,
     *,
     t_r: float,
 ) -> list[CleanedRun | LostPart]:
@@ -218,7 +224,7 @@ def clean_run(
         else attempt(
             "strategy",
             strategy.name,
-            partial(_clean, signals, extracted.carpet, loaded, strategy, t_r=t_r),
+            partial(_clean, signals, extracted.carpet, loaded, strategy, settings, t_r=t_r),
         )
         for loaded, strategy in zip(confounds, strategies, strict=True)
     ]
@@ -229,10 +235,11 @@ def _clean(
     carpet: FloatArray,
     confounds: Confounds,
     strategy: Strategy,
+    settings: CleaningSettings,
     *,
     t_r: float,
 ) -> CleanedRun:
-    cleaner = cleaner_of(confounds, strategy, t_r=t_r)
+    cleaner = cleaner_of(confounds, strategy, settings, t_r=t_r)
     return CleanedRun(
         signals=tuple(tuple(map(cleaner, of_atlas)) for of_atlas in signals),
         sample_mask=cleaner.sample_mask,
@@ -242,17 +249,35 @@ def _clean(
     )
 
 
-def cleaner_of(confounds: Confounds, strategy: Strategy, *, t_r: float) -> Cleaner:
+def cleaner_of(
+    confounds: Confounds, strategy: Strategy, settings: CleaningSettings, *, t_r: float
+) -> Cleaner:
     """Make what cleans the signals of a run with a strategy.
 
     Raises
     ------
     RunError
         If this run cannot be cleaned so; see `bidsmask.numerics.cleaning.Cleaner`.
+    DegreesOfFreedomError
+        If less would be left of the run than the settings ask for.
     """
-    return Cleaner(
+    cleaner = Cleaner(
         strategy.cleaning, t_r=t_r, sample_mask=confounds.sample_mask, design=confounds.design
     )
+    minutes = cleaner.n_kept * t_r / 60
+    if minutes < settings.min_minutes:
+        raise DegreesOfFreedomError(
+            f"{minutes:.2f} minutes are kept ({cleaner.n_kept} of {cleaner.sample_mask.size} "
+            f"volumes), and --min-time asks for {settings.min_minutes:g}. Censor less strictly, "
+            "or leave this run out."
+        )
+    if settings.min_dof and cleaner.ledger.remaining < settings.min_dof:
+        raise DegreesOfFreedomError(
+            f"{cleaner.ledger.in_words()} degrees of freedom, and --min-dof asks for "
+            f"{settings.min_dof:g}. Choose a smaller strategy or a wider pass band, or censor "
+            "less strictly."
+        )
+    return cleaner
 
 
 def relate(cleaned: CleanedRun, settings: ConnectivitySettings) -> Matrices:

@@ -100,7 +100,9 @@ class _Work:
         yield from self._mask()
         for number, used in enumerate(used_strategies(self._values)):
             how = self._how
-            cleaner = cleaner_of(used.confounds, used.strategy, t_r=self._plan.t_r)
+            cleaner = cleaner_of(
+                used.confounds, used.strategy, self._plan.cleaning, t_r=self._plan.t_r
+            )
             shape = n_rows(cleaner.sample_mask, how), self._voxels.shape[1]
             with passing_signals(self._scratch / "cleaned.npy", shape) as cleaned:
                 clean_voxels(

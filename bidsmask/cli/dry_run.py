@@ -134,4 +134,4 @@ def _ledger(plan: RunPlan, strategy: Strategy) -> DegreesOfFreedom:
     confounds = load_confounds(
         plan.run.confounds, plan.run.confounds_json, strategy, n_volumes=plan.n_volumes
     )
-    return cleaner_of(confounds, strategy, t_r=plan.t_r).ledger
+    return cleaner_of(confounds, strategy, plan.cleaning, t_r=plan.t_r).ledger

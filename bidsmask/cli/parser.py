@@ -225,6 +225,12 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
         help="censor kept stretches shorter than N volumes")  # fmt: skip
     add("--dummy-scans", type=_or_word(int, "auto"), metavar="N|auto",
         help="volumes to censor at the start; auto = those that fMRIPrep flagged")  # fmt: skip
+    add("--min-dof", type=float, metavar="N",
+        help="a strategy that leaves a run fewer temporal degrees of freedom is n/a for that run "
+        "(default: 0; below 10, correlations of noise reach 0.6)")  # fmt: skip
+    add("--min-time", dest="min_minutes", type=float, metavar="MINUTES",
+        help="a strategy that keeps less of a run is n/a for that run (default: 0; 5 minutes are "
+        "the usual floor)")  # fmt: skip
     add("--censor-output", choices=get_args(CensorOutput),
         help="rows of censored volumes: n/a (default; one row per BOLD volume), "
         "left out, or interpolated")  # fmt: skip

@@ -285,7 +285,7 @@ class Cleaner:
             If `signals` does not have one row per volume.
         """
         self._check_shape(signals)
-        cleaned: FloatArray = np.empty((self._n_kept, signals.shape[1]))
+        cleaned: FloatArray = np.empty((self.n_kept, signals.shape[1]))
         for columns, block in self.blocks(signals):
             cleaned[:, columns] = block
         return cleaned
@@ -315,7 +315,7 @@ class Cleaner:
         operator = self._operator if self._operator_pays(n_columns) else None
         width = blocks[0].stop if blocks else 0
         memory = [  # used again: to make it anew takes a sixth of the time
-            np.empty((2, self._n_kept, min(width, n_columns)))
+            np.empty((2, self.n_kept, min(width, n_columns)))
             for _ in range(min(len(blocks), most_at_once()))
         ]
 
@@ -376,12 +376,12 @@ class Cleaner:
         Without a Butterworth filter they are projections on a few columns, cheaper than any
         matrix with T² entries.
         """
-        n_kept = self._n_kept
+        n_kept = self.n_kept
         return self._is_butterworth and n_kept < n_columns and n_kept <= OPERATOR_VOLUMES
 
     @cached_property
     def _operator(self) -> "_Operator":
-        n_kept = self._n_kept
+        n_kept = self.n_kept
         matrix, mean = np.empty((n_kept, n_kept)), np.empty(n_kept)
         for columns, single_volumes in self._single_volumes():
             matrix[:, columns], mean[columns] = self._one_by_one(single_volumes)
@@ -392,7 +392,7 @@ class Cleaner:
 
     def _single_volumes(self) -> Iterator[tuple[slice, FloatArray]]:
         """The columns of the identity of the kept volumes, some at a time."""
-        n_kept = self._n_kept
+        n_kept = self.n_kept
         for columns in _blocks_of(n_kept, n_volumes=n_kept):
             width = min(columns.stop, n_kept) - columns.start
             yield columns, np.eye(n_kept, width, -columns.start)
@@ -509,7 +509,8 @@ class Cleaner:
         return rank_of_cosines, basis
 
     @property
-    def _n_kept(self) -> int:
+    def n_kept(self) -> int:
+        """How many volumes come out."""
         return int(np.count_nonzero(self.sample_mask))
 
     @property
@@ -517,9 +518,9 @@ class Cleaner:
         return 2 if self.parameters.detrend else int(self.parameters.standardize != "none")
 
     def _check_rank(self) -> None:
-        if self._n_kept - self._n_detrend - self.basis.shape[1] <= 0:
+        if self.n_kept - self._n_detrend - self.basis.shape[1] <= 0:
             raise DegreesOfFreedomError(
-                f"No degrees of freedom are left: {self._n_kept} of {self.sample_mask.size} "
+                f"No degrees of freedom are left: {self.n_kept} of {self.sample_mask.size} "
                 f"volumes are kept, minus {self._n_detrend} for mean and line and "
                 f"{self.basis.shape[1]} for independent columns of the design. Choose a smaller "
                 "strategy, or censor less strictly."
@@ -531,10 +532,10 @@ class Cleaner:
         filtered, remaining = self._freedom()
         return DegreesOfFreedom(
             n_volumes=self.sample_mask.size,
-            n_censored=self.sample_mask.size - self._n_kept,
-            n_kept=self._n_kept,
+            n_censored=self.sample_mask.size - self.n_kept,
+            n_kept=self.n_kept,
             n_detrend=self._n_detrend,
-            n_filter=round(self._n_kept - self._n_detrend - filtered, 6),
+            n_filter=round(self.n_kept - self._n_detrend - filtered, 6),
             n_confounds=round(filtered - remaining, 6),
             n_regressors=self.basis.shape[1] - self._rank_of_cosines,
             remaining=remaining,
@@ -547,7 +548,7 @@ class Cleaner:
         pass in part: what is left of white noise is asked.
         """
         if not self._is_butterworth:
-            free = float(self._n_kept - self._n_detrend)
+            free = float(self.n_kept - self._n_detrend)
             return free - self._rank_of_cosines, free - self.basis.shape[1]
         left, right = self._factors()
         rest = residuals(left, self.basis)
@@ -563,7 +564,7 @@ class Cleaner:
         the run. Other ends have no such basis: the first matrix is the whole product.
         """
         if self.parameters.filter_ends != "even":
-            steps = np.empty((self._n_kept, self._n_kept))
+            steps = np.empty((self.n_kept, self.n_kept))
             for columns, single_volumes in self._single_volumes():
                 steps[:, columns] = self._filtered(self._series(single_volumes))
             return steps, None
@@ -573,7 +574,7 @@ class Cleaner:
         waves = cosines(n_series, passed)
         if self.sample_mask.all():
             return waves * gain[passed], self._detrended(waves).T
-        right = np.empty((passed.size, self._n_kept))
+        right = np.empty((passed.size, self.n_kept))
         for columns, single_volumes in self._single_volumes():
             right[:, columns] = waves.T @ self._detrended(self._series(single_volumes))
         return self._kept_of(waves * gain[passed]), right

@@ -147,6 +147,7 @@ class CleanSignals(Step):
             [Coverage.load(Path(file)) for file in self.inputs.coverage_files],
             [load_part(Confounds, file) for file in self.inputs.confounds_files],
             self.inputs.strategies,
+            self.inputs.settings,
             t_r=self.inputs.t_r,
         )
         self._results["cleaned_files"] = save_all(cleaned, Path(runtime.cwd), "cleaned")
