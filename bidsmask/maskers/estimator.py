@@ -62,13 +62,17 @@ class Transformer:
 
     @classmethod
     def _parameter_names(cls) -> list[str]:
-        parameters = inspect.signature(cls).parameters
-        return sorted(parameters)
+        parameters = inspect.signature(cls).parameters.values()
+        return sorted(each.name for each in parameters if each.kind is not each.VAR_KEYWORD)
 
     def _keep(self, arguments: dict[str, Any]) -> None:
-        """Remember the arguments of the constructor, which does nothing else."""
-        for name in self._parameter_names():
-            setattr(self, name, arguments[name])
+        """Remember the arguments of a constructor, its `locals`, which does nothing else.
+
+        A subclass may have more parameters, and remembers those itself.
+        """
+        for name, value in arguments.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Give the parameters by name; with `deep` also those of parameters that have their own.

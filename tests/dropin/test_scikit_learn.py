@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -182,6 +183,45 @@ def test_a_masker_shows_itself_in_a_notebook(name):
     assert name in masker._repr_html_()
     assert "smoothing_fwhm" in masker._repr_html_()
     assert name in estimator_html_repr(make_pipeline(masker, PCA()))
+
+
+class Windowed(bidsmask.maskers.NiftiLabelsMasker):
+    """Signals that are averaged over time: a masker with a parameter of its own."""
+
+    def __init__(self, labels_img=None, detrend=False, window=2):
+        super().__init__(labels_img=labels_img, detrend=detrend)
+        self.window = window
+
+    def transform(self, imgs, confounds=None, sample_mask=None):
+        signals = super().transform(imgs, confounds, sample_mask)
+        return signals[:: self.window]
+
+
+def test_a_subclass_may_have_parameters_of_its_own():
+    masker = clone(Windowed(LABELS, window=3))
+    assert list(masker.get_params()) == ["detrend", "labels_img", "window"]
+    assert repr(masker).endswith("window=3)")
+    assert masker.fit_transform(RUN).shape == (8, SHAPE[0] - 1)
+    assert isinstance(masker, bidsmask.maskers.NiftiLabelsMasker)
+    assert not isinstance(masker, nilearn_maskers.BaseMasker)  # nilearn would forget its window
+    assert isinstance(Windowed(LABELS), nilearn_maskers.BaseMasker)
+    assert masker.set_params(window=2).fit(RUN).transform(RUN).shape == (12, SHAPE[0] - 1)
+    with pytest.raises(TypeError, match="Is 'window' meant"):
+        Windowed(windows=3)
+
+
+class Forwarding(bidsmask.maskers.NiftiMasker):
+    """A masker that hands on what it is given."""
+
+    def __init__(self, mask_img=None, **options):
+        super().__init__(mask_img, **options)
+
+
+def test_a_subclass_may_hand_its_parameters_on():
+    masker = Forwarding(MASK, standardize="psc", smoothing_fwhm=6)
+    plain = bidsmask.maskers.NiftiMasker(MASK, standardize="psc", smoothing_fwhm=6)
+    np.testing.assert_array_equal(masker.fit_transform(RUN), plain.fit_transform(RUN))
+    assert list(masker.get_params()) == ["mask_img"]  # those that its constructor tells of
 
 
 def test_a_pickled_masker_is_small_and_knows_no_nilearn():

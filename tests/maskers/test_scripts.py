@@ -14,14 +14,20 @@ TOLERANCE = 1e-3
 
 IMPORTS = {
     "nilearn": """
-from nilearn.image import high_variance_confounds, resample_to_img, smooth_img
+from nilearn.connectome import ConnectivityMeasure, sym_matrix_to_vec
+from nilearn.image import clean_img, concat_imgs, get_data, high_variance_confounds, index_img
+from nilearn.image import iter_img, load_img, math_img, mean_img, new_img_like, resample_to_img
+from nilearn.image import smooth_img
 from nilearn.maskers import NiftiLabelsMasker, NiftiMapsMasker, NiftiMasker, NiftiSpheresMasker
 from nilearn.maskers import MultiNiftiLabelsMasker, MultiNiftiMasker
 from nilearn.masking import apply_mask, compute_epi_mask, intersect_masks, unmask
 from nilearn.signal import clean
 """,
     "bidsmask": """
-from bidsmask import high_variance_confounds, resample_to_img, smooth_img
+from bidsmask.connectome import ConnectivityMeasure, sym_matrix_to_vec
+from bidsmask.image import clean_img, concat_imgs, get_data, high_variance_confounds, index_img
+from bidsmask.image import iter_img, load_img, math_img, mean_img, new_img_like, resample_to_img
+from bidsmask.image import smooth_img
 from bidsmask import NiftiLabelsMasker, NiftiMapsMasker, NiftiMasker, NiftiSpheresMasker
 from bidsmask import MultiNiftiLabelsMasker, MultiNiftiMasker
 from bidsmask import apply_mask, compute_epi_mask, intersect_masks, unmask
@@ -113,6 +119,88 @@ result = clean(
     signals, confounds=np.hstack([confounds, sign * extra]), sample_mask=kept, detrend=True,
     standardize="zscore_sample", filter="cosine", high_pass=0.02, t_r=2.0,
 )
+""",
+    "a test in every voxel, by hand": """
+from scipy import ndimage, stats
+
+fmri_img = smooth_img(func, fwhm=4)
+fmri_data = get_data(fmri_img)
+_, p_values = stats.ttest_ind(
+    fmri_data[..., conditions == 0], fmri_data[..., conditions == 1], axis=-1
+)
+log_p_values = -np.log10(p_values)
+log_p_values[np.isnan(log_p_values)] = 0.
+log_p_values[log_p_values > 10.] = 10.
+log_p_img = math_img("img * (mask > 0)", img=new_img_like(fmri_img, log_p_values), mask=mask)
+labelled, n_rois = ndimage.label(get_data(log_p_img) > 1)
+largest = 1 + np.argmax(np.bincount(labelled.ravel())[1:])
+first_roi_img = new_img_like(fmri_img, (labelled == largest).astype("int"))
+roi_data = apply_mask(func, first_roi_img)
+result = np.hstack([roi_data.mean(axis=1), log_p_values[3, 3], n_rois])
+""",
+    "regions of an atlas as a mask": """
+rois = np.isin(get_data(load_img(atlas)), [3, 8])
+roi_img = new_img_like(atlas, rois.astype("int8"))
+roi_there = resample_to_img(roi_img, other, interpolation="nearest")
+masker = NiftiMasker(mask_img=roi_img, standardize=False, detrend=False).fit()
+first, mean = index_img(func, 0), mean_img(func, copy_header=True)
+signals = np.hstack([masker.transform(first), masker.transform(mean)])
+result = np.hstack([signals, get_data(roi_there).sum(), masker.n_elements_])
+""",
+    "runs cleaned and put together": """
+cleaned = [
+    clean_img(run, confounds=confounds[rows], detrend=True, standardize="zscore_sample",
+              low_pass=0.2, t_r=2.0, mask_img=mask, ensure_finite=True)
+    for rows, run in ((runs == k, index_img(func, runs == k)) for k in (0, 1))
+]
+together = concat_imgs(cleaned)
+tsnr = math_img("np.nan_to_num(img.mean(axis=-1) / img.std(axis=-1))", img=func)
+result = np.hstack([get_data(together)[3, 3, 3], get_data(tsnr)[3, 3]])
+""",
+    "subjects in their tangent space": """
+masker = NiftiLabelsMasker(atlas, standardize="zscore_sample", t_r=2, low_pass=0.2).fit()
+subjects = [masker.transform(index_img(func, slice(k, k + 36)), confounds[k:k + 36])
+            for k in range(4)]
+measure = ConnectivityMeasure(kind="tangent", vectorize=True, discard_diagonal=True)
+vectors = measure.fit_transform([subject.astype(float) for subject in subjects])
+windows = np.array([np.corrcoef(subjects[0][k:k + 20].T) for k in range(0, 16, 5)])
+result = np.vstack([vectors, sym_matrix_to_vec(windows, discard_diagonal=True)])
+""",
+    "a seed in a design": """
+import pandas as pd
+from nilearn.glm.first_level import FirstLevelModel, make_first_level_design_matrix
+
+seed_masker = NiftiSpheresMasker([(0.3, -0.2, 0.1)], radius=4, standardize="zscore_sample")
+seed = seed_masker.fit_transform(func)
+frame_times = np.arange(len(seed)) * 2.0
+design = make_first_level_design_matrix(frame_times, add_regs=seed, add_reg_names=["seed"])
+model = FirstLevelModel(t_r=2, mask_img=NiftiMasker(mask, smoothing_fwhm=4).fit())
+model.fit(func, design_matrices=design)
+effect = model.compute_contrast("seed", output_type="effect_size")
+regions = NiftiLabelsMasker(atlas, strategy="median").fit_transform(effect)
+result = np.hstack([get_data(effect)[3, 3], np.ravel(regions)])
+""",
+    "a pipeline with a masker of one's own": """
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+class Voxels(NiftiMasker):
+    def transform(self, imgs, confounds=None, sample_mask=None):
+        return 2 * super().transform(imgs, confounds=confounds, sample_mask=sample_mask)
+
+masker = Voxels(mask_img=mask, smoothing_fwhm=5)
+masker.standardize = "psc"
+pipeline = make_pipeline(clone(masker), FunctionTransformer(np.tanh))
+signals = pipeline.fit(func).transform(func)
+result = pipeline[0].inverse_transform(signals)
+assert isinstance(pipeline[0], NiftiMasker)
+""",
+    "maps one by one": """
+masker = NiftiMapsMasker(maps_img=maps, standardize="zscore_sample", resampling_target="maps")
+time_series = masker.fit_transform(func)
+sizes = [float(get_data(one).sum()) for one in iter_img(masker.maps_img_)]
+result = np.hstack([sizes, np.corrcoef(time_series.T).ravel()])
 """,
     "a frame with names": """
 masker = NiftiLabelsMasker(atlas, labels=["Background", "left", "middle", "right"])
