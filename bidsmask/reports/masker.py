@@ -26,12 +26,15 @@ class Parameter:
     ----------
     name, value : str
         Ready to be read.
+    is_default : bool
+        Whether it has been left as it was.
     details : tuple of Fact
         What is folded away: of an image, its header.
     """
 
     name: str
     value: str
+    is_default: bool = True
     details: tuple[Fact, ...] = ()
 
 
@@ -273,8 +276,7 @@ def _overview(glass: Glass | None, summary: MaskerSummary) -> _Picture | None:
         unit=summary.unit,
         lost=glass.lost,
     )
-    title = f"All {summary.unit}s"
-    return _Picture(title=title, caption=glass.caption, source=data_uri(svg, ".svg"))
+    return _Picture(title="Glass brain", caption=glass.caption, source=data_uri(svg, ".svg"))
 
 
 def _beneath(summary: MaskerSummary, codes: IntArray) -> tuple[FloatArray, FloatArray]:

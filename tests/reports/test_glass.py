@@ -25,12 +25,54 @@ def drawn(names=("one", "two"), **how):
     ).decode()
 
 
-def test_it_is_seen_from_three_sides_with_a_legend():
+def test_it_is_seen_from_all_sides_with_a_legend():
     svg = drawn()
-    assert svg.count("data:image/png") == 3
+    names = re.findall(r">([a-z ]+)</text>", svg)
+    assert names == ["one", "two", "left half", "right half", "back", "top"]
+    assert svg.count("data:image/png") == 4
     assert [re.findall(rf">{side}<", svg) != [] for side in "PALR"] == [True] * 4
     assert ">one<" in svg
     assert ">two<" in svg
+
+
+def pictures(*volumes):
+    return re.findall(
+        r"data:image/png[^\"]*",
+        glass_brain(REFERENCE, *volumes, names=("one", "two"), unit="map").decode(),
+    )
+
+
+def test_twins_on_both_sides_do_not_hide_each_other():
+    numbers, strength, affine = world()
+    numbers[numbers > 0], strength[...] = 0, 0
+    numbers[2, 6, 4], numbers[7, 6, 4] = 1, 2
+    strength[numbers > 0] = 1
+    left, right, *_ = pictures(numbers, strength, affine)
+    assert left != right
+    only_left = np.where(numbers == 1, numbers, 0)
+    assert len(pictures(only_left, strength * (only_left > 0), affine)) == 3
+    assert pictures(only_left, strength * (only_left > 0), affine)[0] == left
+
+
+@pytest.mark.parametrize(("nearer", "view"), [((4, 3, 4), 2), ((4, 6, 6), 3)])
+def test_from_behind_what_is_behind_is_seen_and_from_the_top_what_is_on_top(nearer, view):
+    numbers, affine = np.zeros(SHAPE, dtype=int), RAS
+    numbers[4, 6, 4], numbers[nearer] = 1, 2
+    numbers[7, 6, 4] = 1  # there is something on the right, too
+    both = pictures(numbers, (numbers > 0).astype(float), affine)[view]
+    numbers[4, 6, 4] = 0
+    assert pictures(numbers, (numbers > 0).astype(float), affine)[view] == both
+
+
+def test_of_a_half_what_lies_outside_is_seen():
+    numbers, strength, affine = world()
+    inner, outer = numbers.copy(), numbers.copy()
+    inner[6, 9, 6], outer[8, 9, 6] = 1, 1  # before and behind number 2, seen from the right
+    numbers, strength = (np.where(outer > 0, outer, inner), ((inner + outer) > 0).astype(float))
+    numbers[6, 9, 6] = 2
+    right = pictures(numbers, strength, affine)[1]
+    numbers[6, 9, 6] = 1
+    assert pictures(numbers, strength, affine)[1] == right
 
 
 def test_the_same_values_give_the_same_bytes():
@@ -57,15 +99,9 @@ def test_the_strongest_along_the_line_is_seen():
     numbers, strength, affine = world()
     behind, weaker = numbers.copy(), strength.copy()
     behind[2, 2, 5], weaker[2, 2, 5] = 2, 0.3  # above the first one, and weaker: not from above
-    several = [
-        re.findall(
-            r"data:image/png[^\"]*",
-            glass_brain(REFERENCE, each, how, affine, names=("one", "two"), unit="map").decode(),
-        )
-        for each, how in ((numbers, strength), (behind, weaker))
-    ]
-    assert several[0][2] == several[1][2]
-    assert several[0][0] != several[1][0]
+    once, twice = pictures(numbers, strength, affine), pictures(behind, weaker, affine)
+    assert once[3] == twice[3]
+    assert once[0] != twice[0]
 
 
 def test_what_is_lost_is_named():

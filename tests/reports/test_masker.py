@@ -77,6 +77,9 @@ def test_a_page_runs_no_script_and_loads_nothing(summary):
 def test_parameters_are_folded_away(summary):
     folded = masker_html(summary).split('id="parameters"')[1]
     assert folded.index("<details>") < folded.index("<table")
+    assert "1 parameters of" in folded
+    assert "of which 0 were set" in folded
+    assert '<tr class="default">' in folded
 
 
 def test_maps_and_spheres_have_an_overview(summary):
@@ -88,7 +91,7 @@ def test_maps_and_spheres_have_an_overview(summary):
         lost=(2,),
     )
     page = masker_html(dataclasses.replace(summary, unit="map", glass=glass))
-    assert "<h4>All maps</h4>" in page
+    assert "<h4>Glass brain</h4>" in page
     assert "From three sides." in page
     assert "lost: V2" in svg_texts(page)
 
@@ -96,7 +99,7 @@ def test_maps_and_spheres_have_an_overview(summary):
 def test_an_overview_of_nothing_is_left_out(summary):
     nothing = np.zeros(summary.views[0].codes.shape, int)
     glass = Glass(caption="", strongest=nothing, strength=nothing.astype(float), names=())
-    assert "<h4>All" not in masker_html(dataclasses.replace(summary, glass=glass))
+    assert "Glass brain" not in masker_html(dataclasses.replace(summary, glass=glass))
 
 
 def test_texts_from_outside_are_escaped(summary):

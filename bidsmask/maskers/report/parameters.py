@@ -22,12 +22,14 @@ IMAGES = ("mask_img", "labels_img", "maps_img")
 
 
 def parameter_table(masker: Any) -> tuple[Parameter, ...]:
-    """Spell the parameters of a masker; of images, what their headers say."""
+    """Spell the parameters of a masker, those first that were set; of images, their headers."""
+    changed = masker._changed_parameters()
+    values = changed | masker.get_params(deep=False)
     return tuple(
-        _image_parameter(name, value)
+        _image_parameter(name, value, is_default=name not in changed)
         if name in IMAGES and value is not None
-        else Parameter(name=name, value=_spelled(value))
-        for name, value in masker.get_params(deep=False).items()
+        else Parameter(name=name, value=_spelled(value), is_default=name not in changed)
+        for name, value in values.items()
     )
 
 
@@ -40,17 +42,17 @@ def grid_facts(grid: Grid) -> list[Fact]:
     ]
 
 
-def _image_parameter(name: str, img: Any) -> Parameter:
+def _image_parameter(name: str, img: Any, *, is_default: bool) -> Parameter:
     words = str(img) if isinstance(img, str | Path) else f"{type(img).__name__} in memory"
     try:
         series = open_series(img)
     except (BidsmaskError, OSError, TypeError, ValueError) as error:  # the masker may be unfitted
-        return Parameter(
-            name=name, value=words, details=(Fact(label="Cannot be read", value=str(error)),)
-        )
+        reason = Fact(label="Cannot be read", value=str(error))
+        return Parameter(name=name, value=words, is_default=is_default, details=(reason,))
     return Parameter(
         name=name,
         value=words,
+        is_default=is_default,
         details=(
             *grid_facts(series.grid),
             Fact(label="Volumes", value=str(series.n_volumes)),

@@ -213,7 +213,7 @@ def _of_spheres(masker: Any, beneath: Beneath, displayed: Any) -> Shown:
         views.insert(0, View(title="All spheres", caption=caption, codes=codes, mark="all"))
     strongest = _painted(spheres, grid)
     glass = Glass(
-        caption="All spheres, from three sides.",
+        caption="All spheres, from each side: what is there shines through.",
         strongest=strongest,
         strength=(strongest > 0).astype(np.float32),
         names=tuple(shown_names(masker)),

@@ -68,12 +68,16 @@ def _draw_row(canvas: Canvas, box: Box, row: Row) -> None:
     _draw_sides(canvas, box, row.axis)
 
 
-def draw_side_by_side(rows: Sequence[Row], keys: Sequence[Key], title: str) -> Canvas:
+def draw_side_by_side(
+    rows: Sequence[Row], names: Sequence[str], keys: Sequence[Key], title: str
+) -> Canvas:
     """Draw rows of one picture each beside each other, below a legend.
 
     Parameters
     ----------
     rows : sequence of Row
+    names : sequence of str
+        Of each row, written into its picture.
     keys : sequence of Key
     title : str
         For those who cannot see the figure.
@@ -84,11 +88,12 @@ def draw_side_by_side(rows: Sequence[Row], keys: Sequence[Key], title: str) -> C
     canvas = Canvas(legend.bottom + 4 + height, title)
     draw_legend(canvas, keys, legend)
     left = 0.0
-    for row in rows:
+    for row, name in zip(rows, names, strict=True):
         top = legend.bottom + 4 + (height - scale * row.height_mm) / 2
         box = Box(left, top, scale * row.width_mm, scale * row.height_mm)
         canvas.picture(box, row.picture)
         _draw_sides(canvas, box, row.axis)
+        canvas.text(box.left + 4, box.bottom - 5, name, size=SMALL, colour="#ffffff")
         left = box.right + _GAP
     return canvas
 

@@ -1,4 +1,4 @@
-"""All of the brain at one look: what lies along each line of sight, from three sides."""
+"""All of the brain at one look: what lies along each line of sight, from several sides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from bidsmask.reports.drawing.colours import distinct, hexadecimal
 from bidsmask.reports.drawing.legend import Key, lost_keys
 from bidsmask.reports.drawing.levels import LEVELS
 from bidsmask.reports.drawing.maps import MAX_NAMED_MAPS, MapInk, codes_of
-from bidsmask.reports.drawing.slices import AXES, Row, Scene, scene_of
+from bidsmask.reports.drawing.slices import Row, Scene, scene_of
+
+_FROM = ("left", "back", "top")
+"""Where the views along the three axes are seen from, so that the left is on the left."""
 
 
 def glass_brain(
@@ -28,8 +31,9 @@ def glass_brain(
 ) -> bytes:
     """Maps or spheres in a brain of glass, seen along its three axes.
 
-    Along each line of sight the strongest is seen; of equally strong ones, the first that the
-    line meets on its way to the right, the front or the top.
+    From the side the two halves of the head are seen for themselves, if there is something in
+    both: what lies in one would hide its twin in the other. Along each line of sight the
+    strongest is seen; of equally strong ones, the first that the line meets on its way in.
 
     Parameters
     ----------
@@ -66,9 +70,24 @@ def glass_brain(
         raise ValueError(f"No {unit} lies on this grid, so that there is nothing to draw.")
     scene = scene_of(reference, codes, affine, codes != 0)
     ink = MapInk(distinct(len(names)), lost)
-    rows = [_seen_along(axis, scene, ink) for axis in AXES[::-1]]
+    upside_down = replace(scene, codes=scene.codes[:, :, ::-1])
+    sides = [*_from_the_side(scene), (_FROM[1], 1, scene), (_FROM[2], 2, upside_down)]
+    rows = [_seen_along(axis, seen, ink) for _, axis, seen in sides]
     title = f"Each {unit} in a brain of glass"
-    return draw_side_by_side(rows, _keys(names, unit, lost), title).svg()
+    keys = _keys(names, unit, lost)
+    return draw_side_by_side(rows, [name for name, *_ in sides], keys, title).svg()
+
+
+def _from_the_side(scene: Scene) -> list[tuple[str, int, Scene]]:
+    """Views along x: of each half of the head, or of all of it if one half is empty."""
+    left = scene.is_left()[:, None, None]
+    halves = {
+        "left half": np.where(left, scene.codes, 0),
+        "right half": np.where(left, 0, scene.codes)[::-1],
+    }
+    if not all(codes.any() for codes in halves.values()):
+        return [(_FROM[0], 0, scene)]
+    return [(name, 0, replace(scene, codes=codes)) for name, codes in halves.items()]
 
 
 def _seen_along(axis: int, scene: Scene, ink: MapInk) -> Row:

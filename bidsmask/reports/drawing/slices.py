@@ -242,6 +242,11 @@ class Scene:
         found: FloatArray = apply_affine(inverse, points_mm) - self.origin
         return found
 
+    def is_left(self) -> BoolArray:
+        """Whether each sagittal slice, (X,), lies on the left of the middle, x = 0 mm."""
+        middles = [self._position_mm(0, index) for index in range(self.codes.shape[0])]
+        return np.array(middles) < 0
+
     def row(self, axis: int, indices: Sequence[int], ink: Ink) -> Row:
         """Cut and draw slices."""
         sizes = np.delete(voxel_sizes(self.affine), axis)
