@@ -38,7 +38,7 @@ from bidsmask.numerics.threads import one_thread_of_blas
 VOLUMES_AT_ONCE = 16
 """Products, and statistics of regions, are far faster on some volumes than on one."""
 
-VOLUMES_OF_MAPS = 32
+VOLUMES_OF_MAPS = 64
 """Maps with a weight for each voxel are so large that reading them takes longer than products."""
 
 SECONDS_PER_PRODUCT = 2.5e-11

@@ -16,7 +16,7 @@ from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.numerics.projections.folding import NEGLIGIBLE
 from bidsmask.numerics.separable import AxisMatrices, Box, box_shape, range_of
 
-_EDGE = 12
+_EDGE = 8
 """Voxels along an edge of a cube: smaller ones hold fewer zeros, but are more to go through."""
 
 _STRETCH = 1 << 12
@@ -169,12 +169,16 @@ class MapWeights:
 
     def chosen(self, numbers: IntArray) -> Self:
         """Keep some of the maps, in ascending order; the voxels stay."""
+        if len(numbers) == self.n_maps:
+            return self
+        renumbered = np.full(self.n_maps, -1)
+        renumbered[numbers] = np.arange(len(numbers))
         cubes = []
         for cube in self._cubes:
-            maps, places, _ = np.intersect1d(cube.maps, numbers, return_indices=True)
-            weights = cube.weights if maps.size == cube.maps.size else cube.weights[places]
-            renumbered = np.searchsorted(numbers, maps)
-            cubes.append(_Cube(maps=renumbered, voxels=cube.voxels, weights=weights))
+            kept = renumbered[cube.maps] >= 0
+            weights = cube.weights if kept.all() else cube.weights[kept]
+            maps = renumbered[cube.maps[kept]]
+            cubes.append(_Cube(maps=maps, voxels=cube.voxels, weights=weights))
         return type(self)(cubes, len(numbers), self.dtype)
 
     # What they are like
@@ -187,6 +191,13 @@ class MapWeights:
     def n_weights(self) -> int:
         """Weights that are held, zeros among them."""
         return sum(cube.weights.size for cube in self._cubes)
+
+    def are_present(self) -> BoolArray:
+        """Whether a map has a weight anywhere: (P,)."""
+        present = np.zeros(self.n_maps, dtype=bool)
+        for cube in self._cubes:
+            present[cube.maps] = True
+        return present
 
     def is_negative(self) -> BoolArray:
         """Whether a map has a negative weight: (P,)."""
@@ -333,8 +344,8 @@ def shown_box(volume: Array, shape: tuple[int, int, int]) -> tuple[Box, Array]:
     """
     planes = volume.reshape(shape[::-1])
     z = range_of((planes != 0).any(axis=(1, 2)))
-    y = range_of((planes[z] != 0).any(axis=(0, 2)))
-    x = range_of((planes[z, y] != 0).any(axis=(0, 1)))
+    side = (planes[z] != 0).any(axis=0)
+    y, x = range_of(side.any(axis=1)), range_of(side.any(axis=0))
     values = planes[z, y, x]
     if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
         values = np.where(finite, values, 0)
@@ -385,11 +396,15 @@ def _cut_into_cubes(
     )
     whole = np.zeros([_EDGE * count for count in reversed(counts)], dtype=dtype)
     whole[z, y, x] = weights
-    (n_x, n_y, n_z), (x0, y0, z0) = counts, first
+    n_x, n_y, n_z = counts
     parts = whole.reshape(n_z, _EDGE, n_y, _EDGE, n_x, _EDGE).transpose(0, 2, 4, 1, 3, 5)
-    for k, j, i in np.argwhere(parts.any(axis=(3, 4, 5))).tolist():
-        number = np.ravel_multi_index((x0 + i, y0 + j, z0 + k), n_cubes, order="F")
-        yield int(number), parts[k, j, i].ravel()
+    cubes = parts.reshape(-1, _EDGE**3)
+    shown = np.flatnonzero(cubes.any(axis=1))
+    places = np.unravel_index(shown, (n_x, n_y, n_z), order="F")
+    numbers = np.ravel_multi_index(
+        [start + place for start, place in zip(first, places, strict=True)], n_cubes, order="F"
+    )
+    return zip(numbers.tolist(), cubes[shown], strict=True)
 
 
 def _cube_of(

@@ -151,7 +151,7 @@ class MapFit(MapProjection):
 
     def __init__(self, weights: MapWeights) -> None:
         super().__init__(weights)
-        self._present = weights.sizes() > 0
+        self._present = weights.are_present()
         self._gram = weights.gram()
         _refuse_collinear(self._gram_of_present(), np.flatnonzero(self._present))
         self._inverse = np.linalg.inv(self._gram_of_present())
