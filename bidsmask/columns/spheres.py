@@ -14,7 +14,7 @@ from bidsmask.columns.coverage import Extent
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.affine import apply_affine
 from bidsmask.numerics.projections.regions import Projection, RegionStatistic, SphereMeans
-from bidsmask.numerics.projections.spheres import n_voxels_of_spheres, voxels_in_spheres
+from bidsmask.numerics.projections.spheres import voxels_in_spheres
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,7 +92,7 @@ def place_spheres(
     spheres : Spheres
         Their coverage is a share of the whole sphere, beyond the grid too.
     """
-    on_grid = voxels_in_spheres(seeds_mm, radii_mm, grid.shape, grid.affine)
+    on_grid, n_voxels = voxels_in_spheres(seeds_mm, radii_mm, grid.shape, grid.affine)
     inside = None if mask is None else mask.ravel(order="F")
     members = tuple(each if inside is None else each[inside[each]] for each in on_grid)
     return Spheres(
@@ -100,7 +100,7 @@ def place_spheres(
         members=members,
         seeds_mm=np.asarray(seeds_mm, dtype=np.float64).reshape(-1, 3),
         extent=Extent.of_voxels(
-            n_voxels_of_spheres(seeds_mm, radii_mm, grid.affine),
+            n_voxels,
             np.array([each.size for each in on_grid], dtype=np.intp),
             np.array([each.size for each in members], dtype=np.intp),
         ),
