@@ -163,8 +163,11 @@ class VoxelSets(Columns):
 
     def _voxels_read(self, rows: IntArray, measured: BoolArray) -> list[IntArray]:
         """Voxels of some columns that are read: the measured ones, or all if there are none."""
+        members = [self.members[row] for row in rows]
+        if measured.all():
+            return members
         chosen = []
-        for voxels in (self.members[row] for row in rows):
+        for voxels in members:
             known = voxels[measured[voxels]]
             chosen.append(known if known.size else voxels)
         return chosen

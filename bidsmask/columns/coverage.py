@@ -182,6 +182,5 @@ def share_of(part: FloatArray, whole: FloatArray) -> FloatArray:
     >>> share_of(np.array([3.0, 0.0]), np.array([4.0, 0.0]))
     array([0.75, 0.  ])
     """
-    shares: FloatArray = np.zeros(len(whole))
-    np.divide(part, whole, out=shares, where=whole > 0)
+    shares: FloatArray = part / np.where(whole > 0, whole, np.inf)
     return np.minimum(shares, 1.0)

@@ -9,7 +9,7 @@ the columns that it concerns.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -172,18 +172,15 @@ class _Work:
         watch : Watch
             Of a whole run; of voxels that this request does not watch itself.
         """
-        guessed, used = self._measured, self._used
+        used = self._used
         own, self.watch = self.watch, None  # a second pass is not watched
         watch = own or watch
         self._finite = self._on_columns(watch, watch.finite)
-        self._measured = self._on_columns(watch, watch.measured)
-        changed = np.zeros(guessed.size, dtype=bool)
-        support = self._columns.support
-        changed[support] = guessed[support] != self._measured[support]
-        if not changed.any():
-            self._measured = guessed
+        changed = None if own is not None and own.measured.all() else self._changes(watch)
         self._used = self._usable(self._measured)
-        redo = self._used & (self._columns.touched(changed) | ~used)
+        redo = self._used & ~used
+        if changed is not None:
+            redo |= self._used & self._columns.touched(changed)
         if isinstance(self._columns, Maps) and (redo | (used != self._used)).any():
             redo = self._used  # they are fitted jointly
         if own is not None and redo.any():
@@ -192,6 +189,18 @@ class _Work:
         if redo.any():
             self.parts = self._columns.parts(self._measured, redo, self.request.statistic)
         return bool(redo.any())
+
+    def _changes(self, watch: Watch) -> BoolArray | None:
+        """Learn what was measured; of which voxels (V_all,) the guess was wrong, if of any."""
+        guessed, measured = self._measured, self._on_columns(watch, watch.measured)
+        support = self._columns.support
+        wrong = support[guessed[support] != measured[support]]
+        if not wrong.size:
+            return None
+        self._measured = measured
+        changed = np.zeros(guessed.size, dtype=bool)
+        changed[wrong] = True
+        return changed
 
     def extraction(self) -> Extraction:
         """Give the columns, once all has been read."""
@@ -203,18 +212,17 @@ class _Work:
         if not voxelwise:
             signals[:, ~self._used] = np.nan
         still = np.zeros(self._used.size, dtype=bool) if voxelwise else _still(signals)
-        coverage = coverage_of(
-            self._columns, self._measured, min_coverage=self.request.min_coverage, still=still
-        )
+        coverage = replace(self._coverage, still=still)
         return Extraction(signals=signals, coverage=coverage, used=self._used, finite=self._finite)
 
     def _usable(self, measured: BoolArray) -> BoolArray:
-        n_covered, size = self._columns.covered(measured)
-        share = share_of(size, self._columns.extent.size)
-        used: BoolArray = (share >= self.request.min_coverage) & (n_covered > 0)
+        """Say which columns have a signal, if these voxels are measured; note their coverage."""
+        self._coverage = coverage_of(
+            self._columns, measured, min_coverage=self.request.min_coverage
+        )
         if self.request.keep_unmeasured and self.request.min_coverage <= 0:
-            used = self._columns.extent.n_inside > 0
-        return used
+            return self._columns.extent.n_inside > 0
+        return self._coverage.usable
 
     def _on_columns(self, watch: Watch, values: BoolArray) -> BoolArray:
         """Carry values (W,) of watched voxels over to the grid of the columns, (V_all,)."""
@@ -260,16 +268,14 @@ def _sums(values: Array, sizes: Sequence[int]) -> FloatArray:
     return np.diff(totals[ends])
 
 
-def coverage_of(
-    columns: Columns, measured: BoolArray, *, min_coverage: float, still: BoolArray | None = None
-) -> Coverage:
+def coverage_of(columns: Columns, measured: BoolArray, *, min_coverage: float) -> Coverage:
     """Say what a run holds of columns of which it has measured some voxels (V_all,)."""
     n_covered, size = columns.covered(measured)
     return Coverage(
         extent=columns.extent,
         n_covered=n_covered,
         share=share_of(size, columns.extent.size),
-        still=np.zeros(n_covered.size, dtype=bool) if still is None else still,
+        still=np.zeros(n_covered.size, dtype=bool),
         min_coverage=min_coverage,
     )
 

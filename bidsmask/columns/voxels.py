@@ -34,7 +34,9 @@ class Voxels(Columns):
     @property
     def support(self) -> IntArray:
         """Flat indices, ascending."""
-        return np.sort(self.indices)
+        used = np.zeros(self.grid.n_voxels, dtype=bool)
+        used[self.indices] = True
+        return np.flatnonzero(used)
 
     def covered(self, measured: BoolArray) -> tuple[IntArray, FloatArray]:
         """Tell which voxels were measured; see `Columns.covered`."""

@@ -300,14 +300,14 @@ class Masker(Transformer):
         if series.is_3d and self._output == "default":
             cleaned = cleaned.reshape(-1)
         dtype = output_dtype(self.dtype) or self._dtype_of(series)
-        if self.reports:
+        if picture is not None:
             kept = volumes_kept(sample_mask, self._runs().get("runs"), series.n_volumes)
             learned["_seen_"] = seen_at_transform(series, picture, cleaned, kept)
         return as_type(cleaned, dtype), learned | {"_header_": series.header}
 
     def _extracted(
         self, imgs: Any, series: Series, columns: Columns
-    ) -> tuple[Extraction, FloatArray]:
+    ) -> tuple[Extraction, FloatArray | None]:
         request = Request(
             columns=columns,
             statistic=self.strategy,
@@ -317,9 +317,10 @@ class Masker(Transformer):
             dtype=self._working_dtype(series),
         )
         if self.memory is None or self.memory_.location is None or self.memory_level < 0:
-            return _extracted(series, request)
+            return _extracted(series, request, pictured=self.reports)
         remembered = self.memory_.cache(_extracted_once, ignore=["series"])
-        extraction, picture = remembered(series, request, [_identity(imgs), series.dtype])
+        identity = [_identity(imgs), series.dtype]
+        extraction, picture = remembered(series, request, identity, pictured=self.reports)
         if not extraction.signals.flags.writeable:  # a file that joblib has mapped into memory
             extraction = replace(extraction, signals=extraction.signals.copy())
         return extraction, picture
@@ -456,19 +457,24 @@ def _check_memory(memory: Any, level: int) -> None:
         )
 
 
-def _extracted(series: Series, request: Request) -> tuple[Extraction, FloatArray]:
+def _extracted(
+    series: Series, request: Request, *, pictured: bool
+) -> tuple[Extraction, FloatArray | None]:
     """Read columns off a run, of which only a block is ever held; and a picture (V_all,) of it."""
-    picture = Picture(series.n_volumes, series.grid.shape)
+    if not pictured:
+        (extraction,) = extract(series, [request])
+        return extraction, None
+    picture = Picture(series.n_volumes)
     (extraction,) = extract(series, [request], see=[picture.see])
     return extraction, series.scale(picture.mean())
 
 
 def _extracted_once(
-    series: Series, request: Request, identity: Any
-) -> tuple[Extraction, FloatArray]:
-    """Extract; joblib tells by `request` and `identity` whether it has been done before."""
+    series: Series, request: Request, identity: Any, *, pictured: bool
+) -> tuple[Extraction, FloatArray | None]:
+    """Extract; joblib tells by all but `series` whether it has been done before."""
     del identity
-    return _extracted(series, request)
+    return _extracted(series, request, pictured=pictured)
 
 
 def _identity(imgs: Any) -> Any:

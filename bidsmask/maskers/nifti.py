@@ -213,22 +213,22 @@ class NiftiMasker(Masker):
         return make_image(mask_on(mask, grid, target), target)
 
     def _columns(self, series: Series) -> Columns:
-        mask, grid = mask_of(self.mask_img_)
-        if grid != series.grid:
-            warn(
-                "imgs are being resampled to the mask_img resolution, volume by volume, which "
-                "takes a while. Give a mask on their grid, or a target_affine equal to theirs."
-            )
-            mask, grid = cropped(mask, grid)
-            return place_voxels(voxels_of_mask(mask), grid)
-        return self._fitted_
+        if self._fitted_.grid == series.grid:
+            return self._fitted_
+        warn(
+            "imgs are being resampled to the mask_img resolution, volume by volume, which takes a "
+            "while. Give a mask on their grid, or a target_affine equal to theirs."
+        )
+        mask, grid = cropped(*mask_of(self.mask_img_))
+        return place_voxels(voxels_of_mask(mask), grid)
 
     def _finish(self, extraction: Extraction, columns: Columns) -> tuple[Array, IntArray]:
         """Make missing values 0: what comes next, in scikit-learn, takes no others."""
         assert isinstance(columns, Voxels)
         signals = extraction.signals
         missing = ~extraction.finite[columns.indices]
-        signals[:, missing] = _finite(signals[:, missing])
+        if missing.any():
+            signals[:, missing] = _finite(signals[:, missing])
         return signals, np.arange(columns.n_columns)
 
     def _inverse(self) -> tuple[Projection, Grid]:

@@ -76,39 +76,42 @@ class Picture:
     Parameters
     ----------
     n_volumes : int
-    shape : three ints
-        Shape (X, Y, Z) of the volumes.
 
     Examples
     --------
-    >>> picture = Picture(n_volumes=2, shape=(1, 1, 1))
+    >>> picture = Picture(n_volumes=2)
     >>> picture.see(slice(0, 2), np.array([1, 4], dtype=np.int16).reshape(2, 1, 1, 1))
     >>> picture.mean()
     array([2.5], dtype=float32)
     """
 
-    def __init__(self, n_volumes: int, shape: tuple[int, int, int]) -> None:
+    def __init__(self, n_volumes: int) -> None:
         n_shown = min(n_volumes, MOST_PICTURED)
         self._chosen = np.linspace(0, n_volumes - 1, n_shown).astype(np.intp)
         self._crew = Crew()
-        self._sum = np.zeros(shape[::-1], dtype=np.float32)  # enough for a picture
+        self._sum: FloatArray | None = None
 
     def see(self, volumes: slice, block: Array) -> None:
         """Take what is wanted of a block (n, Z, Y, X), of which the cache holds a plane."""
+        if self._sum is None:  # in the order of the volumes, and single: enough for a picture
+            self._sum = np.zeros_like(block[0], dtype=np.float32)
         here = (self._chosen >= volumes.start) & (self._chosen < volumes.stop)
         rows = self._chosen[here] - volumes.start
         n_parts = parts_of(block)
+        outermost = int(np.argmax(block.strides[1:]))
+        planes, sums = np.moveaxis(block, 1 + outermost, 0), np.moveaxis(self._sum, outermost, 0)
 
         def add(first: int) -> None:
             with np.errstate(over="ignore", invalid="ignore"):
-                for y in range(first, self._sum.shape[1], n_parts):
+                for number in range(first, len(sums), n_parts):
                     for row in rows:
-                        self._sum[:, y] += block[row, :, y]
+                        sums[number] += planes[number, row]
 
         self._crew.do(add, n_parts)
 
     def mean(self) -> FloatArray:
         """Give the mean (V_all,) of the volumes, once all have been seen; not scaled."""
+        assert self._sum is not None
         return self._sum.ravel() / self._chosen.size
 
 
