@@ -83,13 +83,10 @@ def extract(
     first = peek(series, watched) if watched.size else Watch(watched)
     for work in works:
         work.guess(first)
-    whole = Watch(watched)
-    _read(
-        series,
-        works,
-        smoothed_together,
-        [*see, *([lambda _, block: whole.see_block(block)] if watched.size else [])],
-    )
+    seen = first.n_volumes == series.n_volumes
+    whole = first if seen else Watch(watched)
+    watches: list[See] = [] if seen or not watched.size else [lambda _, b: whole.see_block(b)]
+    _read(series, works, smoothed_together, [*see, *watches])
     again = [work for work in works if work.settle(whole)]
     if again:
         _read(series, again, smoothed_together, [])

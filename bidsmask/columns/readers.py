@@ -32,7 +32,7 @@ from bidsmask.numerics.projections.regions import (
     RegionStatistic,
     VoxelSelection,
 )
-from bidsmask.numerics.separable import AxisMatrices, box_around
+from bidsmask.numerics.separable import AxisMatrices, boxed
 from bidsmask.numerics.threads import one_thread_of_blas
 
 VOLUMES_AT_ONCE = 16
@@ -46,6 +46,9 @@ SECONDS_PER_PRODUCT = 2.5e-11
 
 SECONDS_PER_WEIGHT = 1e-9
 """Of folded weights, for each volume, getting at the voxels included."""
+
+FEW_VOLUMES = 8
+"""To move so many takes no longer than to find out whether folding is cheaper."""
 
 SECONDS_TO_FOLD_WEIGHT, SECONDS_TO_FOLD_COLUMN = 1e-7, 2e-4
 
@@ -248,6 +251,8 @@ def _folded(
     projection, operator, single = reading.projection, operators[0], is_single(series)
     if len(operators) > 1 or not isinstance(projection, RegionMeans | MapProjection):
         return None
+    if series.n_volumes <= FEW_VOLUMES:
+        return None
     if not _folding_is_cheaper(series.n_volumes, projection, operator, single=single):
         return None
     moves = series.grid != reading.grid
@@ -264,7 +269,8 @@ def _folding_is_cheaper(
     single: bool,
 ) -> bool:
     """Compare how long the two ways take; in double precision both take twice as long."""
-    rows = operator.to(target=box_around(projection.support, operator.target_shape))
+    target, _ = boxed(projection.support, operator.target_shape)
+    rows = operator.to(target=target)
     moved = rows.to(source=rows.reach())
     if isinstance(projection, MapProjection):
         n_weights = projection.n_folded(operator)

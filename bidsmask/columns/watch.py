@@ -30,6 +30,8 @@ class Watch:
         Whether it is one in any of them.
     first : array of shape (W,)
         Values in the first volume, as they were seen.
+    n_volumes : int
+        Volumes seen so far.
 
     Examples
     --------
@@ -44,7 +46,7 @@ class Watch:
         self.finite: BoolArray = np.ones(voxels.size, dtype=bool)
         self.ever_finite: BoolArray = np.zeros(voxels.size, dtype=bool)
         self.first: Array = np.zeros(0)
-        self._n_volumes = 0
+        self.n_volumes = 0
         self._same: BoolArray = np.ones(voxels.size, dtype=bool)
         self._few: IntArray | None = None
 
@@ -57,11 +59,11 @@ class Watch:
 
     def see(self, values: Array) -> None:
         """Look at the values (n, W) of the voxels in the next volumes."""
-        if not self._n_volumes:
+        if not self.n_volumes:
             self.first = values[0].copy()
             if values.dtype.kind != "f":
                 self.ever_finite[:] = True
-        self._n_volumes += len(values)
+        self.n_volumes += len(values)
         if values.dtype.kind == "f":
             self._see_finite(values)
         if self._few is not None:
@@ -80,7 +82,7 @@ class Watch:
     @property
     def constant(self) -> BoolArray:
         """Whether a voxel is the same finite number in all of several volumes: (W,)."""
-        return self._same & self.finite & (self._n_volumes > 1)
+        return self._same & self.finite & (self.n_volumes > 1)
 
     def spread(self, values: BoolArray, n_voxels: int) -> BoolArray:
         """Put values (W,) of the watched voxels where they are on a lattice, (V_all,).

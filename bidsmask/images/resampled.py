@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from bidsmask.images.blocks import in_one_piece
 from bidsmask.images.request import Reading, Volumes, is_single
 from bidsmask.images.value_range import ValueRange, ends_of
 from bidsmask.numerics.resample import resample_continuous, resampling_matrices
-from bidsmask.numerics.separable import AxisMatrices, Box, box_around, cut, within_box
+from bidsmask.numerics.separable import AxisMatrices, Box, boxed, cut
 from bidsmask.numerics.smooth import smooth_volume, smoothing_matrices
 from bidsmask.numerics.threads import Crew
 
@@ -59,15 +58,16 @@ class ByAxes:
         self._moves = series.grid != reading.grid
         self._one_by_one = VolumeByVolume(series, reading, range_of_run)
         self._crew = Crew()
-        target = box_around(support, reading.grid.shape)
-        self._places = within_box(support, reading.grid.shape, target)
+        target, self._places = boxed(support, reading.grid.shape)
+        single = is_single(series) and series.n_volumes > 1  # else nothing differs from the first
         self._steps: list[_Centred] = []
         for operator in reversed(operators):
             rows = operator.to(target=target)
             target = rows.reach()
-            self._steps.insert(0, _Centred(rows.to(source=target), single=is_single(series)))
+            self._steps.insert(0, _Centred(rows.to(source=target), single=single))
         self._source: Box = target
-        self._dtype: np.dtype[Any] | None = None
+        self._dtype = np.dtype(np.float32 if single else np.float64)
+        self._referred = not single  # to the first volume, before there are threads
         self._lowest = self._highest = 0.0
         self._clips: list[_Clip] = []
 
@@ -104,8 +104,9 @@ class ByAxes:
             values = values if is_whole else np.where(np.isfinite(values), values, 0)
             return self._moved(values, clips[row])
 
-        if self._dtype is None:
-            self._dtype = moved(0).dtype  # the first volume, which all threads refer to
+        if not self._referred:
+            self._referred = True
+            moved(0)
         voxels = np.empty((len(block), self._places.size), dtype=self._dtype)
 
         def fill(row: int) -> None:

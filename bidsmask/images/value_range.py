@@ -6,7 +6,7 @@ import numpy as np
 
 from bidsmask._typing import Array, FloatArray, IntArray
 from bidsmask.images.request import Volumes
-from bidsmask.numerics.separable import AxisMatrices, box_around, within_box
+from bidsmask.numerics.separable import AxisMatrices, boxed
 
 _ROUNDING = 1e-9
 
@@ -54,8 +54,7 @@ class ValueRange:
         """
         if not self.is_whole:
             return False
-        target = box_around(voxels, operator.target_shape)
-        places = within_box(voxels, operator.target_shape, target)
+        target, places = boxed(voxels, operator.target_shape)
         rows = operator.to(target=target)
         low, high = self.low.astype(np.float64), self.high.astype(np.float64)
         middle: FloatArray = rows((low + high)[np.newaxis] / 2)[0, places]

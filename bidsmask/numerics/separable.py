@@ -139,32 +139,23 @@ class AxisMatrices:
         return x, y, z
 
 
-def box_around(voxels: Array, shape: tuple[int, int, int]) -> Box:
-    """Smallest box that holds voxels, given as flat indices (x running fastest).
+def boxed(voxels: Array, shape: tuple[int, int, int]) -> tuple[Box, Array]:
+    """Smallest box that holds voxels, given as flat indices, and their flat indices within it.
+
+    Of both, x runs fastest.
 
     Examples
     --------
-    >>> box_around(np.array([1, 6]), (4, 2, 3))
-    (slice(1, 3, None), slice(0, 2, None), slice(0, 1, None))
+    >>> boxed(np.array([1, 6]), (4, 2, 3))
+    ((slice(1, 3, None), slice(0, 2, None), slice(0, 1, None)), array([0, 3]))
     """
     if not len(voxels):
-        return slice(0, 1), slice(0, 1), slice(0, 1)
-    x, y, z = (_range(axis) for axis in np.unravel_index(voxels, shape, order="F"))
-    return x, y, z
-
-
-def within_box(voxels: Array, shape: tuple[int, int, int], box: Box) -> Array:
-    """Flat indices of the voxels of a lattice, counted within a box of it.
-
-    Examples
-    --------
-    >>> within_box(np.array([1, 6]), (4, 2, 3), (slice(1, 3), slice(0, 2), slice(0, 1)))
-    array([0, 3])
-    """
-    places = np.unravel_index(voxels, shape, order="F")
-    moved = [axis - part.start for axis, part in zip(places, box, strict=True)]
-    flat: Array = np.ravel_multi_index(moved, box_shape(box), order="F")
-    return flat
+        return (slice(0, 1), slice(0, 1), slice(0, 1)), np.zeros(0, dtype=np.intp)
+    x, y, z = np.unravel_index(voxels, shape, order="F")
+    box = _range(x), _range(y), _range(z)
+    n_x, n_y, _ = box_shape(box)
+    first = box[0].start + n_x * (box[1].start + n_y * box[2].start)
+    return box, x + n_x * (y + n_y * z) - first
 
 
 def from_box(voxels: Array, shape: tuple[int, int, int], box: Box) -> Array:

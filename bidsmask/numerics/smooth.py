@@ -11,7 +11,7 @@ import numpy as np
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.numerics.affine import voxel_sizes
 from bidsmask.numerics.morphology import add_neighbours
-from bidsmask.numerics.separable import AxisMatrices, box_around, box_shape, within_box
+from bidsmask.numerics.separable import AxisMatrices, box_shape, boxed
 
 FWHM_OVER_SIGMA = float(np.sqrt(8 * np.log(2)))
 
@@ -154,8 +154,7 @@ class SmoothingInside:
         affine: FloatArray,
         fwhm: float | Sequence[float],
     ) -> None:
-        box = box_around(inside, shape)
-        self._places = within_box(inside, shape, box)
+        box, self._places = boxed(inside, shape)
         self._n_voxels = int(np.prod(box_shape(box)))
         self._matrices = smoothing_matrices(shape, affine, fwhm).to(box, box).astype(np.float32)
         self._weights = _Latest(self._sums_of_weights)

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidsmask.numerics.separable import AxisMatrices, box_around, box_shape, cut, from_box
-from bidsmask.numerics.separable import within_box as inside_box
+from bidsmask.numerics.separable import AxisMatrices, box_shape, boxed, cut, from_box
 from bidsmask.numerics.smooth import smooth_volume, smoothing_matrices
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -72,16 +71,17 @@ def test_smoothing_by_matrices_is_smoothing(seed, fwhm):
 @given(voxels=st.lists(st.integers(0, 59), min_size=1, unique=True))
 def test_voxels_find_into_a_box_and_back(voxels):
     voxels = np.array(voxels)
-    box = box_around(voxels, SOURCE)
+    box, inside = boxed(voxels, SOURCE)
     assert all(0 <= part.start < part.stop <= n for part, n in zip(box, SOURCE, strict=True))
-    inside = inside_box(voxels, SOURCE, box)
     np.testing.assert_array_equal(from_box(inside, SOURCE, box), voxels)
     volume = np.arange(60).reshape(1, *SOURCE[::-1])
     np.testing.assert_array_equal(cut(volume, box).ravel()[inside], voxels)
 
 
 def test_a_box_around_nothing_is_a_voxel():
-    assert box_shape(box_around(np.zeros(0, dtype=int), SOURCE)) == (1, 1, 1)
+    box, inside = boxed(np.zeros(0, dtype=int), SOURCE)
+    assert box_shape(box) == (1, 1, 1)
+    assert inside.size == 0
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

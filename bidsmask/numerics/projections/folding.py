@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from bidsmask._typing import Array, FloatArray, IntArray
-from bidsmask.numerics.separable import AxisMatrices, box_around, box_shape, from_box, within_box
+from bidsmask.numerics.separable import AxisMatrices, box_shape, boxed, from_box
 from bidsmask.numerics.threads import in_order
 
 NEGLIGIBLE = {True: 1e-7, False: 1e-12}
@@ -190,11 +190,11 @@ def _fold_region(
 ) -> tuple[IntArray, FloatArray]:
     if not region.size:
         return np.zeros(0, dtype=np.int32), np.zeros(0)
-    target = box_around(region, operator.target_shape)
+    target, places = boxed(region, operator.target_shape)
     near = operator.to(target=target)
     source = near.reach()
     mean = np.zeros((1, int(np.prod(box_shape(target)))))
-    mean[0, within_box(region, operator.target_shape, target)] = 1 / region.size
+    mean[0, places] = 1 / region.size
     weights = near.to(source=source).adjoint(mean)[0]
     size = np.abs(weights)
     kept = np.flatnonzero(size > negligible * size.max())
