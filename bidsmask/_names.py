@@ -1,7 +1,7 @@
 """Names that modules give on without importing what they lead to; and letters for other names."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -95,3 +95,18 @@ def _letter(module: str, name: str) -> str:
         f"{peer}.{name}; bidsmask has no such {kind if '.' in module else 'module'}. "
         f"Write: from {peer} import {name}"
     )
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Write `` Did you mean 'x'?``, or nothing where no known word is near.
+
+    Examples
+    --------
+    >>> did_you_mean("motoin", ["motion", "csf"]), did_you_mean("gm", ["motion", "csf"])
+    (" Did you mean 'motion'?", '')
+    """
+    from difflib import get_close_matches  # for those who misspell
+
+    by_lower = {other.lower(): other for other in known if other}
+    near = get_close_matches(word.lower(), list(by_lower), n=1)
+    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""

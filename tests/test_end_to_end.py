@@ -77,7 +77,7 @@ def request(demo, out, work, *options):
 
 def started(said):
     """Nodes that were computed, as -v says them."""
-    return re.findall(r"^ *start +(\S+)$", said, re.MULTILINE)
+    return re.findall(r" start +(\S+)$", said, re.MULTILINE)
 
 
 def steps(said):

@@ -29,7 +29,7 @@ from bidsmask.derivatives.record import (
     read_source,
 )
 from bidsmask.derivatives.retire import RETIRED
-from bidsmask.derivatives.status import RunFailure
+from bidsmask.derivatives.status import RunFailure, damage_of_status
 from bidsmask.errors import ReplacementError
 
 _IN_FILE_NAMES = frozenset(["measures", "statistics", "fisher_z", "voxelwise", "seed_maps"])
@@ -88,7 +88,9 @@ def heed_earlier_outputs(plan: Plan, output_dir: Path, links: Mapping[str, str |
         plan,
         runs=tuple(runs),
         failures=(*plan.failures, *refused),
-        warnings=tuple(dict.fromkeys((*plan.warnings, *moved, *said))),
+        warnings=tuple(
+            dict.fromkeys((*plan.warnings, *damage_of_status(output_dir), *moved, *said))
+        ),
     )
 
 

@@ -79,6 +79,11 @@ def file_of(source: Source) -> Path:
     return source.file if isinstance(source, SeedSet) else source.image
 
 
+def source_warnings(source: Source) -> tuple[str, ...]:
+    """Say what is odd about a source, by its name."""
+    return tuple(f"{source.name}: {text}" for text in source.warnings)
+
+
 def place(source: Source, grid: Grid, mask: BoolArray) -> Columns:
     """Read a source, and put its columns onto the grid of a run, inside a mask.
 

@@ -19,10 +19,11 @@ import numpy as np
 from bidsmask._typing import FloatArray
 from bidsmask._version import __version__
 from bidsmask.analysis.kinds import Source, kind_of
+from bidsmask.analysis.notices import warnings_of_itself
 from bidsmask.analysis.output_names import matrix_name, run_file, time_series_name
 from bidsmask.analysis.parts import letters
 from bidsmask.analysis.plan import RunPlan, smoothed_desc
-from bidsmask.analysis.steps import run_quality, run_warnings
+from bidsmask.analysis.steps import run_quality
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
 from bidsmask.analysis.words import (
     extraction_words,
@@ -149,7 +150,7 @@ class Run:
         provenance = Provenance(
             run=plan.run, grid=values.placed.grid, output_dir=output_dir, links=links
         )
-        return cls(plan=plan, provenance=provenance, warnings=run_warnings(values, plan))
+        return cls(plan=plan, provenance=provenance, warnings=warnings_of_itself(values, plan))
 
     def names(self, suffix: str, *extensions: str, **entities: Any) -> tuple[Path, ...]:
         """Name files that differ in their extensions only."""

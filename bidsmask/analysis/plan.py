@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from bidsmask._version import __version__
-from bidsmask.analysis.kinds import Source, file_of, kind_of
+from bidsmask.analysis.kinds import Source, file_of, kind_of, source_warnings
 from bidsmask.analysis.parts import lost, refuse_nothing
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
 from bidsmask.dataset.entities import Entities
-from bidsmask.dataset.index import find_runs
+from bidsmask.dataset.index import NotFound, find_runs
 from bidsmask.dataset.runs import BoldRun
 from bidsmask.dataset.seeds import SeedSet, check_seed_space, read_seeds
 from bidsmask.dataset.strategies import Strategy, load_strategy
 from bidsmask.dataset.templates import template_homes
 from bidsmask.derivatives.status import RunFailure
-from bidsmask.errors import AtlasError, RunError, SettingsError, SpaceError
+from bidsmask.errors import AtlasError, NoInputError, RunError, SettingsError, SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.stream import BoldStream
 from bidsmask.reports.summaries import LostPart
@@ -143,7 +143,8 @@ def smoothed_desc(strategy: Strategy) -> str:
 class Plan:
     """What to do, what cannot be done, and what to be warned of.
 
-    What cannot be done of a run that is among `runs` is said in its own plan.
+    What cannot be done of a run that is among `runs` is said in its own plan. What was asked for
+    and is no run at all is among the failures.
     """
 
     runs: tuple[RunPlan, ...]
@@ -153,9 +154,9 @@ class Plan:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """All subjects that were asked for, with or without a run that can be done."""
+        """All subjects that are there and were asked for, with or without a run to be done."""
         found = {plan.run.subject for plan in self.runs} | {f.subject for f in self.failures}
-        return tuple(sorted(found))
+        return tuple(sorted(filter(None, found)))
 
 
 def make_plan(settings: Settings) -> Plan:
@@ -187,13 +188,26 @@ def make_plan(settings: Settings) -> Plan:
     elsewhere = () if settings.selection.spaces else _done_in_another_space(runs, failures)
     return Plan(
         runs=runs,
-        failures=tuple(failure for failure in failures if failure not in elsewhere),
+        failures=(
+            *map(_not_found, index.not_found),
+            *(failure for failure in failures if failure not in elsewhere),
+        ),
         strategies=strategies,
         warnings=(
             *index.warnings,
             *shelf.warnings,
             *(f"{failure.run} is left out: {failure.reason}" for failure in elsewhere),
         ),
+    )
+
+
+def _not_found(what: NotFound) -> RunFailure:
+    return RunFailure(
+        subject=what.subject,
+        run=what.name,
+        node="find_files",
+        kind=NoInputError.__name__,
+        reason=what.reason,
     )
 
 
@@ -258,7 +272,7 @@ def _plan_run(
         return fail(kind=type(error).__name__, reason=str(error))
     assert run.t_r is not None, "a run without problems has a repetition time"
     return RunPlan(
-        run=run,
+        run=replace(run, warnings=(*run.warnings, *filter(None, [stream.warning]))),
         t_r=run.t_r,
         n_volumes=stream.n_volumes,
         shape=tuple(int(n) for n in stream.grid.shape),
@@ -296,10 +310,10 @@ class _Shelf:
         """What is odd about the sources that were used, each said once."""
         used = (*self._found.values(), *self._seeds)
         said = [
-            f"{source.name}: {text}"
+            text
             for source in used
             if not isinstance(source, AtlasError | SpaceError)
-            for text in source.warnings
+            for text in source_warnings(source)
         ]
         return tuple(dict.fromkeys(said))
 

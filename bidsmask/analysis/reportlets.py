@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bidsmask.analysis.kinds import KINDS, Source, file_of
+from bidsmask.analysis.kinds import KINDS, Source, file_of, source_warnings
+from bidsmask.analysis.notices import run_warnings
 from bidsmask.analysis.parts import ALL_ELSE, STEPS, attempt, letters
 from bidsmask.analysis.plan import RunPlan
-from bidsmask.analysis.steps import run_quality, run_warnings
+from bidsmask.analysis.steps import run_quality
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
 from bidsmask.analysis.words import (
     Said,
@@ -87,6 +88,15 @@ def failure_in_part(plan: RunPlan, parts: Sequence[LostPart]) -> RunFailure:
     )
 
 
+def read_warnings(output_dir: Path, plan: RunPlan) -> tuple[str, ...]:
+    """Read what the summary of a run warns of; without one, what is known from planning."""
+    path = summary_path(output_dir, plan)
+    try:
+        return RunSection.from_json(json.loads(path.read_bytes())).warnings
+    except (OSError, ValueError):  # the run, or its figures, failed
+        return plan.run.warnings
+
+
 def write_reportlets(
     values: RunValues, plan: RunPlan, boldref: Path | None, output_dir: Path
 ) -> tuple[Path, ...]:
@@ -142,7 +152,7 @@ def run_section(
         files=_files(plan),
         warnings=(
             *run_warnings(values, plan),
-            *(text for source in plan.sources for text in source.warnings),
+            *(text for source in plan.sources for text in source_warnings(source)),
             *dict.fromkeys(text for loaded in values.confounds for text in loaded.warnings),
         ),
         atlases=tuple(

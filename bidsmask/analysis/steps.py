@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,6 @@ import numpy as np
 from bidsmask._typing import BoolArray, FloatArray, IntArray
 from bidsmask.analysis.kinds import Source, kind_of, place
 from bidsmask.analysis.parts import attempt, refuse_nothing
-from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.store import (
     CleanedRun,
     Coverage,
@@ -293,26 +292,6 @@ def relate(cleaned: CleanedRun, settings: ConnectivitySettings) -> Matrices:
     )
 
 
-def run_warnings(values: RunValues, plan: RunPlan) -> tuple[str, ...]:
-    """What is odd about the run itself, and about what is left of it."""
-    return (*plan.run.warnings, *_warnings_of(values, plan))
-
-
-def _warnings_of(values: RunValues, plan: RunPlan) -> Iterator[str]:
-    if values.extracted.n_nonfinite:
-        yield (
-            f"{plan.run.bold.name}: up to {values.extracted.n_nonfinite} voxels of the brain mask "
-            "are NaN or infinite in a volume; they are left out of the means."
-        )
-    for confounds, cleaned in zip(values.confounds, values.cleaned, strict=True):
-        if cleaned.collinear.size:
-            names = ", ".join(confounds.columns[number] for number in cleaned.collinear)
-            yield (
-                f"{confounds.strategy}: what the filter left of {names} is nothing, or explained "
-                "by the other columns of the design; these columns took nothing away."
-            )
-
-
 def run_quality(values: RunValues) -> dict[str, float]:
     """Numbers that say how good the run is, before any cleaning.
 
@@ -332,5 +311,5 @@ def run_quality(values: RunValues) -> dict[str, float]:
         "median_tsnr": float(np.median(tsnr)),
         "fd_dvars_correlation": correlation(fd, extracted.dvars),
         "n_voxels": float(extracted.mean.size),
-        "n_nonfinite_voxels": float(extracted.n_nonfinite),
+        "n_nonfinite_voxels": float(np.count_nonzero(extracted.nonfinite)),
     }

@@ -79,6 +79,8 @@ class PlacedSources:
         One for each of those.
     lost : tuple of LostPart
         The others.
+    warnings : tuple of str
+        What is odd about the mask, or about those that can be used.
     """
 
     mask: BoolArray
@@ -86,6 +88,7 @@ class PlacedSources:
     numbers: tuple[int, ...]
     columns: tuple[Columns, ...]
     lost: tuple[LostPart, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def of(self, sources: Sequence[Source]) -> tuple[Source, ...]:
         """Choose those sources that have columns here."""
@@ -105,6 +108,7 @@ class PlacedSources:
             affine=self.grid.affine,
             numbers=np.array(self.numbers, dtype=np.intp),
             lost=np.array([_as_text(part) for part in self.lost], dtype=str),
+            warnings=np.array(self.warnings, dtype=str),
             **arrays,
         )
 
@@ -126,6 +130,7 @@ class PlacedSources:
                 for number in numbers
             ),
             lost=tuple(map(_from_text, arrays["lost"])),
+            warnings=tuple(arrays["warnings"].tolist()),
         )
 
 
@@ -148,6 +153,8 @@ class ExtractedRun:
         Over the mask; ``dvars[0]`` is NaN.
     carpet : array of shape (T, K)
         Voxels to draw; `carpet_labels` (K,) are their labels in the first atlas.
+    nonfinite : bool array of shape (V,)
+        Voxels of the mask that are NaN or infinite in at least one volume.
     covered : bool array of shape (V,)
         Voxels of the mask that are finite in every volume, and not constant; empty unless all
         voxels were read.
@@ -160,7 +167,7 @@ class ExtractedRun:
     global_mean: FloatArray
     carpet: FloatArray
     carpet_labels: IntArray
-    n_nonfinite: int
+    nonfinite: BoolArray
     covered: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     @classmethod
@@ -182,7 +189,7 @@ class ExtractedRun:
             global_mean=statistics.global_mean,
             carpet=carpet,
             carpet_labels=carpet_labels,
-            n_nonfinite=seen.n_nonfinite_voxels,
+            nonfinite=seen.nonfinite,
             covered=covered,
         )
 
@@ -193,8 +200,7 @@ class ExtractedRun:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
-        values = {"signals": ()} | _load(path)
-        return cls(**values | {"n_nonfinite": int(values["n_nonfinite"])})
+        return cls(**{"signals": ()} | _load(path))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,14 +1,25 @@
-"""What a user sees while bidsmask works: a first line, a bar on a terminal, last words."""
+"""What a user sees while bidsmask works: a first line, one line for each run, last words.
+
+On a terminal there is a bar besides, and lines of runs without any trouble are left to it. In a
+file each line has its time.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from bidsmask._version import __version__
 from bidsmask.dataset.listing import some_of
@@ -16,11 +27,13 @@ from bidsmask.settings import Settings
 
 if TYPE_CHECKING:
     from bidsmask.analysis.counted import LeftOut
+    from bidsmask.analysis.group import GroupSummary
     from bidsmask.analysis.plan import Plan
     from bidsmask.derivatives.status import RunFailure
     from bidsmask.workflows.cohort import Summary
+    from bidsmask.workflows.progress import RunEnd
 
-_LAST_NODES = ("derive", "report")
+_MOST_NAMES_IN_BAR = 3
 
 
 def make_console() -> Console:
@@ -30,39 +43,50 @@ def make_console() -> Console:
 
 def announce(console: Console, settings: Settings) -> None:
     """The first line: what was chosen, so that a default is never a surprise."""
-    chosen = {
-        "atlas": settings.atlases,
-        "seeds": tuple(path.name for path in settings.extraction.seeds),
-        "every voxel": ("cleaned",) if settings.voxelwise.voxelwise else (),
-        "strategy": settings.cleaning.strategies,
-    }
-    words = "; ".join(f"{what} {', '.join(names)}" for what, names in chosen.items() if names)
-    console.print(f"bidsmask {__version__}: {escape(words)}")
+    if settings.analysis_level == "group":
+        words = f"group level of {settings.output_dir}"
+    else:
+        chosen = {
+            "atlas": settings.atlases,
+            "seeds": tuple(path.name for path in settings.extraction.seeds),
+            "every voxel": ("cleaned",) if settings.voxelwise.voxelwise else (),
+            "strategy": settings.cleaning.strategies,
+        }
+        words = "; ".join(f"{what} {', '.join(names)}" for what, names in chosen.items() if names)
+    console.print(f"{_now(console)}bidsmask {__version__}: {escape(words)}")
 
 
-def say_plan(console: Console, plan: Plan) -> None:
-    """How much there is to do, and what to be warned of."""
+def say_plan(console: Console, plan: Plan, *, n_procs: int) -> None:
+    """How much there is to do, what cannot be done, and what to be warned of."""
     subjects = {run.run.subject for run in plan.runs}
-    console.print(f"{_count(len(plan.runs), 'run')} of {_count(len(subjects), 'subject')} to do.")
-    for warning in (
-        *plan.warnings,
-        *(f"{p.run.name}: {w}" for p in plan.runs for w in p.run.warnings),
-    ):
-        console.print(f"[yellow]warning:[/] {escape(warning)}")
+    console.print(
+        f"{_now(console)}{count(len(plan.runs), 'run')} of {count(len(subjects), 'subject')} "
+        f"to do, {count(n_procs, 'process', 'processes')} at once."
+    )
+    for failure in plan.failures:
+        say_problem(console, failure.run, failure.reason)
+    for warning in plan.warnings:
+        _say_warning(console, warning)
+    for run in plan.runs:
+        for warning in run.run.warnings:
+            _say_warning(console, f"{run.run.name}: {warning}")
 
 
 def say_summary(console: Console, summary: Summary) -> None:
     """The last words: what is done, what is not and why, where to look."""
+    console.print()
     for failure in summary.failures:
         say_failure(console, failure)
-    total = len(summary.done) + len(summary.failures)
-    reused = f" ({_count(summary.n_reused, 'step')} reused)" if summary.n_reused else ""
+    total = len({*summary.done, *(failure.run for failure in summary.failures)})
+    reused = f" ({count(summary.n_reused, 'step')} reused)" if summary.n_reused else ""
     colour = "red" if summary.failures else "green"
     n_in_part = sum(failure.in_part for failure in summary.failures)
-    in_part = f", {n_in_part} in part" if n_in_part else ""
-    console.print(
-        f"[{colour}]{len(summary.done)} of {_count(total, 'run')} done{in_part}{reused}.[/]"
-    )
+    n_failed = len(summary.failures) - n_in_part
+    words = [f"[{colour}]{len(summary.done)} of {count(total, 'run')} done{reused}"]
+    words += [f"{n_in_part} in part"] if n_in_part else []
+    words += [f"{n_failed} failed"] if n_failed else []
+    words += [count(summary.n_warnings, "warning")] if summary.n_warnings else []
+    console.print(f"{_now(console)}{', '.join(words)}.[/] All of it is in {_logs(summary)}.")
     for report in summary.reports:
         console.print(f"  {escape(str(report))}")
 
@@ -70,9 +94,21 @@ def say_summary(console: Console, summary: Summary) -> None:
 def say_failure(console: Console, failure: RunFailure) -> None:
     """One run that was not done, or not wholly, as a short letter."""
     what = "in part" if failure.in_part else "failed"
-    console.print(
-        f"[red]{what}:[/] {escape(failure.run)} at {failure.node}: {escape(failure.reason)}"
-    )
+    console.print(_failed(failure.run, failure.node, failure.reason, what))
+
+
+def say_problem(console: Console, run: str, reason: str) -> None:
+    """One run that cannot be done, known before anything is computed."""
+    console.print(f"[red]problem:[/] {escape(run)}: {escape(reason)}")
+
+
+def say_group(console: Console, summary: GroupSummary) -> None:
+    """What the group level has read, what it has left out, and what it has written."""
+    say_left_out(console, summary.left_out)
+    runs, subjects = count(summary.n_runs, "run"), count(summary.n_subjects, "subject")
+    console.print(f"{_now(console)}{runs} of {subjects} read. Written:")
+    for file in summary.files:
+        console.print(f"  {escape(str(file))}")
 
 
 def say_left_out(console: Console, left_out: Sequence[LeftOut]) -> None:
@@ -85,45 +121,108 @@ def say_left_out(console: Console, left_out: Sequence[LeftOut]) -> None:
 
 
 @contextmanager
-def progress(console: Console, plan: Plan, *, verbose: int) -> Iterator[NodeWatcher]:
-    """A bar that counts runs, on a terminal only; with -v a line for each node."""
+def watched(console: Console, plan: Plan, *, verbose: int) -> Iterator[Watcher]:
+    """Watch runs being done: a bar on a terminal, a line for each run elsewhere.
+
+    With -v each step has a line.
+    """
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        TextColumn("about"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
         console=console,
         disable=not console.is_terminal,
         transient=True,
     )
     with bar:
-        yield NodeWatcher(console, bar, n_runs=len(plan.runs), verbose=verbose)
+        yield Watcher(console, bar, plan, verbose=verbose)
 
 
-class NodeWatcher:
-    """Turns nipype's node events into progress."""
+class Watcher:
+    """Turns steps that start and runs that end into lines and a bar."""
 
-    def __init__(self, console: Console, bar: Progress, *, n_runs: int, verbose: int) -> None:
+    def __init__(self, console: Console, bar: Progress, plan: Plan, *, verbose: int) -> None:
         self._console, self._bar, self._verbose = console, bar, verbose
-        self._task = bar.add_task("runs", total=n_runs)
-        self._ended: dict[str, set[str]] = {}
+        self._task = bar.add_task("starting", total=len(plan.runs))
+        self._n_runs, self._n_ended = len(plan.runs), 0
+        self._said = {run.run.name: {*run.run.warnings} for run in plan.runs}
+        self._at_work: dict[str, str] = {}
+        self._began = time.monotonic()
 
-    def __call__(self, node: str, status: str) -> None:
-        """Note that `node` has status "start", "end" or "exception"."""
-        run, _, step = node.rpartition(".")
+    def step(self, run: str, step: str, status: str) -> None:
+        """Note that a step of a run has status "start", "end" or "exception"."""
         if self._verbose:
-            self._console.print(f"[dim]{status:>9}  {escape(run.split('.')[-1])}.{step}[/]")
+            self._console.print(f"{_now(self._console)}[dim]{status:>9}  {escape(run)}.{step}[/]")
         if status == "start":
-            self._bar.update(self._task, description=f"{step}")
-        ended = self._ended.setdefault(run, set())
-        finished_before = ended.issuperset(_LAST_NODES)
-        if status == "end":
-            ended.add(step)
-        elif status == "exception":
-            ended.update(_LAST_NODES)
-        if ended.issuperset(_LAST_NODES) and not finished_before:
-            self._bar.advance(self._task)
+            self._at_work[run] = step
+            self._bar.update(self._task, description=self._names())
+
+    def end(self, end: RunEnd) -> None:
+        """Note that nothing more is done for a run."""
+        self._n_ended += 1
+        self._at_work.pop(end.run, None)
+        self._bar.update(self._task, advance=1, description=self._names())
+        now = _now(self._console)
+        if end.failed_at is not None:
+            line = _failed(end.run, end.failed_at, end.reason)
+            self._console.print(f"{now}{escape(self._place())}{line}")
+        elif not self._console.is_terminal or self._verbose:
+            took = "nothing to compute" if end.seconds is None else f"{end.seconds:.1f} s"
+            line = f"done: {escape(end.run)} ({took})"
+            self._console.print(f"{now}{escape(self._place())}{line}")
+        for text in end.warnings:
+            if text not in self._said[end.run]:
+                _say_warning(self._console, f"{end.run}: {text}", now)
+
+    def _names(self) -> str:
+        """Runs that are being worked on: the first few, and how many more."""
+        names = list(self._at_work)
+        more = len(names) - _MOST_NAMES_IN_BAR
+        shown = [f"{name} ({self._at_work[name]})" for name in names[:_MOST_NAMES_IN_BAR]]
+        return escape("\n".join([*shown, *([f"and {more} more"] if more > 0 else [])]))
+
+    def _place(self) -> str:
+        """Say how many runs have ended, and how much time the others will take."""
+        rest = self._n_runs - self._n_ended
+        left = (time.monotonic() - self._began) * rest / self._n_ended
+        about = f", about {_duration(left)} left" if rest else ""
+        return f"[{self._n_ended} of {self._n_runs}{about}] "
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def count(number: int, noun: str, several: str | None = None) -> str:
+    """Say how many, with the noun in the right number.
+
+    Examples
+    --------
+    >>> count(1, "run"), count(0, "run"), count(2, "process", "processes")
+    ('1 run', '0 runs', '2 processes')
+    """
+    return f"{number} {noun if number == 1 else several or f'{noun}s'}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _failed(run: str, step: str, reason: str, what: str = "failed") -> str:
+    return f"[red]{what}:[/] {escape(run)} at {step}: {escape(reason)}"
+
+
+def _say_warning(console: Console, warning: str, now: str = "") -> None:
+    console.print(f"{now}[yellow]warning:[/] {escape(warning)}")
+
+
+def _logs(summary: Summary) -> str:
+    return escape(str(summary.log.parent / "status.tsv"))
+
+
+def _now(console: Console) -> str:
+    """The time, where lines outlive the moment."""
+    return "" if console.is_terminal else time.strftime("%Y-%m-%d %H:%M:%S ")

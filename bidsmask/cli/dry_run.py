@@ -16,6 +16,7 @@ from bidsmask.analysis.output_names import expected_files
 from bidsmask.analysis.parts import attempt, letters
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.steps import cleaner_of
+from bidsmask.cli.console import say_problem
 from bidsmask.dataset.confounds import load_confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import RunError
@@ -56,7 +57,7 @@ def show_plan(plan: Plan, *, n_procs: int, joins: Sequence[Join] = ()) -> int:
     not_joined = filter(None, (join.failure(names) for join in joins))
     problems += [(failure.run, failure.reason) for failure in not_joined]
     for name, reason in problems:
-        console.print(f"[red]problem:[/] {escape(name)}: {escape(reason)}")
+        say_problem(console, name, reason)
     console.print(table)
     if plan.runs:
         _show_costs(console, plan.runs, n_procs, joins)

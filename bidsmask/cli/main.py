@@ -116,7 +116,7 @@ def _participant(
     from bidsmask.analysis.earlier import heed_earlier_outputs
     from bidsmask.analysis.page import write_methods, write_reports
     from bidsmask.analysis.plan import make_plan
-    from bidsmask.cli.console import progress, say_plan, say_summary
+    from bidsmask.cli.console import say_plan, say_summary, watched
     from bidsmask.workflows.cohort import n_procs
     from bidsmask.workflows.participant import dataset_links, run_participants
     from bidsmask.workflows.worker import quiet_nipype, start_server
@@ -127,7 +127,7 @@ def _participant(
         start_server(forked=in_own_process)
     links = dataset_links(settings)
     plan = heed_earlier_outputs(make_plan(settings), settings.output_dir, links)
-    say_plan(console, plan)
+    say_plan(console, plan, n_procs=n_procs(settings))
     if options.dry_run:
         from bidsmask.analysis.concatenate import find_joins
         from bidsmask.cli.dry_run import show_plan
@@ -142,21 +142,18 @@ def _participant(
         for report in write_reports(settings, plan):
             console.print(f"  {report}", markup=False)
         return 0
-    with progress(console, plan, verbose=settings.execution.verbose) as watcher:
-        summary = run_participants(settings, plan, on_node=watcher)
+    with watched(console, plan, verbose=settings.execution.verbose) as watcher:
+        summary = run_participants(settings, plan, on_step=watcher.step, on_end=watcher.end)
     say_summary(console, summary)
     return summary.exit_code
 
 
 def _group(settings: Settings, console: Console) -> int:
     from bidsmask.analysis.group import run_group
-    from bidsmask.cli.console import say_left_out
+    from bidsmask.cli.console import say_group
 
     summary = run_group(settings)
-    say_left_out(console, summary.left_out)
-    console.print(f"{summary.n_runs} runs of {summary.n_subjects} subjects:", markup=False)
-    for file in summary.files:
-        console.print(f"  {file}", markup=False)
+    say_group(console, summary)
     return summary.exit_code
 
 

@@ -24,6 +24,8 @@ class RunStatistics:
     ----------
     volumes : VolumeStatistics
         Of the voxels of the mask, flat with x running fastest.
+    nonfinite : bool array of shape (V,)
+        Which of them are NaN or infinite in at least one volume.
 
     Raises
     ------
@@ -40,7 +42,7 @@ class RunStatistics:
         self.volumes = VolumeStatistics()
         self._stream = stream
         self._inside = np.flatnonzero(mask.ravel(order="F"))
-        self._missing: BoolArray = np.zeros(self._inside.size, dtype=bool)
+        self.nonfinite: BoolArray = np.zeros(self._inside.size, dtype=bool)
 
     def see(self, volumes: slice, block: Array) -> None:
         """Take in the next volumes (n, Z, Y, X), as they are stored.
@@ -61,12 +63,7 @@ class RunStatistics:
                 "brain mask. Make the run again, or leave it out."
             )
         if n_missing.any():
-            self._missing |= ~np.isfinite(voxels).all(axis=0)
-
-    @property
-    def n_nonfinite_voxels(self) -> int:
-        """Voxels of the mask that are NaN or infinite in at least one volume."""
-        return int(np.count_nonzero(self._missing))
+            self.nonfinite |= ~np.isfinite(voxels).all(axis=0)
 
     def refuse_impossible(self) -> None:
         """Refuse a run, once all of it has been seen, that no scanner made.

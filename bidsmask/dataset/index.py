@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bidsmask._names import did_you_mean
 from bidsmask.dataset.entities import ParsedName, parse_name, with_cohort_in_space
 from bidsmask.dataset.listing import (
     count_bold,
@@ -43,6 +44,27 @@ _OPTIONS = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotFound:
+    """Something that was asked for and is not there, or is there under no name that tells.
+
+    Parameters
+    ----------
+    name : str
+        What was asked for, such as ``sub-07`` or ``task-nback``; of a file its path in the
+        dataset.
+    reason : str
+        A short letter.
+    subject : str
+        Label of the participant whose folder it was looked for in; empty if it was in several,
+        or if there is none.
+    """
+
+    name: str
+    reason: str
+    subject: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Index:
     """The runs that were asked for, and what is odd about the dataset.
 
@@ -50,11 +72,14 @@ class Index:
     ----------
     runs : tuple of BoldRun
         Sorted by path; also those that cannot be done (see `BoldRun.problems`).
+    not_found : tuple of NotFound
+        What was asked for besides.
     warnings : tuple of str
         Short letters.
     """
 
     runs: tuple[BoldRun, ...]
+    not_found: tuple[NotFound, ...]
     warnings: tuple[str, ...]
 
 
@@ -103,28 +128,33 @@ def find_runs(
         If nothing can be written to `database_dir`.
     """
     root = _absolute(Path(root))
-    subjects, of_subjects = _find_subjects(root, selection)
+    subjects, unknown = _find_subjects(root, selection)
     description, of_description = _read_description(root)
     database = None if database_dir is None else _absolute(Path(database_dir))
     listing = list_bold(root, subjects, description, database)
-    files, of_names = _read_names(listing.paths, root)
-    notes = (
-        *selection.filter_warnings, *of_subjects, *of_description, *listing.notes, *of_names
-    )  # fmt: skip
+    files, nameless, of_names = _read_names(listing.paths, root)
+    notes = (*selection.filter_warnings, *of_description, *listing.notes, *of_names)
     if not files:
-        raise NoInputError(_no_bold(root, subjects, notes))
+        letters = (*notes, *(each.reason for each in (*unknown, *nameless)))
+        raise NoInputError(_no_bold(root, subjects, letters))
     if _looks_raw(files, description):
         raise NoInputError(
             f"{root} looks like raw BIDS, give the fMRIPrep output{_meant(root)}: its BOLD files "
             f"have neither space nor desc, and {_DESCRIPTION} does not say that it is derived."
         )
     chosen, of_choice = _choose(files, root, selection)
-    without_runs = _subjects_without_runs(subjects, files, chosen)
+    named = [label for label in subjects if label not in {each.subject for each in nameless}]
+    without_runs, passed_over = _subjects_without_runs(named, files, chosen, selection)
+    unmatched = _unmatched_options(selection, _preferred(files, selection), subjects)
     folders = Folders()
     runs = [
         read_run(file.path, root=root, folders=folders, selection=selection) for file in chosen
     ]
-    return Index(runs=_mark_collisions(runs), warnings=(*notes, *of_choice, *without_runs))
+    return Index(
+        runs=_mark_collisions(runs),
+        not_found=(*unknown, *without_runs, *nameless, *unmatched),
+        warnings=(*notes, *of_choice, *passed_over),
+    )
 
 
 # Participants and the dataset as a whole
@@ -138,20 +168,26 @@ Notes = list[str]
 """What is odd about something, in short letters; the second of what many of these give."""
 
 
-def _find_subjects(root: Path, selection: Selection) -> tuple[list[str], Notes]:
-    """Labels of the asked participants that have a folder."""
+def _find_subjects(root: Path, selection: Selection) -> tuple[list[str], list[NotFound]]:
+    """Labels of the asked participants that have a folder, and the others."""
     existing = _existing_subjects(root)
     if not existing:
         raise NoInputError(
             f"{root} has no sub-* folder; fMRIPrep's output was expected{_meant(root)}."
         )
     asked = selection.subjects or tuple(existing)
-    unknown = [f"sub-{label}" for label in asked if label not in existing]
     there = f"It has {some_of([f'sub-{label}' for label in existing], 10)}."
+    unknown = [label for label in asked if label not in existing]
     if len(unknown) == len(asked):
-        raise DatasetError(f"{root} has no {some_of(unknown, 10)}. {there}")
-    missing = f"{root} has no {some_of(unknown, 10)}; the others are done. {there}"
-    return [label for label in asked if label in existing], [missing] if unknown else []
+        names = some_of([f"sub-{label}" for label in unknown], 10)
+        raise DatasetError(f"{root} has no {names}.{did_you_mean(unknown[0], existing)} {there}")
+    return [label for label in asked if label in existing], [
+        NotFound(
+            name=f"sub-{label}",
+            reason=f"{root} has no sub-{label}.{did_you_mean(label, existing)} {there}",
+        )
+        for label in unknown
+    ]
 
 
 def _existing_subjects(root: Path) -> list[str]:
@@ -193,27 +229,31 @@ def _meant(root: Path) -> str:
 # Names
 
 
-def _read_names(paths: Iterable[Path], root: Path) -> tuple[list[_File], Notes]:
-    """Files whose BIDS name agrees with the folder they lie in, each once."""
+def _read_names(paths: Iterable[Path], root: Path) -> tuple[list[_File], list[NotFound], Notes]:
+    """Files whose BIDS name agrees with the folder they lie in, each once; those without one."""
     files: list[_File] = []
     misplaced: list[_File] = []
-    nameless: list[Path] = []
+    nameless: list[NotFound] = []
     for path in paths:
         try:
             file = _File(path, parse_name(path))
-        except ValueError:
-            nameless.append(path)
+        except ValueError as error:
+            nameless.append(_without_name(path, root, error))
             continue
         (files if _agrees_with_folder(file, root) else misplaced).append(file)
-    return _each_once(files), [*_without_name(nameless, root), *_misplaced(misplaced, root)]
+    return _each_once(files), nameless, list(_misplaced(misplaced, root))
 
 
-def _without_name(paths: Sequence[Path], root: Path) -> Iterator[str]:
-    if paths:
-        yield (
-            f"{count_bold(paths)} without a BIDS name {is_are(paths)} left out: "
-            f"{some_of([relative(path, root)[1:] for path in paths])}."
-        )
+def _without_name(path: Path, root: Path, error: ValueError) -> NotFound:
+    place = relative(path, root)[1:]
+    subject = place.split("/")[0].removeprefix("sub-")
+    return NotFound(
+        name=place,
+        subject=subject,
+        reason=f"{path} is without a BIDS name, and left out. {error} Give it the name that "
+        f"fMRIPrep gave it, such as sub-{subject}_task-rest_desc-preproc_bold.nii.gz, or move it "
+        "out of the folder.",
+    )
 
 
 def _misplaced(files: Sequence[_File], root: Path) -> Iterator[str]:
@@ -244,7 +284,7 @@ def _each_once(files: Iterable[_File]) -> list[_File]:
 
 def _choose(files: list[_File], root: Path, selection: Selection) -> tuple[list[_File], Notes]:
     """Files that were asked for; where the user is silent, those that fMRIPrep is run for."""
-    preferred = files if selection.decides("bold", "desc") else _of_best_desc(files)
+    preferred = _preferred(files, selection)
     accepted = [file for file in preferred if selection.accepts(labels_of(file.parsed))]
     if not accepted:
         found = preferred or files
@@ -257,10 +297,13 @@ def _choose(files: list[_File], root: Path, selection: Selection) -> tuple[list[
     chosen = in_space if selection.decides("bold", "echo") else _combined_echoes(in_space)
     return chosen, [
         *_passed_over(files, preferred, "desc", '--bids-filter-file {"bold": {"desc": ...}}'),
-        *_unmatched_options(selection, preferred),
         *_passed_over(accepted, in_space, "space", "--space"),
         *_passed_over(in_space, chosen, "echo", '--bids-filter-file {"bold": {"echo": "*"}}'),
     ]
+
+
+def _preferred(files: list[_File], selection: Selection) -> list[_File]:
+    return files if selection.decides("bold", "desc") else _of_best_desc(files)
 
 
 def _of_best_desc(files: list[_File]) -> list[_File]:
@@ -302,26 +345,59 @@ def _passed_over(files: list[_File], kept: list[_File], entity: str, option: str
         yield f"BOLD files left out: {some_of(labels, 10)}. Ask for them with {option}."
 
 
-def _unmatched_options(selection: Selection, files: list[_File]) -> Iterator[str]:
+def _unmatched_options(
+    selection: Selection, files: list[_File], subjects: Sequence[str]
+) -> Iterator[NotFound]:
+    """Labels that were asked for and that no BOLD file of these participants has."""
+    of_one = f"sub-{subjects[0]}_" if len(subjects) == 1 else ""
     for entity, label, criteria in selection.options():
         if not any(agrees(labels_of(file.parsed), criteria) for file in files):
-            yield (
-                f"{_OPTIONS[entity]} {label}: no BOLD file matches. There is "
-                f"{_values(files, entity)}."
+            known = {file.get(entity) or "" for file in files}
+            yield NotFound(
+                name=f"{of_one}{entity}-{label}",
+                subject=subjects[0] if of_one else "",
+                reason=f"{_OPTIONS[entity]} {label}: no BOLD file matches."
+                f"{did_you_mean(label, known)} There is {_values(files, entity)}.",
             )
 
 
 def _subjects_without_runs(
-    subjects: Iterable[str], files: list[_File], chosen: list[_File]
-) -> Iterator[str]:
+    subjects: Iterable[str], files: list[_File], chosen: list[_File], selection: Selection
+) -> tuple[list[NotFound], Notes]:
+    """Participants that nothing can be done for.
+
+    Whoever did not take part in a task, or in a session, was not asked for: that is a note, unless
+    the participant was asked for by name.
+    """
     done = {file.get("sub") for file in chosen}
-    without = [
-        f"sub-{label} ({_inventory([file for file in files if file.get('sub') == label])})"
-        for label in subjects
-        if label not in done
-    ]
-    if without:
-        yield f"No run to do for {some_of(without, 10)}."
+    in_any_space = replace(selection, spaces=())
+    not_found, absent = [], []
+    for label in subjects:
+        if label in done:
+            continue
+        own = [file for file in files if file.get("sub") == label]
+        has_some = any(in_any_space.accepts(labels_of(file.parsed)) for file in own)
+        if own and not has_some and label not in selection.subjects:
+            absent.append(f"sub-{label} ({_inventory(own)})")
+        else:
+            not_found.append(_without_run(label, own, selection))
+    notes = [f"No run to do for {some_of(absent, 10)}."] if absent else []
+    return not_found, notes
+
+
+def _without_run(label: str, own: Sequence[_File], selection: Selection) -> NotFound:
+    if own:
+        reason = (
+            f"None of its {count_bold(own)} is what is asked for{_asked(selection)}; there is "
+            f"{_inventory(own)}. Choose with --space and the like, or leave the participant out."
+        )
+    else:
+        reason = (
+            f"There is no BOLD (*_bold.nii.gz in sub-{label}/func or sub-{label}/ses-*/func). "
+            "Copy it there from fMRIPrep's output, or leave the participant out with "
+            "--participant-label."
+        )
+    return NotFound(name=f"sub-{label}", subject=label, reason=reason)
 
 
 def _mark_collisions(runs: Sequence[BoldRun]) -> tuple[BoldRun, ...]:
@@ -367,8 +443,6 @@ def _asked(selection: Selection) -> str:
 
 
 def _inventory(files: Sequence[_File]) -> str:
-    if not files:
-        return "no BOLD"
     held = [_values(files, entity) for entity in ("ses", "task", "run", "space", "desc")]
     return ", ".join(filter(None, held))
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from bidsmask._names import did_you_mean
 from bidsmask._typing import BoolArray, FloatArray, IntArray
 from bidsmask._warn import warn_user
 from bidsmask.dataset import confounds as engine
 from bidsmask.dataset import tedana as tedana_components
 from bidsmask.dataset.companions import find_table, name_of
-from bidsmask.dataset.nilearn_strategies import NAMES, PRESETS, Parts, closest
+from bidsmask.dataset.nilearn_strategies import NAMES, PRESETS, Parts
 from bidsmask.dataset.strategies import Strategy, load_strategy, strategy_names
 from bidsmask.errors import ConfoundsError, StrategyError
 
@@ -225,7 +226,7 @@ def _check_words(arguments: dict[str, Any]) -> None:
         if word not in known:
             raise TypeError(
                 f"load_confounds_strategy() got an unexpected keyword argument {word!r}."
-                f"{closest(word, known)} Arguments are: {', '.join(known)}."
+                f"{did_you_mean(word, known)} Arguments are: {', '.join(known)}."
             )
 
 

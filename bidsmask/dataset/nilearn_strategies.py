@@ -5,13 +5,13 @@ Each part is one or more groups of columns of `bidsmask.dataset.strategies`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
+from bidsmask._names import did_you_mean
 from bidsmask.dataset.strategies import ColumnGroup, Reference, Strategy
 from bidsmask.errors import StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
@@ -96,8 +96,8 @@ class Parts:
         for name in self.names:
             if name not in NAMES:
                 raise StrategyError(
-                    f"{name!r} is not a part of a strategy.{closest(str(name), NAMES)} Parts are: "
-                    f"{', '.join(NAMES)}."
+                    f"{name!r} is not a part of a strategy.{did_you_mean(str(name), NAMES)} "
+                    f"Parts are: {', '.join(NAMES)}."
                 )
         if "compcor" in self.names and "high_pass" not in self.names:
             raise StrategyError(
@@ -201,9 +201,3 @@ PRESETS = {
     "ica_aroma": Parts(names=("high_pass", "wm_csf", "ica_aroma")),
 }
 """nilearn's strategies."""
-
-
-def closest(word: str, known: Iterable[str]) -> str:
-    """`` Did you mean 'x'?``, or nothing where no known word is near."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""

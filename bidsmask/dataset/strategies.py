@@ -15,7 +15,6 @@ user's own file is read in the same way::
 
 from __future__ import annotations
 
-import difflib
 import re
 import reprlib
 from collections.abc import Iterable
@@ -23,6 +22,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
+from bidsmask._names import did_you_mean
 from bidsmask.dataset.data import STRATEGIES_FOLDER, strategy_names
 from bidsmask.errors import StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
@@ -189,16 +189,9 @@ def load_strategy(name: str | Path) -> Strategy:
     if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
         return _read(Path(name))
     raise StrategyError(
-        f"There is no strategy {str(name)!r}.{_closest(str(name), strategy_names())} "
+        f"There is no strategy {str(name)!r}.{did_you_mean(str(name), strategy_names())} "
         f"Strategies are: {', '.join(strategy_names())}; or give the path of a YAML file."
     )
-
-
-def _closest(word: str, known: Iterable[str]) -> str:
-    """`` Did you mean 'x'?``, or nothing where no known word is near."""
-    by_lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
-    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""
 
 
 def _read(file: Path) -> Strategy:
@@ -320,7 +313,7 @@ class _Section:
             if key not in keys:
                 raise StrategyError(
                     f"{self.file}: {self.where}: unknown key {reprlib.repr(key)}."
-                    f"{_closest(str(key), keys)} Keys are: {', '.join(keys)}."
+                    f"{did_you_mean(str(key), keys)} Keys are: {', '.join(keys)}."
                 )
         return self
 

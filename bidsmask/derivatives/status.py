@@ -1,19 +1,36 @@
-"""``logs/status.tsv``: one row for each run: done, done in part, or failed, and why."""
+"""What became of each run: ``logs/status.tsv``, one row for each, and ``logs/summary.json``.
+
+The table is what counts; the JSON file says the same to programs, and is written after it. Rows
+that cannot be read, as a job was killed or somebody has edited them, are given up by name: what
+is done is known from the completion records.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from filelock import FileLock
 
-from bidsmask.derivatives.writing import lock_file, write_table
-from bidsmask.errors import ReplacementError
+from bidsmask.derivatives.record import ENDING, find_records
+from bidsmask.derivatives.writing import MISSING, lock_file, safe_text, write_json, write_table
+from bidsmask.errors import NoInputError, ReplacementError
 
 STATUS_FILE = Path("logs") / "status.tsv"
-_COLUMNS = ["run", "status", "node", "error", "reason"]
+SUMMARY_FILE = Path("logs") / "summary.json"
+
+DONE, PARTIAL, FAILED = _STATUSES = "done", "partial", "failed"
+
+_COLUMNS = [
+    *("run", "status", "node", "error", "reason"),
+    *("seconds", "n_warnings", "warnings"),
+]
+_BETWEEN = " | "
+_SUBJECT = re.compile(r"sub-([^_/]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +47,51 @@ class RunFailure:
     kind: str
     reason: str
     in_part: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What became of a request.
+
+    Parameters
+    ----------
+    done : tuple of str
+        Names of the runs whose outputs are complete.
+    failures : tuple of RunFailure
+        Runs that could not be done, and what was asked for and not found.
+    warnings : tuple of str
+        What is odd about the request and the dataset as a whole.
+    warnings_of : mapping from run to texts
+        What is odd about a run.
+    seconds_of : mapping from run to seconds
+        How long a run was worked on. Runs that nothing had to be computed for are not in it.
+    is_of_all : bool
+        Whether all participants were asked for.
+    folder : str
+        Where the log of the request is, relative to the output.
+    exit_code : int
+    """
+
+    done: tuple[str, ...]
+    failures: tuple[RunFailure, ...]
+    warnings: tuple[str, ...] = ()
+    warnings_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    seconds_of: Mapping[str, float] = field(default_factory=dict)
+    is_of_all: bool = False
+    folder: str = ""
+    exit_code: int = 0
+
+
+def subject_of(run: str) -> str:
+    """Give the label of the subject that a row is about, or nothing.
+
+    Examples
+    --------
+    >>> subject_of("sub-01_task-rest"), subject_of("sub-01/func/mine.nii"), subject_of("task-x")
+    ('01', '01', '')
+    """
+    found = _SUBJECT.match(run)
+    return found[1] if found else ""
 
 
 def one_for_each_run(failures: Iterable[RunFailure]) -> tuple[RunFailure, ...]:
@@ -50,61 +112,50 @@ def one_for_each_run(failures: Iterable[RunFailure]) -> tuple[RunFailure, ...]:
     )
 
 
-def write_status(output_dir: Path, done: Iterable[str], failures: Sequence[RunFailure]) -> Path:
+def write_status(output_dir: Path, request: Request) -> Path:
     """Note what became of each run; runs that other jobs have noted stay.
 
     That a run was refused because it would have replaced others speaks of one request only: it
-    is forgotten with the next one for its subject.
+    is forgotten with the next one for its subject. So is what was asked for and not found.
 
     Parameters
     ----------
     output_dir : Path
         The output dataset.
-    done : iterable of str
-        Names of the runs whose outputs are complete.
-    failures : sequence of RunFailure
-        Runs that could not be done, or not wholly.
+    request : Request
 
     Returns
     -------
     path : Path
-        The table, with columns run, status (done | partial | failed), node, error and reason.
+        The table, with columns run, status (done | partial | failed), node, error, reason,
+        seconds, n_warnings and warnings.
     """
     path = output_dir / STATUS_FILE
-    rows = [(name, "done", "n/a", "n/a", "n/a") for name in done]
-    rows += [
-        (f.run, "partial" if f.in_part else "failed", f.node, f.kind, f.reason) for f in failures
-    ]
     with FileLock(lock_file(output_dir, "status.lock")):
-        table = pd.DataFrame(rows, columns=_COLUMNS, dtype=str)
         before = read_status(output_dir)
-        refused = before["error"] == ReplacementError.__name__
-        of_now = _subjects(before).isin(_subjects(table))
-        kept = ~before["run"].isin(table["run"]) & ~(refused & of_now)
-        table = pd.concat([before[kept], table])
-        table = table.sort_values("run", kind="stable").reset_index(drop=True)
+        table = pd.DataFrame(_rows(request, before), columns=_COLUMNS, dtype=str)
+        of_others = before[~_is_forgotten(before, table, request)]
+        table = pd.concat([of_others, table]).sort_values("run", kind="stable")
+        table = table.reset_index(drop=True)
         write_table(path, table, within=output_dir)
+        write_json(output_dir / SUMMARY_FILE, _summary(table, request), within=output_dir)
     return path
 
 
-def _subjects(table: pd.DataFrame) -> pd.Series[str]:
-    return table["run"].str.split("_").str[0]
-
-
 def read_status(output_dir: Path) -> pd.DataFrame:
-    """Read what `write_status` wrote; no rows if it has not written yet."""
-    path = output_dir / STATUS_FILE
-    if not path.exists():
-        return pd.DataFrame(columns=_COLUMNS, dtype=str)
-    return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    """Read what `write_status` wrote; no rows if it has not written yet.
+
+    Rows that cannot be read are not there, unless a completion record tells of the run.
+    """
+    return _read(output_dir)[0]
 
 
 def read_failures(output_dir: Path) -> dict[str, tuple[RunFailure, ...]]:
     """Read which runs of each subject are noted as failed, and why."""
     table = read_status(output_dir)
     failures: dict[str, tuple[RunFailure, ...]] = {}
-    for row in table[table["status"] == "failed"].astype(str).to_dict("records"):
-        subject = row["run"].split("_")[0].removeprefix("sub-")
+    for row in table[table["status"] == FAILED].astype(str).to_dict("records"):
+        subject = subject_of(row["run"])
         failure = RunFailure(
             subject=subject,
             run=row["run"],
@@ -114,3 +165,104 @@ def read_failures(output_dir: Path) -> dict[str, tuple[RunFailure, ...]]:
         )
         failures[subject] = (*failures.get(subject, ()), failure)
     return failures
+
+
+def damage_of_status(output_dir: Path) -> tuple[str, ...]:
+    """Say which rows of the table cannot be read, and what becomes of them."""
+    return _read(output_dir)[1]
+
+
+def _read(output_dir: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    path = output_dir / STATUS_FILE
+    try:
+        header, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+    except FileNotFoundError:
+        return pd.DataFrame(columns=_COLUMNS, dtype=str), ()
+    except (OSError, UnicodeDecodeError):
+        header, lines = "", ["?"]
+    names = header.split("\t")
+    cells = [line.split("\t") for line in lines]
+    rows = [dict(zip(names, row, strict=True)) for row in cells if len(row) == len(names)]
+    whole = [row for row in rows if row.get("run") and row.get("status") in _STATUSES]
+    if len(whole) == len(lines) and {"run", "status"} <= {*names}:
+        return _as_table(whole), ()
+    known = {row["run"] for row in whole}
+    recorded = [path.name.removesuffix(ENDING) for path in find_records(output_dir)]
+    found = [{"run": name, "status": DONE} for name in recorded if name not in known]
+    n_lost = max(len(lines) - len(whole), 1)
+    damage = (
+        f"{path} is damaged: {n_lost} of its rows cannot be read. What is done is taken from the "
+        "completion records; what failed in earlier requests is known again once it is asked for."
+    )
+    return _as_table([*whole, *found]), (damage,)
+
+
+def _as_table(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    cells = [[row.get(name, MISSING) for name in _COLUMNS] for row in rows]
+    return pd.DataFrame(cells, columns=_COLUMNS, dtype=str)
+
+
+def _rows(request: Request, before: pd.DataFrame) -> list[tuple[str, ...]]:
+    took = dict(zip(before["run"], before["seconds"], strict=True))
+
+    def row(run: str, *cells: str) -> tuple[str, ...]:
+        said = request.warnings_of.get(run, ())
+        seconds = request.seconds_of.get(run)
+        return (
+            safe_text(run),
+            *cells,
+            took.get(run, MISSING) if seconds is None else f"{seconds:.1f}",
+            str(len(said)),
+            _BETWEEN.join(text.replace(_BETWEEN, " / ") for text in said) or MISSING,
+        )
+
+    return [
+        *(row(name, DONE, MISSING, MISSING, MISSING) for name in request.done),
+        *(
+            row(f.run, PARTIAL if f.in_part else FAILED, f.node, f.kind, f.reason)
+            for f in request.failures
+        ),
+    ]
+
+
+def _is_forgotten(before: pd.DataFrame, table: pd.DataFrame, request: Request) -> pd.Series[bool]:
+    """Which of the rows that were there give way to those of a request."""
+    subjects, of_now = before["run"].map(subject_of), {*table["run"].map(subject_of)}
+    of_one_request = before["error"].isin([ReplacementError.__name__, NoInputError.__name__])
+    asked_again = subjects.isin(of_now) | (subjects == "") | request.is_of_all
+    return before["run"].isin(table["run"]) | (of_one_request & asked_again)
+
+
+def _summary(table: pd.DataFrame, request: Request) -> dict[str, Any]:
+    counts = table["status"].value_counts()
+    return {
+        "n_done": int(counts.get(DONE, 0)),
+        "n_partial": int(counts.get(PARTIAL, 0)),
+        "n_failed": int(counts.get(FAILED, 0)),
+        "last_request": {
+            "exit_code": request.exit_code,
+            "n_done": len(request.done),
+            "n_partial": sum(failure.in_part for failure in request.failures),
+            "n_failed": sum(not failure.in_part for failure in request.failures),
+            "log": request.folder or None,
+            "warnings": list(request.warnings),
+        },
+        "runs": [_as_json(row) for row in table.to_dict("records")],
+    }
+
+
+def _as_json(row: Mapping[Any, str]) -> dict[str, Any]:
+    known = {key: None if value == MISSING else value for key, value in row.items()}
+    said = known["warnings"]
+    return {
+        **{key: known[key] for key in ("run", "status", "node", "error", "reason")},
+        "seconds": _number(known["seconds"]),
+        "warnings": said.split(_BETWEEN) if said else [],
+    }
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:  # somebody has edited the table
+        return None

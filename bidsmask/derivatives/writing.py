@@ -39,8 +39,8 @@ _TEMPORARY = ".bidsmask-{name}-{token}.tmp"
 _IS_TEMPORARY = re.compile(r"\.bidsmask-[0-9a-f]{12}-[0-9a-f]{12}\.tmp")
 
 _STORAGE_TROUBLE = {
-    errno.ENOSPC: ("the disk is full", "Free some space"),
-    errno.EDQUOT: ("your quota is used up", "Free some space or ask for more"),
+    errno.ENOSPC: ("the disk is full", "Make room"),
+    errno.EDQUOT: ("your quota is used up", "Make room or ask for more"),
     errno.EIO: ("the disk reported an error", "Have the disk or network share checked"),
     errno.ESTALE: ("the network share lost the file", "Wait until the share is back"),
 }
@@ -224,6 +224,11 @@ def remove_leftovers(folder: Path, names: Iterable[str] | None = None) -> None:
         found = [file for pattern in patterns for file in folder.glob(pattern)]
     for file in found:
         file.unlink(missing_ok=True)
+
+
+def is_storage_trouble(number: int | None) -> bool:
+    """Whether an error number says that a disk is full or fails."""
+    return number in _STORAGE_TROUBLE
 
 
 def explain(path: Path, error: OSError, need: str = "") -> OutputError:

@@ -4,6 +4,7 @@ Nothing here reads a voxel or reserves memory for one: a header that claims tera
 by arithmetic alone.
 """
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ _SECONDS = {0: 1.0, 8: 1.0, 16: 1e-3, 24: 1e-6}  # unknown, s, ms, µs
 
 _MAX_INFLATION = 1032
 """Deflate never packs more bytes than this into one (https://zlib.net/zlib_tech.html)."""
+
+_SAME_PLACE = 0.1
+"""Share of a voxel within which qform and sform mean the same place."""
 
 _GET = "If the dataset is under DataLad or git-annex, fetch the content: datalad get"
 
@@ -84,6 +88,30 @@ def grid_of(path: Path, header: Any) -> Grid:
     except (ValueError, ArithmeticError, nib.spatialimages.HeaderDataError) as error:
         reason = " ".join(str(error).split())  # a matrix comes on four lines
         raise ImageError(f"{path}: the affine cannot be used. {reason}. {COPY_AGAIN}") from error
+
+
+def two_places(header: Any) -> str | None:
+    """Say that qform and sform of an image put it into two places; None if they agree.
+
+    They agree if no corner of the image moves by more than a tenth of the smallest voxel.
+    """
+    if header["sform_code"] <= 0 or header["qform_code"] <= 0:
+        return None
+    sform = header.get_sform()
+    try:
+        qform = header.get_qform()
+    except nib.spatialimages.HeaderDataError:
+        return "the qform is no rotation, and is not looked at; the sform is used."
+    far = [size - 1 for size in header.get_data_shape()[:3]]
+    corners = np.array([[*corner, 1.0] for corner in itertools.product(*([0, n] for n in far))])
+    moved_mm = float(np.linalg.norm(corners @ (sform - qform).T, axis=1).max())
+    smallest_mm = float(np.linalg.norm(sform[:3, :3], axis=0).min())
+    if not moved_mm > _SAME_PLACE * smallest_mm:
+        return None
+    return (
+        f"qform and sform put the image into two places, up to {moved_mm:.3g} mm apart. The sform "
+        "is used; programs that use the qform see the image elsewhere."
+    )
 
 
 def data_dtype(header: Any) -> np.dtype[Any]:

@@ -164,7 +164,7 @@ class SignalsOnDisk:
     def _failure_of(path: Path, what: str, error: OSError) -> StorageError:
         return StorageError(
             f"{path}: signals that wait here on the disk cannot be {what} "
-            f"({error.strerror or error}). Free some space, or choose another work folder."
+            f"({error.strerror or error}). Make room, or choose another work folder with -w."
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from bidsmask._typing import Array
 from bidsmask.errors import ImageError
 from bidsmask.images.grid import Grid
-from bidsmask.images.header import data_dtype, grid_of, read_header
+from bidsmask.images.header import data_dtype, grid_of, read_header, two_places
 from bidsmask.images.io import scaled, type_once_scaled
 from bidsmask.images.voxel_bytes import Payload
 from bidsmask.numerics.threads import n_threads
@@ -56,6 +56,12 @@ class BoldStream:
         self.n_volumes = self._count_volumes()
         volumes = block_volumes or volumes_per_block(self.grid.n_voxels, data_dtype(self._header))
         self._block_volumes = min(volumes, self.n_volumes)
+
+    @property
+    def warning(self) -> str | None:
+        """What is odd about the place of the volumes; see `two_places`."""
+        words = two_places(self._header)
+        return f"{self.path.name}: {words}" if words else None
 
     @property
     def dtype(self) -> np.dtype[Any]:

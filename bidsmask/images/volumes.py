@@ -41,20 +41,7 @@ def read_mask(img: Any) -> tuple[BoolArray, Grid]:
     UserWarning
         If there are values that are NaN or infinite.
     """
-    series = open_series(img)
-    inside = np.ones(series.grid.shape, dtype=bool)
-    is_whole = True
-    for volume in series.volumes():
-        finite = np.isfinite(volume)
-        is_whole &= bool(finite.all())
-        inside &= finite & (volume != 0)
-    if not is_whole:
-        warn_user(
-            f"{series.name}: Non-finite values detected. They are outside of the mask, like zeros."
-        )
-    if not inside.any():
-        raise ImageError(f"{series.name}: {EMPTY_MASK} Make it again, or give another.")
-    return inside, series.grid
+    return _read_mask(img)[:2]
 
 
 def load_mask(path: Path, grid: Grid) -> BoolArray:
@@ -76,6 +63,12 @@ def load_mask(path: Path, grid: Grid) -> BoolArray:
         If the mask lies on another grid.
     ImageError
         If the file cannot be read, or no voxel is in the mask.
+
+    Warns
+    -----
+    UserWarning
+        If the mask holds more than 0 and one whole number, such as probabilities; or values that
+        are NaN or infinite.
     """
     found = grid_of(path, read_header(path))  # a guess at its orientation will not do here
     if found != grid:
@@ -83,7 +76,36 @@ def load_mask(path: Path, grid: Grid) -> BoolArray:
             f"{path} lies on another grid than the run. The mask: {found}; the run: {grid}. "
             "Give the mask that belongs to the run."
         )
-    return read_mask(path)[0]
+    mask, _, (low, high) = _read_mask(path)
+    if low != high or not float(low).is_integer():
+        held = f"values from {low:.4g} to {high:.4g}" if low != high else f"{low:.4g}"
+        warn_user(
+            f"{path.name} is a mask, but not one of 0 and 1: it holds {held}, too. Every voxel "
+            "that is not 0 is taken to be inside."
+        )
+    return mask
+
+
+def _read_mask(img: Any) -> tuple[BoolArray, Grid, tuple[float, float]]:
+    """Read a mask, and the lowest and the highest value inside of it."""
+    series = open_series(img)
+    inside = np.ones(series.grid.shape, dtype=bool)
+    is_whole, low, high = True, np.inf, -np.inf
+    for volume in series.volumes():
+        finite = np.isfinite(volume)
+        is_whole &= bool(finite.all())
+        found = finite & (volume != 0)
+        if found.any():
+            values = volume[found]
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+        inside &= found
+    if not is_whole:
+        warn_user(
+            f"{series.name}: Non-finite values detected. They are outside of the mask, like zeros."
+        )
+    if not inside.any():
+        raise ImageError(f"{series.name}: {EMPTY_MASK} Make it again, or give another.")
+    return inside, series.grid, (low, high)
 
 
 def as_volume(flat: Array, grid: Grid) -> Array:

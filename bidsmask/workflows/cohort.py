@@ -22,7 +22,7 @@ from bidsmask.analysis.retirement import keep_used_labels, settle_results, withd
 from bidsmask.derivatives.record import agree
 from bidsmask.derivatives.run import is_complete
 from bidsmask.derivatives.status import RunFailure, one_for_each_run, read_failures
-from bidsmask.errors import OutputError, ReplacementError, SettingsError
+from bidsmask.errors import OutputError, ReplacementError, SettingsError, StorageError
 from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import Settings
 from bidsmask.workflows import resources
@@ -30,6 +30,7 @@ from bidsmask.workflows.execute import NodeFailure, execute
 from bidsmask.workflows.monitor import read_resources
 from bidsmask.workflows.nodes import SUMS_FILE
 from bidsmask.workflows.run import init_bidsmask_wf, participant_wf_name, run_wf_name
+from bidsmask.workflows.schedule import OnNode
 from bidsmask.workflows.work_folder import (
     TOP_WORKFLOW,
     make_subject_folders,
@@ -45,13 +46,17 @@ class Summary:
 
     done: tuple[str, ...]
     failures: tuple[RunFailure, ...]
-    reports: tuple[Path, ...]
-    n_computed: int
-    n_reused: int
+    reports: tuple[Path, ...] = ()
+    n_computed: int = 0
+    n_reused: int = 0
+    n_warnings: int = 0
+    log: Path
 
     @property
     def exit_code(self) -> int:
-        """0 if every run is done, 1 if some are not, or not wholly."""
+        """0 if every run is done; 74 if a disk failed; 1 if some runs are not done, or in part."""
+        if any(failure.kind == StorageError.__name__ for failure in self.failures):
+            return StorageError.exit_code
         return 1 if self.failures else 0
 
 
@@ -67,11 +72,13 @@ class Cohort:
         settings: Settings,
         plan: Plan,
         links: dict[str, str],
-        on_node: Callable[[str, str], None],
+        log: Path,
+        on_node: OnNode,
     ) -> None:
         self.settings = settings
         self.plan = plan
         self.links = links
+        self.log = log
         self.on_node = on_node
         self.resources: list[dict[str, Any]] = []
         self._started = time.time()
@@ -118,10 +125,11 @@ class Cohort:
         keep_used_labels(self.settings.output_dir, self.plan.runs)
         return Summary(
             done=tuple(self._in_order(self._done)),
-            failures=tuple(self._in_order(self._failed)),
+            failures=(*self._refused.get("", ()), *self._in_order(self._failed)),
             reports=tuple(self._reports[subject] for subject in self.plan.subjects),
             n_computed=self._n_computed,
             n_reused=self._n_reused,
+            log=self.log,
         )
 
     def _workflows(self, *, together: bool) -> Iterator[pe.Workflow]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from typing import Any
 from nipype import config as nipype_config
 from nipype.pipeline import engine as pe
 
-from bidsmask.workflows.schedule import Opened, Scheduler
+from bidsmask.workflows.letters import error_of_traceback
+from bidsmask.workflows.schedule import OnNode, Opened, Scheduler
 
 POLL_SECONDS = 0.2
 """How often other plugins look for finished nodes; nipype's 2 s dominate small workflows."""
@@ -55,7 +56,7 @@ def execute(
     crash_dir: Path,
     stop_on_first_crash: bool = False,
     plugin: dict[str, Any] | None = None,
-    on_node: Callable[[str, str], None] = lambda name, status: None,
+    on_node: OnNode = lambda name, status, reason="": None,
 ) -> Generator[Outcome]:
     """Run every node of some workflows that is not up to date.
 
@@ -75,7 +76,8 @@ def execute(
         ``{"plugin": name, "plugin_args": {...}}`` for another nipype plugin, which is given one
         workflow after the other.
     on_node : callable, optional
-        Called with a node's full name and "start", "end" or "exception".
+        Called with a node's full name and "start", "end" or "exception"; of a failure also with
+        the letter that says why, where it is known by then.
 
     Yields
     ------
@@ -111,8 +113,7 @@ def _outcome(opened: Opened) -> Outcome:
         n_computed=opened.n_computed,
         n_reused=opened.n_reused,
         failures=tuple(
-            NodeFailure(crash.node, *error_of_traceback(crash.traceback, crash.file))
-            for crash in opened.crashes
+            NodeFailure(crash.node, crash.kind, crash.reason) for crash in opened.crashes
         ),
         has_ended=not opened.graph,
     )
@@ -122,7 +123,7 @@ def _run_elsewhere(
     workflow: pe.Workflow,
     plugin: dict[str, Any],
     crash_dir: Path,
-    on_node: Callable[[str, str], None],
+    on_node: OnNode,
 ) -> Outcome:
     """Have a plugin of nipype's run a workflow."""
     ledger = _Ledger(workflow, on_node)
@@ -141,7 +142,7 @@ def _run_elsewhere(
 class _Ledger:
     """nipype's status callback: who started, who ended, who failed."""
 
-    def __init__(self, workflow: pe.Workflow, on_node: Callable[[str, str], None]) -> None:
+    def __init__(self, workflow: pe.Workflow, on_node: OnNode) -> None:
         self.workflow = workflow
         self.on_node = on_node
         self.started: set[str] = set()
@@ -175,25 +176,6 @@ def _read_crash(path: Path) -> tuple[str, tuple[str, str]]:
     text = path.read_text(encoding="utf-8", errors="replace")
     found = re.search(r"^Node: (?P<node>\S+)", text, re.MULTILINE)
     return (found["node"] if found else path.stem), error_of_traceback(text, path)
-
-
-def error_of_traceback(text: str, crash_file: Path) -> tuple[str, str]:
-    r"""The kind of error that ended a traceback, and its message.
-
-    >>> error_of_traceback("...\nbidsmask.errors.ConfoundsError: no column.\n", Path("c.txt"))
-    ('ConfoundsError', 'no column.')
-    """
-    ours = re.findall(
-        r"^\s*bidsmask\.errors\.(\w+): (.*?)(?=\n\s*\n|\n\s*When creating|\Z)",
-        text,
-        re.MULTILINE | re.DOTALL,
-    )
-    if ours:
-        kind, message = ours[-1]
-        return kind, " ".join(message.split())
-    others = re.findall(r"^\s*([\w.]*(?:Error|Exception|Interrupt)): (.*)$", text, re.MULTILINE)
-    kind, message = others[-1] if others else ("UnknownError", "No message was left.")
-    return kind, f"{message.strip()} This is a bug in bidsmask; please report {crash_file.name}."
 
 
 def _prepared(workflow: pe.Workflow, crash_dir: Path, stop_on_first_crash: bool) -> pe.Workflow:

@@ -8,6 +8,7 @@ recomputes.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from nipype.interfaces.base import File, traits
 
 from bidsmask._version import __version__
 from bidsmask.analysis import steps
+from bidsmask.analysis.notices import heard
 from bidsmask.analysis.outputs import write_outputs
 from bidsmask.analysis.parts import attempt, refuse_nothing
 from bidsmask.analysis.store import (
@@ -82,10 +84,13 @@ class PlaceColumns(Step):
 
     def _run_interface(self, runtime: Any) -> Any:
         grid = Grid(shape=tuple(self.inputs.shape), affine=np.array(self.inputs.affine))
-        mask = load_mask(Path(self.inputs.mask), grid)
-        placed = steps.place_sources(self.inputs.sources, grid, mask, self.inputs.maps_statistic)
+        with heard() as said:
+            mask = load_mask(Path(self.inputs.mask), grid)
+            placed = steps.place_sources(
+                self.inputs.sources, grid, mask, self.inputs.maps_statistic
+            )
         file = Path(runtime.cwd) / "placed.npz"
-        placed.save(file)
+        replace(placed, warnings=tuple(said)).save(file)
         self._results["placed_file"] = str(file)
         return runtime
 

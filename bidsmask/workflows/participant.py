@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bidsmask._version import __version__
 from bidsmask.analysis.earlier import heed_earlier_outputs
-from bidsmask.analysis.plan import Plan
+from bidsmask.analysis.plan import Plan, RunPlan
+from bidsmask.analysis.reportlets import read_warnings
 from bidsmask.derivatives.claims import claim
 from bidsmask.derivatives.description import known_links, write_dataset_files
-from bidsmask.derivatives.status import write_status
+from bidsmask.derivatives.status import Request, write_status
 from bidsmask.derivatives.writing import remove_leftovers, write_text
 from bidsmask.errors import OutputError, ReplacementError
 from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows.cohort import Cohort, Summary
 from bidsmask.workflows.monitor import write_resources
+from bidsmask.workflows.progress import Progress, RunEnd
 from bidsmask.workflows.work_folder import remove_if_empty
 
 
@@ -25,7 +28,8 @@ def run_participants(
     settings: Settings,
     plan: Plan,
     *,
-    on_node: Callable[[str, str], None] = lambda name, status: None,
+    on_step: Callable[[str, str, str], None] = lambda *_: None,
+    on_end: Callable[[RunEnd], None] = lambda _: None,
 ) -> Summary:
     """Carry out a plan, and write the report of each subject.
 
@@ -35,8 +39,8 @@ def run_participants(
         What was asked for.
     plan : Plan
         What can be done of it.
-    on_node : callable, optional
-        Called with a node's full name and "start", "end" or "exception".
+    on_step, on_end : callable, optional
+        See `bidsmask.workflows.progress.Progress`.
 
     Raises
     ------
@@ -54,20 +58,50 @@ def run_participants(
         plan = heed_earlier_outputs(plan, settings.output_dir, links)
         log = _write_log(settings, plan)
         if _is_refused(plan):
-            write_status(settings.output_dir, (), plan.failures)
-            return Summary(done=(), failures=plan.failures, reports=(), n_computed=0, n_reused=0)
+            summary = Summary(done=(), failures=plan.failures, log=log)
+            _note_down(settings, plan, summary)
+            return summary
         write_dataset_files(
             settings.output_dir, version=__version__, source_root=settings.bids_dir, links=links
         )
-        cohort = Cohort(settings, plan, links, on_node)
+        progress = Progress(
+            plan.runs,
+            read_warnings=lambda run: _warnings_of_its_own(run, plan, settings.output_dir),
+            on_step=on_step,
+            on_end=on_end,
+        )
+        cohort = Cohort(settings, plan, links, log, progress)
         cohort.carry_out()
-        summary = cohort.summary()
+        n_warnings = len(plan.warnings) + sum(map(len, progress.warnings.values()))
+        summary = replace(cohort.summary(), n_warnings=n_warnings)
         if settings.execution.resource_monitor:
             write_resources(log / "resources.tsv", cohort.resources)
-        write_status(settings.output_dir, summary.done, summary.failures)
+        _note_down(settings, plan, summary, progress)
     if settings.execution.work_dir is None:
         remove_if_empty(settings.work_dir)
     return summary
+
+
+def _note_down(
+    settings: Settings, plan: Plan, summary: Summary, progress: Progress | None = None
+) -> None:
+    """Write what became of the request into ``logs``."""
+    request = Request(
+        done=summary.done,
+        failures=summary.failures,
+        warnings=plan.warnings,
+        warnings_of=progress.warnings if progress else {},
+        seconds_of=progress.seconds if progress else {},
+        is_of_all=not settings.selection.participants,
+        folder=summary.log.relative_to(settings.output_dir).as_posix(),
+        exit_code=summary.exit_code,
+    )
+    write_status(settings.output_dir, request)
+
+
+def _warnings_of_its_own(run: RunPlan, plan: Plan, output_dir: Path) -> tuple[str, ...]:
+    """Give what is odd about a run and has not been said for all of them."""
+    return tuple(text for text in read_warnings(output_dir, run) if text not in plan.warnings)
 
 
 def dataset_links(settings: Settings) -> dict[str, str]:

@@ -13,30 +13,37 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 from bisect import insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from nipype.pipeline import engine as pe
 from nipype.pipeline.plugins.tools import report_crash
 
-from bidsmask.workflows.worker import Report, start_server
+from bidsmask.workflows.letters import error_of_traceback, obituary
+from bidsmask.workflows.worker import Report, ServerDiedError, no_process, start_server
 
 _WAIT_SECONDS = 1.0
 """How long the scheduler sleeps at most; a finished node wakes it at once."""
 
 
+class OnNode(Protocol):
+    """What wants to know of nodes."""
+
+    def __call__(self, node: str, status: str, reason: str = "") -> None:
+        """Take note."""
+
+
 @dataclass(frozen=True)
 class Crash:
-    """A node that failed: its full name, the text of the traceback, and nipype's file of it."""
+    """A node that failed: its full name, and the letter that says why."""
 
     node: str
-    traceback: str
-    file: Path
+    kind: str
+    reason: str
 
 
 @dataclass(eq=False)
@@ -83,7 +90,8 @@ class Scheduler:
     stop_on_first_crash : bool
         Leave the rest undone after the first failure.
     on_node : callable
-        Called with a node's full name and "start", "end" or "exception".
+        Called with a node's full name and "start", "end" or "exception"; of a failure also with
+        the letter that says why.
     """
 
     def __init__(
@@ -92,7 +100,7 @@ class Scheduler:
         n_procs: int,
         memory_gb: float,
         stop_on_first_crash: bool,
-        on_node: Callable[[str, str], None],
+        on_node: OnNode,
     ) -> None:
         self._n_procs = n_procs
         self._memory_gb = memory_gb
@@ -188,26 +196,39 @@ class Scheduler:
     def _start(self, turn: _Turn) -> None:
         number = next(self._numbers)
         self._running[number] = turn
-        start_server().start(number, turn.node, updatehash=False, cwd=self._cwd, level=self._level)
+        try:
+            start_server().start(
+                number, turn.node, updatehash=False, cwd=self._cwd, level=self._level
+            )
+        except ServerDiedError as error:
+            self._lose_all(error)
+        except OSError as error:  # there is no server, and none can be started
+            self._hear(Report(number=number, traceback=no_process(error)))
 
     def _listen(self) -> None:
         """Sleep until a worker reports."""
         try:
             reports = start_server().reports(timeout=_WAIT_SECONDS)
-        except EOFError:  # all workers have died with the server
-            killed = -signal.SIGKILL
-            reports = [Report(number=number, exit_code=killed) for number in self._running]
+        except ServerDiedError as error:
+            self._lose_all(error)
+            return
         for report in reports:
-            self._hear(report, self._running.pop(report.number))
+            self._hear(report)
 
-    def _hear(self, report: Report, turn: _Turn) -> None:
+    def _lose_all(self, error: ServerDiedError) -> None:
+        """All workers have died with the server."""
+        for number in list(self._running):
+            self._hear(Report(number=number, exit_code=error.exit_code))
+
+    def _hear(self, report: Report) -> None:
+        turn = self._running.pop(report.number)
         if report.is_good:
             turn.opened.n_computed += 1
             self._end(turn)
         elif report.traceback is not None:
             self._fail(turn, report.traceback)
         elif report.exit_code is not None and turn.second_try:
-            self._fail(turn, [_obituary(report.exit_code)])
+            self._fail(turn, [obituary(report.exit_code)])
         else:
             turn.second_try = True
             self._suspects.append(turn)
@@ -220,10 +241,11 @@ class Scheduler:
         self._make_ready(turn.opened, followers)
 
     def _fail(self, turn: _Turn, traceback: list[str]) -> None:
-        name = str(turn.node.fullname)
-        self._on_node(name, "exception")
-        file = Path(report_crash(turn.node, traceback=list(traceback)))
-        turn.opened.crashes.append(Crash(name, "".join(traceback), file))
+        name, place = str(turn.node.fullname), Path(turn.node.output_dir())
+        file = _crash_file(turn.node, traceback)
+        kind, reason = error_of_traceback("".join(traceback), file, place)
+        self._on_node(name, "exception", reason)
+        turn.opened.crashes.append(Crash(name, kind, reason))
         _remove_with_followers(turn.opened.graph, turn.node)
         self._stopped = self._stop_on_first_crash
 
@@ -261,11 +283,9 @@ def _is_up_to_date(node: Any) -> bool:
         return False
 
 
-def _obituary(exit_code: int) -> str:
-    how = f"exit code {exit_code}"
-    if exit_code < 0:
-        how = f"signal {signal.Signals(-exit_code).name}"
-    return (
-        f"bidsmask.errors.WorkerError: The process that worked on this run died twice ({how}). "
-        "If the machine or the job ran out of memory, lower --nprocs or ask for more memory.\n"
-    )
+def _crash_file(node: Any, traceback: list[str]) -> Path | None:
+    """Leave nipype's file of a crash; on a full disk there may be no room even for that."""
+    try:
+        return Path(report_crash(node, traceback=list(traceback)))
+    except OSError:
+        return None  # the letter is known without it

@@ -68,6 +68,28 @@ class Report:
         return self.traceback is None and self.exit_code is None
 
 
+class ServerDiedError(Exception):
+    """The server that workers are forked from has died, and they with it.
+
+    Parameters
+    ----------
+    exit_code : int
+        Of the server; negative: the signal that killed it.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(f"The server that workers are forked from has died ({exit_code}).")
+        self.exit_code = exit_code
+
+
+def no_process(error: OSError) -> list[str]:
+    """Say that the machine lets no process be started, as the end of a traceback."""
+    return [
+        f"bidsmask.errors.WorkerError: No process could be started ({error.strerror}). Lower "
+        "--nprocs, or ask for more: `ulimit -u` is how many processes a user may have.\n"
+    ]
+
+
 class Server:
     """A process that has a worker for each task, and tells what became of it.
 
@@ -90,33 +112,41 @@ class Server:
         return self._pid is not None
 
     def start(self, number: int, node: Any, *, updatehash: bool, cwd: str, level: int) -> None:
-        """Have a worker run a node; its report will bear that number."""
+        """Have a worker run a node; its report will bear that number.
+
+        Raises
+        ------
+        ServerDiedError
+        """
         task = pickle.dumps((sys.path, cwd, level, pickle.dumps((node, updatehash))))
-        self._line.send((number, task))
+        try:
+            self._line.send((number, task))
+        except OSError:
+            raise ServerDiedError(self.close()) from None
 
     def reports(self, timeout: float) -> list[Report]:
         """Wait for reports, at most so many seconds.
 
         Raises
         ------
-        EOFError
-            If the server has died, and its workers with it.
+        ServerDiedError
         """
         found: list[Report] = []
         try:
             while self._line.poll(0 if found else timeout):
                 found.append(self._line.recv())
         except (EOFError, OSError):
-            self.close()
-            raise EOFError("The server that workers are forked from has died.") from None
+            raise ServerDiedError(self.close()) from None
         return found
 
-    def close(self) -> None:
-        """End the server, and every worker that is still running."""
-        if self._pid is not None:
-            self._line.close()
-            os.waitpid(self._pid, 0)
-            self._pid = None
+    def close(self) -> int:
+        """End the server, and every worker that is still running; give its exit code."""
+        if self._pid is None:
+            return 0
+        self._line.close()
+        _, status = os.waitpid(self._pid, 0)
+        self._pid = None
+        return os.waitstatus_to_exitcode(status)
 
 
 _servers: list[Server] = []
@@ -204,7 +234,11 @@ def _serve(line: Connection, *of_parent: Connection) -> None:
             for ready in wait([line, *busy]):
                 if ready is line:
                     number, task = line.recv()
-                    worker = idle.pop() if idle else _fork_worker(line)
+                    try:
+                        worker = idle.pop() if idle else _fork_worker(line)
+                    except OSError as error:
+                        line.send(Report(number=number, traceback=no_process(error)))
+                        continue
                     busy[worker.connection] = number, worker
                     with suppress(BrokenPipeError):  # it has died: that is seen when it is heard
                         worker.connection.send_bytes(task)

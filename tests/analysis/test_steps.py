@@ -73,7 +73,7 @@ def test_values_come_back_from_their_files_as_they_were(world, tmp_path):
     assert [len(of_atlas) for of_atlas in loaded.signals] == [2, 2]
     np.testing.assert_array_equal(loaded.signals[1][1], extracted.signals[1][1])
     np.testing.assert_array_equal(loaded.carpet, extracted.carpet)
-    assert loaded.n_nonfinite == extracted.n_nonfinite
+    np.testing.assert_array_equal(loaded.nonfinite, extracted.nonfinite)
 
 
 def test_a_source_that_cannot_be_placed_costs_no_other(world, tmp_path):

@@ -166,7 +166,7 @@ def test_a_voxel_without_a_value_is_left_out_of_every_volume(run, write_image, b
     extraction, seen = read(run, write_image(bold), 3)
     np.testing.assert_allclose(extraction.signals, means_by_hand(run, bold), rtol=1e-12)
     assert np.isfinite(extraction.signals[:, [0, 1, 2, 4]]).all()
-    assert seen.n_nonfinite_voxels == 3
+    assert seen.nonfinite.sum() == 3
     np.testing.assert_array_equal(seen.volumes.n_nonfinite, [1, 1, 2, 2, 3, 1, 1, 1, 1, 1, 1])
     np.testing.assert_array_equal(extraction.coverage.n_covered, [30, 31, 8, 0, 8])
 
@@ -176,7 +176,7 @@ def test_what_is_outside_the_mask_does_not_matter(run, write_image):
     bold[~run.mask] = np.nan
     extraction, seen = read(run, write_image(bold))
     np.testing.assert_array_equal(extraction.signals, means_by_hand(run, run.bold))
-    assert seen.n_nonfinite_voxels == 0
+    assert seen.nonfinite.sum() == 0
 
 
 def test_a_voxel_that_never_changes_is_left_out(run, write_image):

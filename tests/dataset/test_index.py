@@ -94,17 +94,43 @@ def test_a_request_that_nothing_matches_is_told_what_there_is(eight, selection, 
 @pytest.mark.parametrize(
     ("selection", "said"),
     [
-        ({"participants": ("01", "03")}, "no sub-03; the others are done. It has sub-01, sub-02."),
+        ({"participants": ("01", "03")}, "no sub-03. It has sub-01, sub-02."),
         ({"tasks": ("rest", "motor")}, "--task-id motor: no BOLD file matches. There is task-nb"),
         ({"sessions": ("a", "c")}, "--session-label c: "),
         ({"spaces": ("MNI152NLin2009cAsym", "T1w")}, "--space T1w: "),
-        ({"filter_warnings": ("something odd",)}, "something odd"),
     ],
 )
-def test_what_is_asked_for_and_missing_is_said(eight, selection, said):
+def test_what_is_asked_for_and_missing_is_not_found(eight, selection, said):
     index = eight.find(**selection)
     assert sound(index)
-    assert said in " ".join(index.warnings)
+    (missing,) = index.not_found
+    assert said in missing.reason
+    assert not index.warnings
+
+
+def test_what_is_odd_about_a_filter_file_is_said(eight):
+    assert "something odd" in eight.find(filter_warnings=("something odd",)).warnings
+
+
+def test_a_label_that_nearly_exists_is_suggested(eight):
+    (missing,) = eight.find(tasks=("rest", "nbakc")).not_found
+    assert (missing.name, missing.subject) == ("task-nbakc", "")
+    assert "Did you mean 'nback'?" in missing.reason
+
+
+def test_what_one_participant_lacks_is_found_under_its_name(eight):
+    (missing,) = eight.find(participants=("01",), tasks=("rest", "motor")).not_found
+    assert (missing.name, missing.subject) == ("sub-01_task-motor", "01")
+
+
+def test_who_was_not_in_a_task_is_missed_only_by_name(eight):
+    eight.add_run("sub-03_task-motor")
+    index = eight.find(tasks=("rest",))
+    assert "No run to do for sub-03 (task-motor" in " ".join(index.warnings)
+    assert not index.not_found
+    (missing,) = eight.find(participants=("01", "03"), tasks=("rest",)).not_found
+    assert (missing.name, missing.subject) == ("sub-03", "03")
+    assert "(--task-id rest); there is task-motor" in missing.reason
 
 
 def test_existing_participants_are_named_up_to_ten(dataset):
@@ -194,9 +220,10 @@ def test_surfaces_are_no_volumes(dataset):
 def test_subjects_without_a_run_are_named_with_what_they_have(eight):
     eight.add_run("sub-03_task-rest", grid="space-T1w")
     eight.write("sub-04/anat/sub-04_T1w.nii.gz")
-    said = " ".join(eight.find().warnings)
-    assert "No run to do for sub-03 (no ses" not in said
-    assert "No run to do for sub-03 (task-rest, space-T1w, desc-preproc), sub-04 (no BOLD)" in said
+    found = {each.subject: each.reason for each in eight.find().not_found}
+    assert list(found) == ["03", "04"]
+    assert "there is task-rest, space-T1w, desc-preproc." in found["03"]
+    assert "There is no BOLD" in found["04"]
 
 
 # Output names
@@ -338,6 +365,13 @@ def _add_extras(eight):
     eight.write("sub-01/layout_config.json", "not JSON")
 
 
+NOT_FOUND = {
+    _link_subject_to_root: "sub-03: There is no BOLD",
+    _link_subject: "sub-00: There is no BOLD",
+    _spoil_name: "sub-01/ses-a/func/sub-01_ses-a_",
+}
+"""What is no run and was asked for, as everything was."""
+
 HOSTILE = {
     _break_bold: (7, "`datalad get ", None),
     _break_sidecar: (7, "cannot be read as JSON", None),
@@ -348,12 +382,12 @@ HOSTILE = {
     _link_session_to_subject: (8, None, None),
     _link_func_to_parent: (8, None, None),
     _link_session: (8, None, "named after another"),
-    _link_subject_to_root: (8, None, "No run to do for sub-03 (no BOLD)"),
+    _link_subject_to_root: (8, None, None),
     _link_to_itself: (8, None, None),
     _mislabel: (8, None, "named after another subject or session than the folder"),
     _mislabel_session: (8, None, "named after another subject or session than the folder"),
     _link_subject: (8, None, "named after another subject"),
-    _spoil_name: (8, None, "without a BIDS name is left out: sub-01/ses-a/func/sub-01_ses-a_"),
+    _spoil_name: (8, None, None),
     _add_backup: (8, None, "outside of sub-*/[ses-*/]func is left out: sub-01/ses-a/func/backup"),
     _add_apple_double: (8, None, None),
     _add_extras: (8, None, None),
@@ -372,6 +406,10 @@ def test_one_defect_costs_one_run_at_most(eight, spoil, expected):
     assert len(index.runs) == 8
     assert [problem in letter for letter in problems] == ([True] if problem else [])
     assert any(warning in letter for letter in index.warnings) if warning else not index.warnings
+    found = [f"{each.name}: {each.reason}" for each in index.not_found]
+    assert [each.startswith(NOT_FOUND.get(spoil, "")) for each in found] == (
+        [True] if spoil in NOT_FOUND else []
+    )
 
 
 def test_annexed_files_of_the_same_content_are_different_runs(eight):

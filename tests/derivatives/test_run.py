@@ -249,7 +249,7 @@ def make_result(
             global_mean=np.full(N_VOLUMES, 100.0),
             carpet=np.zeros((N_VOLUMES, 0)),
             carpet_labels=np.zeros(0, dtype=int),
-            n_nonfinite=0,
+            nonfinite=np.zeros(202, dtype=bool),
         ),
         placed=PlacedSources(mask=mask, grid=grid, numbers=(0,), columns=(regions,)),
         sources=(atlas,),

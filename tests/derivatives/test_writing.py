@@ -269,7 +269,7 @@ def test_a_network_handle_that_stays_stale_is_a_storage_error(tmp_path: Path) ->
 def test_a_full_disk_says_what_is_needed_and_what_to_do(tmp_path: Path) -> None:
     with (
         failing_call(2, errno.ENOSPC),
-        pytest.raises(StorageError, match=r"a\.tsv: the disk is full; 7 bytes .* are free\. Free"),
+        pytest.raises(StorageError, match=r"a\.tsv: the disk is full; 7 bytes .* are free\. Make"),
     ):
         write_bytes(tmp_path / "a.tsv", b"content")
 

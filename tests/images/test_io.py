@@ -110,9 +110,27 @@ def test_a_mask_is_true_where_it_is_neither_zero_nor_nan(run, write_image):
     values[2, 2, 2], values[0, 0, 0], values[1, 1, 1] = np.nan, 0.25, -1
     expected = run.mask.copy()
     expected[2, 2, 2], expected[0, 0, 0] = False, True
-    with pytest.warns(UserWarning, match="Non-finite values detected"):
+    with (
+        pytest.warns(UserWarning, match="Non-finite values detected"),
+        pytest.warns(UserWarning, match="values from -1 to 255, too"),
+    ):
         mask = load_mask(write_image(values), grid_of(run))
     np.testing.assert_array_equal(mask, expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda values: values * 255.0, None),
+        (lambda values: values * 0.7, "it holds 0.7, too"),
+        (lambda values: values * np.linspace(0.2, 1, values.size).reshape(values.shape), "from 0"),
+    ],
+)
+def test_a_mask_of_two_whole_numbers_is_one_and_others_are_warned_of(
+    run, write_image, recwarn, change, said
+):
+    np.testing.assert_array_equal(load_mask(write_image(change(run.mask)), grid_of(run)), run.mask)
+    assert [said in str(each.message) for each in recwarn] == ([True] if said else [])
 
 
 @pytest.mark.filterwarnings("ignore:.*Non-finite values detected")

@@ -78,9 +78,9 @@ def request_of(make_dataset, tmp_path):
     return words
 
 
-def carried_out(words, on_node=lambda name, status: None):
+def carried_out(words, on_step=lambda run, step, status: None):
     settings = parse(words).settings
-    return run_participants(settings, make_plan(settings), on_node=on_node)
+    return run_participants(settings, make_plan(settings), on_step=on_step)
 
 
 def test_the_report_of_a_subject_is_there_and_its_work_folder_gone_when_the_next_is_done(
@@ -89,16 +89,16 @@ def test_the_report_of_a_subject_is_there_and_its_work_folder_gone_when_the_next
     _, words = request_of("--nprocs", "1")
     seen = {}
 
-    def look(name, status):
-        if status == "start" and name.endswith("load_confounds"):
-            subject = name.split(".")[1]
+    def look(run, step, status):
+        if status == "start" and step == "load_confounds":
+            subject = run.split("_")[0]
             reports = sorted(path.name for path in (tmp_path / "out").glob("sub-*.html"))
             work = sorted(path.name for path in (tmp_path / "out").glob(".bidsmask/*/*/sub_*_wf"))
             seen[subject] = reports, work
 
     assert carried_out(words, look).exit_code == 0
-    assert seen["sub_02_wf"] == (["sub-01.html"], ["sub_02_wf"])
-    assert seen["sub_03_wf"] == (["sub-01.html", "sub-02.html"], ["sub_03_wf"])
+    assert seen["sub-02"] == (["sub-01.html"], ["sub_02_wf"])
+    assert seen["sub-03"] == (["sub-01.html", "sub-02.html"], ["sub_03_wf"])
 
 
 def test_what_is_complete_is_not_wired_again_and_counts_as_reused(request_of, monkeypatch):
@@ -126,8 +126,8 @@ def test_a_run_of_which_one_input_has_changed_is_done_again_and_no_other(request
     else:
         file.write_text(file.read_text() + "\n")
     started = set()
-    carried_out(words, lambda name, status: started.add(name) if status == "start" else None)
-    assert {name.split(".")[1] for name in started} == {"sub_02_wf"}
+    carried_out(words, lambda run, step, status: started.add(run) if status == "start" else None)
+    assert {run.split("_")[0] for run in started} == {"sub-02"}
 
 
 def test_what_could_not_all_be_made_is_not_complete(request_of, tmp_path):

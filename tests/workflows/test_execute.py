@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from nipype.pipeline import engine as pe
 
-from bidsmask.workflows.execute import error_of_traceback, execute
+from bidsmask.workflows.execute import execute
 
 
 @pytest.fixture
@@ -130,21 +130,3 @@ def test_every_node_runs_once_and_after_those_that_it_waits_for(tmp_path, misbeh
     (outcome,) = execute([workflow], n_procs=2, memory_gb=4, crash_dir=tmp_path / "logs")
     assert (outcome.n_computed, outcome.failures) == (12, ())
     assert len((tmp_path / "diary").read_text().splitlines()) == 12
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (
-            "Traceback:\n\tbidsmask.errors.SpaceError: a.nii is in X.\n\n\nWhen creating this...",
-            ("SpaceError", "a.nii is in X."),
-        ),
-        ("bidsmask.errors.ImageError: two\nlines", ("ImageError", "two lines")),
-        ("no traceback at all", ("UnknownError", None)),
-    ],
-)
-def test_the_reason_is_read_from_a_traceback(text, expected, tmp_path):
-    kind, reason = error_of_traceback(text, tmp_path / "crash.txt")
-    assert kind == expected[0]
-    if expected[1]:
-        assert reason == expected[1]

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bidsmask.workflows.worker import Server
+from bidsmask.workflows.worker import Server, ServerDiedError
 
 PATIENCE_S = 20
 
@@ -121,7 +121,7 @@ def test_a_server_that_dies_is_noticed_and_takes_its_workers_along(server, start
     wait_for((tmp_path / "pids").exists)
     wait_for(lambda: pids(tmp_path))
     os.kill(server._pid, signal.SIGKILL)
-    with pytest.raises(EOFError):
+    with pytest.raises(ServerDiedError):
         server.reports(timeout=PATIENCE_S)
     assert not server.is_open
     wait_for(lambda: is_gone(pids(tmp_path)[0]))
