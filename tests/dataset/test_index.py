@@ -79,7 +79,7 @@ def test_selections_choose_runs(eight, selection, n_runs):
 @pytest.mark.parametrize(
     ("selection", "error", "said"),
     [
-        ({"participants": ("03", "../01")}, DatasetError, "no sub-03, sub-../01. It has sub-01, "),
+        ({"participants": ("03", "x4")}, DatasetError, "no sub-03, sub-x4. It has sub-01, "),
         ({"tasks": ("motor",)}, NoInputError, "(--task-id motor). There is ses-a, ses-b, task-nb"),
         ({"runs": ("2",)}, NoInputError, "run-01"),
         ({"spaces": ("T1w",)}, NoInputError, MNI),
