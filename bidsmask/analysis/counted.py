@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from bidsmask.analysis.earlier import is_replaced
-from bidsmask.dataset.entities import parse_name
+from bidsmask.dataset.entities import is_label, parse_name
 from bidsmask.dataset.listing import some_of
 from bidsmask.derivatives.record import (
     BOLD,
@@ -71,7 +71,7 @@ def survey(output_dir: Path, bids_dir: Path, subjects: Sequence[str]) -> Survey:
     subjects : sequence of str
         Labels of those to look at; all if there are none.
     """
-    labels = subjects or ("*",)
+    labels = tuple(filter(is_label, subjects)) if subjects else ("*",)
     in_input = _participants(bids_dir, labels)
     counted: dict[Path, RunRecord] = {}
     left_out: dict[str, LeftOut] = {}

@@ -150,7 +150,8 @@ class Run:
         provenance = Provenance(
             run=plan.run, grid=values.placed.grid, output_dir=output_dir, links=links
         )
-        return cls(plan=plan, provenance=provenance, warnings=warnings_of_itself(values, plan))
+        warnings = tuple(map(plan.portable, warnings_of_itself(values, plan)))
+        return cls(plan=plan, provenance=provenance, warnings=warnings)
 
     def names(self, suffix: str, *extensions: str, **entities: Any) -> tuple[Path, ...]:
         """Name files that differ in their extensions only."""
@@ -357,7 +358,7 @@ def _quality_files(
         for each in used
     } | {
         part.name: tables.lost_row(
-            part.name, part.reason, n_volumes=run.plan.n_volumes, of_run=of_run
+            part.name, run.plan.portable(part.reason), n_volumes=run.plan.n_volumes, of_run=of_run
         )
         for part in lost
         if part.part == "strategy"
@@ -373,6 +374,6 @@ def _quality_files(
             "RepetitionTime": t_r,
             **sidecars.quality_columns(content.columns),
             **sidecars.warnings(run.warnings),
-            **sidecars.not_done(letters(lost)),
+            **sidecars.not_done(tuple(map(run.plan.portable, letters(lost)))),
         },
     )

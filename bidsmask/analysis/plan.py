@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -78,6 +79,15 @@ class RunPlan:
         """Whether nothing of the run has to be written."""
         missing = (self.outputs_are_missing, self.voxels_are_missing, self.reportlets_are_missing)
         return not any(missing)
+
+    def portable(self, text: str) -> str:
+        """Leave out of a text in which folders files are: it is to stand in files that travel."""
+        seeds = map(str, self.extraction.seeds)
+        asked = (*self.extraction.atlases, *seeds, *self.cleaning.strategies)
+        folders = {str(Path(name).absolute().parent) for name in asked if os.sep in name}
+        for folder in sorted({str(self.run.home), *folders}, key=len, reverse=True):
+            text = text.replace(f"{folder}{os.sep}", "")
+        return text
 
     @property
     def grid(self) -> Grid:

@@ -72,6 +72,12 @@ class BoldRun:
         return str(self.entities.without("desc"))
 
     @property
+    def home(self) -> Path:
+        """The folder that the subject's folder lies in: the dataset."""
+        folders = [path for path in self.bold.parents if path.name == f"sub-{self.subject}"]
+        return folders[0].parent if folders else self.bold.parent
+
+    @property
     def subject(self) -> str:
         """Label of the participant, without ``sub-``."""
         return self.entities["sub"]

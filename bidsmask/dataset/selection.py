@@ -71,13 +71,6 @@ class Selection:
     filters: tuple[tuple[str, Criteria], ...] = ()
     filter_warnings: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        for label in self.subjects:
-            if not is_label(label):
-                raise SettingsError(
-                    f"--participant-label {label!r} is no label: letters, digits and + only."
-                )
-
     @property
     def subjects(self) -> tuple[str, ...]:
         """The participants' labels without ``sub-``, each once, in the order asked."""

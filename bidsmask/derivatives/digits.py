@@ -51,7 +51,10 @@ def float_rows(values: FloatArray, missing: str) -> list[str]:
 
 def _is_symmetric(values: FloatArray) -> bool:
     n_rows, n_columns = values.shape
-    return n_rows == n_columns and np.array_equal(values, values.T, equal_nan=True)
+    if n_rows != n_columns or not np.array_equal(values, values.T, equal_nan=True):
+        return False
+    signs = np.signbit(values)
+    return np.array_equal(signs, signs.T)  # 0 and -0 are equal, and spelt otherwise
 
 
 def _symmetric_rows(values: FloatArray, missing: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bidsmask.derivatives.writing import check_inside, sha256, write_json
 
@@ -62,6 +62,8 @@ def read_manifest(output_dir: Path, name: str) -> Manifest:
             {str(file): str(known) for file, known in content[key].items()}
             for key in ("Outputs", "Sources")
         )
+        for file in (*outputs, *sources):
+            _check_name(file)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Manifest(name=name)
     return Manifest(name=name, outputs=outputs, sources=sources)
@@ -80,6 +82,12 @@ def remove_files_that_left(output_dir: Path, before: Manifest, now: Iterable[str
         check_inside(path, output_dir)
         if path.is_file() and sha256(path) == before.outputs[name]:
             path.unlink()
+
+
+def _check_name(name: str) -> None:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"{name} lies elsewhere.")
 
 
 def _sums(output_dir: Path, names: Iterable[str]) -> dict[str, str]:

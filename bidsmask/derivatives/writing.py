@@ -35,6 +35,9 @@ MISSING = "n/a"
 """How BIDS writes a value that is not there."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+"""What a formula begins with; wide forms, too, which some spreadsheets take for the others."""
+
 _TEMPORARY = ".bidsmask-{name}-{token}.tmp"
 _IS_TEMPORARY = re.compile(r"\.bidsmask-[0-9a-f]{12}-[0-9a-f]{12}\.tmp")
 
@@ -193,7 +196,7 @@ def safe_text(text: str) -> str:
     ('LH_Vis_1', "'=HYPERLINK(A1)", 'left right')
     """
     text = _CONTROL.sub(" ", text)
-    if text.lstrip().startswith(("=", "+", "-", "@")):
+    if text.lstrip().startswith(_FORMULA):
         return "'" + text
     return text if text.strip() else MISSING
 

@@ -194,7 +194,7 @@ class Cohort:
         settle_results(
             output_dir,
             runs,
-            broken,
+            [failure for failure in (*broken, *in_part) if not failure.in_part],
             subjects=[subject],
             joined=[join.record_name for join in joined],
         )

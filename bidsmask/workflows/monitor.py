@@ -30,6 +30,11 @@ _BYTES_PER_MB = 1e6
 class Step(SimpleInterface):
     """An interface that notes what it took."""
 
+    def _pre_run_hook(self, runtime: Any) -> Any:
+        """Forget the environment: nipype would save all of it beside the result."""
+        runtime.environ = {}
+        return runtime
+
     def run(self, cwd: str | None = None, **arguments: Any) -> Any:
         """Run in a folder, and leave `_FILE` there."""
         with suppress(OSError):  # no such file, or not ours to write: the peak of all steps so far
