@@ -42,6 +42,12 @@ class Slurm:
             time.sleep(1)
         raise AssertionError(f"job {job} is not over after {seconds} s: {self.states(job)}")
 
+    def last_job(self):
+        """Number of the last job that was submitted."""
+        done = subprocess.run(["sbatch", "--parsable", "--wrap", "true"], capture_output=True,
+                              text=True, check=True, cwd="/tmp")  # fmt: skip
+        return int(done.stdout)
+
     def states(self, job):
         text = subprocess.run(
             ["scontrol", "-o", "show", "job", job], capture_output=True, text=True, check=False

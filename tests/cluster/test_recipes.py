@@ -24,7 +24,6 @@ def test_the_commands_of_the_readme_work(slurm, tmp_path, make_dataset):
     if block is None:
         pytest.skip("the README has no recipe for Slurm yet")
     dataset = make_dataset(tmp_path / "in", subjects=("01", "02"))
-    (dataset.root / "participants.tsv").write_text("participant_id\nsub-01\nsub-02\n")
     for script in (ROOT / "descriptors" / "slurm").glob("*.sbatch"):
         text = script.read_text()
         for published, here in PLACE_1.items():

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bidsmask.demo import cubic_grid
+
 ROOT = Path(__file__).parents[2]
+COARSE = cubic_grid((16, 19, 16), 10.0, (-74.0, -106.0, -66.0))
 SCRIPTS = ROOT / "descriptors" / "slurm"
 SMALL = ("--cpus-per-task=1", "--mem=1500")
 SUBJECTS = tuple(f"{number:02d}" for number in range(1, 9))
@@ -36,8 +39,7 @@ def study(tmp_path_factory, make_dataset):
     """Eight participants, one of whom has lost the confounds."""
     root = tmp_path_factory.mktemp("study")
     dataset = make_dataset(root / "in", subjects=SUBJECTS, volumes=80)
-    lines = "".join(f"sub-{label}\n" for label in SUBJECTS)
-    (dataset.root / "participants.tsv").write_text(f"participant_id\n{lines}")
+    (root / "subjects.txt").write_text("".join(f"sub-{label}\n" for label in SUBJECTS))
     for path in (dataset.root / f"sub-{FAILING}").rglob("*_timeseries.tsv"):
         path.unlink()
     return root, dataset
@@ -143,12 +145,44 @@ def test_a_job_takes_the_cores_and_the_memory_it_was_given(slurm, tmp_path):
     assert float(memory_gb) == pytest.approx(0.9 * 1500 * 1024**2 / 1e9)
 
 
-def test_nipypes_slurm_plugin_gives_the_same_outputs(slurm, tmp_path, make_dataset, bidsmask):
-    dataset = make_dataset(tmp_path / "in", volumes=80)
+def test_a_task_may_have_several_participants(slurm, study, tmp_path):
+    root, _ = study
+    said = tmp_path / "said"
+    environ = {
+        **os.environ,
+        "FMRIPREP": str(root),
+        "OUTPUT": str(tmp_path / "out"),
+        "WORK": str(tmp_path / "work"),
+        "SUBJECTS": str(root / "subjects.txt"),
+        "PER_TASK": "3",
+        "BIDSMASK": f"eval echo >> {said}",
+    }
+    script = (SCRIPTS / "participants.sbatch").read_text().replace("exec $", "$")
+    (tmp_path / "participants.sbatch").write_text(script)
+    job = slurm.submit(*SMALL, "--array=1-4", "participants.sbatch", cwd=tmp_path, environ=environ)
+    states = slurm.wait(job)
+    assert states.pop("4") == "FAILED", "there are eight, for three tasks"
+    assert set(states.values()) == {"COMPLETED"}
+    asked = [line.split(" -w ")[0].split("--participant-label ")[1] for line in lines_of(said)]
+    assert sorted(asked) == ["sub-01 sub-02 sub-03", "sub-04 sub-05 sub-06", "sub-07 sub-08"]
+
+
+def lines_of(path):
+    return path.read_text().splitlines()
+
+
+def test_nipypes_slurm_plugin_gives_the_same_outputs_with_64_jobs_and_more(
+    slurm, tmp_path, make_dataset, bidsmask
+):
+    """One job for each step of ten runs; at most eight of them are in the queue at once."""
+    subjects = tuple(f"{number:02d}" for number in range(1, 11))
+    dataset = make_dataset(tmp_path / "in", subjects=subjects, volumes=40, grid=COARSE)
     plugin = (ROOT / "descriptors" / "nipype" / "slurm.yaml").read_text()
-    (tmp_path / "slurm.yaml").write_text(plugin.replace("--mem=2G", "--mem=1500M"))
+    plugin = plugin.replace("--mem=2G", "--mem=700M").replace("max_jobs: 50", "max_jobs: 8")
+    (tmp_path / "slurm.yaml").write_text(plugin)
     words = ["--atlases", str(dataset.atlas), "--strategies", "simple"]
     ways = {"plain": [], "slurm": ["--nipype-plugin-file", str(tmp_path / "slurm.yaml")]}
+    before = slurm.last_job()
     for name, how in ways.items():
         done = subprocess.run(
             [bidsmask, dataset.root, tmp_path / name, "participant", *words, *how,
@@ -156,6 +190,26 @@ def test_nipypes_slurm_plugin_gives_the_same_outputs(slurm, tmp_path, make_datas
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
+    assert slurm.last_job() - before >= 64
     expected, found = outputs(tmp_path / "plain"), outputs(tmp_path / "slurm")
     assert sorted(found) == sorted(expected)
     assert [name for name in found if found[name] != expected[name]] == []
+
+
+def test_a_step_that_fails_on_the_cluster_costs_its_run_alone(
+    slurm, tmp_path, make_dataset, bidsmask
+):
+    dataset = make_dataset(tmp_path / "in", subjects=("01", "02"), volumes=40, grid=COARSE)
+    (bold,) = (dataset.root / "sub-01").rglob("*_bold.nii.gz")
+    bold.write_bytes(bold.read_bytes()[:-9])
+    plugin = (ROOT / "descriptors" / "nipype" / "slurm.yaml").read_text()
+    (tmp_path / "slurm.yaml").write_text(plugin.replace("--mem=2G", "--mem=700M"))
+    done = subprocess.run(
+        [bidsmask, dataset.root, tmp_path / "out", "participant", "--strategies", "simple",
+         "--atlases", dataset.atlas, "--nipype-plugin-file", tmp_path / "slurm.yaml"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    rows = lines_of(tmp_path / "out" / "logs" / "status.tsv")[1:]
+    assert [row.split("\t")[1] for row in rows] == ["failed", "done"]
+    assert "ended before" in rows[0]
