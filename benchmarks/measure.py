@@ -52,7 +52,7 @@ def child(
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "benchmarks.child", *arguments],
         cwd=tree,
-        env=_environment(tree),
+        env=environment(tree),
         check=True,
         stdout=subprocess.PIPE,
         text=True,
@@ -81,7 +81,7 @@ def timed_command(command: list[str], tree: Path = ROOT) -> tuple[float, float]:
     started = time.time()
     _run(command, tree)
     wall_s = time.time() - started
-    _wait_for_orphans()
+    wait_for_orphans()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall_s, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -97,16 +97,16 @@ def peak_mb_of_command(command: list[str], tree: Path = ROOT) -> float:
         _run(command, tree)
     finally:
         watch.stop()
-    _wait_for_orphans()
+    wait_for_orphans()
     return watch.peak_mb
 
 
 def _run(command: list[str], tree: Path) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)  # its orphans are ours, their time too
+    adopt_orphans()
     done = subprocess.run(
         command,
         cwd=tree,
-        env=_environment(tree),
+        env=environment(tree),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -116,13 +116,19 @@ def _run(command: list[str], tree: Path) -> None:
         done.check_returncode()
 
 
-def _environment(tree: Path) -> dict[str, str]:
+def environment(tree: Path) -> dict[str, str]:
     """Give that of a process that imports from a tree, compiled once as installed packages are."""
     kept = {name: value for name, value in os.environ.items() if name != _NEVER_COMPILED}
     return kept | {"PYTHONPATH": str(tree)}
 
 
-def _wait_for_orphans() -> None:
+def adopt_orphans() -> None:
+    """Let what a process leaves running be ours, and its time too."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def wait_for_orphans() -> None:
+    """Wait until everything that was started has ended."""
     with contextlib.suppress(ChildProcessError):
         while True:
             os.wait()
