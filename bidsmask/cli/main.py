@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _BUG = 70
 _INTERRUPTED = 128
+_ASKED_TO_END = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
 
 
 def run(argv: Sequence[str] | None = None) -> NoReturn:
@@ -34,6 +35,8 @@ def run(argv: Sequence[str] | None = None) -> NoReturn:
     Python would take down one object after the other, which takes 0.2 s.
     """
     exit_code = main(argv, in_own_process=True)
+    for number in _ASKED_TO_END:
+        signal.signal(number, signal.SIG_IGN)  # it is about to
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -50,7 +53,8 @@ def main(argv: Sequence[str] | None = None, *, in_own_process: bool = False) -> 
     in_own_process : bool
         Whether nothing else has been done in this process, so that workers may inherit from it.
     """
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    for number in _ASKED_TO_END:
+        signal.signal(number, _on_signal)
     try:
         options = parse(argv)
         if options.demo:
@@ -67,14 +71,9 @@ def main(argv: Sequence[str] | None = None, *, in_own_process: bool = False) -> 
         return _say_error(letter, StorageError.exit_code)
     except Exception:  # the last door: whatever comes here was not foreseen
         return _say_bug()
-    except KeyboardInterrupt:
-        return _say_error(
-            "Interrupted. Run the same command again to finish.", _INTERRUPTED + signal.SIGINT
-        )
-    except _Terminated:
-        return _say_error(
-            "Terminated. Run the same command again to finish.", _INTERRUPTED + signal.SIGTERM
-        )
+    except (KeyboardInterrupt, _AskedToEnd) as asked:
+        number = asked.number if isinstance(asked, _AskedToEnd) else signal.SIGINT
+        return _say_error(_farewell(number), _INTERRUPTED + number)
 
 
 def _run_level(options: argparse.Namespace, *, in_own_process: bool) -> int:
@@ -179,12 +178,29 @@ def _demo(folder: Path) -> int:
     return exit_code or main([*where, "group", *what])
 
 
-class _Terminated(BaseException):
-    """SIGTERM arrived."""
+class _AskedToEnd(BaseException):
+    """A signal arrived that asks the process to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = signal.Signals(number)
 
 
-def _on_sigterm(*_: object) -> NoReturn:
-    raise _Terminated
+def _on_signal(number: int, _: object) -> NoReturn:
+    """Let what is running clean up; who asks again does not want to wait for that."""
+    for each in _ASKED_TO_END:
+        signal.signal(each, _leave)
+    raise _AskedToEnd(number)
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    """End at once; workers do as well, when they see it."""
+    os.write(2, f"bidsmask: {_farewell(signal.Signals(number))}\n".encode())
+    os._exit(_INTERRUPTED + number)
+
+
+def _farewell(number: signal.Signals) -> str:
+    return f"{_ASKED_TO_END[number]}. Run the same command again to finish."
 
 
 def _say_bug() -> int:

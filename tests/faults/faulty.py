@@ -1,8 +1,9 @@
 """The command, hurt: ``faulty.py KIND NUMBER ARGUMENTS...``, in all of its processes together.
 
-KIND is ``io-ENOSPC``, ``io-EIO``, ... or ``memory``; the call of that number fails, and with a ``+``
-behind the number all after it. ``die`` kills the worker that begins to extract, so many times.
-``network`` lets nobody reach out; number 0. A line at the end tells how many calls there were.
+KIND is ``io-ENOSPC``, ``io-EIO``, ... or ``memory``; the call of that number fails, and with a
+``+`` behind the number all after it. ``die`` kills the worker that begins to extract, so many
+times. ``network`` lets nobody reach out; number 0. A line at the end tells how many calls there
+were.
 """
 
 import builtins
@@ -25,7 +26,7 @@ def _is_due(number, on):
 
 def _watched(path, folders):
     if isinstance(path, int):
-        path = os.readlink(f"/proc/self/fd/{path}")
+        path = Path(f"/proc/self/fd/{path}").readlink()
     return str(path).startswith(folders)
 
 

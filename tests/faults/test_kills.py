@@ -1,4 +1,4 @@
-"""Death at any moment: of the whole job, of its main process, of a worker; and being asked to end."""
+"""Death at any moment: of a whole job, its main process, a worker; and being asked to end."""
 
 import os
 import random
