@@ -3,7 +3,7 @@
 What is public is imported when it is first asked for: ``import bidsmask`` itself takes no time.
 """
 
-from bidsmask._names import MASKERS, MASKING, lazily
+from bidsmask._names import MASKERS, MASKING, explain_modules, lazily
 from bidsmask._version import __version__ as __version__
 
 _HOMES = {
@@ -19,7 +19,6 @@ _ELSEWHERE = (
     "datasets",
     "decoding",
     "decomposition",
-    "exceptions",
     "glm",
     "mass_univariate",
     "plotting",
@@ -30,3 +29,5 @@ _ELSEWHERE = (
 
 __getattr__, __dir__, _names = lazily(__name__, _HOMES, nilearn=_ELSEWHERE)
 __all__ = sorted(["__version__", *_names])
+
+explain_modules(__name__, [*_ELSEWHERE, "interfaces.bids", "interfaces.fsl"])

@@ -88,6 +88,34 @@ def lazily(
     return give, names, public
 
 
+class _Elsewhere:
+    """Knows the modules of nilearn's that have no counterpart, once no other finder knows them."""
+
+    def __init__(self, package: str, names: Sequence[str]) -> None:
+        self._homes = {f"{package}.{name}": f"nilearn.{name}" for name in names}
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        """Write the letter about a module that is in nilearn only."""
+        if fullname in self._homes:
+            home = self._homes[fullname]
+            raise ModuleNotFoundError(
+                f"{home}; bidsmask has no such module. Import {home} instead.", name=fullname
+            )
+
+
+def explain_modules(package: str, names: Sequence[str]) -> None:
+    """Let ``from package.name import …`` say where that is to be had.
+
+    Parameters
+    ----------
+    package : str
+        Name of the package.
+    names : names
+        Modules that nilearn has and the package has not.
+    """
+    sys.meta_path.append(_Elsewhere(package, names))
+
+
 def _letter(module: str, name: str) -> str:
     peer = module.replace("bidsmask", "nilearn", 1)
     kind = "class" if name[0].isupper() else "function"

@@ -100,3 +100,96 @@ def test_what_is_remembered_is_of_that_precision(tmp_path):
     again = bidsmask.NiftiLabelsMasker(**asked | {"dtype": "float64"}).fit_transform(img)
     fresh = bidsmask.NiftiLabelsMasker(**asked | {"dtype": "float64", "memory": None})
     np.testing.assert_array_equal(again, fresh.fit_transform(img))
+
+
+# Functions, which give floats of the size that they are given.
+
+DTYPES = ("uint8", "int16", ">i2", "int32", "float32", ">f4", "float64")
+
+
+def values_of(dtype, shape, rng):
+    values = rng.normal(120, 20, shape)
+    whole = np.dtype(dtype).kind in "iu"
+    return (np.rint(values.clip(0, 255)) if whole else values).astype(dtype)
+
+
+def assert_same_but_for_rounding(ours, theirs):
+    """To 1e-6 of a column's SD, and to two roundings to the type of ours."""
+    if ours.ndim == 1:
+        ours, theirs = ours[:, np.newaxis], theirs[:, np.newaxis]
+    rounding = 2 * np.finfo(ours.dtype).eps * np.abs(theirs)
+    spread = theirs.std(axis=0)
+    allowed = 1e-6 * np.where(spread > 1e-9, spread, 1) + rounding
+    assert (np.abs(ours - theirs) <= allowed).all()
+
+
+def words_of_clean(rng):
+    words = {
+        "detrend": bool(rng.integers(2)),
+        "standardize": [None, "zscore_sample", "psc"][rng.integers(3)],
+        "standardize_confounds": bool(rng.integers(4)),
+        "confounds": rng.normal(size=(N_VOLUMES, 3)) if rng.integers(2) else None,
+    }
+    words["standardize_confounds"] |= not words["detrend"]
+    if rng.integers(2):
+        left_out = rng.choice(np.arange(3, N_VOLUMES // 2), 4, replace=False)  # none is mirrored
+        words["sample_mask"] = np.delete(np.arange(N_VOLUMES), left_out)
+    kind = rng.integers(4)
+    if kind == 1:
+        words |= {"filter": "cosine", "high_pass": 0.02, "t_r": 2.0}
+    if kind == 2:
+        words |= {"low_pass": 0.1, "t_r": 2.0}
+    if kind == 3:
+        words |= {"high_pass": 0.02, "low_pass": 0.15, "t_r": 2.0}
+    return words
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("seed", range(25))
+def test_cleaned_signals_are_nilearns_whatever_they_are_stored_as(seed, dtype):
+    clean = pytest.importorskip("nilearn.signal").clean
+    rng = np.random.default_rng(seed)
+    signals = values_of(dtype, (N_VOLUMES, 5), rng)
+    words = words_of_clean(rng)
+    theirs = clean(signals.astype(np.float64), **words)
+    assert_same_but_for_rounding(bidsmask.clean(signals, **words), theirs)
+
+
+CALLS = {
+    "smooth_img": lambda m, img, rng: m.smooth_img(img, [3.0, 6.5, (4, 5, 6)][rng.integers(3)]),
+    "resample_img": lambda m, img, rng: m.resample_img(
+        img, WITHIN, (6, 7, 5), ["continuous", "linear"][rng.integers(2)], force_resample=True
+    ),
+    "mean_img": lambda m, img, rng: m.mean_img(img),
+    "clean_img": lambda m, img, rng: m.clean_img(
+        img, standardize=["psc", "zscore_sample"][rng.integers(2)], low_pass=0.1, t_r=2.0
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("call", CALLS)
+def test_images_are_nilearns_whatever_they_are_stored_as(call, seed, dtype):
+    from bidsmask import image as ours_module
+
+    theirs_module = pytest.importorskip("nilearn.image")
+    values = values_of(dtype, (*SHAPE, N_VOLUMES), np.random.default_rng(seed))
+    ours, theirs = (
+        CALLS[call](module, image(given), np.random.default_rng(seed))
+        for module, given in ((ours_module, values), (theirs_module, values.astype(np.float64)))
+    )
+    columns = [np.asarray(each.dataobj).reshape(-1, *each.shape[3:]).T for each in (ours, theirs)]
+    assert_same_but_for_rounding(*columns)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("fwhm", [None, 5])
+def test_what_a_mask_picks_is_nilearns_whatever_it_is_stored_as(fwhm, dtype):
+    apply_mask = pytest.importorskip("nilearn.masking").apply_mask
+    rng = np.random.default_rng(0)
+    values = values_of(dtype, (*SHAPE, N_VOLUMES), rng)
+    mask = image((rng.random(SHAPE) < 0.5).astype(np.uint8))
+    theirs = apply_mask(image(values.astype(np.float64)), mask, smoothing_fwhm=fwhm)
+    ours = bidsmask.apply_mask(image(values), mask, smoothing_fwhm=fwhm)
+    assert_same_but_for_rounding(ours, theirs)
