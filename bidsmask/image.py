@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazily(
         ),
         "bidsmask.images.resample": ("resample_img", "resample_to_img"),
         "bidsmask.images.smooth": ("smooth_img",),
-        "bidsmask.maskers.cleaning": ("clean_img",),
+        "bidsmask.maskers.clean_img": ("clean_img",),
         "bidsmask.maskers.confounds": ("high_variance_confounds",),
     },
     nilearn=(

@@ -1,6 +1,7 @@
 """Volumes picked out of images, images put together, averaged and computed with.
 
-By the names, parameters and results of nilearn's functions.
+By the names, parameters and results of nilearn's functions. Images on surfaces are taken, too; see
+`bidsmask.images.surfaces`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,10 +14,12 @@ import numpy as np
 from bidsmask._typing import Array
 from bidsmask._warn import warn_user
 from bidsmask.errors import DimensionError, SpaceError
+from bidsmask.images import surfaces
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import new_image
 from bidsmask.images.resample import resample_img
 from bidsmask.images.series import Series, open_series
+from bidsmask.images.surfaces import are_surfaces, is_surface
 
 _nibabel: Any = nib  # its types are half of a story
 
@@ -166,6 +169,8 @@ def new_img_like(ref_niimg: Any, data: Any, affine: Any = None, copy_header: boo
     >>> brain.get_data_dtype(), brain.header.get_zooms()
     (dtype('uint8'), (np.float32(2.0), np.float32(2.0), np.float32(2.0)))
     """
+    if is_surface(ref_niimg):
+        return surfaces.on_mesh_of(ref_niimg, data)
     several = isinstance(ref_niimg, list | tuple) and len(ref_niimg) > 0
     reference = load_img(ref_niimg[0] if several else ref_niimg)
     where = reference.affine if affine is None else np.asarray(affine)
@@ -211,9 +216,11 @@ def index_img(imgs: Any, index: Any) -> Any:
     >>> get_data(index_img(run, [True, False, True]))
     array([[[[0, 2]]]], dtype=int16)
     """
-    image = _of_four_dimensions(imgs)
     if hasattr(index, "to_numpy"):
         index = index.to_numpy().ravel()
+    if is_surface(imgs):
+        return surfaces.pick(imgs, index)
+    image = _of_four_dimensions(imgs)
     simple = isinstance(index, int | np.integer | slice)
     values = image.dataobj[..., index] if simple else np.asanyarray(image.dataobj)[..., index]
     return new_image(np.array(values), image.affine, image.header)
@@ -246,6 +253,8 @@ def iter_img(imgs: Any) -> Iterator[Any]:
     >>> [volume.shape for volume in iter_img(run)][:2]
     [(2, 2, 2), (2, 2, 2)]
     """
+    if is_surface(imgs):
+        return surfaces.samples(imgs)
     image = _of_four_dimensions(imgs)
     held = isinstance(image.dataobj, np.ndarray)
     volumes = np.moveaxis(image.dataobj, 3, 0) if held else open_series(image).volumes()
@@ -304,6 +313,8 @@ def concat_imgs(
     """
     given = iter_img(load_img(niimgs)) if isinstance(niimgs, str | Path) else niimgs
     given = list(given)
+    if are_surfaces(given):
+        return surfaces.joined(given, dtype)
     _refuse_more_axes(given)
     images = [open_series(each) for each in given]
     if not images:
@@ -366,6 +377,8 @@ def mean_img(
     >>> get_data(mean_img(run))
     array([[[1.]]])
     """
+    if is_surface(imgs) or are_surfaces(imgs):
+        return surfaces.averaged([imgs] if is_surface(imgs) else imgs)
     single = isinstance(imgs, str | Path) or hasattr(imgs, "dataobj")
     images = [open_series(each) for each in ([imgs] if single else imgs)]
     if not images:
@@ -423,13 +436,17 @@ def math_img(formula: str, copy_header_from: str | None = None, **imgs: Any) -> 
     >>> get_data(math_img("np.exp(a - b) > 0.5", a=image, b=image))
     array([[[1, 1]]], dtype=uint8)
     """
+    idle = [name for name in imgs if name not in formula and name != copy_header_from]
+    if idle:
+        warn_user(f"Some images ({idle}) are not mentioned in the formula {formula!r}.")
+    if are_surfaces(list(imgs.values())):
+        if copy_header_from is not None:
+            warn_user("'copy_header_from' is not used with SurfaceImage: it has no header.")
+        return surfaces.combined(imgs, lambda values: _evaluated(formula, values))
     if copy_header_from is not None and copy_header_from not in imgs:
         raise ValueError(
             f"{copy_header_from=} but {copy_header_from!r} is missing from 'imgs': {list(imgs)}."
         )
-    idle = [name for name in imgs if name not in formula and name != copy_header_from]
-    if idle:
-        warn_user(f"Some images ({idle}) are not mentioned in the formula {formula!r}.")
     loaded = {name: load_img(image) for name, image in imgs.items()}
     first = next(iter(loaded.values()))
     _refuse_another(

@@ -16,6 +16,7 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.io import float_type, new_image
 from bidsmask.images.resample import resample_volume, target_grid
 from bidsmask.images.series import Series, open_series
+from bidsmask.images.surfaces import is_surface, masked, smoothed
 from bidsmask.numerics.brainmask import differs_from_background, in_most, valley_threshold
 from bidsmask.numerics.morphology import largest_component, tidy
 from bidsmask.numerics.projections.regions import voxels_of_mask
@@ -398,7 +399,8 @@ def apply_mask(
     ----------
     imgs : image
         Of three or four dimensions; see `bidsmask.images.series.open_series`. Or several of four
-        dimensions, whose volumes are put one behind the other.
+        dimensions, whose volumes are put one behind the other. Or on a surface, with a mask on the
+        same meshes.
     mask_img : image
         Of three dimensions, on the same grid; 0, and one other value.
     dtype : "f" or a type
@@ -434,6 +436,12 @@ def apply_mask(
     >>> apply_mask(image, mask)
     array([5., 6., 7.])
     """
+    if is_surface(imgs):
+        values = masked(
+            imgs if smoothing_fwhm is None else smoothed(imgs, smoothing_fwhm), mask_img
+        )
+        kind = float_type(values.dtype) if isinstance(dtype, str) and dtype == "f" else dtype
+        return _finite(values.astype(kind)) if ensure_finite else values.astype(kind)
     if _are_runs(imgs):
         runs = [apply_mask(run, mask_img, dtype, smoothing_fwhm, ensure_finite) for run in imgs]
         return np.concatenate(runs)
@@ -446,8 +454,8 @@ def apply_mask(
         signals = _taken(series, mask, kind)
     else:
         signals = _smoothed_and_taken(series, mask, kind, smoothing_fwhm)
-    if ensure_finite and signals.dtype.kind == "f":
-        signals[~np.isfinite(signals)] = 0
+    if ensure_finite:
+        signals = _finite(signals)
     return signals[0] if series.is_3d else signals
 
 
@@ -556,6 +564,13 @@ def _load_binary(mask_img: Any, *, allow_empty: bool = False) -> tuple[BoolArray
     if not mask.any() and not allow_empty:
         raise ImageError("The mask is invalid as it is empty: it masks all data.")
     return mask, series.grid
+
+
+def _finite(signals: Array) -> Array:
+    """Put 0 where there is no number; in the memory of the signals."""
+    if signals.dtype.kind == "f":
+        signals[~np.isfinite(signals)] = 0
+    return signals
 
 
 def _mismatch(mask: Grid, series: Series) -> str:

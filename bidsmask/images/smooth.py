@@ -12,6 +12,7 @@ from bidsmask._typing import Array
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import float_type, new_image
 from bidsmask.images.series import open_series
+from bidsmask.images.surfaces import is_surface, smoothed
 from bidsmask.numerics.separable import AxisMatrices
 from bidsmask.numerics.smooth import smooth_volume, smoothing_matrices
 
@@ -22,7 +23,8 @@ def smooth_img(imgs: Any, fwhm: Any) -> Any:
     Parameters
     ----------
     imgs : image, or several of them
-        Of three or four dimensions; see `bidsmask.images.series.open_series`.
+        Of three or four dimensions; see `bidsmask.images.series.open_series`. Or on a surface,
+        along which values are then smoothed; see `bidsmask.numerics.mesh.smooth_on_mesh`.
     fwhm : number, three numbers, "fast" or None
         Full width at half maximum in mm; see `bidsmask.numerics.smooth.smooth_volume`.
 
@@ -63,6 +65,8 @@ def smooth_img(imgs: Any, fwhm: Any) -> Any:
 
 
 def _smoothed(img: Any, fwhm: Any) -> Any:
+    if is_surface(img):
+        return smoothed(img, fwhm)
     series = open_series(img)
     smooth = _smoothing(series.grid, 0.0 if fwhm is None else fwhm)
     values = series.mapped(smooth, series.grid.shape, float_type(series.dtype))

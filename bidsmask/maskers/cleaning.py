@@ -11,10 +11,7 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask._warn import warn_user
-from bidsmask.errors import AllVolumesRemovedError, DimensionError
-from bidsmask.images.masks import apply_mask, unmasked
-from bidsmask.images.series import open_series
-from bidsmask.images.volumes import make_image, read_mask
+from bidsmask.errors import AllVolumesRemovedError
 from bidsmask.maskers.confounds import design_of
 from bidsmask.maskers.samples import Rows, masks_of_runs, rows_of_runs
 from bidsmask.numerics import filters
@@ -50,7 +47,8 @@ _FILTERS: dict[Any, Filter] = {
     None: "none",
 }
 _YES_OR_NO = {True: True, False: False}
-_FORMER_NAMES = {"sessions": "runs"}
+FORMER_NAMES = {"sessions": "runs"}
+"""What keywords of nilearn's were called once."""
 _NOTHING = CleaningParameters(detrend=False, standardize="none")
 
 
@@ -176,95 +174,6 @@ def clean(
         butterworth__copy=butterworth__copy,
     )
     return cleaning.into(np.empty(cleaning.shape, dtype=_float_of(cleaning.signals)))
-
-
-def clean_img(
-    imgs: Any,
-    runs: Any = None,
-    detrend: bool = True,
-    standardize: Standardize = True,
-    confounds: Any = None,
-    low_pass: float | None = None,
-    high_pass: float | None = None,
-    t_r: float | None = None,
-    ensure_finite: bool = False,
-    mask_img: Any = None,
-    **options: Any,
-) -> Any:
-    """Clean the signal of each voxel; see `clean`.
-
-    Parameters
-    ----------
-    imgs : image of four dimensions
-    runs, detrend, standardize, confounds, low_pass, high_pass, ensure_finite
-        As of `clean`.
-    t_r : float, optional
-        Repetition time in seconds; cut-offs need it.
-    mask_img : image, optional
-        Voxels outside become 0.
-    **options
-        Others of `clean`, with ``clean__`` before their names.
-
-    Returns
-    -------
-    image : nibabel image of shape (X, Y, Z, T_kept)
-        With the units and repetition time of `imgs`.
-
-    Raises
-    ------
-    TypeError
-        If an option is not known.
-    ValueError
-        If there is a cut-off and no `t_r`.
-    DimensionError
-        If `imgs` has three dimensions.
-
-    See Also
-    --------
-    clean : For signals.
-    bidsmask.NiftiMasker : Gives the cleaned signals themselves.
-
-    Examples
-    --------
-    >>> import nibabel as nib
-    >>> values = np.array([1.0, 2.0, 6.0]).reshape(1, 1, 1, 3)
-    >>> run = nib.Nifti1Image(values, np.eye(4))
-    >>> clean_img(run, standardize=None).get_fdata().ravel()
-    array([ 0.5, -1. ,  0.5])
-    """
-    series = open_series(imgs)
-    if series.is_3d:
-        raise DimensionError(f"{series.name} is a single volume; cleaning needs a series of them.")
-    if t_r is None and not (low_pass is None and high_pass is None):
-        raise ValueError(
-            "Repetition time (t_r) must be specified for filtering. You specified None. Headers "
-            f"are often wrong; imgs header suggest it to be {series.t_r} s ({series.name})."
-        )
-    for name in options:
-        if not name.startswith("clean__"):
-            meant = _FORMER_NAMES.get(name, f"clean__{name}")
-            raise TypeError(
-                f"clean_img() got an unexpected keyword argument {name!r}. Did you mean {meant!r}?"
-            )
-    if mask_img is None:
-        mask = np.ones(series.grid.shape, dtype=bool)
-        signals = np.array([volume[mask] for volume in series.volumes()])
-    else:
-        mask = read_mask(mask_img)[0]
-        signals = apply_mask(imgs, mask_img)
-    cleaned = clean(
-        signals,
-        runs=runs,
-        detrend=detrend,
-        standardize=standardize,
-        confounds=confounds,
-        low_pass=low_pass,
-        high_pass=high_pass,
-        t_r=t_r,
-        ensure_finite=ensure_finite,
-        **{name.removeprefix("clean__"): value for name, value in options.items()},
-    )
-    return make_image(unmasked(cleaned, mask), series.grid, series.header, t_r)
 
 
 def butterworth(
@@ -542,7 +451,7 @@ def _refuse(unknown: dict[str, Any]) -> None:
         return
     known = [name for name in inspect.signature(clean).parameters if name != "unknown"]
     for word in unknown:
-        near = [_FORMER_NAMES[word]] if word in _FORMER_NAMES else get_close_matches(word, known)
+        near = [FORMER_NAMES[word]] if word in FORMER_NAMES else get_close_matches(word, known)
         meant = f"Did you mean {near[0]!r}?" if near else f"Keywords are: {', '.join(known)}."
         raise TypeError(f"clean() got an unexpected keyword argument {word!r}. {meant}")
 

@@ -16,6 +16,7 @@ from bidsmask._typing import FloatArray, IntArray
 from bidsmask.errors import ConfoundsError, DimensionError, SpaceError
 from bidsmask.images.blocks import taken
 from bidsmask.images.series import Series, open_series
+from bidsmask.images.surfaces import is_surface, masked, refuse_single_samples, stacked
 from bidsmask.images.volumes import read_mask
 from bidsmask.numerics.components import (
     DetrendedPower,
@@ -77,7 +78,8 @@ def high_variance_confounds(
     ----------
     imgs : image, or array of shape (T, V)
         Of four dimensions: a path, a nibabel image, or several images of three dimensions.
-        It is gone through twice, and never held. Or signals that are at hand.
+        It is gone through twice, and never held. Or an image on a surface, or signals that are at
+        hand.
     n_confounds : int
     percentile : float
         Per cent of the voxels to look at, from 0 to 100.
@@ -122,6 +124,14 @@ def high_variance_confounds(
     if isinstance(imgs, np.ndarray):
         return high_variance_components(
             imgs, n_components=n_confounds, percentile=percentile, detrend=detrend
+        )
+    if is_surface(imgs):
+        refuse_single_samples(imgs)
+        return high_variance_components(
+            stacked(imgs).T if mask_img is None else masked(imgs, mask_img),
+            n_components=n_confounds,
+            percentile=percentile,
+            detrend=detrend,
         )
     series = open_series(imgs)
     if series.is_3d:
