@@ -305,10 +305,14 @@ DEFECTS = {
         *("confounds", "UTF-8"),
     ),
     # No file is to blame for these:
-    "allcensored": (lambda p: censor_most(p, 1), "", "Strategy simple.* 1 of 60 volumes"),
-    "fewleft": (lambda p: censor_most(p, 20), "", "Strategy simple.*20"),
-    "tooshort": (lambda p: keep_volumes(p, 12), "", "Strategy simple.*12"),
+    "allcensored": (lambda p: censor_most(p, 1), "", "strategy simple.* 1 of 60 volumes"),
+    "fewleft": (lambda p: censor_most(p, 20), "", "strategy simple.*20"),
+    "tooshort": (lambda p: keep_volumes(p, 12), "", "strategy simple.*12"),
 }
+
+
+NOT_CLEANED = ("sub-allcensored", "sub-fewleft", "sub-tooshort")
+"""Runs in which nothing is wrong with a file: what can be known of them is."""
 
 
 @pytest.fixture(scope="module")
@@ -450,8 +454,16 @@ def test_healthy_runs_do_not_notice_their_neighbours(ward, reference):
 
 def test_a_failed_run_leaves_no_file_behind(ward):
     written = [path.name for path in ward.out.rglob("func/*") if path.is_file()]
-    assert {name.split("_")[0] for name in written} == set(HEALTHY)
+    assert {name.split("_")[0] for name in written} == {*HEALTHY, *NOT_CLEANED}
     assert not [path for path in ward.out.rglob("*.tmp")]
+
+
+def test_a_run_that_cannot_be_cleaned_has_its_quality_and_no_signals(ward):
+    for subject in NOT_CLEANED:
+        names = [path.name for path in ward.out.rglob(f"{subject}_*") if path.is_file()]
+        assert not [name for name in names if "_timeseries" in name or "_relmat" in name]
+        (table,) = ward.out.rglob(f"{subject}_*_qc.tsv")
+        assert list(pd.read_csv(table, sep="\t", keep_default_na=False)["status"]) == ["n/a"]
 
 
 def test_the_input_is_not_touched(ward):

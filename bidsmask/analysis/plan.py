@@ -184,6 +184,7 @@ def make_plan(settings: Settings) -> Plan:
         settings.bids_dir,
         settings.selection,
         database_dir=settings.execution.bids_database_dir,
+        datasets=[path for _, path in settings.datasets],
     )
     if settings.output.concatenate and not any("run" in run.entities for run in index.runs):
         raise SettingsError(

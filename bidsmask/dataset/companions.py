@@ -1,7 +1,7 @@
-"""Tables that lie beside an image and belong to it by name, whatever the image may be called.
+"""Which files belong to an image, by their names, and tables that lie beside one.
 
-The command line wants fMRIPrep's layout to the letter (`bidsmask.dataset.runs`). Here the image
-comes from a script: it may be of any space, resolution, hemisphere, echo or ``desc``.
+The command line looks for all that fMRIPrep writes of a run (`bidsmask.dataset.runs`). Here the
+image comes from a script: it may be of any space, resolution, hemisphere, echo or ``desc``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,31 @@ from pathlib import Path
 from bidsmask.dataset.entities import Entities, ParsedName, build_name, parse_name
 from bidsmask.errors import ConfoundsError
 
-_ACQUISITION = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run")
-"""Entities in which image and table must agree; others the table may do without."""
+_ACQUISITION = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "part")
+"""Entities in which image and companion must agree; others the companion may do without."""
+
+
+def kinship(companion: Entities, image: Entities) -> int | None:
+    """Count the entities that a companion shares with an image; None if it is not one of its own.
+
+    A companion is of the same acquisition and has no entity that the image has not: what is the
+    same for all echoes does without ``echo``. The magnitude (``part-mag``) goes without saying.
+
+    Examples
+    --------
+    >>> image = Entities({"sub": "01", "task": "rest", "echo": "2", "part": "mag"})
+    >>> kinship(Entities({"sub": "01", "task": "rest"}), image)
+    2
+    >>> kinship(Entities({"sub": "01", "task": "rest", "run": "1"}), image) is None
+    True
+    """
+    theirs, ours = (_without_magnitude(entities) for entities in (companion, image))
+    same = theirs.only(*_ACQUISITION) == ours.only(*_ACQUISITION)
+    return len(theirs) if same and theirs.items() <= ours.items() else None
+
+
+def _without_magnitude(entities: Entities) -> Entities:
+    return entities.without("part") if entities.get("part") == "mag" else entities
 
 
 def find_table(image: Path, *, desc: str, suffixes: Sequence[str]) -> Path:
@@ -40,10 +63,9 @@ def find_table(image: Path, *, desc: str, suffixes: Sequence[str]) -> Path:
     """
     entities = name_of(image).entities.without("desc")
     shared = {
-        file: len(theirs)
+        file: n_shared
         for file, theirs in _tables(image.parent, desc, suffixes)
-        if theirs.items() <= entities.items()
-        and theirs.only(*_ACQUISITION) == entities.only(*_ACQUISITION)
+        if (n_shared := kinship(theirs, entities)) is not None
     }
     found = sorted(file for file in shared if shared[file] == max(shared.values()))
     if len(found) == 1:

@@ -26,9 +26,10 @@ FRAMEWISE_DISPLACEMENT = "framewise_displacement"
 STD_DVARS = "std_dvars"
 NON_STEADY_STATE = "non_steady_state_outlier"
 
-_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?\s*")
-_MISSING = frozenset({"n/a", "", "nan", "na"})
-"""Cells without a value: ``n/a`` in BIDS, the others in tables that pandas wrote again."""
+_MISSING = frozenset({"n/a", "", "nan", "na", "n.a.", "null", "none", "<na>", "#n/a"})
+"""Cells without a value: ``n/a`` in BIDS, the others in tables that other programs wrote again."""
+
+_SEPARATORS = ((",", "commas"), (";", "semicolons"), (" ", "spaces"))
 
 _OLD_NAMES = {
     "X": "trans_x",
@@ -110,11 +111,14 @@ class ConfoundsTable:
 def read_table(file: Path) -> ConfoundsTable:
     """Read a confounds table (TSV, UTF-8 with or without byte-order mark, any line ends).
 
+    Tabs at the ends of lines, and quotes and blanks around a cell, mean nothing.
+
     Raises
     ------
     ConfoundsError
-        If the file is missing, empty, too large, not tab-separated or not text; if a row has
-        another number of cells than the header, or two columns have the same name.
+        If the file is missing, empty, too large, not tab-separated or not text; if it has no
+        header, a row has another number of cells than the header, or two columns have the same
+        name.
     """
     lines = read_text(file, MAX_TABLE_BYTES).splitlines()
     if not lines or not "".join(lines).strip():
@@ -122,12 +126,7 @@ def read_table(file: Path) -> ConfoundsTable:
             f"{file}: the confounds table is empty. Copy it again from its source."
         )
     header = _header(file, lines[0])
-    if all(_NUMBER.fullmatch(cell) for cell in header):
-        raise ConfoundsError(
-            f"{file}: The confound file contains no header, its first line holds numbers only. "
-            "Use the one that fMRIPrep wrote."
-        )
-    cells = [line.split("\t") for line in _without_last_blank(lines[1:])]
+    cells = [_cells(line, len(header)) for line in _without_last_blank(lines[1:])]
     if not cells:
         raise ConfoundsError(
             f"{file}: the confounds table has a header, but no rows. Copy it again from its "
@@ -136,8 +135,8 @@ def read_table(file: Path) -> ConfoundsTable:
     for row, texts in enumerate(cells, start=1):
         if len(texts) != len(header):
             raise ConfoundsError(
-                f"{file}: row {row} (line {row + 1}) has {len(texts)} cells, but the header has "
-                f"{len(header)}. The table is damaged; copy it again from its source."
+                f"{file}: row {row} (line {row + 1}) has {_count(texts)}, but the header has "
+                f"{len(header)}. {_why_ragged(header, cells)}"
             )
     return ConfoundsTable(file=file, position=_positions(file, header), cells=cells)
 
@@ -176,13 +175,56 @@ def _header(file: Path, line: str) -> list[str]:
         raise ConfoundsError(
             f"{file}: a git-annex pointer; its content is not here. Try: datalad get '{file}'"
         )
-    for separator, name in ((",", "commas"), (";", "semicolons")):
-        if "\t" not in line and separator in line:
+    for separator, name in _SEPARATORS:
+        if "\t" not in line and separator in line.strip():
             raise ConfoundsError(
                 f"{file}: the columns are separated by {name}, expected tabs. The table was "
-                "probably saved by a spreadsheet program; use the one that fMRIPrep wrote."
+                "probably written again by another program; use the one that fMRIPrep wrote, or "
+                "write it with tabs."
             )
-    return line.split("\t")
+    header = [_bare(name) for name in _cells(line, 0)]
+    if header and all(map(_is_number, header)):
+        raise ConfoundsError(
+            f"{file}: The confound file contains no header: its first line holds numbers, expected "
+            "names such as trans_x. Use the one that fMRIPrep wrote."
+        )
+    return header
+
+
+def _cells(line: str, n_expected: int) -> list[str]:
+    """Split a line; what is empty behind the last column is none."""
+    cells = line.split("\t")
+    while len(cells) > n_expected and not cells[-1].strip():
+        cells.pop()
+    return cells
+
+
+def _bare(cell: str) -> str:
+    """Take blanks and quotes off a cell: R writes names in quotes."""
+    text = cell.strip()
+    quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return text[1:-1] if quoted else text
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        _number(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _count(cells: Sequence[str]) -> str:
+    return f"{len(cells)} cell{'' if len(cells) == 1 else 's'}"
+
+
+def _why_ragged(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    if all(len(texts) == len(header) + 1 for texts in cells):
+        return (
+            "Every row has one more: the first column has no name, as R writes it. Write the "
+            "table again with row.names = FALSE, or use the one that fMRIPrep wrote."
+        )
+    return "The table is damaged; copy it again from its source."
 
 
 def _without_last_blank(lines: list[str]) -> list[str]:
@@ -229,7 +271,7 @@ def split_number(name: str) -> tuple[str, str]:
 
 
 def _number(cell: str) -> float:
-    text = cell.strip()
+    text = _bare(cell)
     if text.lower() in _MISSING:
         return math.nan
     value = float(text)

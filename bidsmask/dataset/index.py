@@ -93,7 +93,11 @@ class _File:
 
 
 def find_runs(
-    root: Path | str, selection: Selection, *, database_dir: Path | str | None = None
+    root: Path | str,
+    selection: Selection,
+    *,
+    database_dir: Path | str | None = None,
+    datasets: Sequence[Path] = (),
 ) -> Index:
     """Find the BOLD runs of an fMRIPrep output that were asked for, with their companions.
 
@@ -110,6 +114,9 @@ def find_runs(
         Participants, sessions, tasks, runs, spaces, filters.
     database_dir : path, optional
         Where pybids' index is kept for later calls, and taken from if it is there.
+    datasets : sequence of Path
+        Further ones, in which masks, references and confounds are looked for that are not
+        beside their BOLD.
 
     Returns
     -------
@@ -148,7 +155,8 @@ def find_runs(
     unmatched = _unmatched_options(selection, _preferred(files, selection), subjects)
     folders = Folders()
     runs = [
-        read_run(file.path, root=root, folders=folders, selection=selection) for file in chosen
+        read_run(file.path, root=root, folders=folders, selection=selection, datasets=datasets)
+        for file in chosen
     ]
     return Index(
         runs=_mark_collisions(runs),

@@ -6,11 +6,12 @@ are never chosen between.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bidsmask.dataset.companions import kinship
 from bidsmask.dataset.entities import Entities, ParsedName, build_name, parse_name
 from bidsmask.dataset.selection import Criteria, Selection, Wanted, agrees, labels_of
 from bidsmask.dataset.sidecars import (
@@ -28,6 +29,11 @@ IMAGE_EXTENSIONS = (".nii.gz", ".nii")
 
 _PLACE = ("space", "cohort", "res", "den", "label")
 """Entities that say on which grid an image lies, and not which acquisition it comes from."""
+
+
+_File = tuple[Path, ParsedName]
+_Files = Mapping[Path, Sequence[_File]]
+"""The files of some folders."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,12 +169,20 @@ class _Companion:
     warning: str | None = None
 
 
-def read_run(bold: Path, *, root: Path, folders: Folders, selection: Selection) -> BoldRun:
+def read_run(
+    bold: Path,
+    *,
+    root: Path,
+    folders: Folders,
+    selection: Selection,
+    datasets: Sequence[Path] = (),
+) -> BoldRun:
     """Find and check everything that belongs to a BOLD file. Never fails: see `problems`.
 
-    Companions lie in the folder of the BOLD and share its entities, all but those of the grid
-    and ``desc``; ``echo`` may be missing, as in the confounds of a multi-echo run. Mask and
-    reference lie on the same grid (space, cohort, resolution) besides.
+    Companions lie in the folder of the BOLD, or else in the same folder of another dataset. They
+    belong to the BOLD by their names, see `bidsmask.dataset.companions.kinship`; the nearest of
+    kin are taken. Mask and reference lie on the same grid (space, cohort, resolution) besides.
+    Where a filter says what an entity of a companion is, it need not be that of the BOLD.
 
     Parameters
     ----------
@@ -180,9 +194,16 @@ def read_run(bold: Path, *, root: Path, folders: Folders, selection: Selection) 
         Shared by the runs of a dataset, so that each folder is listed once.
     selection : Selection
         Its filters restrict the companions.
+    datasets : sequence of Path
+        Further ones, in which companions are looked for that are not beside the BOLD.
     """
+    elsewhere = [root_of / bold.parent.relative_to(root) for root_of in datasets]
+    places = [
+        {folder: files for folder in group if (files := folders.files(folder))}
+        for group in ([bold.parent], elsewhere)
+    ]
     mask, boldref, confounds = (
-        _find_companion(bold, kind, folders.files(bold.parent), selection.criteria(kind.query))
+        _find_companion(bold, kind, places, selection.criteria(kind.query))
         for kind in (_MASK, _BOLDREF, _CONFOUNDS)
     )
     confounds_json = _find_confounds_json(confounds.path, folders)
@@ -213,33 +234,45 @@ def _read_time(bold: Path, root: Path, folders: Folders) -> tuple[Metadata, Repe
 
 
 def _find_companion(
-    bold: Path, kind: _Kind, files: Iterable[tuple[Path, ParsedName]], criteria: Criteria
+    bold: Path, kind: _Kind, places: Sequence[_Files], criteria: Criteria
 ) -> _Companion:
+    """Find it in the first group of folders that has one."""
     entities = parse_name(bold).entities
-    found = [file for file in files if _is_companion(file[1], entities, kind, criteria)]
-    paths = [path for path, _ in _of_same_echo(found, entities)]
-    if not paths:
-        return _absent(bold, entities, kind, criteria, files)
+    for folders in places:
+        files = [file for of_folder in folders.values() for file in of_folder]
+        if paths := _candidates(files, entities, kind, criteria):
+            break
+    else:
+        return _absent(bold, entities, kind, criteria, places)
     if len(paths) > 1:
         return _Companion(problem=_ambiguous(bold, kind, paths))
     problem = content_problem(paths[0])
     return _Companion(path=None if problem else paths[0], problem=problem)
 
 
-def _is_companion(other: ParsedName, bold: Entities, kind: _Kind, criteria: Criteria) -> bool:
-    return (
-        other.suffix in kind.suffixes
+def _candidates(
+    files: Iterable[_File], bold: Entities, kind: _Kind, criteria: Criteria
+) -> list[Path]:
+    """Choose the nearest of kin; among those that a filter asks for, whatever else they are."""
+    usable = [
+        (path, other.entities)
+        for path, other in files
+        if other.suffix in kind.suffixes
         and other.extension in kind.extensions
-        and _same_acquisition(other.entities, bold)
         and _same_place(other.entities, bold, kind, criteria)
         and agrees(labels_of(other), _with_default(criteria, "desc", kind.desc))
-    )
-
-
-def _same_acquisition(other: Entities, bold: Entities) -> bool:
-    theirs = other.without(*_PLACE, "desc")
-    ours = bold.without(*_PLACE, "desc")
-    return theirs in (ours, ours.without("echo"))
+    ]
+    decided = {entity for entity, _ in criteria} - {"sub"}
+    for settled in (set(), decided):
+        apart = (*_PLACE, "desc", *settled)
+        kin = {
+            path: n_shared
+            for path, theirs in usable
+            if (n_shared := kinship(theirs.without(*apart), bold.without(*apart))) is not None
+        }
+        if kin:
+            return [path for path, n_shared in kin.items() if n_shared == max(kin.values())]
+    return []
 
 
 def _same_place(other: Entities, bold: Entities, kind: _Kind, criteria: Criteria) -> bool:
@@ -251,14 +284,6 @@ def _same_place(other: Entities, bold: Entities, kind: _Kind, criteria: Criteria
 def _with_default(criteria: Criteria, entity: str, wanted: Wanted) -> Criteria:
     decided = any(name == entity for name, _ in criteria)
     return criteria if decided else (*criteria, (entity, wanted))
-
-
-def _of_same_echo(
-    found: list[tuple[Path, ParsedName]], bold: Entities
-) -> list[tuple[Path, ParsedName]]:
-    """Those of the BOLD's own echo if there are any, otherwise those of all echoes."""
-    same = [file for file in found if file[1].entities.get("echo") == bold.get("echo")]
-    return same or found
 
 
 def _find_confounds_json(table: Path | None, folders: Folders) -> _Companion:
@@ -279,17 +304,21 @@ def _absent(
     entities: Entities,
     kind: _Kind,
     criteria: Criteria,
-    files: Iterable[tuple[Path, ParsedName]],
+    places: Sequence[_Files],
 ) -> _Companion:
+    found = {folder: files for group in places for folder, files in group.items()}
+    where = " and ".join(map(str, found or [bold.parent]))
     letter = (
         f"No {kind.title} for {bold.name}: looked for {_expected_name(entities, kind)} in "
-        f"{bold.parent}{_demanded(kind, criteria)}{_others(kind, files)}."
+        f"{where}{_demanded(kind, criteria)}"
+        f"{_others(kind, [file for files in found.values() for file in files])}."
     )
     if not kind.required:
         return _Companion(warning=f"{letter} Figures do without it.")
     return _Companion(
-        problem=f"{letter} Copy it there from fMRIPrep's output, or say under "
-        f'"{kind.query}" in a --bids-filter-file which file is meant.'
+        problem=f"{letter} Copy it there from fMRIPrep's output, name the dataset that has it "
+        f'with --datasets NAME=PATH, or say under "{kind.query}" in a --bids-filter-file which '
+        "file is meant."
     )
 
 
@@ -306,7 +335,7 @@ def _demanded(kind: _Kind, criteria: Criteria) -> str:
     return f' (with what the filter file asks of "{kind.query}")' if criteria else ""
 
 
-def _others(kind: _Kind, files: Iterable[tuple[Path, ParsedName]]) -> str:
+def _others(kind: _Kind, files: Iterable[_File]) -> str:
     names = [path.name for path, parsed in files if parsed.suffix in kind.suffixes]
     names = [name for name in names if name.endswith(kind.extensions)]
     if not names:
@@ -316,10 +345,16 @@ def _others(kind: _Kind, files: Iterable[tuple[Path, ParsedName]]) -> str:
 
 
 def _ambiguous(bold: Path, kind: _Kind, paths: list[Path]) -> str:
-    names = " and ".join(path.name for path in paths)
+    folders = list(dict.fromkeys(path.parent for path in paths))
+    if len(folders) > 1:
+        names = " and ".join(map(str, paths))
+        remedy = "Leave all but one of these out of --datasets"
+    else:
+        names = f"{' and '.join(path.name for path in paths)} in {folders[0]}"
+        remedy = "Remove all but one"
     return (
-        f"{bold.name} has more than one {kind.title}: {names} in {bold.parent}. Remove all but "
-        f'one, or say under "{kind.query}" in a --bids-filter-file which is meant.'
+        f"{bold.name} has more than one {kind.title}: {names}. {remedy}, or say under "
+        f'"{kind.query}" in a --bids-filter-file which is meant.'
     )
 
 

@@ -1,6 +1,7 @@
 """The confounds table of a run: which columns, which volumes, and which letters."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -161,7 +162,7 @@ def test_the_first_row_takes_the_value_of_the_second(write: Write) -> None:
     assert set(confounds.filled) == {"trans_x", *derivatives}
 
 
-@pytest.mark.parametrize("cell", ["", "NaN", "n/a", "N/A", "NA", "nan"])
+@pytest.mark.parametrize("cell", ["", "NaN", "n/a", "N/A", "NA", "nan", "null", "None", "<NA>"])
 def test_every_way_to_write_no_value_is_read(write: Write, cell: str) -> None:
     table = a_table()
     table["csf"][0] = cell
@@ -420,6 +421,12 @@ DAMAGED = {
     "n/a column": (as_text(a_table() | {"csf": ["n/a"] * N}), "column csf is n/a in every row"),
     "commas": (as_text(a_table(), ","), "separated by commas, expected tabs"),
     "semicolons": (as_text(a_table(), ";"), "separated by semicolons"),
+    "spaces": (as_text(a_table(), " "), "separated by spaces, expected tabs"),
+    "no header": (as_text(a_table()).partition("\n")[2], "contains no header.*trans_x"),
+    "row names": (
+        re.sub("\n(?!$)", "\n1\t", as_text(a_table())),
+        "has 64 cells, but the header has 63. .*row.names = FALSE",
+    ),
     "empty": ("", "the confounds table is empty"),
     "blank": ("\n\n", "the confounds table is empty"),
     "header only": (as_text({name: [] for name in a_table()}), "has a header, but no rows"),
@@ -461,6 +468,38 @@ def test_a_table_saved_by_a_spreadsheet_reads_the_same(write: Write, tmp_path: P
     saved.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
     np.testing.assert_array_equal(load(saved).design, load(file).design)
     assert load(saved).columns == load(file).columns
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: re.sub("$", "\t", text.rstrip("\n"), flags=re.MULTILINE),
+        lambda text: text.replace("\n", "\t\t\n"),
+        lambda text: text.replace("\n", "\t\n", 1),
+        lambda text: text.replace("\n", "\t\n").replace("\t\n", "\n", 1),
+        lambda text: text.replace("\n", "\r"),
+        lambda text: "\n".join(
+            "\t".join(f'"{cell}"' for cell in line.split("\t")) for line in text.splitlines()
+        ),
+        lambda text: text.replace("\t", " \t "),
+        lambda text: f"{text}\n\n",
+    ],
+    ids=["tab", "tabs", "in the header", "in the rows", "cr", "quotes", "blanks", "lines"],
+)
+def test_what_surrounds_the_cells_means_nothing(
+    write: Write, tmp_path: Path, change: Callable[[str], str]
+) -> None:
+    file = write(a_table())
+    changed = tmp_path / "changed.tsv"
+    changed.write_text(change(file.read_text()), newline="")
+    np.testing.assert_array_equal(load(changed).design, load(file).design)
+    assert load(changed).columns == load(file).columns
+
+
+def test_an_empty_last_cell_is_a_value_that_is_missing(tmp_path: Path) -> None:
+    file = tmp_path / "table.tsv"
+    file.write_text("csf\twhite_matter\n1\t\n2\t5\n")
+    assert read_table(file).cells == [["1", ""], ["2", "5"]]
 
 
 def test_missing_and_binary_files_are_named(tmp_path: Path) -> None:

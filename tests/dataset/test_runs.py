@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
 
 import pytest
 
+from bidsmask.dataset.entities import parse_name
 from bidsmask.dataset.runs import BoldRun, read_run
 from bidsmask.dataset.selection import Selection
 from bidsmask.dataset.sidecars import Folders
@@ -17,10 +19,14 @@ from bidsmask.dataset.sidecars import Folders
 def read(dataset):
     """Read a run of the dataset, with filters for its companions."""
 
-    def read(bold, **filters) -> BoldRun:
+    def read(bold, *, datasets=(), **filters) -> BoldRun:
         pairs = tuple((query, tuple(wanted.items())) for query, wanted in filters.items())
         return read_run(
-            bold, root=dataset.root, folders=Folders(), selection=Selection(filters=pairs)
+            bold,
+            root=dataset.root,
+            folders=Folders(),
+            selection=Selection(filters=pairs),
+            datasets=datasets,
         )
 
     return read
@@ -97,6 +103,133 @@ def test_companions_of_the_echo_itself_come_first(dataset, read):
     assert run.problems == ()
     assert "echo-2" in run.confounds.name
     assert "echo-2" in run.mask.name
+
+
+# --- companions that do not have all entities of their BOLD
+
+
+def rename_table(dataset, bold, name):
+    """Give the confounds of a BOLD other entities."""
+    for extension in (".tsv", ".json"):
+        table = dataset.companion(bold, "timeseries", extension, desc="confounds", space=None)
+        table.rename(bold.parent / f"{name}_desc-confounds_timeseries{extension}")
+
+
+@pytest.mark.parametrize(
+    ("of_bold", "of_table"),
+    [
+        ("sub-01_task-rest_part-mag", "sub-01_task-rest"),
+        ("sub-01_task-rest", "sub-01_task-rest_part-mag"),
+        ("sub-01_task-rest_echo-2_part-mag", "sub-01_task-rest"),
+        ("sub-01_task-rest_echo-2_part-mag", "sub-01_task-rest_echo-2"),
+        ("sub-01_task-rest_chunk-1", "sub-01_task-rest"),
+        ("sub-01_ses-a_task-rest_acq-x_run-1_echo-2", "sub-01_ses-a_task-rest_acq-x_run-1"),
+    ],
+)
+def test_a_table_may_do_without_what_does_not_tell_runs_apart(dataset, read, of_bold, of_table):
+    bold = dataset.add_run(of_bold)
+    rename_table(dataset, bold, of_table)
+    run = read(bold)
+    assert (run.problems, run.warnings) == ((), ())
+    assert run.confounds.name == f"{of_table}_desc-confounds_timeseries.tsv"
+
+
+@pytest.mark.parametrize(
+    ("of_bold", "of_table"),
+    [
+        ("sub-01_task-rest_run-1", "sub-01_task-rest"),
+        ("sub-01_task-rest", "sub-01_task-rest_run-1"),
+        ("sub-01_task-rest_acq-x", "sub-01_task-rest"),
+        ("sub-01_task-rest_part-phase", "sub-01_task-rest_part-mag"),
+        ("sub-01_task-rest_part-phase", "sub-01_task-rest"),
+        ("sub-01_task-rest_echo-1", "sub-01_task-rest_echo-2"),
+        ("sub-01_task-rest", "sub-01_task-rest_echo-2"),
+    ],
+)
+def test_the_table_of_another_run_is_only_taken_if_a_filter_says_so(
+    dataset, read, of_bold, of_table
+):
+    bold = dataset.add_run(of_bold)
+    rename_table(dataset, bold, of_table)
+    (letter,) = read(bold).problems
+    assert f"there is {of_table}_desc-confounds" in letter
+    assert '"confounds" in a --bids-filter-file' in letter
+    table = parse_name(f"{of_table}_timeseries.tsv").entities
+    entities = {*table, *parse_name(bold).entities.without("space", "desc")} - {"sub", "task"}
+    wanted = {name: table.get(name) for name in entities}
+    assert read(bold, confounds=wanted).confounds.name.startswith(of_table)
+
+
+def test_no_filter_brings_the_table_of_another_participant(dataset, read):
+    bold = dataset.add_run()
+    rename_table(dataset, bold, "sub-02_task-rest")
+    assert read(bold, confounds={"sub": "02"}).problems
+
+
+def test_a_filter_does_not_keep_a_run_from_its_own_table(dataset, read):
+    bolds = [dataset.add_run(f"sub-01_task-rest_run-{number}") for number in (1, 2)]
+    chosen = [read(bold, confounds={"task": "rest"}).confounds.name for bold in bolds]
+    assert [name.split("_")[2] for name in chosen] == ["run-1", "run-2"]
+
+
+# --- companions in other datasets
+
+
+@pytest.fixture
+def denoised(dataset, new_dataset):
+    """A BOLD whose companions lie in the first of two other datasets."""
+    others = [new_dataset(name) for name in ("fmriprep2", "other")]
+    theirs = others[0].add_run("sub-01_ses-a_task-rest_run-1", grid="space-MNI_res-2")
+    where = theirs.relative_to(others[0].root)
+    name = str(where).replace("desc-preproc", "desc-nonaggrDenoised")
+    bold = dataset.write(name, theirs.read_bytes())
+    dataset.write(name.replace(".nii.gz", ".json"), {"RepetitionTime": 2.0})
+    return bold, [other.root for other in others]
+
+
+def test_companions_are_found_in_another_dataset(denoised, read):
+    bold, others = denoised
+    run = read(bold, datasets=others)
+    assert (run.problems, run.warnings) == ((), ())
+    for path in (run.mask, run.boldref, run.confounds, run.confounds_json):
+        assert path.is_relative_to(others[0])
+
+
+def test_without_that_dataset_the_letter_asks_for_it(denoised, read):
+    bold, others = denoised
+    problems = read(bold).problems
+    assert len(problems) == 2
+    assert all("--datasets NAME=PATH" in letter for letter in problems)
+    assert not read(bold, datasets=others[:1]).problems
+
+
+def test_the_companion_beside_the_bold_comes_first(dataset, denoised, read):
+    bold, others = denoised
+    mask = dataset.companion(bold, "mask", desc="brain")
+    dataset.write(str(mask))
+    run = read(bold, datasets=others)
+    assert run.mask == mask
+    assert run.confounds.is_relative_to(others[0])
+
+
+def test_two_datasets_are_never_chosen_between(denoised, read):
+    bold, (first, second) = denoised
+    shutil.copytree(first / "sub-01", second / "sub-01")
+    problems = read(bold, datasets=[first, second]).problems
+    assert len(problems) == 3
+    for letter in problems:
+        assert str(first) in letter
+        assert str(second) in letter
+        assert "out of --datasets" in letter
+    assert not read(bold, datasets=[second]).problems
+
+
+def test_another_grid_in_another_dataset_is_not_that_of_the_bold(denoised, read):
+    bold, (first, _) = denoised
+    for path in first.rglob("*_mask.nii.gz"):
+        path.rename(str(path).replace("res-2", "res-1"))
+    (letter,) = read(bold, datasets=[first]).problems
+    assert "there is sub-01_ses-a_task-rest_run-1_space-MNI_res-1_desc-brain_mask" in letter
 
 
 def test_entities_in_another_order_mean_the_same(dataset, read):
