@@ -47,12 +47,7 @@ def attempt(part: str, name: str, make: Callable[[], T]) -> T | LostPart:
     try:
         return make()
     except FORESEEN as error:
-        return lost(part, name, error)
-
-
-def lost(part: str, name: str, error: Exception) -> LostPart:
-    """Note down why a part cannot be done."""
-    return LostPart(part=part, name=name, kind=type(error).__name__, reason=str(error))
+        return LostPart(part=part, name=name, kind=type(error).__name__, reason=str(error))
 
 
 def refuse_nothing(parts: Sequence[object]) -> None:

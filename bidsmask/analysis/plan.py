@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,13 @@ import numpy as np
 
 from bidsmask._version import __version__
 from bidsmask.analysis.kinds import Source, file_of, kind_of, source_warnings
-from bidsmask.analysis.parts import lost, refuse_nothing
+from bidsmask.analysis.parts import attempt, refuse_nothing
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.index import NotFound, find_runs
-from bidsmask.dataset.runs import BoldRun
-from bidsmask.dataset.seeds import SeedSet, check_seed_space, read_seeds
+from bidsmask.dataset.individuals import OwnFiles, find_own
+from bidsmask.dataset.runs import IMAGE_EXTENSIONS, BoldRun
+from bidsmask.dataset.seeds import SEED_EXTENSIONS, SeedSet, check_seed_space, read_seeds
 from bidsmask.dataset.strategies import Strategy, load_strategy
 from bidsmask.dataset.templates import template_homes
 from bidsmask.derivatives.status import RunFailure
@@ -36,6 +37,9 @@ from bidsmask.settings import (
     VoxelwiseSettings,
     decided,
 )
+
+_OF_SOURCES = ("AtlasError", "SpaceError")
+"""Kinds of errors that say that what was asked for cannot be had; of every run: nothing can."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +198,7 @@ def make_plan(settings: Settings) -> Plan:
     planned = [_plan_run(run, settings, strategies, shelf) for run in index.runs]
     runs = tuple(each for each in planned if isinstance(each, RunPlan))
     failures = tuple(each for each in planned if isinstance(each, RunFailure))
-    if not runs and failures and all(failure.kind == "SpaceError" for failure in failures):
+    if not runs and failures and all(failure.kind in _OF_SOURCES for failure in failures):
         raise AtlasError(failures[0].reason)
     elsewhere = () if settings.selection.spaces else _done_in_another_space(runs, failures)
     return Plan(
@@ -279,7 +283,7 @@ def _plan_run(
     try:
         stream = BoldStream(run.bold)
         sources, missing = shelf.for_run(run, tuple(stream.grid.voxel_sizes_mm.tolist()))
-    except RunError as error:
+    except (AtlasError, RunError) as error:
         return fail(kind=type(error).__name__, reason=str(error))
     assert run.t_r is not None, "a run without problems has a repetition time"
     return RunPlan(
@@ -305,24 +309,21 @@ class _Shelf:
     """The sources that were asked for: atlases, each looked up once for each space, and seeds."""
 
     def __init__(self, settings: Settings, *, spaces: Sequence[str]) -> None:
-        self._names = settings.atlases
+        self._atlases = find_own(settings.atlases, IMAGE_EXTENSIONS)
         self._homes = (*(path for _, path in settings.datasets), *template_homes())
         self._download = settings.execution.download
         self._spaces = spaces
         self._asked = tuple(settings.selection.spaces or ())
-        self._found: dict[tuple[object, ...], Atlas | AtlasError | SpaceError] = {}
-        self._seed_files = settings.extraction.seeds
-        self._seeds = tuple(
-            _read_seeds(path, settings.extraction.seed_radius_mm) for path in self._seed_files
-        )
+        self._found: dict[tuple[object, ...], Atlas | SeedSet | AtlasError | SpaceError] = {}
+        self._seeds = find_own(list(map(str, settings.extraction.seeds)), SEED_EXTENSIONS)
+        self._radius_mm = settings.extraction.seed_radius_mm
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is odd about the sources that were used, each said once."""
-        used = (*self._found.values(), *self._seeds)
         said = [
             text
-            for source in used
+            for source in self._found.values()
             if not isinstance(source, AtlasError | SpaceError)
             for text in source_warnings(source)
         ]
@@ -340,12 +341,14 @@ class _Shelf:
         """
         asked = [
             *(
-                _or_lost("atlas", name, self._find(name, run, voxel_sizes_mm))
-                for name in self._names
+                attempt(
+                    "atlas", _label(each), partial(self._find_atlas, each, run, voxel_sizes_mm)
+                )
+                for each in self._atlases
             ),
             *(
-                _or_lost("seeds", path, self._seeds_for(seeds, run))
-                for path, seeds in zip(self._seed_files, self._seeds, strict=True)
+                attempt("seeds", _label(each), partial(self._find_seeds, each, run))
+                for each in self._seeds
             ),
         ]
         refuse_nothing(asked)
@@ -360,52 +363,51 @@ class _Shelf:
                 )
         return sources, missing
 
-    def _find(
-        self, name: str, run: BoldRun, voxel_sizes_mm: tuple[float, ...]
-    ) -> Atlas | AtlasError | SpaceError:
-        """Look up an atlas; why it cannot be used, if it cannot."""
-        key = (name, _space(run), tuple(round(size, 3) for size in voxel_sizes_mm))
-        try:
-            if key not in self._found:
-                self._found[key] = find_atlas(
-                    name,
-                    space=_space(run),
-                    homes=self._homes,
-                    download=self._download,
-                    voxel_sizes_mm=voxel_sizes_mm,
-                )
-            atlas = self._found[key]
-            if isinstance(atlas, Atlas):
-                check_space(atlas, _space(run), run.name, self._spaces)
-        except (AtlasError, SpaceError) as error:
-            self._found.setdefault(key, error)
-            return error
+    def _find_atlas(
+        self, asked: str | OwnFiles, run: BoldRun, voxel_sizes_mm: tuple[float, ...]
+    ) -> Atlas:
+        name = str(_of_run(asked, run))
+        find = partial(
+            find_atlas,
+            name,
+            space=_space(run),
+            homes=self._homes,
+            download=self._download,
+            voxel_sizes_mm=voxel_sizes_mm,
+        )
+        sizes = tuple(round(size, 3) for size in voxel_sizes_mm)
+        atlas = self._once((name, _space(run), sizes), find)
+        assert isinstance(atlas, Atlas), "an atlas was looked for"
+        check_space(atlas, _space(run), run.name, self._spaces)
         return atlas
 
-    def _seeds_for(
-        self, seeds: SeedSet | AtlasError, run: BoldRun
-    ) -> SeedSet | AtlasError | SpaceError:
-        try:
-            if isinstance(seeds, SeedSet):
-                check_seed_space(seeds, _space(run), self._asked)
-        except (AtlasError, SpaceError) as error:
-            return error
+    def _find_seeds(self, asked: str | OwnFiles, run: BoldRun) -> SeedSet:
+        path = Path(_of_run(asked, run))
+        seeds = self._once((path,), partial(read_seeds, path, default_radius_mm=self._radius_mm))
+        assert isinstance(seeds, SeedSet), "seeds were looked for"
+        check_seed_space(seeds, _space(run), self._asked)
         return seeds
 
+    def _once(self, key: tuple[object, ...], find: Callable[[], Source]) -> Source:
+        """Look something up; the next time give it, or raise what was wrong with it, again."""
+        if key not in self._found:
+            try:
+                self._found[key] = find()
+            except (AtlasError, SpaceError) as error:
+                self._found[key] = error
+        found = self._found[key]
+        if isinstance(found, AtlasError | SpaceError):
+            raise found
+        return found
 
-def _or_lost(
-    part: str, asked: str | Path, found: Source | AtlasError | SpaceError
-) -> Source | LostPart:
-    """Give a source, or what is lost without it."""
-    return lost(part, Path(asked).name, found) if isinstance(found, Exception) else found
+
+def _of_run(asked: str | OwnFiles, run: BoldRun) -> str | Path:
+    return asked.for_run(run.entities) if isinstance(asked, OwnFiles) else asked
 
 
-def _read_seeds(path: Path, default_radius_mm: float | None) -> SeedSet | AtlasError:
-    """Read seeds; why they cannot be used, if they cannot."""
-    try:
-        return read_seeds(path, default_radius_mm=default_radius_mm)
-    except AtlasError as error:
-        return error
+def _label(asked: str | OwnFiles) -> str:
+    """Name a source in a letter."""
+    return Path(asked.asked if isinstance(asked, OwnFiles) else asked).name
 
 
 def _space(run: BoldRun) -> str | None:

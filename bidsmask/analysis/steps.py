@@ -31,12 +31,12 @@ from bidsmask.columns.voxels import place_voxels
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
-from bidsmask.errors import AtlasError, DegreesOfFreedomError
+from bidsmask.errors import AtlasError, DegreesOfFreedomError, RunError
 from bidsmask.images.grid import Grid
 from bidsmask.images.signals_on_disk import SignalsOnDisk, new_signals
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.carpet import carpet_voxels
-from bidsmask.numerics.cleaning import Cleaner
+from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
 from bidsmask.numerics.connectivity import MEASURES
 from bidsmask.numerics.quality import correlation, fd_summary
 from bidsmask.reports.summaries import LostPart
@@ -260,6 +260,7 @@ def cleaner_of(
     DegreesOfFreedomError
         If less would be left of the run than the settings ask for.
     """
+    _refuse_unreachable_cutoffs(strategy.cleaning, t_r)
     cleaner = Cleaner(
         strategy.cleaning, t_r=t_r, sample_mask=confounds.sample_mask, design=confounds.design
     )
@@ -277,6 +278,27 @@ def cleaner_of(
             "less strictly."
         )
     return cleaner
+
+
+def _refuse_unreachable_cutoffs(cleaning: CleaningParameters, t_r: float) -> None:
+    """Refuse cut-offs that a run cannot have, at or above Nyquist; say what can be asked for."""
+    nyquist_hz = 0.5 / t_r
+    cutoffs = {"high-pass": cleaning.high_pass_hz, "low-pass": cleaning.low_pass_hz}
+    unreachable = {name: hz for name, hz in cutoffs.items() if hz and hz >= nyquist_hz}
+    if not unreachable:
+        return
+    high = cleaning.high_pass_hz or 0.0
+    slow = 0.1 * nyquist_hz if "high-pass" in unreachable else high
+    instead = {"high-pass": slow, "low-pass": 0.9 * nyquist_hz + 0.1 * slow}
+    options = " ".join(f"--{name} {instead[name]:.3g}" for name in unreachable)
+    alone = cleaning.filter == "butterworth" and 0 < high < nyquist_hz
+    raise RunError(
+        f"A {' and a '.join(f'{name} of {hz:g} Hz' for name, hz in unreachable.items())} cannot "
+        f"be had with a repetition time of {t_r:g} s, whose Nyquist frequency is {nyquist_hz:g} "
+        f"Hz. Ask for slower ones ({options})"
+        f"{', for the high-pass alone (--filter cosine, no --low-pass)' if alone else ''}, or for "
+        "no filter (--filter none, and no cut-offs)."
+    )
 
 
 def relate(cleaned: CleanedRun, settings: ConnectivitySettings) -> Matrices:

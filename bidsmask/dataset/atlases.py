@@ -24,10 +24,12 @@ from bidsmask.columns.table import LookUpTable
 from bidsmask.dataset import templates
 from bidsmask.dataset.atlas_tables import kind_of, name_regions, table_beside, table_elsewhere
 from bidsmask.dataset.entities import is_label
+from bidsmask.dataset.individuals import owner_of
 from bidsmask.dataset.templates import Kind, entities_in, identity, space_of, template_homes
 from bidsmask.errors import AtlasError, ImageError, SpaceError
 from bidsmask.images.io import open_image
 from bidsmask.numerics.affine import voxel_sizes
+from bidsmask.vocabulary import NATIVE_SPACES
 
 __all__ = ["Atlas", "Kind", "check_space", "find_atlas", "template_homes"]
 
@@ -354,6 +356,11 @@ def _build(image: Path, table: Path | None) -> Atlas:
         warnings.append(
             f"The name of {image.name} does not say which space it is in (no tpl- or space-); "
             "whether it fits the runs could not be checked."
+        )
+    elif space in NATIVE_SPACES and not owner_of(image):
+        warnings.append(
+            f"{image.name}: {space} is the space of one brain; it is taken as it is for every run "
+            f"in {space}. What has sub- in its name is taken for its own participant only."
         )
     return Atlas(
         name=name,

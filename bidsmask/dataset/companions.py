@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bidsmask.dataset.entities import Entities, ParsedName, build_name, parse_name
+from bidsmask.dataset.sidecars import todays_name
 from bidsmask.errors import ConfoundsError
 
 _ACQUISITION = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "part")
@@ -75,7 +76,8 @@ def find_table(image: Path, *, desc: str, suffixes: Sequence[str]) -> Path:
             f"{image}: more than one table could be meant: "
             f"{', '.join(file.name for file in found)}. Remove all but one."
         )
-    expected = build_name(entities.only(*_ACQUISITION) | {"desc": desc}, suffixes[0], ".tsv")
+    told_by = _without_magnitude(entities).only(*_ACQUISITION)
+    expected = build_name(told_by | {"desc": desc}, suffixes[0], ".tsv")
     raise ConfoundsError(
         f"Could not find associated confound file of {image}: there is no {expected} beside it. "
         "Copy it there, or give the image by its path in fMRIPrep's output."
@@ -105,11 +107,11 @@ def _tables(folder: Path, desc: str, suffixes: Sequence[str]) -> Iterator[tuple[
     """Tables of a folder, and their entities but ``desc``."""
     endings = tuple(f"_desc-{desc}_{suffix}.tsv" for suffix in suffixes)
     try:
-        files = [file for file in folder.iterdir() if file.name.endswith(endings)]
+        files = [file for file in folder.iterdir() if todays_name(file.name).endswith(endings)]
     except OSError as error:
         raise ConfoundsError(f"{folder}: cannot be looked into: {error.strerror}.") from error
     for file in files:
         try:
-            yield file, parse_name(file).entities.without("desc")
+            yield file, parse_name(todays_name(file.name)).entities.without("desc")
         except ValueError:  # not BIDS, so it is nobody's
             continue

@@ -21,6 +21,8 @@ from bidsmask.dataset.templates import entities_in, space_of
 from bidsmask.errors import AtlasError, SidecarError, SpaceError
 from bidsmask.vocabulary import BOLD_SPACES, NATIVE_SPACES
 
+SEED_EXTENSIONS = (".tsv", ".csv")
+
 _REQUIRED = ("name", "x", "y", "z")
 _AXES = ("x", "y", "z")
 _OWN = frozenset((*_REQUIRED, "radius", "index"))

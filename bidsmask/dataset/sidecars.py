@@ -309,7 +309,7 @@ def _folders_down_to(folder: Path, root: Path) -> Iterator[Path]:
 def _parsed(folder: Path) -> Iterator[tuple[Path, ParsedName]]:
     for name in sorted(_names(folder)):
         try:
-            yield folder / name, parse_name(_modern(name))
+            yield folder / name, parse_name(todays_name(name))
         except ValueError:
             continue  # not a BIDS name: a README, a hidden file, ...
 
@@ -321,7 +321,8 @@ def _names(folder: Path) -> list[str]:
         return []  # the index has warned about a folder that cannot be listed
 
 
-def _modern(name: str) -> str:
+def todays_name(name: str) -> str:
+    """Spell the name of a confounds table of fMRIPrep 1.0 and 1.1 as later ones do."""
     return name.replace("_bold_confounds.", "_desc-confounds_regressors.")
 
 

@@ -434,6 +434,15 @@ def test_a_table_that_cannot_be_found_is_named(write: Write, image: str, message
         load_confounds(write(image=image))
 
 
+@pytest.mark.parametrize("ending", ["desc-confounds_regressors", "bold_confounds"])
+def test_the_names_of_older_versions_are_found(write: Write, ending: str) -> None:
+    image = write()
+    table = image.with_name(f"{STEM}_desc-confounds_timeseries.tsv")
+    expected = load_confounds(image)[0]
+    table.rename(table.with_name(f"{STEM}_{ending}.tsv"))
+    pd.testing.assert_frame_equal(load_confounds(image)[0], expected)
+
+
 def test_two_tables_are_never_chosen_between(write: Write) -> None:
     write(tsv=f"{STEM}_desc-confounds_regressors.tsv")
     with pytest.raises(ConfoundsError, match="more than one table could be meant"):
