@@ -257,6 +257,37 @@ def test_a_reference_that_cannot_be_read_costs_the_pictures_on_it(extract, datas
     assert {name for name in drawn - names if "outline" in name} == drawn - names != set()
 
 
+def test_once_the_reference_is_whole_it_is_drawn(extract, dataset, tmp_path):
+    (reference,) = dataset.root.glob("sub-01/func/*_boldref.nii.gz")
+    whole = reference.read_bytes()
+    reference.write_bytes(whole[:-200])
+    asked = ("--strategies", "24P", "-w", tmp_path / "work")
+    assert extract(*asked).exit_code == 1
+    reference.write_bytes(whole)
+    done = extract(*asked)
+    assert done.exit_code == 0, done.said
+    assert len([name for name in done.files("sub-01*.svg") if "outline" in name]) == 1
+
+
+# --- an atlas
+
+
+def test_an_atlas_that_is_asked_for_no_more_is_missed_no_more(extract, many, tmp_path):
+    elsewhere = many.with_name(many.name.replace(SPACE, "MNI152NLin6Asym"))
+    elsewhere.write_bytes(many.read_bytes())
+    elsewhere.with_name(elsewhere.name.replace(".nii.gz", ".tsv")).write_bytes(
+        many.with_name(many.name.replace(".nii.gz", ".tsv")).read_bytes()
+    )
+    work = ("--strategies", "24P", "-w", tmp_path / "work")
+    done = extract(*work, atlases=(many, elsewhere))
+    assert done.exit_code == 1
+    assert "is in the space MNI152NLin6Asym" in done.said
+    assert set(done.status()["status"]) == {"partial"}
+    again = extract(*work, atlases=(many,))
+    assert again.exit_code == 0, again.said
+    assert set(again.status()["status"]) == {"done"}
+
+
 # --- runs that are joined
 
 

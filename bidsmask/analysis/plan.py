@@ -51,7 +51,7 @@ class RunPlan:
     shape, affine : tuples
         The run's grid, as plain values so that nipype can hash them.
     lost : tuple of LostPart
-        Sources that were asked for and cannot be used, not part of what is compared.
+        What was asked for and cannot be had, as names and headers tell.
     voxel_bytes : int
         Of one voxel as it is computed with; not part of what is compared.
     outputs_are_missing, voxels_are_missing, reportlets_are_missing : bool
@@ -143,8 +143,10 @@ class RunPlan:
 
     @property
     def digest(self) -> str:
-        """A fingerprint of `decisive`."""
+        """A fingerprint of `decisive`, and of what was asked for and cannot be had."""
         content = repr((self.run.name, self.decisive))
+        if self.lost:
+            content += repr([(part.part, part.name) for part in self.lost])
         return hashlib.sha256(content.encode()).hexdigest()
 
 

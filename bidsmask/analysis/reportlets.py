@@ -57,11 +57,16 @@ def figures_folder(output_dir: Path, subject: str) -> Path:
 
 
 def reportlets_exist(output_dir: Path, plan: RunPlan) -> bool:
-    """Whether summary and figures of a run are there, made from these files and settings."""
+    """Whether summary and figures of a run are there, made from these files and settings.
+
+    What could not be drawn may be so now: what it was drawn from is not part of the settings.
+    """
     path = summary_path(output_dir, plan)
     if not path.is_file():
         return False
     section = RunSection.from_json(json.loads(path.read_text(encoding="utf-8")))
+    if any(part.part == "figure" for part in section.lost):
+        return False
     return section.made_from == made_from(plan.run, plan.digest) and all(
         (path.parent / figure.image).is_file() for figure in section.figures
     )
@@ -77,14 +82,14 @@ def lost_parts(output_dir: Path, plan: RunPlan) -> tuple[LostPart, ...]:
 
 def failure_in_part(plan: RunPlan, parts: Sequence[LostPart]) -> RunFailure:
     """Describe a run that is done but for these parts; without any strategy it has failed."""
-    n_strategies = sum(part.part == "strategy" for part in parts)
+    missing = {part.name for part in parts if part.part == "strategy"}
     return RunFailure(
         subject=plan.run.subject,
         run=plan.run.name,
         node=STEPS[parts[0].part],
         kind=parts[0].kind,
         reason=" ".join((*letters(parts), ALL_ELSE)),
-        in_part=n_strategies < len(plan.strategies),
+        in_part=any(strategy.name not in missing for strategy in plan.strategies),
     )
 
 

@@ -155,14 +155,16 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         help="keep pybids' index here and use it again; "
         "never in the input or the output")  # fmt: skip
     add("-d", "--datasets", "--derivatives", dest="datasets", nargs="+", type=_named_path,
-        metavar="NAME=PATH", help="further datasets in which atlases are looked for")  # fmt: skip
+        metavar="NAME=PATH", help="further datasets, in which atlases are looked for, and masks "
+        "and confounds that are not beside their BOLD")  # fmt: skip
 
 
 def _add_extraction(parser: argparse.ArgumentParser) -> None:
     add = _adder(parser, "what to extract")
     add("--atlases", nargs="+", metavar="ATLAS",
         help="label images or probabilistic maps (path to a dseg.nii.gz or probseg.nii.gz with "
-        "its TSV look-up table) or TemplateFlow names, found offline first; NAME_probseg where a "
+        "its TSV look-up table; a pattern with sub-* in quotes: each participant's own) or "
+        "TemplateFlow names, found offline first; NAME_probseg where a "
         f"name has both; none (default: {' '.join(DEFAULT_ATLASES)}, if nothing else is asked "
         "for)")  # fmt: skip
     add("--seeds", nargs="+", type=Path, metavar="TSV",
