@@ -204,7 +204,7 @@ def test_the_magnitude_of_a_run_has_the_table_of_the_run(bidsmask, tmp_path, atl
     [
         ({"sep": " "}, "separated by spaces, expected tabs"),
         ({"sep": ","}, "separated by commas, expected tabs"),
-        ({"sep": "\t", "header": False}, "the table has no header"),
+        ({"sep": "\t", "header": False}, "contains no header"),
     ],
 )
 def test_what_is_no_table_is_named_and_the_same_with_tabs_is_one(

@@ -185,8 +185,8 @@ def _header(file: Path, line: str) -> list[str]:
     header = [_bare(name) for name in _cells(line, 0)]
     if header and all(map(_is_number, header)):
         raise ConfoundsError(
-            f"{file}: The confound file contains no header: its first line holds numbers, expected "
-            "names such as trans_x. Use the one that fMRIPrep wrote."
+            f"{file}: The confound file contains no header: its first line holds numbers, names "
+            "such as trans_x were expected. Use the one that fMRIPrep wrote."
         )
     return header
 
