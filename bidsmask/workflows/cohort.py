@@ -26,7 +26,7 @@ from bidsmask.errors import OutputError, ReplacementError, SettingsError, Storag
 from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import Settings
 from bidsmask.workflows import resources
-from bidsmask.workflows.execute import NodeFailure, execute
+from bidsmask.workflows.execute import STOPPED, NodeFailure, execute
 from bidsmask.workflows.monitor import read_resources
 from bidsmask.workflows.nodes import SUMS_FILE
 from bidsmask.workflows.run import init_bidsmask_wf, participant_wf_name, run_wf_name
@@ -115,13 +115,13 @@ class Cohort:
                 self._n_computed += outcome.n_computed
                 self._n_reused += outcome.n_reused
                 for subject in self._begun.pop(outcome.workflow):
-                    self._end(subject, outcome.failures, has_ended=outcome.has_ended)
+                    self._end(subject, outcome.failures, stopped=outcome.stopped)
 
     def summary(self) -> Summary:
         """Tell what was done; subjects whose turn never came are not done."""
         for subject in self.plan.subjects:
             if subject not in self._done:
-                self._end(subject, (), has_ended=False)
+                self._end(subject, (), stopped=STOPPED)
         keep_used_labels(self.settings.output_dir, self.plan.runs)
         return Summary(
             done=tuple(self._in_order(self._done)),
@@ -172,13 +172,13 @@ class Cohort:
             links=self.links,
         )
 
-    def _end(
-        self, subject: str, of_nodes: Sequence[NodeFailure], *, has_ended: bool = True
-    ) -> None:
+    def _end(self, subject: str, of_nodes: Sequence[NodeFailure], *, stopped: str = "") -> None:
         """Put down what became of a subject, and write its report."""
         output_dir = self.settings.output_dir
         runs = self._runs.get(subject, ())
         broken = tuple(_run_failures(runs, of_nodes))
+        if stopped:
+            broken += tuple(self._not_done(runs, broken, stopped))
         names = {failure.run for failure in broken}
         lost = {
             run.run.name: lost_parts(output_dir, run) for run in runs if run.run.name not in names
@@ -187,8 +187,6 @@ class Cohort:
             failure_in_part(run, parts) for run in runs if (parts := lost.get(run.run.name))
         ]
         failures = one_for_each_run((*self._refused.get(subject, ()), *broken, *in_part))
-        if not has_ended:
-            failures = (*failures, *self._not_done(runs, failures))
         failed = {failure.run for failure in failures}
         joined, not_joined = self._concatenate(subject, lost)
         settle_results(
@@ -213,9 +211,9 @@ class Cohort:
                 remove_subject_folders(self.settings.work_dir, [participant_wf_name(subject)])
 
     def _not_done(
-        self, runs: Sequence[RunPlan], failures: Sequence[RunFailure]
+        self, runs: Sequence[RunPlan], failures: Sequence[RunFailure], why: str
     ) -> Iterator[RunFailure]:
-        """Say which runs were stopped or never begun because another one has failed."""
+        """Say which runs have not had their turn, and why."""
         failed = {failure.run for failure in failures}
         for run in runs:
             is_there = is_complete(self.settings.output_dir, run.run, run.digest)
@@ -225,8 +223,7 @@ class Cohort:
                     run=run.run.name,
                     node="n/a",
                     kind="Stopped",
-                    reason="Not done, as another run failed and --stop-on-first-crash was given. "
-                    "Run the same command again without it.",
+                    reason=f"Not done. {why}",
                 )
 
     def _concatenate(

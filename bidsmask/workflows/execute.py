@@ -17,7 +17,9 @@ from typing import Any
 
 from nipype import config as nipype_config
 from nipype.pipeline import engine as pe
+from nipype.pipeline import plugins
 
+from bidsmask.errors import SettingsError
 from bidsmask.workflows.letters import error_of_traceback
 from bidsmask.workflows.schedule import OnNode, Opened, Scheduler
 
@@ -26,6 +28,15 @@ POLL_SECONDS = 0.2
 
 _GARBAGE_EVERY = 32
 """Workflows of which so many have ended leave some MB that only a collection gives back."""
+
+STOPPED = (
+    "Another run failed, and --stop-on-first-crash was given. Run the same command again without "
+    "it."
+)
+"""Why a workflow has not ended, or not even begun."""
+
+RESULT_SECONDS = 20
+"""How long other plugins wait for the result of a job that has ended, to cross a network share."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +50,16 @@ class NodeFailure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a workflow; it has not ended if another one's failure stopped it."""
+    """What became of a workflow.
+
+    `stopped` is empty if every node had its turn, and else says why not.
+    """
 
     workflow: pe.Workflow
     n_computed: int
     n_reused: int
     failures: tuple[NodeFailure, ...]
-    has_ended: bool = True
+    stopped: str = ""
 
 
 def execute(
@@ -115,7 +129,7 @@ def _outcome(opened: Opened) -> Outcome:
         failures=tuple(
             NodeFailure(crash.node, crash.kind, crash.reason) for crash in opened.crashes
         ),
-        has_ended=not opened.graph,
+        stopped=STOPPED if opened.graph else "",
     )
 
 
@@ -128,15 +142,45 @@ def _run_elsewhere(
     """Have a plugin of nipype's run a workflow."""
     ledger = _Ledger(workflow, on_node)
     crashes_before = set(crash_dir.glob("crash-*.txt"))
-    arguments = plugin.get("plugin_args", {}) | {"status_callback": ledger}
+    stopped = ""
     try:
-        workflow.run(plugin=plugin["plugin"], plugin_args=arguments)
-    except Exception:
-        # nipype raises the first node's error again after all nodes had their turn. What
-        # failed has been noted; an error that no node is to blame for is not ours to hide.
+        workflow.run(plugin=_runner(plugin, ledger))
+    except Exception as error:
+        # nipype raises the first node's error again after all nodes had their turn, as a rule.
+        # What failed has been noted; an error that no node is to blame for is not ours to hide.
         if not ledger.failed:
             raise
-    return ledger.outcome(sorted(set(crash_dir.glob("crash-*.txt")) - crashes_before))
+        last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        stopped = (
+            f"nipype's plugin {plugin['plugin']} ended before all had their turn ({last}). "
+            "Run the same command again."
+        )
+    crashes = sorted(set(crash_dir.glob("crash-*.txt")) - crashes_before)
+    return ledger.outcome(crashes, stopped)
+
+
+def _runner(plugin: dict[str, Any], ledger: _Ledger) -> Any:
+    """Make a plugin of nipype's, in which one job that is killed does not end all others.
+
+    nipype puts down a crash in lists of lines; of a job without a result it has one text, and
+    falls over that.
+    """
+    kind = getattr(plugins, f"{plugin['plugin']}Plugin", None)
+    if kind is None:
+        there = [name.removesuffix("Plugin") for name in dir(plugins) if name.endswith("Plugin")]
+        raise SettingsError(
+            f"nipype has no plugin {plugin['plugin']}. It has {', '.join(sorted(there))}."
+        )
+    runner = kind(plugin_args=plugin.get("plugin_args", {}) | {"status_callback": ledger})
+    report = runner._report_crash
+
+    def report_lines(node: Any, result: dict[str, Any] | None = None) -> Any:
+        if result and isinstance(result["traceback"], str):
+            result["traceback"] = result["traceback"].splitlines(keepends=True)
+        return report(node, result=result)
+
+    runner._report_crash = report_lines
+    return runner
 
 
 class _Ledger:
@@ -159,7 +203,7 @@ class _Ledger:
             self.failed.append(name)
         self.on_node(name, status)
 
-    def outcome(self, crash_files: Iterable[Path]) -> Outcome:
+    def outcome(self, crash_files: Iterable[Path], stopped: str) -> Outcome:
         letters = dict(_read_crash(path) for path in crash_files)
         return Outcome(
             workflow=self.workflow,
@@ -169,6 +213,7 @@ class _Ledger:
                 NodeFailure(name, *letters.get(name, ("UnknownError", "See the crash file.")))
                 for name in self.failed
             ),
+            stopped=stopped,
         )
 
 
@@ -187,6 +232,7 @@ def _prepared(workflow: pe.Workflow, crash_dir: Path, stop_on_first_crash: bool)
         "get_linked_libs": "false",
         "check_version": "false",
         "hash_method": "content",
+        "job_finished_timeout": str(RESULT_SECONDS),
         "parameterize_dirs": "false",
         "poll_sleep_duration": str(POLL_SECONDS),
         "remove_unnecessary_outputs": "false",

@@ -27,6 +27,7 @@ _OTHERS = re.compile(
     r"^\s*(?P<kind>[\w.]*(?:Error|Exception|Interrupt|File|error))(?:: (?P<words>.*))?$",
     re.MULTILINE,
 )
+_WITHOUT_RESULT = re.compile(r"Job id \((?P<number>\d+)\) finished or terminated, but results")
 _DAMAGED = ("BadZipFile", "BadGzipFile", "UnpicklingError", "EOFError", "zlib.error")
 _AGAIN = "then run the same command again: it goes on from here."
 
@@ -54,6 +55,12 @@ def error_of_traceback(
         return kind, " ".join(message.split())
     if letter := _of_system(text, place or Path("(work folder)")):
         return letter
+    if job := _WITHOUT_RESULT.search(text):
+        return WorkerError.__name__, (
+            f"Job {job['number']} of the cluster ended and left no result. It was killed (memory? "
+            "time?), or its node does not see the work folder: see batch in the work folder. Ask "
+            "for more in the plugin file, " + _AGAIN
+        )
     others = _OTHERS.findall(text)
     kind, words = others[-1] if others else ("UnknownError", "")
     if kind.endswith("MemoryError"):

@@ -1,4 +1,5 @@
 import gzip
+import os
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from nipype.pipeline import engine as pe
 
+from bidsmask.errors import SettingsError
 from bidsmask.workflows.execute import execute
 
 
@@ -130,3 +132,50 @@ def test_every_node_runs_once_and_after_those_that_it_waits_for(tmp_path, misbeh
     (outcome,) = execute([workflow], n_procs=2, memory_gb=4, crash_dir=tmp_path / "logs")
     assert (outcome.n_computed, outcome.failures) == (12, ())
     assert len((tmp_path / "diary").read_text().splitlines()) == 12
+
+
+SBATCH = """#!/bin/sh
+for word; do script=$word; done
+sh $script > /dev/null 2>&1
+echo "Submitted batch job $$"
+"""
+
+
+@pytest.fixture
+def slurm_of_straw(tmp_path, monkeypatch):
+    """Commands of the names of Slurm's: a job is done at once, and never in the queue."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, text in {"sbatch": SBATCH, "squeue": "#!/bin/sh\n"}.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("LOGNAME", "tester")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    monkeypatch.setattr("bidsmask.workflows.execute.RESULT_SECONDS", 1)
+    return {"plugin": "SLURM"}
+
+
+def test_a_job_of_a_cluster_that_is_killed_costs_its_own_node_only(run, slurm_of_straw):
+    """nipype 1.11 falls over a job without a result, and leaves all others undone."""
+    outcome = run("die", "fine", "refuse", plugin=slurm_of_straw)
+    assert outcome.n_computed == 2
+    killed, refused = sorted(outcome.failures, key=lambda failure: failure.node)
+    assert (killed.node, killed.kind) == ("wf.n0", "WorkerError")
+    assert "left no result" in killed.reason
+    assert (refused.node, refused.kind) == ("wf.n2", "ConfoundsError")
+
+
+def test_a_plugin_that_nipype_does_not_have_is_refused_with_those_it_has(run):
+    with pytest.raises(SettingsError, match=r"no plugin SLURN\. It has .* SLURM"):
+        run("fine", plugin={"plugin": "SLURN"})
+
+
+def test_what_a_plugin_has_not_come_to_is_not_done(run, slurm_of_straw, monkeypatch):
+    def fall(*_, **__):
+        raise TypeError("of its own")
+
+    monkeypatch.setattr("nipype.pipeline.plugins.slurm.SLURMPlugin._report_crash", fall)
+    outcome = run("refuse", "fine", plugin=slurm_of_straw)
+    assert "of its own" in outcome.stopped
+    assert len(outcome.failures) == 1
