@@ -450,6 +450,8 @@ def test_a_run_that_fails_leaves_no_results_of_an_earlier_day(world, when):
     world.bold().write_bytes(whole[: 100 if when == "while planning" else len(whole) // 2])
     exit_code, said = world.ask()
     assert exit_code == 1, said
+    n_files = len([name for name in of_failing if not name.endswith("_complete.json")])
+    assert f"Its earlier results ({n_files} files) were moved to .bidsmask/retired." in said
     assert run_files(world, "01") == set()
     assert retired(world) == of_failing
     of_other = {n: known for n, known in before.items() if n.startswith("sub-02")}

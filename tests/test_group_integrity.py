@@ -96,6 +96,24 @@ def test_a_participant_who_left_the_input_is_listed_and_not_counted(world):
     assert list(participants["participant_id"]) == ["sub-01", "sub-03"]
 
 
+def test_results_of_two_datasets_in_one_output_all_count(world):
+    other = world.folder / "other_site"
+    shutil.copytree(world.root / "sub-01", other / "sub-11")
+    for path in sorted(other.rglob("sub-01*")):
+        path.rename(path.with_name(path.name.replace("sub-01", "sub-11")))
+    for path in world.root.glob("*.*"):
+        shutil.copy(path, other)
+    here = World(world.folder, world.atlas)
+    here.root = other
+    assert here.ask()[0] == 0
+    exit_code, said = world.group()
+    assert exit_code == 0, said
+    assert world.counted() == runs("01", "02", "03", "11")
+    shutil.rmtree(other / "sub-11")
+    assert world.group()[0] == 0
+    assert world.counted() == runs("01", "02", "03")
+
+
 def test_a_run_that_fails_today_is_listed_with_its_reason(world):
     (bold,) = world.root.glob(f"sub-03/func/*run-2_{SPACE}_desc-preproc_bold.nii.gz")
     bold.write_bytes(bold.read_bytes()[:-2000])
@@ -259,7 +277,9 @@ def test_what_bids_leaves_to_the_user_is_no_stray(world):
 
 
 def test_a_group_and_joined_runs_are_out_of_date_once_a_run_has_changed(world):
-    assert world.ask("--fd-threshold", "0.3", "--participant-label", "01")[0] == 0
+    exit_code, said = world.ask("--fd-threshold", "0.3", "--participant-label", "01")
+    assert exit_code == 0, said
+    assert "joined to by an earlier --concatenate" in said
     exit_code, said = world.check()
     assert exit_code == 1
     assert "group_qc.tsv was made of results that have changed" in said
@@ -280,6 +300,18 @@ def test_joined_runs_have_a_record(world):
     assert "is not as it was written" in said
     assert world.ask("--concatenate")[0] == 0
     assert world.check()[0] == 0
+
+
+@pytest.mark.parametrize("concatenate", [True, False])
+def test_after_a_failure_all_that_is_left_is_accounted_for(world, concatenate):
+    (bold,) = world.root.glob(f"sub-03/func/*run-2_{SPACE}_desc-preproc_bold.nii.gz")
+    bold.write_bytes(bold.read_bytes()[:-2000])
+    assert world.ask(*(["--concatenate"] if concatenate else []))[0] == 1
+    assert world.group()[0] == 0
+    exit_code, said = world.check()
+    assert exit_code == 0, said
+    joined = [*world.out.glob("sub-03/func/sub-03_task-rest_space*")]
+    assert joined == [], "of runs that are not all done nothing is joined"
 
 
 def test_checking_changes_nothing(world):

@@ -152,16 +152,23 @@ def _problem(record: RunRecord, output_dir: Path, bids_dir: Path | None) -> Left
             what = "is not as it was written" if is_there else "is missing"
             reason = f"{Path(file).name} {what}. {_AGAIN}"
             return LeftOut(name=record.run, reason=reason, is_damage=True)
-    return None if bids_dir is None else _changed_input(record, bids_dir)
+    return None if bids_dir is None else _changed_input(record, output_dir, bids_dir)
 
 
-def _changed_input(record: RunRecord, bids_dir: Path) -> LeftOut | None:
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.is_symlink()  # its content may be elsewhere: DataLad's are links
+
+
+def _changed_input(record: RunRecord, output_dir: Path, bids_dir: Path) -> LeftOut | None:
+    """Compare with the input; what is not there, with the dataset that it was made from."""
     assert record.source is not None, "a record without one is damaged"
+    homes = (bids_dir, output_dir / unquote(record.source.dataset))
     for role, file in record.source.files.items():
         if not file.uri.startswith(_OF_THE_INPUT):
             continue
-        path = bids_dir / unquote(file.uri.removeprefix(_OF_THE_INPUT))
-        if not (path.exists() or path.is_symlink()):
+        inside = unquote(file.uri.removeprefix(_OF_THE_INPUT))
+        path = next(filter(_is_there, (home / inside for home in homes)), homes[0] / inside)
+        if not _is_there(path):
             reason = f"Its {role} file, {path.name}, is no longer in the input."
             return LeftOut(name=record.run, reason=reason, is_damage=role != BOLD)
         now = fingerprint(path, role)

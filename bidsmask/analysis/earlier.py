@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from bidsmask.analysis.concatenate import without_run
 from bidsmask.analysis.output_names import expected_files
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.dataset.entities import parse_name
@@ -26,7 +27,9 @@ from bidsmask.derivatives.record import (
     in_words,
     read_neighbours,
     read_record,
+    read_record_file,
     read_source,
+    record_of,
 )
 from bidsmask.derivatives.retire import RETIRED
 from bidsmask.derivatives.status import RunFailure, damage_of_status
@@ -109,6 +112,7 @@ def _notes(
     plan: RunPlan, output_dir: Path, links: Mapping[str, str | Path], planned: frozenset[str]
 ) -> Iterator[_Note]:
     run = plan.run
+    yield from _of_joined(plan, output_dir)
     own = read_record(output_dir, run)
     neighbours = [
         record for record in read_neighbours(output_dir, run) if record.run not in planned
@@ -147,6 +151,19 @@ def _of_record(
             f"what is not asked for this time ({some_of(parts, _MOST)}) is moved to {RETIRED}; "
             "ask for all at once to have all",
             leaving,
+        )
+
+
+def _of_joined(plan: RunPlan, output_dir: Path) -> Iterator[_Note]:
+    if plan.output.concatenate or "run" not in plan.run.entities:
+        return
+    name = record_of(without_run(plan.run.name))
+    record = read_record_file(output_dir / name, name.parent)
+    if record is not None and record.is_joined:
+        yield _Note(
+            "what it was joined to by an earlier --concatenate, which is not asked for this time, "
+            f"is moved to {RETIRED}",
+            tuple(record.outputs),
         )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bidsmask.analysis.concatenate import without_run
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.derivatives.description import keep_labels
 from bidsmask.derivatives.record import (
+    ENDING,
     find_records,
     read_neighbours,
     read_record,
@@ -16,7 +18,7 @@ from bidsmask.derivatives.record import (
     record_name,
     record_of,
 )
-from bidsmask.derivatives.retire import settle, withdraw, withdrawn_records
+from bidsmask.derivatives.retire import RETIRED, settle, withdraw, withdrawn_records
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import OutputError, ReplacementError
 
@@ -59,7 +61,7 @@ def settle_results(
     *,
     subjects: Collection[str],
     joined: Collection[Path],
-) -> None:
+) -> dict[str, int]:
     """After all of it was computed: move aside what has no valid record any more.
 
     Parameters
@@ -73,6 +75,11 @@ def settle_results(
         Whose results may be touched.
     joined : collection of Path
         Records of the runs that were joined.
+
+    Returns
+    -------
+    moved : dict
+        From the name of a run to how many of its files were moved.
 
     Raises
     ------
@@ -88,8 +95,20 @@ def settle_results(
     for plan in plans:
         if plan.outputs_are_missing:
             _withdraw_neighbours(output_dir, plan)
-    for name in withdrawn_records(output_dir, subjects):
-        settle(output_dir, name)
+    moved = {
+        name.name.removesuffix(ENDING): len(settle(output_dir, name))
+        for name in withdrawn_records(output_dir, subjects)
+    }
+    return {run: n_files for run, n_files in moved.items() if n_files}
+
+
+def with_moved(failure: RunFailure, moved: Mapping[str, int]) -> RunFailure:
+    """Let a failure also say where the results of an earlier request for the run are now."""
+    if failure.in_part or failure.run not in moved:
+        return failure
+    files = f"{moved[failure.run]} file{'s' if moved[failure.run] > 1 else ''}"
+    said = f"{failure.reason} Its earlier results ({files}) were moved to {RETIRED}."
+    return replace(failure, reason=said)
 
 
 def keep_used_labels(output_dir: Path, plans: Sequence[RunPlan]) -> None:

@@ -28,6 +28,7 @@ _DEMO_MARK = ".bidsmask-demo"
 _DESCRIPTION = "dataset_description.json"
 _IN_HIDDEN = ("work", "records", "withdrawn", "retired")
 _RESERVED = ("preprocessed", "templateflow")
+_FOR_A_SHELL = re.compile(r'["$`\\!\n]')
 _NAME = re.compile("[0-9a-zA-Z_-]+")
 
 
@@ -54,7 +55,17 @@ def check_folders(settings: Settings) -> None:
     if database is not None:
         _check_own_place("--bids-database-dir", database, settings)
         _check_beside_work(database, settings)
-    if settings.execution.write_graph and not shutil.which("dot"):
+    if settings.execution.write_graph:
+        _check_graph(settings.work_dir)
+
+
+def _check_graph(work_dir: Path) -> None:
+    if odd := _FOR_A_SHELL.search(str(work_dir)):
+        raise SettingsError(
+            f"--write-graph: nipype gives the name of the work folder {work_dir} to a shell, to "
+            f"which {odd[0]} is no letter. Choose another work folder with -w."
+        )
+    if not shutil.which("dot"):
         raise SettingsError("--write-graph needs the command dot of Graphviz, which is missing.")
 
 

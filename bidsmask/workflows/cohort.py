@@ -18,7 +18,12 @@ from bidsmask.analysis.cost import memory_for_steps_gb, step_costs
 from bidsmask.analysis.page import write_methods, write_subject_report
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.reportlets import failure_in_part, lost_parts, reportlets_exist
-from bidsmask.analysis.retirement import keep_used_labels, settle_results, withdraw_outdated
+from bidsmask.analysis.retirement import (
+    keep_used_labels,
+    settle_results,
+    with_moved,
+    withdraw_outdated,
+)
 from bidsmask.derivatives.record import agree
 from bidsmask.derivatives.run import is_complete
 from bidsmask.derivatives.status import RunFailure, one_for_each_run, read_failures
@@ -189,13 +194,14 @@ class Cohort:
         failures = one_for_each_run((*self._refused.get(subject, ()), *broken, *in_part))
         failed = {failure.run for failure in failures}
         joined, not_joined = self._concatenate(subject, lost)
-        settle_results(
+        moved = settle_results(
             output_dir,
             runs,
             [failure for failure in (*broken, *in_part) if not failure.in_part],
             subjects=[subject],
             joined=[join.record_name for join in joined],
         )
+        failures = tuple(with_moved(failure, moved) for failure in failures)
         in_full = {join.name for join in joined} - {failure.run for failure in not_joined}
         done = [run.run.name for run in runs if run.run.name not in failed]
         self._done[subject] = (*done, *sorted(in_full))

@@ -442,5 +442,14 @@ def test_results_that_somebody_else_could_change_are_not_loaded(poisoned, tamper
 
 
 def test_what_is_in_a_folder_of_ours_is_loaded_which_is_why_it_is_guarded(poisoned):
-    bidsmask(poisoned, "-w", poisoned / "work")
+    bidsmask(poisoned, "-w", poisoned / "work", "--smoothing-fwhm", "4")
     assert (poisoned / "PWNED").exists()
+
+
+@pytest.mark.parametrize("name", ["$(touch PWNED)", "`touch PWNED`", 'a"; touch PWNED; "'])
+def test_no_name_of_a_work_folder_is_read_by_a_shell(data, name, monkeypatch):
+    monkeypatch.chdir(data)
+    exit_code, said = bidsmask(data, "-w", data / name, "--write-graph")
+    assert exit_code == 2, said
+    assert "shell" in said
+    assert not (data / "PWNED").exists()
