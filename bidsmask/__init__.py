@@ -15,6 +15,16 @@ _HOMES = {
     "bidsmask.maskers.cleaning": ("clean",),
     "bidsmask.maskers.confounds": ("high_variance_confounds",),
 }
+_MODULES = (
+    "connectome",
+    "exceptions",
+    "image",
+    "input_data",
+    "interfaces",
+    "maskers",
+    "masking",
+    "signal",
+)
 _ELSEWHERE = (
     "datasets",
     "decoding",
@@ -25,9 +35,10 @@ _ELSEWHERE = (
     "regions",
     "reporting",
     "surface",
+    "utils",
 )
 
-__getattr__, __dir__, _names = lazily(__name__, _HOMES, nilearn=_ELSEWHERE)
+__getattr__, __dir__, _names = lazily(__name__, _HOMES, modules=_MODULES, nilearn=_ELSEWHERE)
 __all__ = sorted(["__version__", *_names])
 
 explain_modules(__name__, [*_ELSEWHERE, "interfaces.bids", "interfaces.fsl"])

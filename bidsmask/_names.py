@@ -39,6 +39,7 @@ def lazily(
     module: str,
     homes: Mapping[str, Sequence[str]],
     *,
+    modules: Sequence[str] = (),
     nilearn: Sequence[str] = (),
     former: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
@@ -50,6 +51,8 @@ def lazily(
         Name of the module.
     homes : mapping of str to names
         Modules, and what is imported from each of them once it is asked for.
+    modules : names
+        Modules below it, which are imported when they are asked for.
     nilearn : names
         What else is public in nilearn's module of that name, at version 0.14.1. To ask for one is
         an ImportError that says where it is to be had. (An AttributeError would be replaced by
@@ -72,10 +75,12 @@ def lazily(
             raise ImportError(_letter(module, name), name=module)
         if name in former:
             raise ImportError(f"{module}.{name} is history. Write: {former[name]}", name=module)
+        if name in modules:
+            return import_module(f"{module}.{name}")
         if name not in home_of:
             from difflib import get_close_matches  # for those who misspell
 
-            near = get_close_matches(name, public, 1)
+            near = get_close_matches(name, [*public, *modules], 1)
             hint = f" Is {near[0]!r} meant?" if near else ""
             raise AttributeError(f"module {module!r} has no attribute {name!r}.{hint}")
         value = getattr(import_module(home_of[name]), name)
@@ -83,7 +88,7 @@ def lazily(
         return value
 
     def names() -> list[str]:
-        return sorted({*vars(sys.modules[module]), *public})
+        return sorted({*vars(sys.modules[module]), *public, *modules})
 
     return give, names, public
 

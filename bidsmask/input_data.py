@@ -2,4 +2,6 @@
 
 from bidsmask._names import MASKERS, lazily
 
-__getattr__, __dir__, __all__ = lazily(__name__, MASKERS)
+__getattr__, __dir__, __all__ = lazily(
+    __name__, MASKERS, former={"BaseMasker": "from nilearn.maskers import BaseMasker"}
+)

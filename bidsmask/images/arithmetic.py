@@ -71,7 +71,9 @@ def load_img(img: Any, wildcards: bool = True, dtype: Any = None) -> Any:
         image = _nibabel.load(Path(img).expanduser())
     else:
         return _as_image(series, _values(series, dtype))
-    return image if dtype is None else _as_image(series, _values(series, dtype))
+    if dtype is None or np.dtype(dtype) == series.dtype:
+        return image
+    return _as_image(series, _values(series, dtype))
 
 
 def get_data(img: Any) -> Array:

@@ -90,7 +90,7 @@ def _modules_of_nilearn():
     return [name for name in found if not name.startswith("_") and name not in NOT_FOR_SCRIPTS]
 
 
-NOT_FOR_SCRIPTS = ("conftest", "nilearn_typing", "tests", "utils")
+NOT_FOR_SCRIPTS = ("conftest", "nilearn_typing", "tests")
 
 
 def test_every_module_of_nilearns_is_there_or_says_where_it_is():
@@ -103,6 +103,12 @@ def test_every_module_of_nilearns_is_there_or_says_where_it_is():
                 exec(f"from bidsmask.{place} import anything", {})
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'bidsmask\.plottin'"):
         _ours("plottin")
+
+
+def test_modules_are_there_once_the_package_is_imported():
+    code = "import bidsmask; bidsmask.image.load_img; bidsmask.interfaces.fmriprep.load_confounds"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert {"image", "maskers"} <= set(dir(bidsmask))
 
 
 def test_a_misspelt_name_is_answered_with_the_right_one():
