@@ -19,6 +19,7 @@
     │   ├── ReplacementError            outputs of that name were made from another file
     │   ├── JoinError                   runs of one task cannot be put one behind the other
     │   ├── DegreesOfFreedomError       too few volumes are left for the design
+    │   ├── LongNameError               a file would have a longer name than can be
     │   │   └── AllVolumesRemovedError      no volume is left at all
     │   └── WorkerError                 the process that did the work died
     ├── OutputError                73   output or work folder not writable
@@ -145,6 +146,10 @@ class DegreesOfFreedomError(RunError):
 
 class AllVolumesRemovedError(Namesake, DegreesOfFreedomError):
     """No volume is left."""
+
+
+class LongNameError(RunError):
+    """A file of a run would have a longer name than file systems allow."""
 
 
 class WorkerError(RunError):

@@ -305,3 +305,104 @@ def test_seeds_of_one_brain_are_for_that_one(bidsmask, individuals):
     assert done.exit_code == 0, done.said
     tables = sorted(done.out.rglob("sub-*_dseg.tsv"))
     assert len(tables) == 2
+
+
+# --- names that are too long
+
+
+LONG = "x" * 90
+
+
+def long_run(tmp_path, label):
+    root = write_dataset(tmp_path)
+    rename(root, "task-rest", f"task-rest_acq-{label}")
+    return root
+
+
+def test_an_atlas_with_too_long_a_name_is_told_beforehand_and_the_advice_works(bidsmask, tmp_path):
+    root = long_run(tmp_path, LONG)
+    atlas = write_atlas(tmp_path / f"tpl-{SPACE}_atlas-{LONG[:80]}_dseg.nii.gz")
+    dry = bidsmask(root, "--atlases", atlas, *RAW, "--dry-run")
+    assert dry.exit_code == 1
+    assert not dry.out.exists()
+    done = bidsmask(root, "--atlases", atlas, *RAW)
+    assert done.exit_code == 1
+    (reason,) = done.status["reason"]
+    assert reason in dry.said
+    assert re.search(r"has \d+ characters, but a file name can have 255", reason)
+    advised = re.search(r"to (\S+\.nii\.gz) and \.tsv", reason)[1]
+    for extension in (".nii.gz", ".tsv"):
+        before = atlas.with_name(atlas.name.replace(".nii.gz", extension))
+        shutil.copy(before, tmp_path / advised.replace(".nii.gz", extension))
+    again = bidsmask(root, "--atlases", tmp_path / advised, *RAW)
+    assert again.exit_code == 0, again.said
+    assert len(again.series) == 1
+
+
+def test_a_matrix_with_too_long_a_name_costs_itself(bidsmask, tmp_path):
+    root = long_run(tmp_path, LONG)
+    atlas = write_atlas(tmp_path / f"tpl-{SPACE}_atlas-{LONG[:70]}_dseg.nii.gz")
+    request = (root, "--atlases", atlas, *RAW, "--connectivity", "correlation", "covariance")
+    done = bidsmask(*request)
+    assert done.exit_code == 1
+    assert set(done.status["status"]) == {"partial"}, done.said
+    assert "measure correlation is n/a" in done.status["reason"].iloc[0]
+    assert len(done.series) == 1
+    (matrix,) = done.out.rglob("*_relmat.tsv")
+    assert "stat-covariance" in matrix.name
+    figures = [path.name for path in done.out.rglob("*.svg")]
+    assert max(map(len, figures)) <= 255
+    assert any("outline" in name or re.search("_[0-9a-f]{16}.svg", name) for name in figures)
+
+
+def test_a_strategy_with_too_long_a_name_costs_itself(bidsmask, tmp_path, atlas):
+    root = long_run(tmp_path, LONG)
+    strategy = tmp_path / "long.yaml"
+    strategy.write_text(BAND.replace("6P+band", "y" * 140))
+    done = bidsmask(root, "--atlases", atlas, "--strategies", "simple", strategy)
+    assert done.exit_code == 1
+    assert set(done.status["status"]) == {"partial"}, done.said
+    assert len(done.series) == 1
+    strategy.write_text(BAND)
+    again = bidsmask(root, "--atlases", atlas, "--strategies", "simple", strategy)
+    assert again.exit_code == 0, again.said
+
+
+def test_a_run_with_too_long_a_name_costs_itself(bidsmask, tmp_path, atlas):
+    root = write_dataset(tmp_path, subjects=("01", "02"))
+    rename(root, "sub-02_task-rest", f"sub-02_task-rest_acq-{LONG}{LONG}")
+    done = bidsmask(root, "--atlases", atlas, *RAW)
+    assert done.exit_code == 1
+    assert dict(done.status["status"]) == {"sub-01": "done", "sub-02": "failed"}
+    assert "Shorten the labels" in done.status.loc["sub-02", "reason"]
+
+
+# --- what lies elsewhere
+
+
+@pytest.mark.parametrize("kind", ["atlas", "seeds"])
+def test_what_lies_beside_the_run_is_told_beforehand(bidsmask, tmp_path, atlas, kind):
+    root = write_dataset(tmp_path)
+    if kind == "atlas":
+        far = tmp_path / f"tpl-{SPACE}_atlas-Far_dseg.nii.gz"
+        save_image(far, blocks_of(AFFINE, SHAPE), affine_in("RAS", shift=(500, 0, 0)))
+        asked = ("--atlases", atlas, far)
+    else:
+        far = tmp_path / f"space-{SPACE}_seg-Far_seeds.tsv"
+        far.write_text("name\tx\ty\tz\tradius\na\t500\t0\t0\t8\n")
+        asked = ("--atlases", atlas, "--seeds", far)
+    dry = bidsmask(root, *asked, *RAW, "--dry-run")
+    assert dry.exit_code == 1
+    assert re.search("problem: .*Far is n/a: .*lies on the grid of the run", dry.said)
+    done = bidsmask(root, *asked, *RAW)
+    assert set(done.status["status"]) == {"partial"}
+    assert len(done.series) == 1
+
+
+def test_a_mask_of_another_grid_is_told_beforehand(bidsmask, tmp_path, atlas):
+    root = write_dataset(tmp_path)
+    (mask,) = root.rglob("*_mask.nii.gz")
+    save_image(mask, np.ones(SHAPE, np.uint8), affine_in("RAS", shift=(9, 0, 0)))
+    dry = bidsmask(root, "--atlases", atlas, *RAW, "--dry-run")
+    assert dry.exit_code == 1
+    assert "lies on another grid than the run" in dry.said

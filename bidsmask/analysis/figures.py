@@ -21,7 +21,7 @@ from bidsmask.columns.spheres import Spheres
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
-from bidsmask.derivatives.names import output_name
+from bidsmask.derivatives.names import figure_name
 from bidsmask.images.io import load_volume
 from bidsmask.numerics.connectivity import MEASURES
 from bidsmask.reports import figures
@@ -286,14 +286,13 @@ def _image_name(
     stat: str | None = None,
     desc: str | None = None,
 ) -> str:
-    return output_name(
+    return figure_name(
         plan.run.entities,
         suffix=suffix,
-        extension=".svg",
         atlas=atlas.entities if atlas else (),
         stat=stat,
         desc=desc,
-    ).name
+    )
 
 
 def _mean_image(values: RunValues) -> FloatArray:

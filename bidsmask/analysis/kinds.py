@@ -96,11 +96,16 @@ def place(source: Source, grid: Grid, mask: BoolArray) -> Columns:
     """
     columns = kind_of(source).place(source, grid, mask)
     if not columns.extent.n_on_grid.any():
-        raise SpaceError(
-            f"{source.name}: no {kind_of(source).column} lies on the grid of the run, {grid}. Are "
-            "they in the same space?"
-        )
+        raise elsewhere(source, grid)
     return columns
+
+
+def elsewhere(source: Source, grid: Grid) -> SpaceError:
+    """Write the letter about a source of which nothing lies on the grid of a run."""
+    return SpaceError(
+        f"{source.name}: no {kind_of(source).column} lies on the grid of the run, {grid}. Are "
+        "they in the same space?"
+    )
 
 
 def _place_labels(atlas: Atlas, grid: Grid, mask: BoolArray) -> Regions:

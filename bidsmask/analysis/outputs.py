@@ -363,7 +363,8 @@ def _quality_files(
         for part in lost
         if part.part == "strategy"
     }
-    content = tables.quality(rows[strategy.name] for strategy in run.plan.strategies)
+    order = dict.fromkeys([*(strategy.name for strategy in run.plan.strategies), *rows])
+    content = tables.quality(rows[name] for name in order)
     yield table, content
     yield (
         sidecar,

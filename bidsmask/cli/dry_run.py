@@ -20,6 +20,7 @@ from bidsmask.cli.console import say_problem
 from bidsmask.dataset.confounds import load_confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import RunError
+from bidsmask.images.volumes import load_mask
 from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.reports.summaries import LostPart
 
@@ -47,6 +48,7 @@ def show_plan(plan: Plan, *, n_procs: int, joins: Sequence[Join] = ()) -> int:
     problems += [(run.run.name, letter) for run in plan.runs for letter in letters(run.lost)]
     table = Table("run", "strategy", "TR (s)", "volumes", "kept", "confounds", "tDOF left")
     for run in plan.runs:
+        problems += _mask_problem(run)
         for strategy in run.strategies:
             ledger = attempt("strategy", strategy.name, partial(_ledger, run, strategy))
             if isinstance(ledger, LostPart):
@@ -62,6 +64,16 @@ def show_plan(plan: Plan, *, n_procs: int, joins: Sequence[Join] = ()) -> int:
     if plan.runs:
         _show_costs(console, plan.runs, n_procs, joins)
     return 1 if problems else 0
+
+
+def _mask_problem(plan: RunPlan) -> list[tuple[str, str]]:
+    """Say what is wrong with the mask of a run, which would cost the run."""
+    assert plan.run.mask is not None, "a run without problems has a mask"
+    try:
+        load_mask(plan.run.mask, plan.grid)
+    except RunError as error:
+        return [(plan.run.name, str(error))]
+    return []
 
 
 def _row(plan: RunPlan, strategy: Strategy, ledger: DegreesOfFreedom) -> tuple[str, ...]:

@@ -113,6 +113,7 @@ def _participant(
     settings: Settings, console: Console, options: argparse.Namespace, *, in_own_process: bool
 ) -> int:
     from bidsmask.analysis.earlier import heed_earlier_outputs
+    from bidsmask.analysis.foresight import foresee
     from bidsmask.analysis.page import write_methods, write_reports
     from bidsmask.analysis.plan import make_plan
     from bidsmask.cli.console import say_plan, say_summary, watched
@@ -125,7 +126,7 @@ def _participant(
         # While there is one thread, and before what workers do not need is imported.
         start_server(forked=in_own_process)
     links = dataset_links(settings)
-    plan = heed_earlier_outputs(make_plan(settings), settings.output_dir, links)
+    plan = heed_earlier_outputs(foresee(make_plan(settings)), settings.output_dir, links)
     say_plan(console, plan, n_procs=n_procs(settings))
     if options.dry_run:
         from bidsmask.analysis.concatenate import find_joins

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bidsmask.dataset.entities import Entities, build_name, with_cohort_in_space
-from bidsmask.errors import OutputError
+from bidsmask.errors import LongNameError
 
 LONGEST_NAME = 255
 """What file systems allow, in bytes."""
@@ -53,7 +54,7 @@ def output_name(
     ------
     ValueError
         If a label holds anything but letters, digits and ``+``.
-    OutputError
+    LongNameError
         If the name is too long for a file system.
 
     Examples
@@ -64,16 +65,48 @@ def output_name(
     >>> str(output_name(run, suffix="design", extension=".tsv", desc="36P", with_space=False))
     'sub-01/func/sub-01_task-rest_run-01_desc-36P_design.tsv'
     """
-    source = with_cohort_in_space(Entities(run_entities).without("desc"))
-    entities = source if with_space else source.without(*_OF_THE_GRID)
-    own = {name: label for name, label in (("stat", stat), ("desc", desc)) if label is not None}
-    name = build_name(entities | dict(atlas) | own, suffix, extension)
+    entities = with_cohort_in_space(Entities(run_entities).without("desc"))
+    if not with_space:
+        entities = entities.without(*_OF_THE_GRID)
+    name = _name(entities, suffix, extension, atlas, stat, desc)
     if len(name.encode()) > LONGEST_NAME:
-        raise OutputError(
-            f"{name} has {len(name.encode())} characters, but a file name can have "
-            f"{LONGEST_NAME}. Give the atlas or the strategy a shorter name."
+        raise LongNameError(
+            f"{name} has {len(name.encode())} characters, but a file name can have {LONGEST_NAME}."
         )
     return run_folder(entities) / name
+
+
+def figure_name(
+    run_entities: Mapping[str, str],
+    *,
+    suffix: str,
+    atlas: Iterable[tuple[str, str]] = (),
+    stat: str | None = None,
+    desc: str | None = None,
+) -> str:
+    """Name the figure of a run.
+
+    Nobody looks for a figure by its name: where that would be too long, it is cut, and a checksum
+    of the whole tells it from others.
+    """
+    entities = with_cohort_in_space(Entities(run_entities).without("desc"))
+    name = _name(entities, suffix, ".svg", atlas, stat, desc)
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    ending = f"_{hashlib.sha256(name.encode()).hexdigest()[:16]}.svg"
+    return name.removesuffix(".svg")[: LONGEST_NAME - len(ending)] + ending
+
+
+def _name(
+    entities: Entities,
+    suffix: str,
+    extension: str,
+    atlas: Iterable[tuple[str, str]],
+    stat: str | None,
+    desc: str | None,
+) -> str:
+    own = {name: label for name, label in (("stat", stat), ("desc", desc)) if label is not None}
+    return build_name(entities | dict(atlas) | own, suffix, extension)
 
 
 def run_folder(entities: Mapping[str, str]) -> Path:

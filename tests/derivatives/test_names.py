@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bidsmask.dataset.entities import ENTITY_ORDER, parse_name
 from bidsmask.derivatives.names import LONGEST_NAME, output_name, run_folder
-from bidsmask.errors import OutputError
+from bidsmask.errors import LongNameError
 
 LABELS = st.text("0123456789abcXYZ+", min_size=1, max_size=6)
 SOURCE_ENTITIES = ("ses", "task", "acq", "dir", "run", "echo", "part", "space", "res", "desc")
@@ -81,5 +81,5 @@ def test_a_name_that_is_too_long_is_refused_with_both_numbers() -> None:
     room = LONGEST_NAME - len(short) + 1
     longest = output_name({"sub": "01"}, suffix="bold", extension=".tsv", desc="x" * room)
     assert len(longest.name) == LONGEST_NAME
-    with pytest.raises(OutputError, match=r"has 256 characters, but .* 255"):
+    with pytest.raises(LongNameError, match=r"has 256 characters, but .* 255"):
         output_name({"sub": "01"}, suffix="bold", extension=".tsv", desc="x" * (room + 1))

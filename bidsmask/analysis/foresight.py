@@ -1,0 +1,219 @@
+"""What of a plan cannot be done, as names and headers tell before anything is read.
+
+File systems have a longest name, and an atlas that lies beside a run covers nothing of it. What
+is found here costs its own part, as what turns up later does (`bidsmask.analysis.parts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from itertools import product
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from bidsmask._typing import FloatArray
+from bidsmask.analysis.kinds import Source, elsewhere, file_of, kind_of
+from bidsmask.analysis.output_names import (
+    matrix_name,
+    run_file,
+    seed_map_name,
+    time_series_name,
+    voxels_name,
+)
+from bidsmask.analysis.parts import attempt, letters
+from bidsmask.analysis.plan import Plan, RunPlan
+from bidsmask.dataset.seeds import SeedSet
+from bidsmask.dataset.strategies import Strategy
+from bidsmask.derivatives.status import RunFailure
+from bidsmask.errors import LongNameError
+from bidsmask.images.grid import Grid
+from bidsmask.images.io import open_image
+from bidsmask.numerics.affine import apply_affine
+from bidsmask.reports.summaries import LostPart
+from bidsmask.vocabulary import CORRELATIONS
+
+_T = TypeVar("_T")
+
+_SHORTEST = ("atlas", "A")
+
+
+def foresee(plan: Plan) -> Plan:
+    """Take out of a plan what cannot be done, and say why."""
+    grid_of = cache(_grid_of)
+    planned = [_foresee_run(run, grid_of) for run in plan.runs]
+    return replace(
+        plan,
+        runs=tuple(each for each in planned if isinstance(each, RunPlan)),
+        failures=(*plan.failures, *(each for each in planned if isinstance(each, RunFailure))),
+    )
+
+
+def _grid_of(image: Path) -> Grid:
+    return Grid.from_image(open_image(image))
+
+
+def _foresee_run(plan: RunPlan, grid_of: Callable[[Path], Grid]) -> RunPlan | RunFailure:
+    lost = [_lost_by_names("run", plan.run.name, _names_of_run(plan), partial(_shorten_run, plan))]
+    strategies = [
+        _lost_by_names("strategy", each.name, _names_of_strategy(plan, each), _rename)
+        for each in plan.strategies
+    ]
+    kept = replace(plan, strategies=_others(plan.strategies, strategies))
+    sources = [_foresee_source(kept, each, grid_of) for each in plan.sources]
+    kept = replace(kept, sources=_others(plan.sources, sources))
+    measures = [
+        _lost_by_names("measure", each, names(kept), partial(_shorten, kept, names))
+        for each in plan.connectivity.measures
+        for names in [partial(_names_of_measure, measure=each)]
+    ]
+    lost += [*strategies, *sources, *measures]
+    found = tuple(part for part in lost if part)
+    if not found:
+        return plan
+    has_nothing = not (kept.sources or kept.voxelwise.voxelwise) or not kept.strategies
+    if has_nothing or lost[0]:
+        return RunFailure(
+            subject=plan.run.subject,
+            run=plan.run.name,
+            node="find_files",
+            kind=found[0].kind,
+            reason=" ".join(letters((*plan.lost, *found))),
+        )
+    left = _others(plan.connectivity.measures, measures)
+    connectivity = replace(
+        plan.connectivity,
+        measures=left,
+        fisher_z=plan.connectivity.fisher_z and any(name in CORRELATIONS for name in left),
+    )
+    return replace(kept, connectivity=connectivity, lost=(*plan.lost, *found))
+
+
+def _others(asked: Sequence[_T], lost: Sequence[LostPart | None]) -> tuple[_T, ...]:
+    """Give those that are not lost."""
+    return tuple(each for each, part in zip(asked, lost, strict=True) if part is None)
+
+
+# --- names
+
+
+def _lost_by_names(
+    part: str, name: str, names: Iterable[Path], remedy: Callable[[], str]
+) -> LostPart | None:
+    """Say that a part is lost if a file of it would have too long a name."""
+    return attempt(part, name, partial(_refuse_long, names, remedy))
+
+
+def _refuse_long(names: Iterable[Path], remedy: Callable[[], str]) -> None:
+    try:
+        for _ in names:  # each is made, which fails if it is too long
+            pass
+    except LongNameError as error:
+        raise LongNameError(f"{error} {remedy()}") from error
+
+
+def _names_of_run(plan: RunPlan) -> Iterator[Path]:
+    for suffix in ("qc", "complete", "report"):
+        yield run_file(plan, suffix, ".json", desc="bidsmask")
+    if plan.voxelwise.any:
+        yield run_file(plan, "mask", ".nii.gz", desc="brain")
+
+
+def _names_of_strategy(plan: RunPlan, strategy: Strategy) -> Iterator[Path]:
+    yield run_file(plan, "outliers", ".json", desc=strategy.name, with_space=False)
+    if plan.voxelwise.voxelwise:
+        yield voxels_name(plan, strategy)
+        yield voxels_name(plan, strategy, smoothed=plan.voxelwise.voxelwise_smoothing_fwhm_mm > 0)
+
+
+def _names_of_sources(plan: RunPlan) -> Iterator[Path]:
+    for source in plan.sources:
+        yield run_file(plan, kind_of(source).suffix, ".nii.gz", source)
+        yield run_file(plan, "bold", ".json", source, stat="coverage")
+        for strategy in plan.strategies:
+            for statistic in plan.statistics_of(source):
+                yield time_series_name(plan, source, strategy, statistic, ".json")
+            if plan.voxelwise.seed_maps and isinstance(source, SeedSet):
+                yield seed_map_name(plan, source, strategy)
+
+
+def _names_of_measure(plan: RunPlan, measure: str) -> Iterator[Path]:
+    for source in plan.sources:
+        for strategy in plan.strategies:
+            yield matrix_name(plan, source, strategy, measure, ".json")
+
+
+def _rename() -> str:
+    return "Give the strategy a shorter name, in its YAML file."
+
+
+def _shorten_run(plan: RunPlan) -> str:
+    return f"Shorten the labels in the name of {plan.run.bold.name} and of what belongs to it."
+
+
+def _shorten(plan: RunPlan, names: Callable[[RunPlan], Iterable[Path]]) -> str:
+    """Say how the sources of a plan can be called, if that is enough for these names."""
+    short = tuple(replace(source, entities=(_SHORTEST,)) for source in plan.sources)
+    if attempt(
+        "run", plan.run.name, partial(_refuse_long, names(replace(plan, sources=short)), str)
+    ):
+        return _shorten_run(plan)
+    return " ".join(
+        f"Copy {file_of(source)} and its table to {_short_name(source)}, or to another short "
+        "name, and give its path."
+        for source in plan.sources
+    )
+
+
+def _short_name(source: Source) -> str:
+    if isinstance(source, SeedSet):
+        space = f"space-{source.space}_" if source.space else ""
+        return f"{space}seg-A_seeds.tsv and .json"
+    space = f"tpl-{source.space}_" if source.space else ""
+    return f"{space}atlas-A_{source.kind}.nii.gz and .tsv"
+
+
+# --- headers
+
+
+def _foresee_source(
+    plan: RunPlan, source: Source, grid_of: Callable[[Path], Grid]
+) -> LostPart | None:
+    part = "seeds" if isinstance(source, SeedSet) else "atlas"
+    alone = replace(plan, sources=(source,))
+    remedy = partial(_shorten, alone, _names_of_sources)
+    long = _lost_by_names(part, source.name, _names_of_sources(alone), remedy)
+    return long or attempt(part, source.name, partial(_refuse_apart, source, plan.grid, grid_of))
+
+
+def _refuse_apart(source: Source, grid: Grid, grid_of: Callable[[Path], Grid]) -> None:
+    if isinstance(source, SeedSet):
+        is_apart = _are_beyond(np.array(source.coordinates_mm), np.array(source.radii_mm), grid)
+    else:
+        lattice = grid_of(source.image)
+        is_apart = _lies_beyond(lattice, grid) or _lies_beyond(grid, lattice)
+    if is_apart:
+        raise elsewhere(source, grid)
+
+
+def _lies_beyond(lattice: Grid, grid: Grid) -> bool:
+    """Whether all of a lattice, and a voxel around it, lies on one side of a grid."""
+    corners = np.array([*product(*[(-1, size) for size in lattice.shape])])
+    places = _in_voxels(apply_affine(lattice.affine, corners), grid)
+    last = np.array(grid.shape) - 1
+    return bool(((places.max(axis=0) < 0) | (places.min(axis=0) > last)).any())
+
+
+def _are_beyond(centres_mm: FloatArray, radii_mm: FloatArray, grid: Grid) -> bool:
+    """Whether no sphere, nor the voxel at its centre, reaches the voxels of a grid."""
+    places = _in_voxels(centres_mm, grid)
+    nearest = np.clip(places, 0, np.array(grid.shape) - 1)
+    away_mm = np.linalg.norm((places - nearest) @ grid.affine[:3, :3].T, axis=1)
+    return bool((away_mm > radii_mm + np.linalg.norm(grid.voxel_sizes_mm)).all())
+
+
+def _in_voxels(places_mm: FloatArray, grid: Grid) -> FloatArray:
+    return apply_affine(np.linalg.inv(grid.affine), places_mm)
