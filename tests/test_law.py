@@ -319,6 +319,7 @@ def test_the_command_line_and_the_maskers_agree(law, kind, subject, number):
         assert (excess[:, usable] <= 0).all(), np.nanmax(excess[:, usable], axis=0)
 
 
+@pytest.mark.filterwarnings("ignore:.*Non-finite values detected")
 @pytest.mark.parametrize(("subject", "number"), CASES)
 def test_voxels_agree(law, subject, number):
     """Voxels without a measurement are NaN in the image; a masker says which they are."""

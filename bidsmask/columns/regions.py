@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask._warn import warn_user
 from bidsmask.columns.base import VoxelSets, extent_of, members_of
 from bidsmask.columns.coverage import Extent
 from bidsmask.columns.field_of_view import beyond
@@ -90,6 +91,11 @@ def read_labels(img: Any) -> tuple[IntArray, Grid]:
         If it has several volumes.
     AtlasError
         If a value is no whole number, or too large.
+
+    Warns
+    -----
+    UserWarning
+        If there are values that are NaN or infinite.
     """
     series = open_series(img)
     values = series.single()
@@ -193,7 +199,10 @@ def _count(codes: Array, n_regions: int) -> IntArray:
 
 
 def _rounded(name: str, values: FloatArray) -> IntArray:
-    known = np.where(np.isfinite(values), values, 0)
+    finite = np.isfinite(values)
+    if not finite.all():
+        warn_user(f"{name}: Non-finite values detected. They are background, like zeros.")
+    known = np.where(finite, values, 0)
     rounded: FloatArray = np.rint(known)
     worst = np.abs(known - rounded).argmax()
     if abs(known.flat[worst] - rounded.flat[worst]) > INTEGER_TOLERANCE:

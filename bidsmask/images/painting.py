@@ -60,6 +60,25 @@ class Painting:
             self._paint(columns, flat[rows])
         return as_volume(flat if self.columns.ndim == 2 else flat[0], self.grid)
 
+    def image(self, header: Any, t_r: float | None) -> Any:
+        """Paint all volumes into an image.
+
+        Parameters
+        ----------
+        header : nibabel header or None
+        t_r : float or None
+            As in `bidsmask.images.volumes.make_image`.
+
+        Returns
+        -------
+        image : nibabel.Nifti1Image
+            Integers of 64 bits are held in 32 where that is enough; a file of it has the type of
+            the painting.
+        """
+        image = make_image(self.array(), self.grid, header, t_r)
+        image.set_data_dtype(self.dtype)
+        return image
+
     def volumes(self) -> Iterator[Array]:
         """Go through the volumes, each of shape (V_all,), flat with x running fastest.
 
@@ -76,14 +95,13 @@ class Painting:
         Parameters
         ----------
         path : Path
-            A ``.nii`` or ``.nii.gz`` file. Uncompressed, its bytes are those that the image of
-            `bidsmask.images.volumes.make_image` gives.
+            A ``.nii`` or ``.nii.gz`` file. Uncompressed, its bytes are those that `image` gives.
         header : nibabel header or None
         t_r : float or None
-            As in `bidsmask.images.volumes.make_image`.
+            As in `image`.
         """
         if self.dtype.kind != "f":
-            make_image(self.array(), self.grid, header, t_r).to_filename(path)
+            self.image(header, t_r).to_filename(path)
             return
         shape = *self.grid.shape, *self.columns.shape[:-1]
         header = make_image(

@@ -199,8 +199,9 @@ def refuse_other_grids(grids: dict[str, Grid]) -> None:
     (first, grid), *others = grids.items()
     for name, other in others:
         if other != grid:
+            same_shape = other.shape == grid.shape
+            differ = "different affine matrices" if same_shape else "incompatible shapes"
             raise SpaceError(
-                "Following field of view errors were detected: Images have incompatible shapes "
-                f"or affines. {first}: {grid}; {name}: {other}. Resample one of them, or choose "
-                "a resampling_target."
+                f"Following field of view errors were detected: Images have {differ}. {first}: "
+                f"{grid}; {name}: {other}. Resample one of them, or choose a resampling_target."
             )

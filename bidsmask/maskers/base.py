@@ -18,11 +18,11 @@ from bidsmask.columns.request import Request
 from bidsmask.images.grid import Grid
 from bidsmask.images.painting import Painting
 from bidsmask.images.series import Series, open_series
-from bidsmask.images.volumes import make_image, read_mask
+from bidsmask.images.volumes import make_image, mask_on, read_mask
 from bidsmask.maskers.cleaning import clean_in_place
 from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.estimator import Transformer
-from bidsmask.maskers.notices import heard, warn
+from bidsmask.maskers.notices import heard, say, warn
 from bidsmask.maskers.parameters import also_called_x, as_type, check_parameters, output_dtype
 from bidsmask.maskers.report.kept import (
     Picture,
@@ -62,6 +62,9 @@ class Masker(Transformer):
     clean_args: Any
     unit: ClassVar[str]
     """What the columns are of: "voxel", "region", "map" or "sphere"."""
+
+    _missing: ClassVar[str] = "These voxels are left out; see coverage_."
+    """What becomes of voxels that are not finite in every volume."""
 
     strategy: str = "mean"
     min_coverage: float = 0.0
@@ -119,9 +122,9 @@ class Masker(Transformer):
         Returns
         -------
         signals : array of shape (T_kept, P)
-            (P,) if `imgs` is three-dimensional, unless a data frame is asked for with
-            `set_output`. float32 if the image is; the docstring of each masker says what becomes
-            of integers; otherwise float64.
+            (P,) if `imgs` is three-dimensional, and () if there is but one column then, unless a
+            data frame is asked for with `set_output`. float32 if the image is; the docstring of
+            each masker says what becomes of integers; otherwise float64.
 
         Raises
         ------
@@ -255,6 +258,8 @@ class Masker(Transformer):
         """Learn the columns; `look`: keep a volume for the report, if none will be transformed."""
         check_parameters(self.get_params(deep=False))
         self._forget()
+        if imgs is not None:
+            say(self, "Loading data from", imgs)
         series = None if imgs is None else self._open_first(imgs)
         self.clean_args_ = dict(self.clean_args or {})
         _check_memory(self.memory, self.memory_level)
@@ -265,6 +270,7 @@ class Masker(Transformer):
         self._said_at_fit_ = self._said_before_ = tuple(messages)
         if look and series is not None:
             self._seen_ = seen_at_fit(series)
+        say(self, "Finished fit")
         return self
 
     def _forget(self) -> None:
@@ -277,18 +283,29 @@ class Masker(Transformer):
     def _read_mask(self) -> Any:
         if self.mask_img is None:
             return None
+        say(self, "Loading mask from", self.mask_img)
         return make_image(*read_mask(self.mask_img))
+
+    def _mask_on(self, target: Grid) -> Any:
+        """Bring the mask onto another grid."""
+        mask, grid = mask_of(self.mask_img_)
+        if grid != target:
+            say(self, "Resampling mask")
+        return make_image(mask_on(mask, grid, target), target)
 
     # Transforming
 
     def _read(self, imgs: Any, confounds: Any, sample_mask: Any) -> tuple[Array, dict[str, Any]]:
         """Signals of a run, and what is to be remembered of it. The masker is not changed."""
+        say(self, "Loading data from", imgs)
         series = open_series(imgs)
-        if output_dtype(self.dtype) == np.float64:
+        if output_dtype(self.dtype, np.float32) == np.float64:
             series = series.in_double_precision()
         with one_thread_of_blas():
             columns = self._columns(series)
+        self._say_how(series, columns)
         extraction, picture = self._extracted(imgs, series, columns)
+        self._warn_of_missing(series, columns, extraction)
         signals, rows = self._finish(extraction, columns)
         learned = {
             "_rows_": rows,
@@ -297,13 +314,31 @@ class Masker(Transformer):
             "_last_": columns,
         }
         cleaned = self._cleaned(imgs, signals, confounds, sample_mask)
-        if series.is_3d and self._output == "default":
-            cleaned = cleaned.reshape(-1)
-        dtype = output_dtype(self.dtype) or self._dtype_of(series)
         if picture is not None:
             kept = volumes_kept(sample_mask, self._runs().get("runs"), series.n_volumes)
             learned["_seen_"] = seen_at_transform(series, picture, cleaned, kept)
+        if series.is_3d and self._output == "default":
+            cleaned = cleaned.squeeze()  # to () if there is but one column, as nilearn has it
+        dtype = output_dtype(self.dtype, self._dtype_of(series))
         return as_type(cleaned, dtype), learned | {"_header_": series.header}
+
+    def _say_how(self, series: Series, columns: Columns) -> None:
+        if columns.grid != series.grid:
+            say(self, "Resampling images")
+        if self.smoothing_fwhm is not None:
+            say(self, "Smoothing images")
+        say(self, "Extracting region signals")
+
+    def _warn_of_missing(self, series: Series, columns: Columns, extraction: Extraction) -> None:
+        """Say that a run has values that are no numbers; beyond a run there are none anyway."""
+        if columns.grid == series.grid:
+            n_missing = int(np.count_nonzero(~extraction.finite[columns.support]))
+            if n_missing:
+                warn(
+                    f"{series.name}: Non-finite values detected, in {n_missing} voxels of "
+                    f"{self.unit}s. {self._missing}",
+                    once=True,
+                )
 
     def _extracted(
         self, imgs: Any, series: Series, columns: Columns
@@ -342,7 +377,9 @@ class Masker(Transformer):
     def _cleaned(self, imgs: Any, signals: Array, confounds: Any, sample_mask: Any) -> Array:
         confounds = self._with_high_variance(imgs, confounds)
         if not self._has_to_clean(confounds, sample_mask):
+            say(self, "Cleaning extracted signals: there is nothing to do")
             return signals
+        say(self, "Cleaning extracted signals")
         return clean_in_place(
             np.ascontiguousarray(signals),
             detrend=self.detrend,
@@ -408,13 +445,20 @@ class Masker(Transformer):
     def _painted(self, signals: Any) -> Any:
         """Image that carries each column's value in its voxels; the run's units and t_r."""
         painting = self._painting(signals)
-        return make_image(painting.array(), painting.grid, self._header_, self.t_r)
+        image = painting.image(self._header_, self.t_r)
+        if image.dataobj.dtype != painting.dtype:
+            warn(
+                "Many tools cannot read integers of 64 bits. In memory the data has been "
+                f"converted to int32; a file of the image will have {painting.dtype}, as asked "
+                "for, unless its set_data_dtype('int32') is called first."
+            )
+        return image
 
     def _painting(self, signals: Any) -> Painting:
-        self._refuse_unfitted()
+        columns = _rows(signals, self.n_elements_, self.dtype)
+        say(self, "Computing image from signals")
         projection, grid = self._inverse()
-        columns = _rows(signals, projection.n_columns, self.dtype)
-        dtype = output_dtype(self.dtype) or _painted_dtype(columns, projection)
+        dtype = output_dtype(self.dtype, _painted_dtype(columns, projection))
         return Painting(columns=columns, projection=projection, grid=grid, dtype=dtype)
 
 
@@ -434,7 +478,7 @@ def _rows(signals: Any, n_columns: int, dtype: Any) -> Array:
             f"Expected {expected}.\nGot {values.shape}."
         )
     if values.dtype == bool:
-        target = np.dtype(np.int32) if dtype is None else output_dtype(dtype)
+        target = output_dtype(dtype, np.int32)
         warn(f"Casting boolean input to {target}")
         return values.astype(target)
     return values

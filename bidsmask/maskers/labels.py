@@ -14,7 +14,7 @@ from bidsmask.images.series import Series
 from bidsmask.images.volumes import labels_on, make_image, mask_on, refuse_other_grids
 from bidsmask.maskers.base import Masker, mask_of
 from bidsmask.maskers.naming import region_table
-from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, warn
+from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, say, warn
 from bidsmask.maskers.parameters import check_choice
 from bidsmask.numerics.projections.regions import Projection
 from bidsmask.vocabulary import Statistic
@@ -244,7 +244,11 @@ class NiftiLabelsMasker(Masker):
         check_choice("strategy", self.strategy, get_args(Statistic))
         check_choice("resampling_target", self.resampling_target, ("data", "labels", None))
         if self.labels_img is None:
-            raise ValueError("'labels_img' is None; the masker needs a label image.")
+            raise TypeError(
+                "'labels_img' is None, but this input should be a NiftiLike object, or its path: "
+                "the masker needs a label image."
+            )
+        say(self, "Loading regions from", self.labels_img)
         values, grid = read_labels(self.labels_img)
         present = labels_in(values)
         if np.array_equal(present, [self.background_label]):
@@ -257,9 +261,15 @@ class NiftiLabelsMasker(Masker):
             keep_absent=self.keep_empty,
         )
         target = self._fit_grid(grid, series)
+        if target != grid:
+            say(self, "Resampling regions")
         self._atlas_ = values, grid
-        self.mask_img_ = self._fit_mask(target, known=series is not None)
+        is_final = series is not None or self.resampling_target != "data"
+        if self.mask_img_ is not None and is_final:
+            self.mask_img_ = self._mask_on(target)
         self._fitted_ = self._placed_on(target)
+        if is_final:
+            _refuse_hidden(self._fitted_)
         moved = (
             values if target == grid else labels_on(values, grid, target, self.background_label)
         )
@@ -281,12 +291,6 @@ class NiftiLabelsMasker(Masker):
             grids["data"] = series.grid
         refuse_other_grids(grids)
 
-    def _fit_mask(self, target: Grid, *, known: bool) -> Any:
-        """Bring the mask onto the grid of the labels, unless runs may come on the mask's own."""
-        if self.mask_img_ is None or (self.resampling_target == "data" and not known):
-            return self.mask_img_
-        return make_image(mask_on(*mask_of(self.mask_img_), target), target)
-
     # Placing
 
     def _placed_on(self, grid: Grid) -> Regions:
@@ -303,8 +307,6 @@ class NiftiLabelsMasker(Masker):
         )
         if not placed.extent.n_on_grid.any():
             raise SpaceError(NONE_LEFT.format("resampling the labels image"))
-        if not placed.extent.n_inside.any():
-            raise SpaceError(NONE_LEFT.format("applying mask to the labels image"))
         if grid != atlas_grid:
             self._warn_of_lost(placed)
         return placed
@@ -338,6 +340,7 @@ class NiftiLabelsMasker(Masker):
             warn((RESAMPLING_IMAGES if labels else RESAMPLING_ATLAS).format("labels"))
             grid = grid if labels else series.grid
         placed = self._fitted_ if self._fitted_.grid == grid else self._placed_on(grid)
+        _refuse_hidden(placed)
         self._warn_of_masked(placed)
         return placed
 
@@ -385,6 +388,11 @@ class NiftiLabelsMasker(Masker):
     def _inverse(self) -> tuple[Projection, Grid]:
         """Labels as they were fitted: columns are told apart by label, not by place."""
         return self._fitted_.painted(self._rows_), self._fitted_.grid
+
+
+def _refuse_hidden(placed: Regions) -> None:
+    if not placed.extent.n_inside.any():
+        raise SpaceError(NONE_LEFT.format("applying mask to the labels image"))
 
 
 def _label_dtype(values: Array) -> Any:

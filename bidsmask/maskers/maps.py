@@ -13,7 +13,7 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.series import Series, open_series
 from bidsmask.images.volumes import make_image, mask_on, refuse_other_grids
 from bidsmask.maskers.base import Masker, mask_of
-from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, warn
+from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, say, warn
 from bidsmask.maskers.parameters import check_choice
 from bidsmask.numerics.projections.map_weights import MapWeights
 from bidsmask.numerics.projections.regions import Projection
@@ -181,7 +181,7 @@ class NiftiMapsMasker(Masker):
         Parameters
         ----------
         displayed_maps : int, list of int, or "all"
-            How many to show, or which, counted from 0.
+            How many to show, or which, counted from 0. Others than there are, are warned of.
         title : str, optional
         engine : str
             There so that scripts written for nilearn run; it changes nothing.
@@ -205,27 +205,37 @@ class NiftiMapsMasker(Masker):
         check_choice("strategy", self.strategy, get_args(MapsStatistic))
         check_choice("resampling_target", self.resampling_target, ("data", "mask", "maps", None))
         if self.maps_img is None:
-            raise ValueError("'maps_img' is None; the masker needs an image of maps.")
+            raise TypeError(
+                "'maps_img' is None, but this input should be a NiftiLike object, or its path: "
+                "the masker needs an image of maps."
+            )
         if self.resampling_target == "mask" and self.mask_img_ is None:
             raise ValueError(
                 "resampling_target has been set to 'mask' but no mask has been provided. Give "
                 "mask_img, or another resampling_target."
             )
+        say(self, "Loading regions from", self.maps_img)
         read = open_series(self.maps_img)
         target = self._fit_grid(read.grid, series)
+        if target != read.grid:
+            say(self, "Resampling regions")
         self._maps_ = read_maps(read, target)
         if not self._maps_.weights.support.size:
             self._refuse_nothing(read, target)
-        if self.mask_img_ is not None and (series is not None or self.resampling_target != "data"):
-            self.mask_img_ = make_image(mask_on(*mask_of(self.mask_img_), target), target)
+        is_final = series is not None or self.resampling_target != "data"
+        if self.mask_img_ is not None and is_final:
+            self.mask_img_ = self._mask_on(target)
         self._fitted_ = self._placed_on(self._maps_)
+        if is_final:
+            _refuse_hidden(self._fitted_)
         every = self.keep_masked_maps or self.keep_empty
         inside = self._fitted_.extent.n_inside > 0
         self._rows_ = np.flatnonzero(inside | every)
 
     def _foresee(self) -> None:
         """Say now if the maps cannot be fitted."""
-        self._fitted_.whole(self.strategy)
+        if self._rows_.size:
+            self._fitted_.whole(self.strategy)
 
     def _refuse_nothing(self, read: Series, target: Grid) -> None:
         """Say why there is no map on the grid that was wanted."""
@@ -262,8 +272,6 @@ class NiftiMapsMasker(Masker):
         """Maps inside the mask, on the grid on which the maps are."""
         mask = None if self.mask_img_ is None else mask_on(*mask_of(self.mask_img_), maps.grid)
         placed = place_maps(maps, mask)
-        if not placed.extent.n_inside.any():
-            raise SpaceError(NONE_LEFT.format("applying mask to the maps image"))
         if not self.allow_overlap:
             _refuse_overlap(placed.weights)
         return placed
@@ -282,6 +290,7 @@ class NiftiMapsMasker(Masker):
             placed = self._placed_on(maps)
         elif self.resampling_target == "maps" and maps.grid != series.grid:
             warn(RESAMPLING_IMAGES.format("maps"))
+        _refuse_hidden(placed)
         self._warn_of_masked(placed)
         return placed
 
@@ -329,6 +338,11 @@ class NiftiMapsMasker(Masker):
         fitted = self._fitted_
         paint = fitted.painted if self.strategy == "least_squares" else fitted.averaged
         return paint(self._rows_), fitted.grid
+
+
+def _refuse_hidden(placed: Maps) -> None:
+    if not placed.extent.n_inside.any():
+        raise SpaceError(NONE_LEFT.format("applying mask to the maps image"))
 
 
 def _refuse_overlap(weights: MapWeights) -> None:

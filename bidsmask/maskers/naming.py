@@ -92,6 +92,8 @@ def region_table(
     AtlasError
         If both `labels` and `lut` are given, the table cannot be read, or names cannot be
         assigned to labels with certainty.
+    TypeError
+        If a name is no text.
 
     Examples
     --------
@@ -153,7 +155,13 @@ def _read(lut: Any, background: int) -> LookUpTable:
 
 def _matched(labels: Sequence[str], regions: Sequence[int]) -> list[str]:
     """Names in the order of the regions, if there is one for each."""
-    names = [str(name) for name in labels if str(name).lower() != BACKGROUND.lower()]
+    for name in labels:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"All elements of 'labels' must be a string, and {name!r} is "
+                f"{type(name).__name__}."
+            )
+    names = [name for name in labels if name.lower() != BACKGROUND.lower()]
     if len(names) == len(regions) + 1 and names[0].lower() in BACKGROUND_NAMES:
         names = names[1:]
     if len(names) != len(regions):

@@ -14,9 +14,9 @@ from bidsmask.images import masks
 from bidsmask.images.grid import Grid
 from bidsmask.images.resample import target_grid
 from bidsmask.images.series import Series
-from bidsmask.images.volumes import cropped, make_image, mask_on, read_mask
+from bidsmask.images.volumes import cropped, make_image, read_mask
 from bidsmask.maskers.base import Masker, mask_of
-from bidsmask.maskers.notices import warn
+from bidsmask.maskers.notices import say, warn
 from bidsmask.maskers.templates import compute_brain_mask
 from bidsmask.numerics.projections.regions import Projection, voxels_of_mask
 
@@ -101,6 +101,7 @@ class NiftiMasker(Masker):
     """
 
     unit: ClassVar[str] = "voxel"
+    _missing: ClassVar[str] = "These values become 0."
     runs: Any
     sessions: Any
     target_affine: Any
@@ -174,7 +175,10 @@ class NiftiMasker(Masker):
         if self.mask_img_ is None:
             self.mask_img_ = self._computed_mask(imgs)
         if self.target_affine is not None or self.target_shape is not None:
-            self.mask_img_ = self._on_target(self.mask_img_)
+            grid = Grid.from_image(self.mask_img_)
+            self.mask_img_ = self._mask_on(
+                target_grid(grid, self.target_affine, self.target_shape)
+            )
         mask, grid = mask_of(self.mask_img_)
         self.affine_ = np.array(grid.affine)
         self._fitted_ = place_voxels(voxels_of_mask(mask), grid)
@@ -186,12 +190,18 @@ class NiftiMasker(Masker):
                 f"Parameter 'imgs' must be provided to {type(self).__name__}.fit() if no mask is "
                 "passed to mask_img: the mask is computed from them."
             )
+        say(self, "Computing mask")
         compute = self._mask_function()
         supported = _supported(compute, self.mask_args or {}, self.mask_strategy)
         return make_image(*read_mask(compute(imgs, **self._mask_arguments(compute), **supported)))
 
     def _mask_function(self) -> Callable[..., Any]:
         functions = self._mask_functions()
+        if self.mask_strategy == "template":
+            warn(
+                "Masking strategy 'template' is deprecated. It is called 'whole-brain-template' "
+                "today."
+            )
         if self.mask_strategy in ("background", "epi"):
             return functions[self.mask_strategy]
         return _brain_mask_function(self.mask_strategy, functions["template"])
@@ -206,11 +216,6 @@ class NiftiMasker(Masker):
     def _mask_arguments(self, compute: Callable[..., Any]) -> dict[str, Any]:
         """Say what the function is told besides `mask_args`."""
         return {}
-
-    def _on_target(self, mask_img: Any) -> Any:
-        mask, grid = mask_of(mask_img)
-        target = target_grid(grid, self.target_affine, self.target_shape)
-        return make_image(mask_on(mask, grid, target), target)
 
     def _columns(self, series: Series) -> Columns:
         if self._fitted_.grid == series.grid:

@@ -1,4 +1,4 @@
-"""What is said to the caller where data are not used as they were given."""
+"""What is said to the caller: where data are not used as they were given, and what is done."""
 
 import inspect
 import warnings
@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 RESAMPLING_ATLAS = (
     "Resampling {} at transform time. Give the images that you want to transform to fit() first, "
@@ -18,6 +20,49 @@ RESAMPLING_IMAGES = (
 )
 
 _OURS = ("bidsmask.", "sklearn.", "joblib.")
+
+
+def say(masker: Any, step: str, images: Any = None) -> None:
+    """Print which step a masker takes, and in which of its methods, if it is ``verbose``.
+
+    Parameters
+    ----------
+    masker : Masker
+    step : str
+    images : images, optional
+        What the step is about; their path, or their shape, is put behind it.
+    """
+    if masker.verbose:
+        about = "" if images is None else f" {_described(images)}"
+        print(f"[{type(masker).__name__}.{_called(masker)}] {step}{about}")  # noqa: T201
+
+
+def _called(masker: Any) -> str:
+    """Name of the method of a masker that somebody else has called."""
+    name = ""
+    frame = inspect.currentframe()
+    while frame is not None:
+        is_its_own = frame.f_locals.get("self") is masker
+        if is_its_own and hasattr(type(masker), frame.f_code.co_name):
+            name = frame.f_code.co_name
+        frame = frame.f_back
+    return name
+
+
+def _described(images: Any) -> str:
+    """Say which images these are.
+
+    Examples
+    --------
+    >>> _described(["a.nii", "b.nii"])
+    'a list of 2 images'
+    """
+    if isinstance(images, (str, Path)):
+        return str(images)
+    if isinstance(images, (list, tuple)):
+        return f"a list of {len(images)} images"
+    shape = getattr(images, "shape", None)
+    return type(images).__name__ + ("" if shape is None else f" of shape {shape}")
 
 
 @dataclass

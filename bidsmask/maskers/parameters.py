@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bidsmask._typing import Array
+from bidsmask.maskers.notices import warn
 
 Rule = tuple[Callable[[Any], bool], str]
 
@@ -28,10 +29,6 @@ def _is_integer(value: Any) -> bool:
 
 def _is_bool(value: Any) -> bool:
     return isinstance(value, (bool, np.bool_))
-
-
-def _is_list_of_text(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _is_width(value: Any) -> bool:
@@ -61,9 +58,10 @@ _RULES: dict[str, Rule] = {
     "n_jobs": (_is_integer, "a whole number"),
     "mask_args": _optional(_MAPPING),
     "clean_args": _optional(_MAPPING),
-    "labels": _optional((_is_list_of_text, "a list of texts")),
+    "labels": _optional((lambda value: isinstance(value, list), "a list of texts")),
+    "verbose": (lambda value: isinstance(value, Integral), "a whole number"),
     "target_shape": _optional((lambda value: len(np.shape(value)) == 1, "three whole numbers")),
-    "target_affine": _optional((lambda value: np.ndim(value) == 2, "a 3 × 3 or 4 × 4 matrix")),
+    "target_affine": _optional((lambda value: np.ndim(value) > 0, "a 3 × 3 or 4 × 4 matrix")),
 } | dict.fromkeys(
     (
         *("standardize_confounds", "high_variance_confounds", "detrend", "reports"),
@@ -78,6 +76,16 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
         *("background", "epi", "whole-brain-template", "gm-template", "wm-template", "template"),
     ),
 }
+
+_LEAVING = {
+    "keep_masked_labels": (
+        'In version 0.15.0, "keep_masked_labels" parameter will be removed from nilearn.'
+    ),
+    "keep_masked_maps": (
+        'In nilearn, "keep_masked_maps" parameter will be removed in version 0.15.'
+    ),
+}
+"""Parameters that work here and will not work there, and how nilearn announces it."""
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
@@ -94,12 +102,23 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         If a value has a type that means nothing here, such as True for a number.
     ValueError
         If a value is none of those there are to choose from.
+
+    Warns
+    -----
+    FutureWarning
+        If a parameter is made use of that nilearn is going to remove.
     """
     for name, value in parameters.items():
         if name in _RULES:
             _check_kind(name, value, _RULES[name])
         if name in _CHOICES:
             check_choice(name, value, _CHOICES[name])
+        if name in _LEAVING and value:
+            warn(
+                f"{_LEAVING[name]} Here it stays. keep_empty=True keeps such columns, too, and "
+                "tells NaN from 0.",
+                FutureWarning,
+            )
     _check_dtype(parameters.get("dtype"))
 
 
@@ -113,10 +132,10 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
 
     Examples
     --------
-    >>> check_choice("strategy", "maen", ("mean", "median"))
+    >>> check_choice("end", "lft", ("left", "right"))
     Traceback (most recent call last):
         ...
-    ValueError: 'strategy' must be one of 'mean', 'median', not 'maen'. Is 'mean' meant?
+    ValueError: Unknown value of end 'lft': 'end' must be one of 'left', 'right'. Is 'left' meant?
     """
     if any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
         return
@@ -124,7 +143,9 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     close = get_close_matches(str(value), words, 1)
     hint = f" Is {close[0]!r} meant?" if close else ""
     spelled = ", ".join(map(repr, choices))
-    raise ValueError(f"{name!r} must be one of {spelled}, not {value!r}.{hint}")
+    raise ValueError(
+        f"Unknown value of {name} {value!r}: {name!r} must be one of {spelled}.{hint}"
+    )
 
 
 def also_called_x(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -144,18 +165,34 @@ def also_called_x(method: Callable[..., Any]) -> Callable[..., Any]:
     return named
 
 
-def output_dtype(asked: Any) -> np.dtype[Any] | None:
-    """Type of the signals that is asked for; None: the one that they have.
+def output_dtype(asked: Any, natural: Any) -> np.dtype[Any]:
+    """Type of signals or voxels that a masker gives.
 
-    "auto" is float32. (nilearn takes int32 for images of integers, and cuts standard scores to
-    whole numbers then.)
+    Parameters
+    ----------
+    asked : dtype, "auto" or None
+        The parameter. "auto": 32 bits of the kind that values have.
+    natural : dtype
+        The type that they have if none is asked for.
+
+    Notes
+    -----
+    Signals are never of integers by themselves, so "auto" is float32 for them. (nilearn takes
+    int32 for images of integers, and cuts standard scores to whole numbers then.)
+
+    Examples
+    --------
+    >>> output_dtype("auto", np.int64), output_dtype("auto", np.float64)
+    (dtype('int32'), dtype('float32'))
     """
     if asked is None:
-        return None
-    return np.dtype(np.float32 if isinstance(asked, str) and asked == "auto" else asked)
+        return np.dtype(natural)
+    if isinstance(asked, str) and asked == "auto":
+        return np.dtype(np.int32 if np.dtype(natural).kind in "iu" else np.float32)
+    return np.dtype(asked)
 
 
-def as_type(values: Array, dtype: np.dtype[Any] | None) -> Array:
+def as_type(values: Array, dtype: np.dtype[Any]) -> Array:
     """Convert; to the nearest integer, if to integers.
 
     Examples
@@ -163,7 +200,7 @@ def as_type(values: Array, dtype: np.dtype[Any] | None) -> Array:
     >>> as_type(np.array([992.97]), np.dtype("int32"))
     array([993], dtype=int32)
     """
-    if dtype is None or values.dtype == dtype:
+    if values.dtype == dtype:
         return values
     rounded = np.rint(values) if dtype.kind in "iu" and values.dtype.kind == "f" else values
     return rounded.astype(dtype)
@@ -176,6 +213,6 @@ def _check_kind(name: str, value: Any, rule: Rule) -> None:
 
 
 def _check_dtype(asked: Any) -> None:
-    dtype = output_dtype(asked)
-    if dtype is not None and dtype.kind not in "iuf":
+    dtype = output_dtype(asked, np.float32)
+    if dtype.kind not in "iuf":
         raise TypeError(f"'dtype' cannot be {dtype.name}: signals are numbers.")

@@ -197,7 +197,11 @@ class NiftiSpheresMasker(Masker):
         return place_spheres(seeds, self.radii_, grid=grid, mask=mask)
 
     def _columns(self, series: Series) -> Columns:
-        placed = self._placed_on(series.grid)
+        return self._usable_on(series.grid)
+
+    def _usable_on(self, grid: Grid) -> Spheres:
+        """Place the spheres, and refuse those that have not been allowed."""
+        placed = self._placed_on(grid)
         if not self.allow_overlap:
             _refuse_overlap(placed.members)
         if not self.keep_empty:
@@ -223,7 +227,7 @@ class NiftiSpheresMasker(Masker):
                 "inverse_transform: spheres alone do not say on which grid they are wanted."
             )
         grid = Grid.from_image(self.mask_img_)
-        return self._placed_on(grid).painted(np.arange(len(self.seeds_))), grid
+        return self._usable_on(grid).painted(np.arange(len(self.seeds_))), grid
 
 
 def _checked_seeds(seeds: Any) -> list[list[Any]]:

@@ -305,6 +305,7 @@ def test_no_standardisation_has_two_spellings(name, here, spelling):
     assert np.abs(raw).mean() > 100
 
 
+@pytest.mark.filterwarnings("ignore:.*Non-finite values detected")
 def test_the_caller_s_arrays_are_not_changed(name, here, image):
     array = np.array(here.img.dataobj)
     array[3, 4, 2, 5], array[4, 4, 4] = np.nan, np.inf

@@ -48,6 +48,7 @@ def test_a_censored_volume_leaks_in_nilearn_and_not_here(here, with_volumes, nil
     assert change(bidsmask.NiftiLabelsMasker(**parameters)) == 0
 
 
+@pytest.mark.filterwarnings("ignore:.*Non-finite values detected")
 @settings(max_examples=25, deadline=None)
 @given(
     censored=st.sets(st.integers(0, 39), min_size=1, max_size=12),
@@ -129,6 +130,45 @@ def test_means_of_spheres_of_integers_keep_their_decimals(world, nilearn):
     np.testing.assert_array_equal(np.trunc(ours), theirs)
 
 
+@pytest.mark.parametrize("name", ["NiftiMasker", "NiftiLabelsMasker"])
+def test_the_automatic_type_does_not_cut_standard_scores_of_integers(name, world, nilearn):
+    here = world("RAS", "int16")
+    where = here.mask_img if name == "NiftiMasker" else here.labels_img
+    parameters = {"standardize": "zscore_sample", "dtype": "auto"}
+    ours = getattr(bidsmask, name)(where, **parameters).fit_transform(here.img)
+    key = "mask_img" if name == "NiftiMasker" else "labels_img"
+    theirs = nilearn(name, **{key: where}, **parameters).fit_transform(here.img)
+    assert (ours.dtype, theirs.dtype) == (np.float32, np.int32)
+    np.testing.assert_allclose(ours.std(axis=0, ddof=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(theirs, np.trunc(ours))  # most of them are 0
+    assert (theirs == 0).mean() > 0.5
+
+
+def test_integers_of_64_bits_are_warned_of_if_an_image_has_them(here):
+    maskers = pytest.importorskip("nilearn.maskers")
+    told, painted = "data has been converted to int32", {}
+    for side, kind in {"ours": bidsmask, "theirs": maskers}.items():
+        masker = kind.NiftiLabelsMasker(here.labels_img, dtype=np.int64).fit()
+        with pytest.warns(UserWarning, match=told):
+            image = masker.inverse_transform(np.arange(3))
+        assert (image.dataobj.dtype, image.get_data_dtype()) == (np.int32, np.int64)
+        masker = kind.NiftiLabelsMasker(here.labels_img, dtype=np.float32).fit()
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            image = masker.inverse_transform(np.arange(3))
+        assert image.get_data_dtype() == np.float32
+        painted[side] = any(told in str(warning.message) for warning in heard)
+    assert painted == {"ours": False, "theirs": True}  # it is not true of that image
+
+
+def test_a_region_of_a_floating_point_image_is_called_by_its_label(here, image, nilearn):
+    labels_img = image(np.asarray(here.labels_img.dataobj).astype(float), here.affine)
+    ours = bidsmask.NiftiLabelsMasker(labels_img).fit()
+    theirs = nilearn("NiftiLabelsMasker", labels_img=labels_img).fit()
+    assert list(ours.region_names_.values()) == ["3", "5", "8"]
+    assert list(theirs.region_names_.values()) == ["3.0", "5.0", "8.0"]
+
+
 def test_a_seed_without_a_radius_is_one_voxel(image, nilearn):
     affine = np.eye(4)
     affine[:3, 3] = -1.5  # voxel centres lie half way between whole millimetres
@@ -154,15 +194,16 @@ def test_after_a_mask_has_hidden_a_label_values_go_to_the_right_regions(here, im
     labels = np.asarray(here.labels_img.dataobj)
     ours = bidsmask.NiftiLabelsMasker(**parameters).fit()
     assert ours.region_ids_ == {"background": 0, 0: 5, 1: 8}
-    painted = ours.inverse_transform(np.array([55, 88])).get_fdata()
+    painted = ours.inverse_transform(np.array([55.0, 88])).get_fdata()
     np.testing.assert_array_equal(np.unique(painted[labels == 5]), 55)
     np.testing.assert_array_equal(np.unique(painted[labels == 8]), 88)
 
     theirs = nilearn("NiftiLabelsMasker", **parameters).fit()
-    wrong = theirs.inverse_transform(np.array([33, 55, 88])).get_fdata()
+    wrong = theirs.inverse_transform(np.array([33.0, 55, 88])).get_fdata()
     np.testing.assert_array_equal(np.unique(wrong[labels == 5]), 33)  # label 3's
 
 
+@pytest.mark.filterwarnings("ignore:.*parameter will be removed:FutureWarning")
 def test_columns_of_nothing_go_back_to_the_regions_that_they_are_of(here, image, nilearn):
     parameters = {
         "labels_img": here.labels_img,
@@ -172,12 +213,12 @@ def test_columns_of_nothing_go_back_to_the_regions_that_they_are_of(here, image,
     labels = np.asarray(here.labels_img.dataobj)
     ours = bidsmask.NiftiLabelsMasker(**parameters)
     assert ours.fit_transform(here.img).shape == (40, 3)
-    painted = ours.inverse_transform(np.array([33, 55, 88])).get_fdata()
+    painted = ours.inverse_transform(np.array([33.0, 55, 88])).get_fdata()
     np.testing.assert_array_equal(np.unique(painted[labels == 5]), 55)
 
     theirs = nilearn("NiftiLabelsMasker", **parameters)
     assert theirs.fit_transform(here.img).shape == (40, 3)
-    wrong = theirs.inverse_transform(np.array([33, 55, 88])).get_fdata()
+    wrong = theirs.inverse_transform(np.array([33.0, 55, 88])).get_fdata()
     np.testing.assert_array_equal(np.unique(wrong[labels == 5]), 33)  # label 3's
 
 
@@ -373,6 +414,7 @@ def test_names_given_as_a_list_are_not_rewritten(here, nilearn):
     assert theirs[0] == "Background"
 
 
+@pytest.mark.filterwarnings("ignore:.*Non-finite values detected")
 def test_a_missing_value_of_the_caller_s_stays_missing(here, image, nilearn):
     array = np.array(here.img.dataobj)
     array[2, 2, 2, 3] = np.nan
@@ -396,6 +438,7 @@ def test_confounds_of_several_runs_do_not_grow(here, nilearn):
 # 11. A voxel without a value is no zero.
 
 
+@pytest.mark.filterwarnings("ignore:.*Non-finite values detected")
 def test_missing_voxels_do_not_pull_a_region_towards_zero(here, image, nilearn):
     array = np.full((*here.img.shape[:3], 40), 1000.0) + np.arange(40)
     labels = np.asarray(here.labels_img.dataobj)

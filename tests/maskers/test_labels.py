@@ -179,6 +179,7 @@ def test_a_hidden_region_may_be_kept_as_missing(three_regions):
     assert masker.inverse_transform(signals).shape == (6, 2, 2, 8)
 
 
+@pytest.mark.filterwarnings("ignore:.*parameter will be removed:FutureWarning")
 def test_a_hidden_region_may_be_kept_as_zero_as_in_nilearn(three_regions, nilearn):
     labels, mask, run = three_regions
     parameters = {"labels_img": labels, "mask_img": mask, "keep_masked_labels": True}
@@ -228,6 +229,7 @@ def test_a_region_that_is_not_covered_enough_is_no_value(three_regions, keep_emp
     assert ("Less than 60%" in said) is not keep_empty
 
 
+@pytest.mark.filterwarnings("ignore:.*Non-finite values detected")
 def test_missing_voxels_count_against_coverage(image):
     run = np.arange(12.0).reshape(4, 1, 1, 3)
     run[1, 0, 0, 1] = np.nan
@@ -284,7 +286,15 @@ def test_labels_elsewhere_leave_nothing(here, image):
 def test_a_mask_elsewhere_leaves_nothing(here, image):
     mask = (np.asarray(here.labels_img.dataobj) == 0).astype(np.uint8)
     with pytest.raises(ValueError, match="No label left after applying mask"):
-        NiftiLabelsMasker(here.labels_img, mask_img=image(mask, here.affine)).fit()
+        NiftiLabelsMasker(here.labels_img, mask_img=image(mask, here.affine)).fit(here.img)
+
+
+def test_whether_a_mask_leaves_nothing_is_judged_where_runs_lie(here, image):
+    mask = (np.asarray(here.labels_img.dataobj) == 0).astype(np.uint8)
+    masker = NiftiLabelsMasker(here.labels_img, mask_img=image(mask, here.affine)).fit()
+    assert masker.n_elements_ == 0
+    with pytest.raises(ValueError, match="No label left after applying mask"):
+        masker.transform(here.img)
 
 
 def test_an_atlas_of_background_is_refused(image):
@@ -293,7 +303,7 @@ def test_an_atlas_of_background_is_refused(image):
 
 
 def test_an_atlas_is_needed():
-    with pytest.raises(ValueError, match="labels_img"):
+    with pytest.raises(TypeError, match=r"labels_img.*input should be a NiftiLike object"):
         NiftiLabelsMasker().fit()
 
 

@@ -69,6 +69,7 @@ def test_missing_weights_are_zero(image):
     )
 
 
+@pytest.mark.filterwarnings("ignore:.*Non-finite values detected")
 def test_a_missing_voxel_is_left_out_of_the_fit(image):
     maps = positive(0)
     run = np.einsum("xyzp,pt->xyzt", maps, np.arange(12.0).reshape(3, 4))
@@ -92,6 +93,7 @@ def test_hidden_maps_may_be_kept_as_missing(with_hidden_map, here):
     assert masker.inverse_transform(signals).shape == here.img.shape
 
 
+@pytest.mark.filterwarnings("ignore:.*parameter will be removed:FutureWarning")
 def test_hidden_maps_may_be_kept_as_zero_as_in_nilearn(with_hidden_map, here, nilearn, distance):
     ours = NiftiMapsMasker(**with_hidden_map, keep_masked_maps=True).fit_transform(here.img)
     theirs = nilearn("NiftiMapsMasker", **with_hidden_map, keep_masked_maps=True)
@@ -146,7 +148,7 @@ def test_a_target_that_does_not_exist_is_refused(here):
 
 
 def test_maps_are_needed(image):
-    with pytest.raises(ValueError, match="maps_img"):
+    with pytest.raises(TypeError, match=r"maps_img.*input should be a NiftiLike object"):
         NiftiMapsMasker().fit()
     with pytest.raises(ValueError, match="contains no map"):
         NiftiMapsMasker(image(np.zeros((3, 3, 3, 2)))).fit()
@@ -156,7 +158,10 @@ def test_a_mask_without_any_map_is_refused(here, image):
     maps = np.zeros((*here.img.shape[:3], 1))
     maps[0, 0, 0] = 1
     with pytest.raises(ValueError, match="No map left after applying mask"):
-        NiftiMapsMasker(image(maps, here.affine), here.mask_img).fit()
+        NiftiMapsMasker(image(maps, here.affine), here.mask_img).fit(here.img)
+    masker = NiftiMapsMasker(image(maps, here.affine), here.mask_img).fit()
+    with pytest.raises(ValueError, match="No map left after applying mask"):
+        masker.transform(here.img)
 
 
 def test_maps_that_repeat_each_other_are_refused(here, image):

@@ -94,10 +94,12 @@ def test_a_target_without_a_place_for_its_shape_is_refused(here):
         NiftiMasker(here.mask_img, target_shape=(4, 4, 4)).fit()
 
 
-def test_missing_voxels_are_zero(here, image):
+def test_missing_values_are_zero_and_it_is_said(here, image):
     array = np.array(here.img.dataobj)
     array[3, 3, 3, 2], array[4, 4, 4] = np.inf, np.nan
-    signals = NiftiMasker(here.mask_img).fit_transform(image(array, here.affine))
+    masker = NiftiMasker(here.mask_img).fit()
+    with pytest.warns(UserWarning, match="Non-finite values detected, in 2 voxels.*become 0"):
+        signals = masker.transform(image(array, here.affine))
     expected = np.where(np.isfinite(array), array, 0)[np.asarray(here.mask_img.dataobj) > 0].T
     np.testing.assert_array_equal(signals, expected)
 

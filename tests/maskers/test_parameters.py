@@ -13,14 +13,27 @@ def test_numbers_become_the_nearest_integers(dtype):
 def test_the_same_type_is_the_same_array():
     values = np.ones(3)
     assert as_type(values, np.dtype(float)) is values
-    assert as_type(values, None) is values
 
 
 @pytest.mark.parametrize(
-    ("asked", "given"), [(None, None), ("auto", "float32"), ("int16", "int16"), (float, "float64")]
+    ("asked", "natural", "given"),
+    [
+        (None, "int8", "int8"),
+        ("auto", "float64", "float32"),
+        ("auto", "int64", "int32"),
+        ("int16", "float64", "int16"),
+        (float, "float32", "float64"),
+    ],
 )
-def test_types_are_found_by_their_names(asked, given):
-    assert output_dtype(asked) == (None if given is None else np.dtype(given))
+def test_types_are_found_by_their_names(asked, natural, given):
+    assert output_dtype(asked, natural) == np.dtype(given)
+
+
+@pytest.mark.parametrize("name", ["keep_masked_labels", "keep_masked_maps"])
+def test_what_nilearn_will_remove_is_announced_if_it_is_used(name):
+    with pytest.warns(FutureWarning, match=f'"{name}" parameter will be removed'):
+        check_parameters({name: True})
+    check_parameters({name: False})
 
 
 @pytest.mark.parametrize(
@@ -48,10 +61,11 @@ def test_what_makes_sense_is_accepted(name, value):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("target_affine", [1, 2, 3]),
+        ("target_affine", 3),
         ("target_shape", 4),
         ("labels", ("a", "b")),
-        ("labels", ["a", 1]),
+        ("labels", {"a", "b"}),
+        ("verbose", "loud"),
         ("mask_args", "opening"),
         ("background_label", None),
         ("keep_empty", "yes"),

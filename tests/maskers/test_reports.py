@@ -184,7 +184,7 @@ def test_warnings_of_a_run_are_in_its_report(world):
 
 
 @pytest.mark.parametrize(
-    ("displayed", "n_pages"), [("all", 3), (2, 2), ([0, 2], 2), (np.array([1, 0]), 2), (99, 3)]
+    ("displayed", "n_pages"), [("all", 3), (2, 2), ([0, 2], 2), (np.array([1, 0]), 2)]
 )
 def test_the_caller_chooses_maps(world, displayed, n_pages):
     masker = NiftiMapsMasker(world().maps_img).fit()
@@ -212,9 +212,26 @@ def test_a_choice_of_maps_that_means_nothing_is_an_error(world, displayed):
         NiftiMapsMasker(world().maps_img).fit().generate_report(displayed)
 
 
-def test_a_map_that_is_not_there_cannot_be_shown(world):
-    with pytest.raises(ValueError, match="numbers go from 0 to 2"):
-        NiftiMapsMasker(world().maps_img).fit().generate_report([3])
+def test_a_map_that_is_not_there_cannot_be_shown_and_the_others_are(world):
+    masker = NiftiMapsMasker(world().maps_img).fit()
+    with pytest.warns(UserWarning, match=r"Report cannot display the following .*: \[3\]"):
+        page = masker.generate_report([0, 1, 3]).html
+    assert page.count('name="page"') == 2
+    with pytest.warns(UserWarning, match="only 3, so displayed_maps=4 was set to 3"):
+        page = masker.generate_report(4).html
+    assert page.count('name="page"') == 3
+
+
+def test_more_maps_than_there_are_are_no_matter_if_nobody_asked_for_so_many(world):
+    page = NiftiMapsMasker(world().maps_img).fit().generate_report().html
+    assert page.count('name="page"') == 3
+
+
+@pytest.mark.parametrize("chosen", [4.5, [8.4, 3], "invalid", np.array([1.2, 3.0])])
+def test_spheres_are_chosen_by_number_even_if_none_can_be_drawn(world, chosen):
+    masker = NiftiSpheresMasker(world().seeds, radius=3).fit()
+    with pytest.raises(TypeError, match="'all' or a positive 'int', or a list/array of ints"):
+        masker.generate_report(chosen)
 
 
 def test_spheres_without_any_grid_have_a_table(world):
@@ -372,6 +389,7 @@ def test_every_run_of_several_has_a_page(world):
     assert "Signals of the last run" not in page
 
 
+@pytest.mark.filterwarnings("ignore:.*Non-finite values detected")
 def test_what_is_lost_is_said_of_each_run(world, image):
     here = world()
     array = np.array(here.img.dataobj)

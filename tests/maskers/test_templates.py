@@ -94,14 +94,21 @@ def test_a_tissue_that_does_not_exist_is_refused(run):
 
 def test_templates_come_with_bidsmask_and_their_licence(head):
     litres = {}
-    for strategy in ("whole-brain-template", "template", "gm-template", "wm-template"):
+    for strategy in ("whole-brain-template", "gm-template", "wm-template"):
         mask = NiftiMasker(mask_strategy=strategy).fit(head).mask_img_
         litres[strategy] = np.asarray(mask.dataobj).sum() * 4**3 / 1e6
-    assert 1.7 < litres["whole-brain-template"] == litres["template"] < 2
+    assert 1.7 < litres["whole-brain-template"] < 2
     assert 0.9 < litres["gm-template"] < 1.2
     assert 0.5 < litres["wm-template"] < 0.8
     for template in (TEMPLATE, TISSUES):
         assert "McGill University" in (TEMPLATES_FOLDER / template / "LICENSE").read_text()
+
+
+def test_the_former_name_of_the_template_of_the_brain_is_still_understood(head):
+    today = NiftiMasker(mask_strategy="whole-brain-template").fit(head).mask_img_
+    with pytest.warns(UserWarning, match="'template' is deprecated"):
+        former = NiftiMasker(mask_strategy="template").fit(head).mask_img_
+    np.testing.assert_array_equal(former.dataobj, today.dataobj)
 
 
 @pytest.mark.parametrize("kind", ["gm", "wm"])

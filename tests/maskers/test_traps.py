@@ -188,6 +188,7 @@ def test_signals_and_confounds_are_filtered_alike_and_confounds_scaled_afterward
     np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:.*Non-finite values detected")
 def test_infinite_voxels_are_infinite_signals_in_nilearn_and_left_out_here(here, image, nilearn):
     array = np.array(values(here.img))
     array[2, 2, 4, 7] = np.inf

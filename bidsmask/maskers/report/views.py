@@ -15,6 +15,7 @@ from bidsmask.columns.maps import PlacedMaps
 from bidsmask.columns.spheres import Spheres
 from bidsmask.images.grid import Grid
 from bidsmask.images.volumes import as_volume
+from bidsmask.maskers.notices import warn
 from bidsmask.maskers.report.kept import shown_names
 from bidsmask.maskers.templates import Beneath
 from bidsmask.reports.drawing.cmaps import shades
@@ -25,6 +26,10 @@ from bidsmask.reports.summaries import Fact
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
+
+
+USUAL = 10
+"""How many maps are shown at most if nobody says how many."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -194,6 +199,7 @@ def _of_spheres(masker: Any, beneath: Beneath, displayed: Any) -> Shown:
     grid = _sphere_grid(masker, beneath)
     facts = (Fact(label="Spheres", value=str(len(masker.seeds_))),)
     regions = _sphere_rows(masker, grid)
+    chosen = _chosen(displayed, len(masker.seeds_), "displayed_spheres")
     if grid is None:
         return Shown(facts=facts, grid=None, regions=regions)
     spheres = masker._placed_on(grid).members
@@ -204,7 +210,7 @@ def _of_spheres(masker: Any, beneath: Beneath, displayed: Any) -> Shown:
             codes=_painted(spheres[number : number + 1], grid),
             mark=str(number),
         )
-        for number in _chosen(displayed, len(spheres), "displayed_spheres")
+        for number in chosen
         if spheres[number].size
     ]
     if len(views) > 1:
@@ -269,7 +275,7 @@ def _painted(spheres: Iterable[IntArray], grid: Grid) -> IntArray:
 
 
 def _chosen(displayed: Any, n: int, name: str) -> list[int]:
-    """Numbers to show.
+    """Numbers to show; says which there are not.
 
     Examples
     --------
@@ -281,6 +287,8 @@ def _chosen(displayed: Any, n: int, name: str) -> list[int]:
     if _is_whole(displayed):
         if displayed < 1:
             raise ValueError(f"{name!r} must be at least 1, not {displayed}.")
+        if n < displayed != USUAL:
+            warn(f"There are only {n}, so {name}={displayed} was set to {n}.")
         return list(range(min(int(displayed), n)))
     numbers = list(displayed) if isinstance(displayed, Iterable) else [displayed]
     if not all(map(_is_whole, numbers)):
@@ -290,8 +298,10 @@ def _chosen(displayed: Any, n: int, name: str) -> list[int]:
         )
     beyond = [int(number) for number in numbers if not 0 <= number < n]
     if beyond:
-        raise ValueError(f"{name!r} names {beyond}, but numbers go from 0 to {n - 1}.")
-    return [int(number) for number in numbers]
+        warn(
+            f"Report cannot display the following {name}: {beyond}. Numbers go from 0 to {n - 1}."
+        )
+    return [int(number) for number in numbers if 0 <= number < n]
 
 
 def _is_whole(number: Any) -> bool:
