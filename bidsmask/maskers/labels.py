@@ -43,23 +43,33 @@ class NiftiLabelsMasker(Masker):
     standardize : {"zscore_sample", "zscore", "psc", True, False, None}
         Standard scores with the sample or the population standard deviation, percent change, or
         nothing (False, None). True is "zscore_sample".
-    standardize_confounds, high_variance_confounds, detrend : bool
-        See `bidsmask.clean` and `bidsmask.high_variance_confounds`.
-    low_pass, high_pass : float or None
-        Cut-offs in Hz.
+    standardize_confounds : bool
+        Scale the confounds to unit variance before they are regressed out.
+    high_variance_confounds : bool
+        Regress out what the voxels of highest variance share, too; see
+        `bidsmask.high_variance_confounds`.
+    detrend : bool
+        Take a straight line out of the signals.
+    low_pass : float or None
+        Cut-off in Hz; what is faster is taken out.
+    high_pass : float or None
+        Cut-off in Hz; what is slower is taken out.
     t_r : float or None
         Repetition time in seconds; a filter needs it.
     dtype : dtype, "auto" or None
-        Type of the signals. "auto" is float32; None is float32 for images of float32, float64 for
-        others. With float64 all is computed in double precision, whatever the images are of.
+        Type of the signals, and of painted images. "auto" is float32; None is float32 for images
+        of float32, float64 for others. With float64 all is computed in double precision,
+        whatever the images are of.
     resampling_target : {"data", "labels", None}
         What is brought onto whose grid: atlas and mask onto that of the run (nearest voxel), run
         and mask onto that of the atlas (cubic splines), or neither, which makes different grids
         an error.
     memory : path, joblib.Memory or None
         Where extraction is remembered.
-    memory_level, verbose : int
+    memory_level : int
         There so that scripts written for nilearn run; any level remembers the same.
+    verbose : int or bool, default=0
+        Print each step, from 1 on.
     strategy : str
         mean, median, sum, minimum, maximum, standard_deviation or variance (both with a divisor
         of n) of the region's voxels, or first_eigenvariate: their first principal component.
@@ -80,6 +90,8 @@ class NiftiLabelsMasker(Masker):
 
     Attributes
     ----------
+    clean_args_ : dict
+        The further arguments of `bidsmask.clean`.
     labels_img_ : image
         The atlas; on the grid of the run given to `fit`, if that is the target.
     mask_img_ : image or None

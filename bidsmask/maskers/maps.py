@@ -38,15 +38,23 @@ class NiftiMapsMasker(Masker):
     standardize : {"zscore_sample", "zscore", "psc", True, False, None}
         Standard scores with the sample or the population standard deviation, percent change, or
         nothing (False, None). True is "zscore_sample".
-    standardize_confounds, high_variance_confounds, detrend : bool
-        See `bidsmask.clean` and `bidsmask.high_variance_confounds`.
-    low_pass, high_pass : float or None
-        Cut-offs in Hz.
+    standardize_confounds : bool
+        Scale the confounds to unit variance before they are regressed out.
+    high_variance_confounds : bool
+        Regress out what the voxels of highest variance share, too; see
+        `bidsmask.high_variance_confounds`.
+    detrend : bool
+        Take a straight line out of the signals.
+    low_pass : float or None
+        Cut-off in Hz; what is faster is taken out.
+    high_pass : float or None
+        Cut-off in Hz; what is slower is taken out.
     t_r : float or None
         Repetition time in seconds; a filter needs it.
     dtype : dtype, "auto" or None
-        Type of the signals. "auto" is float32; None is float32 if maps and images fit into that,
-        else float64. With float64 all is computed in double precision, whatever images are of.
+        Type of the signals, and of painted images. "auto" is float32; None is float32 if maps and
+        images fit into that, else float64. With float64 all is computed in double precision,
+        whatever images are of.
     resampling_target : {"data", "mask", "maps", None}
         Onto whose grid the others are brought. Maps are interpolated linearly, masks take the
         nearest voxel, images are interpolated by cubic splines. None: different grids are an
@@ -55,8 +63,10 @@ class NiftiMapsMasker(Masker):
         Keep maps that the mask hides entirely, as columns of 0.
     memory : path, joblib.Memory or None
         Where extraction is remembered.
-    memory_level, verbose : int
+    memory_level : int
         There so that scripts written for nilearn run; any level remembers the same.
+    verbose : int or bool, default=0
+        Print each step, from 1 on.
     reports : bool
     cmap : name of a colour map, or colour map
         Colours that maps are filled with in the report.
@@ -74,6 +84,8 @@ class NiftiMapsMasker(Masker):
 
     Attributes
     ----------
+    clean_args_ : dict
+        The further arguments of `bidsmask.clean`.
     maps_img_ : image
         On the grid of the run given to `fit`, or of the mask, if that is the target.
     mask_img_ : image or None

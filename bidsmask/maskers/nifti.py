@@ -36,28 +36,38 @@ class NiftiMasker(Masker):
     standardize : {"zscore_sample", "zscore", "psc", True, False, None}
         Standard scores with the sample or the population standard deviation, percent change, or
         nothing (False, None). True is "zscore_sample".
-    standardize_confounds, detrend, high_variance_confounds : bool
-        See `bidsmask.clean` and `bidsmask.high_variance_confounds`.
-    low_pass, high_pass : float or None
-        Cut-offs in Hz.
+    standardize_confounds : bool
+        Scale the confounds to unit variance before they are regressed out.
+    detrend : bool
+        Take a straight line out of the signals.
+    high_variance_confounds : bool
+        Regress out what the voxels of highest variance share, too; see
+        `bidsmask.high_variance_confounds`.
+    low_pass : float or None
+        Cut-off in Hz; what is faster is taken out.
+    high_pass : float or None
+        Cut-off in Hz; what is slower is taken out.
     t_r : float or None
         Repetition time in seconds; a filter needs it.
     target_affine : array of shape (3, 3) or (4, 4), optional
-    target_shape : three ints, optional
         Another grid for the mask, and with it for the images; see `bidsmask.resample_img`.
+    target_shape : three ints, optional
+        Voxels of that grid along each axis.
     mask_strategy : str
         How a mask is computed: background, epi, whole-brain-template, gm-template or wm-template.
     mask_args : dict, optional
         Arguments of the function that computes it: `bidsmask.compute_background_mask`,
         `bidsmask.compute_epi_mask`, `bidsmask.compute_brain_mask`.
     dtype : dtype, "auto" or None
-        Type of the signals. "auto" is float32; None is float32 for images of float32 and of
-        unscaled integers, float64 for others. With float64 all is computed in double
-        precision, whatever the images are of.
+        Type of the signals, and of painted images. "auto" is float32; None is float32 for images
+        of float32 and of unscaled integers, float64 for others. With float64 all is computed in
+        double precision, whatever the images are of.
     memory : path, joblib.Memory or None
         Where extraction is remembered.
-    memory_level, verbose : int
+    memory_level : int
         There so that scripts written for nilearn run; any level remembers the same.
+    verbose : int or bool, default=0
+        Print each step, from 1 on.
     reports : bool
     cmap : name of a colour map, or colour map
         Colours of the image beneath the mask's outline in the report.
@@ -68,6 +78,8 @@ class NiftiMasker(Masker):
 
     Attributes
     ----------
+    clean_args_ : dict
+        The further arguments of `bidsmask.clean`.
     mask_img_ : image
     affine_ : array of shape (4, 4)
         From voxels of the mask to mm.

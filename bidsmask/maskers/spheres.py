@@ -37,20 +37,29 @@ class NiftiSpheresMasker(Masker):
     standardize : {"zscore_sample", "zscore", "psc", True, False, None}
         Standard scores with the sample or the population standard deviation, percent change, or
         nothing (False, None). True is "zscore_sample".
-    standardize_confounds, high_variance_confounds, detrend : bool
-        See `bidsmask.clean` and `bidsmask.high_variance_confounds`.
-    low_pass, high_pass : float or None
-        Cut-offs in Hz.
+    standardize_confounds : bool
+        Scale the confounds to unit variance before they are regressed out.
+    high_variance_confounds : bool
+        Regress out what the voxels of highest variance share, too; see
+        `bidsmask.high_variance_confounds`.
+    detrend : bool
+        Take a straight line out of the signals.
+    low_pass : float or None
+        Cut-off in Hz; what is faster is taken out.
+    high_pass : float or None
+        Cut-off in Hz; what is slower is taken out.
     t_r : float or None
         Repetition time in seconds; a filter needs it.
     dtype : dtype, "auto" or None
-        Type of the signals. "auto" is float32; None is float32 for images of float32 and of
-        unscaled integers of at most 32 bits, float64 for others. With float64 all is
-        computed in double precision, whatever the images are of.
+        Type of the signals, and of painted images. "auto" is float32; None is float32 for images
+        of float32 and of unscaled integers of at most 32 bits, float64 for others. With float64
+        all is computed in double precision, whatever the images are of.
     memory : path, joblib.Memory or None
         Where extraction is remembered.
-    memory_level, verbose : int
+    memory_level : int
         There so that scripts written for nilearn run; any level remembers the same.
+    verbose : int or bool, default=0
+        Print each step, from 1 on.
     reports : bool
     clean_args : dict, optional
         Further arguments of `bidsmask.clean`.
@@ -66,6 +75,8 @@ class NiftiSpheresMasker(Masker):
 
     Attributes
     ----------
+    clean_args_ : dict
+        The further arguments of `bidsmask.clean`.
     seeds_ : list of lists
     radii_ : list of numbers or None
         Radius of each sphere in mm.
