@@ -264,13 +264,6 @@ def test_labels_are_resampled_from_what_was_given_for_each_run():
     assert np.abs(theirs.transform(other) - alone).max() > 0.1  # of labels resampled twice
 
 
-def test_a_volume_has_as_many_axes_of_signals_for_one_seed_as_for_two():
-    volume = _run().slicer[..., 0]
-    ours, theirs = both("NiftiSpheresMasker", [(16, 16, 16)], radius=6)
-    assert np.shape(theirs.fit_transform(volume)) == ()
-    assert np.shape(ours.fit_transform(volume)) == (1,)
-
-
 # 4. Maskers of several runs do what is asked for.
 
 

@@ -144,31 +144,6 @@ def test_the_automatic_type_does_not_cut_standard_scores_of_integers(name, world
     assert (theirs == 0).mean() > 0.5
 
 
-def test_integers_of_64_bits_are_warned_of_if_an_image_has_them(here):
-    maskers = pytest.importorskip("nilearn.maskers")
-    told, painted = "data has been converted to int32", {}
-    for side, kind in {"ours": bidsmask, "theirs": maskers}.items():
-        masker = kind.NiftiLabelsMasker(here.labels_img, dtype=np.int64).fit()
-        with pytest.warns(UserWarning, match=told):
-            image = masker.inverse_transform(np.arange(3))
-        assert (image.dataobj.dtype, image.get_data_dtype()) == (np.int32, np.int64)
-        masker = kind.NiftiLabelsMasker(here.labels_img, dtype=np.float32).fit()
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter("always")
-            image = masker.inverse_transform(np.arange(3))
-        assert image.get_data_dtype() == np.float32
-        painted[side] = any(told in str(warning.message) for warning in heard)
-    assert painted == {"ours": False, "theirs": True}  # it is not true of that image
-
-
-def test_a_region_of_a_floating_point_image_is_called_by_its_label(here, image, nilearn):
-    labels_img = image(np.asarray(here.labels_img.dataobj).astype(float), here.affine)
-    ours = bidsmask.NiftiLabelsMasker(labels_img).fit()
-    theirs = nilearn("NiftiLabelsMasker", labels_img=labels_img).fit()
-    assert list(ours.region_names_.values()) == ["3", "5", "8"]
-    assert list(theirs.region_names_.values()) == ["3.0", "5.0", "8.0"]
-
-
 def test_a_seed_without_a_radius_is_one_voxel(image, nilearn):
     affine = np.eye(4)
     affine[:3, 3] = -1.5  # voxel centres lie half way between whole millimetres
@@ -564,3 +539,23 @@ def test_maps_that_resemble_each_other_are_fitted_in_double_precision(image, nil
     off = [np.abs(each - exact).max() / exact.std() for each in (ours, theirs)]
     assert off[0] < 1e-4
     assert off[1] > 5 * off[0]
+
+
+# 17. What is said of an image is true of it.
+
+
+def test_integers_of_64_bits_are_warned_of_if_an_image_has_them(here):
+    maskers = pytest.importorskip("nilearn.maskers")
+    told, painted = "data has been converted to int32", {}
+    for side, kind in {"ours": bidsmask, "theirs": maskers}.items():
+        masker = kind.NiftiLabelsMasker(here.labels_img, dtype=np.int64).fit()
+        with pytest.warns(UserWarning, match=told):
+            image = masker.inverse_transform(np.arange(3))
+        assert (image.dataobj.dtype, image.get_data_dtype()) == (np.int32, np.int64)
+        masker = kind.NiftiLabelsMasker(here.labels_img, dtype=np.float32).fit()
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            image = masker.inverse_transform(np.arange(3))
+        assert image.get_data_dtype() == np.float32
+        painted[side] = any(told in str(warning.message) for warning in heard)
+    assert painted == {"ours": False, "theirs": True}  # it is not true of that image

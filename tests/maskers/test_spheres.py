@@ -21,6 +21,15 @@ def test_spheres_apart_are_read_again_as_painted(image, seed, radius):
     np.testing.assert_allclose(masker.transform(masker.inverse_transform(signals)), signals)
 
 
+def test_one_seed_in_one_volume_is_one_number_as_in_nilearn(here, nilearn):
+    volume = here.img.slicer[..., 0]
+    parameters = {"seeds": here.seeds[:1], "radius": 4.0}
+    ours = NiftiSpheresMasker(**parameters).fit_transform(volume)
+    theirs = nilearn("NiftiSpheresMasker", **parameters).fit_transform(volume)
+    assert np.shape(ours) == np.shape(theirs) == ()
+    np.testing.assert_allclose(ours, theirs)
+
+
 def test_each_seed_may_have_a_radius_of_its_own(here):
     radii = [2.0, 5.0, None]
     parameters = {"allow_overlap": True}

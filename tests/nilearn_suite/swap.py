@@ -8,9 +8,7 @@ error, and so is any other that fails.
 
 import builtins
 import csv
-import os
 import sys
-import tempfile
 import threading
 from collections import Counter
 from importlib import import_module
@@ -77,24 +75,6 @@ def swap_imports() -> None:
         return module
 
     builtins.__import__ = swapped
-
-
-def generate_templates(home: Path) -> None:
-    """Make maps of tissues in the shape of TemplateFlow's: grey around white around deep grey."""
-    import nibabel
-    import numpy as np
-
-    name = "tpl-MNI152NLin2009cAsym"
-    affine = np.diag([6.0, 6, 6, 1])
-    affine[:3, 3] = -96, -132, -78
-    places = nibabel.affines.apply_affine(affine, np.moveaxis(np.indices((33, 40, 34)), 0, -1))
-    depth = (((places - [0, -18, 8]) / [80, 100, 80]) ** 2).sum(axis=-1)
-    (home / name).mkdir()
-    white = (depth < 0.6) & ((depth > 0.1) | (np.abs(places[..., 0]) < 4))
-    tissues = {"WM": white, "GM": (depth < 1) & ~white}
-    for tissue, inside in tissues.items():
-        image = nibabel.Nifti1Image(inside.astype(np.float32), affine)
-        image.to_filename(home / name / f"{name}_res-01_label-{tissue}_probseg.nii.gz")
 
 
 class Watch:
@@ -199,12 +179,8 @@ class Suite:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Swap before the first test module is imported; nothing is fetched from a network."""
+    """Swap before the first test module is imported."""
     swap_imports()
-    home = tempfile.TemporaryDirectory()
-    config.add_cleanup(home.cleanup)
-    generate_templates(Path(home.name))
-    os.environ["TEMPLATEFLOW_HOME"] = home.name
     config.pluginmanager.register(Suite(config.getoption("--tally")))
 
 
