@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
-from bidsmask._warn import warn_user
 from bidsmask.columns.base import VoxelSets, extent_of, members_of
 from bidsmask.columns.coverage import Extent
 from bidsmask.columns.field_of_view import beyond
@@ -70,7 +69,7 @@ class Regions(VoxelSets):
         return RegionMeans(members) if statistic == "mean" else RegionStatistic(members, statistic)
 
 
-def read_labels(img: Any) -> tuple[IntArray, Grid]:
+def read_labels(img: Any, tell: Callable[[str], None] | None = None) -> tuple[IntArray, Grid]:
     """Read a label image.
 
     Parameters
@@ -78,6 +77,8 @@ def read_labels(img: Any) -> tuple[IntArray, Grid]:
     img : path or image
         One volume of any type whose values are whole numbers, to `INTEGER_TOLERANCE`. NaN and
         infinite values are 0.
+    tell : function of a text, optional
+        Told if there are values that are NaN or infinite.
 
     Returns
     -------
@@ -91,14 +92,11 @@ def read_labels(img: Any) -> tuple[IntArray, Grid]:
         If it has several volumes.
     AtlasError
         If a value is no whole number, or too large.
-
-    Warns
-    -----
-    UserWarning
-        If there are values that are NaN or infinite.
     """
     series = open_series(img)
     values = series.single()
+    if tell is not None and values.dtype.kind == "f" and not np.isfinite(values).all():
+        tell(f"{series.name}: Non-finite values detected. They are background, like zeros.")
     labels = values if values.dtype.kind in "iu" else _rounded(series.name, values)
     largest = int(labels.max())
     if largest > _LARGEST:
@@ -199,10 +197,7 @@ def _count(codes: Array, n_regions: int) -> IntArray:
 
 
 def _rounded(name: str, values: FloatArray) -> IntArray:
-    finite = np.isfinite(values)
-    if not finite.all():
-        warn_user(f"{name}: Non-finite values detected. They are background, like zeros.")
-    known = np.where(finite, values, 0)
+    known = np.where(np.isfinite(values), values, 0)
     rounded: FloatArray = np.rint(known)
     worst = np.abs(known - rounded).argmax()
     if abs(known.flat[worst] - rounded.flat[worst]) > INTEGER_TOLERANCE:

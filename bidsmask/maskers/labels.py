@@ -261,7 +261,7 @@ class NiftiLabelsMasker(Masker):
                 "the masker needs a label image."
             )
         say(self, "Loading regions from", self.labels_img)
-        values, grid = read_labels(self.labels_img)
+        values, grid = read_labels(self.labels_img, tell=warn)
         present = labels_in(values)
         if np.array_equal(present, [self.background_label]):
             raise ValueError("Image has no label.")

@@ -185,11 +185,10 @@ def output_dtype(asked: Any, natural: Any) -> np.dtype[Any]:
     >>> output_dtype("auto", np.int64), output_dtype("auto", np.float64)
     (dtype('int32'), dtype('float32'))
     """
-    if asked is None:
-        return np.dtype(natural)
+    dtype: np.dtype[Any] = np.dtype(natural)
     if isinstance(asked, str) and asked == "auto":
-        return np.dtype(np.int32 if np.dtype(natural).kind in "iu" else np.float32)
-    return np.dtype(asked)
+        return np.dtype(np.int32 if dtype.kind in "iu" else np.float32)
+    return dtype if asked is None else np.dtype(asked)
 
 
 def as_type(values: Array, dtype: np.dtype[Any]) -> Array:
