@@ -40,7 +40,7 @@ from bidsmask.derivatives.record import (
 from bidsmask.derivatives.retire import withdraw
 from bidsmask.derivatives.run import write_files
 from bidsmask.derivatives.sidecars import Provenance, with_columns
-from bidsmask.derivatives.status import RunFailure
+from bidsmask.derivatives.status import JOINED, RunFailure
 from bidsmask.derivatives.writing import read_numbers, read_table
 from bidsmask.errors import JoinError
 from bidsmask.numerics.connectivity import MEASURES, fisher_z
@@ -77,7 +77,7 @@ class Join:
     @property
     def name(self) -> str:
         """What the joined runs are called in the table of what became of each run."""
-        return f"{without_run(self.runs[0].run.name)} (concatenated)"
+        return f"{without_run(self.runs[0].run.name)}{JOINED}"
 
     def failure(self, done: Collection[str]) -> RunFailure | None:
         """Say why they are not joined, given the names of the runs that were done."""

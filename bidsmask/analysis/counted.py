@@ -7,6 +7,7 @@ means the same in all of them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,7 @@ def survey(output_dir: Path, bids_dir: Path, subjects: Sequence[str]) -> Survey:
             left_out[record.run] = problem
     runs = {record.run for record in counted.values()}
     others = (
-        *_failed(output_dir, labels),
+        *_failed(output_dir, bids_dir, labels),
         *_interrupted(output_dir, labels),
         *_without_record(output_dir, labels, claimed),
     )
@@ -169,11 +170,11 @@ def _changed_input(record: RunRecord, output_dir: Path, bids_dir: Path) -> LeftO
         inside = unquote(file.uri.removeprefix(_OF_THE_INPUT))
         path = next(filter(_is_there, (home / inside for home in homes)), homes[0] / inside)
         if not _is_there(path):
-            reason = f"Its {role} file, {path.name}, is no longer in the input."
+            reason = f"Its {role} file is no longer in the input."
             return LeftOut(name=record.run, reason=reason, is_damage=role != BOLD)
         now = fingerprint(path, role)
         if now and now != file.fingerprint:
-            reason = f"Its {role} file, {path.name}, has changed since. {_AGAIN}"
+            reason = f"Its {role} file has changed since. {_AGAIN}"
             return LeftOut(name=record.run, reason=reason, is_damage=True)
     return None
 
@@ -183,13 +184,14 @@ def _participants(bids_dir: Path, labels: Iterable[str]) -> set[str]:
     return {path.name for path in found if path.is_dir()}
 
 
-def _failed(output_dir: Path, labels: Iterable[str]) -> Iterator[LeftOut]:
+def _failed(output_dir: Path, bids_dir: Path, labels: Iterable[str]) -> Iterator[LeftOut]:
     table = read_status(output_dir)
     wanted = {f"sub-{label}" for label in labels}
     for row in table[table["status"] == "failed"].to_dict("records"):
         name = str(row["run"])
         if "sub-*" in wanted or name.split("_")[0] in wanted:
-            yield LeftOut(name=name, reason=f"It failed: {row['reason']}")
+            reason = str(row["reason"]).replace(f"{bids_dir}{os.sep}", "")
+            yield LeftOut(name=name, reason=f"It failed: {reason}")
 
 
 def _interrupted(output_dir: Path, labels: Iterable[str]) -> Iterator[LeftOut]:

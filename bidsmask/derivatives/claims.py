@@ -77,7 +77,7 @@ def _door(folder: Path) -> Iterator[None]:
 
 def _refuse_claimed(folder: Path, subjects: set[str], output_dir: Path) -> None:
     for path in sorted(folder.glob("*.json")):
-        lock = FileLock(path.with_suffix(".lock"), timeout=0)
+        lock = FileLock(lock_file(output_dir, f"{_JOBS}/{path.stem}.lock"), timeout=0)
         try:
             lock.acquire()
         except Timeout:

@@ -16,9 +16,9 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock
 
-from bidsmask.derivatives.record import ENDING, find_records
+from bidsmask.derivatives.record import ENDING, find_records, record_of
 from bidsmask.derivatives.writing import MISSING, lock_file, safe_text, write_json, write_table
-from bidsmask.errors import NoInputError, ReplacementError
+from bidsmask.errors import NoInputError, OutputError, ReplacementError
 
 STATUS_FILE = Path("logs") / "status.tsv"
 SUMMARY_FILE = Path("logs") / "summary.json"
@@ -29,6 +29,9 @@ _COLUMNS = [
     *("run", "status", "node", "error", "reason"),
     *("seconds", "n_warnings", "warnings"),
 ]
+JOINED = " (concatenated)"
+"""How runs that were joined are told from a run of that name."""
+
 _BETWEEN = " | "
 _SUBJECT = re.compile(r"sub-([^_/]+)")
 
@@ -134,7 +137,8 @@ def write_status(output_dir: Path, request: Request) -> Path:
     with FileLock(lock_file(output_dir, "status.lock")):
         before = read_status(output_dir)
         table = pd.DataFrame(_rows(request, before), columns=_COLUMNS, dtype=str)
-        of_others = before[~_is_forgotten(before, table, request)]
+        forgotten = _is_forgotten(before, table, request)
+        of_others = before[~forgotten & ~_is_gone(before, table, output_dir)]
         table = pd.concat([of_others, table]).sort_values("run", kind="stable")
         table = table.reset_index(drop=True)
         write_table(path, table, within=output_dir)
@@ -223,6 +227,25 @@ def _rows(request: Request, before: pd.DataFrame) -> list[tuple[str, ...]]:
             for f in request.failures
         ),
     ]
+
+
+def _is_gone(before: pd.DataFrame, table: pd.DataFrame, output_dir: Path) -> pd.Series[bool]:
+    """Which rows are of results that are no longer there, of the subjects of a request."""
+    of_now = {*table["run"].map(subject_of)}
+    gone = [
+        status in (DONE, PARTIAL)
+        and subject_of(run) in of_now
+        and not _has_record(run.removesuffix(JOINED), output_dir)
+        for run, status in zip(before["run"], before["status"], strict=True)
+    ]
+    return pd.Series(gone, index=before.index, dtype=bool)
+
+
+def _has_record(run: str, output_dir: Path) -> bool:
+    try:
+        return (output_dir / record_of(run)).is_file()
+    except (ValueError, KeyError, OutputError):  # not the name of a run
+        return False
 
 
 def _is_forgotten(before: pd.DataFrame, table: pd.DataFrame, request: Request) -> pd.Series[bool]:

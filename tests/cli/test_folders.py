@@ -342,7 +342,7 @@ def test_a_link_in_our_hidden_folder_that_leads_out_is_not_followed(data, name):
 @pytest.mark.parametrize(
     "name",
     [
-        *(".bidsmask/sub-01.lock", ".bidsmask/dataset.lock", ".bidsmask/status.lock"),
+        *(".bidsmask/jobs/door.lock", ".bidsmask/dataset.lock", ".bidsmask/status.lock"),
         *("dataset_description.json", "descriptions.tsv", "README.md", ".bidsignore"),
         *("logs/status.tsv", "logs/CITATION.md", "sub-01.html"),
     ],
@@ -358,6 +358,17 @@ def test_no_file_is_written_through_a_link(data, name):
     target.write_text("years of work")
     bidsmask(data)
     assert target.read_text() == "years of work"
+
+
+def test_no_lock_of_another_job_is_opened_through_a_link(data):
+    jobs = data / "out" / ".bidsmask" / "jobs"
+    jobs.mkdir(parents=True)
+    (jobs / "1-abc.json").write_text('{"Host": "x", "Subjects": ["02"]}')
+    (jobs / "1-abc.lock").symlink_to(data / "mine" / "thesis.txt")
+    exit_code, said = bidsmask(data)
+    assert exit_code == 73, said
+    assert "symbolic link" in said
+    assert (data / "mine" / "thesis.txt").read_text() == "years of work"
 
 
 @pytest.mark.parametrize("name", ["sub-01", "sub-01/func", "sub-01/figures"])
