@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
+from bidsmask._names import did_you_mean
 from bidsmask.dataset.selection import Selection
 from bidsmask.errors import SettingsError
 from bidsmask.vocabulary import (
@@ -326,7 +327,8 @@ def read_toml(path: Path) -> dict[str, Any]:
             options["datasets"] = tuple((name, Path(where)) for name, where in value.items())
         elif key not in ("bids_dir", "output_dir", "analysis_level"):
             raise SettingsError(
-                f"{path}: unknown section [{key}]. Sections are: {', '.join(SECTIONS)}, datasets."
+                f"{path}: unknown section [{key}].{did_you_mean(key, SECTIONS)} Sections are: "
+                f"{', '.join(SECTIONS)}, datasets."
             )
     return options
 
@@ -336,7 +338,8 @@ def _read_section(path: Path, section: str, values: dict[str, Any]) -> dict[str,
     unknown = sorted(set(values) - set(hints))
     if unknown:
         raise SettingsError(
-            f"{path}: [{section}] has no option {', '.join(unknown)}. It has: {', '.join(hints)}."
+            f"{path}: [{section}] has no option {', '.join(unknown)}."
+            f"{did_you_mean(unknown[0], hints)} It has: {', '.join(hints)}."
         )
     return {
         key: _tuples(json.loads(value)) if key == "filters" else _typed(value, str(hints[key]))
@@ -372,5 +375,8 @@ def _require(condition: bool, message: str) -> None:
 def _require_words(option: str, given: Sequence[str], known: Collection[str]) -> None:
     """Refuse words that mean nothing, and words that are there twice."""
     for word in given:
-        _require(word in known, f"{option} is of {', '.join(known)}, not {word!r}.")
+        _require(
+            word in known,
+            f"{option} is of {', '.join(known)}, not {word!r}.{did_you_mean(word, known)}",
+        )
         _require(given.count(word) == 1, f"{option} names {word!r} twice.")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bidsmask._version import __version__
 from bidsmask.analysis.methods import methods_of
 from bidsmask.analysis.plan import Plan
-from bidsmask.analysis.reportlets import SUMMARY_ENDING, figures_folder
+from bidsmask.analysis.reportlets import SUMMARY_ENDING, figures_folder, read_section
 from bidsmask.derivatives.description import (
     own_description,
     pipeline_version,
@@ -25,7 +24,7 @@ from bidsmask.derivatives.status import RunFailure, read_failures
 from bidsmask.derivatives.writing import write_text
 from bidsmask.reports.assemble import assemble_subject
 from bidsmask.reports.methods import Methods, citation_bibtex, citation_markdown
-from bidsmask.reports.summaries import FailedRun, RunSection, SubjectReport
+from bidsmask.reports.summaries import FailedRun, SubjectReport
 from bidsmask.settings import Settings
 
 
@@ -76,15 +75,18 @@ def write_subject_report(
     """
     whole = [failure for failure in failures if not failure.in_part]
     failed = {failure.run for failure in whole}
-    sections = tuple(
-        section for section in _sections(output_dir, subject) if section.name not in failed
-    )
+    found = {path: read_section(path) for path in _summaries(output_dir, subject)}
+    sections = [section for section in found.values() if section and section.name not in failed]
+    damaged = [_damaged(path) for path, section in found.items() if section is None]
     report = SubjectReport(
         subject=subject,
-        sections=sections,
-        failures=tuple(
-            FailedRun(name=failure.run, node=failure.node, reason=failure.reason)
-            for failure in sorted(whole, key=lambda failure: failure.run)
+        sections=tuple(sections),
+        failures=(
+            *(
+                FailedRun(name=failure.run, node=failure.node, reason=failure.reason)
+                for failure in sorted(whole, key=lambda failure: failure.run)
+            ),
+            *damaged,
         ),
         citation=methods.paragraphs,
         references=methods.references,
@@ -97,10 +99,13 @@ def write_subject_report(
     return path
 
 
-def _sections(output_dir: Path, subject: str) -> Iterator[RunSection]:
-    """Read the summaries of runs whose results count."""
-    for path in _summaries(output_dir, subject):
-        yield RunSection.from_json(json.loads(path.read_text(encoding="utf-8")))
+def _damaged(path: Path) -> FailedRun:
+    """Say that a run is not shown, as its summary cannot be read."""
+    return FailedRun(
+        name=path.name.removesuffix(SUMMARY_ENDING),
+        node="report",
+        reason=f"{path.name} is damaged. Run the participant level again: it is made anew.",
+    )
 
 
 def _summaries(output_dir: Path, subject: str) -> Iterator[Path]:
@@ -115,8 +120,9 @@ def _note_files(output_dir: Path, subject: str) -> None:
     manifest = f"sub-{subject}"
     files = {f"{manifest}.html"}
     for path in _summaries(output_dir, subject):
-        section = RunSection.from_json(json.loads(path.read_text(encoding="utf-8")))
-        here = (path, *(path.parent / figure.image for figure in section.figures))
+        section = read_section(path)
+        figures = section.figures if section else ()
+        here = (path, *(path.parent / figure.image for figure in figures))
         files |= {each.relative_to(output_dir).as_posix() for each in here}
     remove_files_that_left(output_dir, read_manifest(output_dir, manifest), files)
     write_manifest(output_dir, manifest, files)

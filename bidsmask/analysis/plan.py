@@ -175,8 +175,14 @@ class Plan:
         return tuple(sorted(filter(None, found)))
 
 
-def make_plan(settings: Settings) -> Plan:
+def make_plan(settings: Settings, *, with_sources: bool = True) -> Plan:
     """Find the runs, the atlases and the strategies; match them.
+
+    Parameters
+    ----------
+    settings : Settings
+    with_sources : bool
+        False: look at runs and strategies only, as if nothing were to be extracted.
 
     Raises
     ------
@@ -196,7 +202,8 @@ def make_plan(settings: Settings) -> Plan:
         raise SettingsError(
             "--concatenate joins the runs of a task, and none of these files has run in its name."
         )
-    shelf = _Shelf(settings, spaces=tuple({_space(run) or "none" for run in index.runs}))
+    spaces = tuple({_space(run) or "none" for run in index.runs})
+    shelf = _Shelf(settings, spaces=spaces, with_sources=with_sources)
     planned = [_plan_run(run, settings, strategies, shelf) for run in index.runs]
     runs = tuple(each for each in planned if isinstance(each, RunPlan))
     failures = tuple(each for each in planned if isinstance(each, RunFailure))
@@ -310,14 +317,18 @@ def _plan_run(
 class _Shelf:
     """The sources that were asked for: atlases, each looked up once for each space, and seeds."""
 
-    def __init__(self, settings: Settings, *, spaces: Sequence[str]) -> None:
-        self._atlases = find_own(settings.atlases, IMAGE_EXTENSIONS)
+    def __init__(
+        self, settings: Settings, *, spaces: Sequence[str], with_sources: bool = True
+    ) -> None:
+        atlases = settings.atlases if with_sources else ()
+        seeds = settings.extraction.seeds if with_sources else ()
+        self._atlases = find_own(atlases, IMAGE_EXTENSIONS)
         self._homes = (*(path for _, path in settings.datasets), *template_homes())
         self._download = settings.execution.download
         self._spaces = spaces
         self._asked = tuple(settings.selection.spaces or ())
         self._found: dict[tuple[object, ...], Atlas | SeedSet | AtlasError | SpaceError] = {}
-        self._seeds = find_own(list(map(str, settings.extraction.seeds)), SEED_EXTENSIONS)
+        self._seeds = find_own(list(map(str, seeds)), SEED_EXTENSIONS)
         self._radius_mm = settings.extraction.seed_radius_mm
 
     @property

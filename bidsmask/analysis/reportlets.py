@@ -56,28 +56,32 @@ def figures_folder(output_dir: Path, subject: str) -> Path:
     return output_dir / f"sub-{subject}" / "figures"
 
 
+def read_section(path: Path) -> RunSection | None:
+    """Read the summary of a run; None if there is none, or none that can be read."""
+    try:
+        return RunSection.from_json(json.loads(path.read_bytes()))
+    except (FileNotFoundError, ValueError, RecursionError):  # killed, edited, or another version
+        return None
+
+
 def reportlets_exist(output_dir: Path, plan: RunPlan) -> bool:
     """Whether summary and figures of a run are there, made from these files and settings.
 
     What could not be drawn may be so now: what it was drawn from is not part of the settings.
     """
-    path = summary_path(output_dir, plan)
-    if not path.is_file():
+    section = read_section(summary_path(output_dir, plan))
+    if section is None or any(part.part == "figure" for part in section.lost):
         return False
-    section = RunSection.from_json(json.loads(path.read_text(encoding="utf-8")))
-    if any(part.part == "figure" for part in section.lost):
-        return False
+    folder = figures_folder(output_dir, plan.run.subject)
     return section.made_from == made_from(plan.run, plan.digest) and all(
-        (path.parent / figure.image).is_file() for figure in section.figures
+        (folder / figure.image).is_file() for figure in section.figures
     )
 
 
 def lost_parts(output_dir: Path, plan: RunPlan) -> tuple[LostPart, ...]:
     """Read from the summary of a run what is n/a in it; nothing without a summary."""
-    path = summary_path(output_dir, plan)
-    if not path.is_file():
-        return ()
-    return RunSection.from_json(json.loads(path.read_text(encoding="utf-8"))).lost
+    section = read_section(summary_path(output_dir, plan))
+    return section.lost if section else ()
 
 
 def failure_in_part(plan: RunPlan, parts: Sequence[LostPart]) -> RunFailure:
@@ -95,11 +99,8 @@ def failure_in_part(plan: RunPlan, parts: Sequence[LostPart]) -> RunFailure:
 
 def read_warnings(output_dir: Path, plan: RunPlan) -> tuple[str, ...]:
     """Read what the summary of a run warns of; without one, what is known from planning."""
-    path = summary_path(output_dir, plan)
-    try:
-        return RunSection.from_json(json.loads(path.read_bytes())).warnings
-    except (OSError, ValueError):  # the run, or its figures, failed
-        return plan.run.warnings
+    section = read_section(summary_path(output_dir, plan))
+    return section.warnings if section else plan.run.warnings
 
 
 def write_reportlets(

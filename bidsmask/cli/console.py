@@ -169,6 +169,9 @@ class Watcher:
         if end.failed_at is not None:
             line = _failed(end.run, end.failed_at, end.reason)
             self._console.print(f"{now}{escape(self._place())}{line}")
+        elif end.lost:
+            line = f"[red]in part:[/] {escape(end.run)}: {escape(' '.join(end.lost))}"
+            self._console.print(f"{now}{escape(self._place())}{line}")
         elif not self._console.is_terminal or self._verbose:
             took = "nothing to compute" if end.seconds is None else f"{end.seconds:.1f} s"
             line = f"done: {escape(end.run)} ({took})"

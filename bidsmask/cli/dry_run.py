@@ -19,7 +19,7 @@ from bidsmask.analysis.steps import cleaner_of
 from bidsmask.cli.console import say_problem
 from bidsmask.dataset.confounds import load_confounds
 from bidsmask.dataset.strategies import Strategy
-from bidsmask.errors import RunError
+from bidsmask.errors import AtlasError, RunError
 from bidsmask.images.volumes import load_mask
 from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.reports.summaries import LostPart
@@ -27,7 +27,13 @@ from bidsmask.reports.summaries import LostPart
 _WIDE = 200
 
 
-def show_plan(plan: Plan, *, n_procs: int, joins: Sequence[Join] = ()) -> int:
+def show_plan(
+    plan: Plan,
+    *,
+    n_procs: int,
+    joins: Sequence[Join] = (),
+    refusal: AtlasError | None = None,
+) -> int:
     """Print what would be done; exit code 1 if some runs cannot be done.
 
     For each run the files found, its time series, seconds and memory; for each strategy how many
@@ -40,10 +46,15 @@ def show_plan(plan: Plan, *, n_procs: int, joins: Sequence[Join] = ()) -> int:
         Processes at once.
     joins : sequence of Join
         Runs that are to be joined.
+    refusal : AtlasError, optional
+        Why there is nothing to extract; the plan is then one without sources, and the exit code
+        that of the error.
     """
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = _WIDE  # a file or a pipe has no edge to wrap at
+    if refusal is not None:
+        console.print(f"[red]problem:[/] {escape(str(refusal))}")
     problems = [(failure.run, failure.reason) for failure in plan.failures]
     problems += [(run.run.name, letter) for run in plan.runs for letter in letters(run.lost)]
     table = Table("run", "strategy", "TR (s)", "volumes", "kept", "confounds", "tDOF left")
@@ -61,8 +72,10 @@ def show_plan(plan: Plan, *, n_procs: int, joins: Sequence[Join] = ()) -> int:
     for name, reason in problems:
         say_problem(console, name, reason)
     console.print(table)
-    if plan.runs:
+    if plan.runs and refusal is None:
         _show_costs(console, plan.runs, n_procs, joins)
+    if refusal is not None:
+        return refusal.exit_code
     return 1 if problems else 0
 
 

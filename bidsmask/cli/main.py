@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, NoReturn
 from bidsmask.cli.environment import prepare
 from bidsmask.cli.folders import check_folders, claim_demo_folder
 from bidsmask.cli.parser import parse
-from bidsmask.errors import BidsmaskError, StorageError
+from bidsmask.errors import AtlasError, BidsmaskError, StorageError
 from bidsmask.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from bidsmask.analysis.plan import Plan
 
 _BUG = 70
 _INTERRUPTED = 128
@@ -126,14 +128,16 @@ def _participant(
         # While there is one thread, and before what workers do not need is imported.
         start_server(forked=in_own_process)
     links = dataset_links(settings)
-    plan = heed_earlier_outputs(foresee(make_plan(settings)), settings.output_dir, links)
+    try:
+        plan = make_plan(settings)
+    except AtlasError as error:
+        if not options.dry_run:
+            raise
+        return _dry_run(settings, make_plan(settings, with_sources=False), refusal=error)
+    plan = heed_earlier_outputs(foresee(plan), settings.output_dir, links)
     say_plan(console, plan, n_procs=n_procs(settings))
     if options.dry_run:
-        from bidsmask.analysis.concatenate import find_joins
-        from bidsmask.cli.dry_run import show_plan
-
-        joins = find_joins(plan) if settings.output.concatenate else ()
-        return show_plan(plan, n_procs=n_procs(settings), joins=joins)
+        return _dry_run(settings, plan)
     if options.boilerplate_only:
         write_methods(settings, plan)
         console.print(f"  {settings.output_dir / 'logs' / 'CITATION.md'}", markup=False)
@@ -146,6 +150,15 @@ def _participant(
         summary = run_participants(settings, plan, on_step=watcher.step, on_end=watcher.end)
     say_summary(console, summary)
     return summary.exit_code
+
+
+def _dry_run(settings: Settings, plan: Plan, refusal: AtlasError | None = None) -> int:
+    from bidsmask.analysis.concatenate import find_joins
+    from bidsmask.cli.dry_run import show_plan
+    from bidsmask.workflows.cohort import n_procs
+
+    joins = find_joins(plan) if settings.output.concatenate else ()
+    return show_plan(plan, n_procs=n_procs(settings), joins=joins, refusal=refusal)
 
 
 def _group(settings: Settings, console: Console) -> int:

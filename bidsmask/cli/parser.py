@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
+from bidsmask._names import did_you_mean
 from bidsmask._version import __version__
 from bidsmask.dataset.data import strategy_names
 from bidsmask.dataset.selection import read_filter_file
@@ -33,6 +35,11 @@ from bidsmask.vocabulary import (
     FilterEnds,
     Standardization,
 )
+
+_UNKNOWN = "unrecognized arguments: "
+_NO_CHOICE = re.compile(r"invalid choice: '(?P<word>.*?)' \(choose from (?P<choices>.*)\)")
+
+_NO_NUMBER = re.compile(r"invalid (?P<kind>int|float|number) value: (?P<word>.*)")
 
 _DESCRIPTION = """\
 From fMRIPrep derivatives to clean, named, checked region time series.
@@ -72,7 +79,14 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     SettingsError
         If options are unknown, missing, or contradict each other.
     """
-    parser = build_parser()
+    parser, argv = build_parser(), sys.argv[1:] if argv is None else argv
+    try:
+        return _parse(parser, argv)
+    except SettingsError as error:
+        raise SettingsError(_as_typed(str(error), parser, argv)) from error
+
+
+def _parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
     early, _ = _early_parser().parse_known_args(argv)
     if early.config_file:
         parser.set_defaults(**read_toml(early.config_file))
@@ -316,6 +330,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         raise SettingsError(
             f"The third argument is the analysis level, participant or group, "
             f"not {options.analysis_level!r}."
+            f"{did_you_mean(options.analysis_level, get_args(AnalysisLevel))}"
         )
     values = {key: value for key, value in vars(options).items() if value is not None}
     if options.bids_filter_file:
@@ -370,8 +385,46 @@ def _underscored(name: str) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
+    """Writes letters, and knows what has been misspelt."""
+
     def error(self, message: str) -> NoReturn:
-        raise SettingsError(f"{message[:1].upper()}{message[1:]}. See bidsmask --help.")
+        if message.startswith(_UNKNOWN):
+            message = self._unknown(message.removeprefix(_UNKNOWN).split())
+        elif found := _NO_CHOICE.search(message):
+            choices = [choice.strip(" '\"") for choice in found["choices"].split(",")]
+            message += f".{did_you_mean(found['word'], choices)}"
+        message = _NO_NUMBER.sub(_expected, message.removeprefix("argument "))
+        stop = "" if message.endswith((".", "?")) else "."
+        raise SettingsError(f"{message[:1].upper()}{message[1:]}{stop} See bidsmask --help.")
+
+    def _unknown(self, words: Sequence[str]) -> str:
+        options = [word.partition("=")[0] for word in words if word.startswith("-")]
+        if not options:
+            return f"{_UNKNOWN}{' '.join(words)}"
+        known = [name for name in self._option_string_actions if "_" not in name]
+        longer = [name for name in known if name.startswith(options[0])]
+        hint = f" Did you mean {longer[0]!r}?" if longer else did_you_mean(options[0], known)
+        return f"there is no option {', '.join(options)}.{hint}"
+
+
+def _expected(found: re.Match[str]) -> str:
+    number = "a whole number" if found["kind"] == "int" else "a number"
+    return f"expected {number}, found {found['word']}"
+
+
+def _as_typed(letter: str, parser: argparse.ArgumentParser, argv: Sequence[str]) -> str:
+    """Call options in a letter by those of their names that have been typed."""
+    typed = {word.partition("=")[0] for word in argv}
+    for action in parser._actions:
+        used = [name for name in action.option_strings if name in typed]
+        if used:
+            fields = [action.dest] if "_" in action.dest else []
+            names = sorted([*action.option_strings, *fields], key=len, reverse=True)
+            any_of_them = "|".join(map(re.escape, names))
+            all_of_them = "/".join(map(re.escape, action.option_strings))
+            pattern = rf"(?<![\w/-])(?:{all_of_them}|{any_of_them})(?![\w/-])"
+            letter = re.sub(pattern, used[0], letter)
+    return letter
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):

@@ -12,14 +12,24 @@ import importlib.util
 import json
 import os
 import re
+import socket
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Literal, cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 Kind = Literal["dseg", "probseg"]
 """What an image of an atlas holds: labels, or several maps of weights."""
+
+_SERVER = "templateflow.s3.amazonaws.com"
+_HTTPS_PORT, _PROXY_PORT = 443, 80
+_PATIENCE_S = 1.5
+"""So long to wait for the server's answer, before a download that would wait much longer."""
 
 _LABEL = "[0-9a-zA-Z+]+"
 _SCHAEFER = re.compile(r"(?P<scale>\d+)Parcels(?P<seg>\w+?)Networks")
@@ -176,6 +186,7 @@ def download(name: str) -> Path:
     OSError, RuntimeError, ValueError
         From the client: no network, no room, no such file.
     """
+    _refuse_without_network()
     from templateflow.api import get
 
     answer = get(**_query(name))
@@ -183,6 +194,39 @@ def download(name: str) -> Path:
     if len(files) != 1:
         raise ValueError(f"TemplateFlow answered with {len(files)} files")
     return Path(files[0])
+
+
+def _refuse_without_network() -> None:
+    """Find out in a moment that there is no network, which takes the client half a minute.
+
+    Raises
+    ------
+    OSError
+        If neither the server nor the proxy on the way to it answers.
+    """
+    if os.environ.get("TEMPLATEFLOW_USE_DATALAD", "off").lower() in ("on", "1", "true", "yes"):
+        return  # it comes from elsewhere
+    proxy = urlsplit(getproxies().get("https", ""))
+    host, port = _SERVER, _HTTPS_PORT
+    if proxy.hostname and not proxy_bypass(_SERVER):
+        host, port = proxy.hostname, proxy.port or _PROXY_PORT
+    if not _answers(host, port):
+        raise OSError(f"there is no network: {host} does not answer")
+
+
+@functools.cache
+def _answers(host: str, port: int) -> bool:
+    """Whether a server lets itself be called; asked once."""
+    calls: list[bool] = []
+
+    def call() -> None:
+        with suppress(OSError), socket.create_connection((host, port), timeout=_PATIENCE_S):
+            calls.append(True)
+
+    caller = Thread(target=call, daemon=True)  # looking up the name knows no time limit
+    caller.start()
+    caller.join(_PATIENCE_S)
+    return bool(calls)
 
 
 def _query(name: str) -> dict[str, str | int]:

@@ -244,10 +244,11 @@ def keep_labels(
     labels : mapping from label to meaning
         Those of a request.
     others : callable
-        Gives all that are in use. Asked only if there are more than those of the request.
+        Gives all that are in use. Asked only if there are more than those of the request, or
+        less, as somebody has damaged the table.
     """
     with _locked(output_dir):
-        if set(_known_labels(output_dir)) - set(labels) - {OWN_LABEL[0]}:
+        if set(_known_labels(output_dir)) ^ {*labels, OWN_LABEL[0]}:
             _write_labels(output_dir, dict(others()) | dict([OWN_LABEL]))
 
 
@@ -367,13 +368,16 @@ def _write_bidsignore(output_dir: Path) -> None:
 
 
 def _known_labels(output_dir: Path) -> dict[str, str]:
-    """Read which labels have a meaning, without ``desc-``."""
+    """Read which labels have a meaning, without ``desc-``; none of a table that is damaged."""
     path = output_dir / "descriptions.tsv"
     if not path.exists():
         return {}
-    table = read_table(path)
-    labels = (str(label).removeprefix("desc-") for label in table["desc_id"])
-    return dict(zip(labels, table["description"], strict=True))
+    try:
+        table = read_table(path)
+        labels = (str(label).removeprefix("desc-") for label in table["desc_id"])
+        return dict(zip(labels, table["description"], strict=True))
+    except (OutputError, KeyError):  # made anew by `keep_labels`
+        return {}
 
 
 def _write_labels(output_dir: Path, labels: Mapping[str, str]) -> None:

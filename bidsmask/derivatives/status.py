@@ -179,16 +179,18 @@ def damage_of_status(output_dir: Path) -> tuple[str, ...]:
 def _read(output_dir: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     path = output_dir / STATUS_FILE
     try:
-        header, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return pd.DataFrame(columns=_COLUMNS, dtype=str), ()
-    except (OSError, UnicodeDecodeError):
-        header, lines = "", ["?"]
+    except UnicodeDecodeError:
+        text = ""
+    header, *lines = text.splitlines() or [""]
     names = header.split("\t")
     cells = [line.split("\t") for line in lines]
     rows = [dict(zip(names, row, strict=True)) for row in cells if len(row) == len(names)]
     whole = [row for row in rows if row.get("run") and row.get("status") in _STATUSES]
-    if len(whole) == len(lines) and {"run", "status"} <= {*names}:
+    is_known = {"run", "status"} <= {*names} <= {*_COLUMNS}
+    if len(whole) == len(lines) and is_known and text.endswith("\n"):
         return _as_table(whole), ()
     known = {row["run"] for row in whole}
     recorded = [path.name.removesuffix(ENDING) for path in find_records(output_dir)]

@@ -161,12 +161,28 @@ def read_table(path: Path) -> pd.DataFrame:
     Columns in which every value is a whole number are integers, those in which every value is a
     number or ``n/a`` are float64, read exactly. Region names (column ``Node``) are texts even
     where they look like numbers.
+
+    Raises
+    ------
+    OutputError
+        If it is no table any more.
     """
     import pandas as pd
 
-    texts = pd.read_csv(
-        path, sep="\t", dtype=str, na_values=[MISSING], keep_default_na=False, encoding="utf-8-sig"
-    )
+    try:
+        texts = pd.read_csv(
+            path,
+            sep="\t",
+            dtype=str,
+            na_values=[MISSING],
+            keep_default_na=False,
+            encoding="utf-8-sig",
+        )
+    except ValueError as error:  # that is what pandas makes of bytes and of rows that do not fit
+        raise OutputError(
+            f"{path} is damaged: it is no table ({error}). Run the participant level again: it is "
+            "made anew."
+        ) from error
     columns = {
         name: column if name == "Node" else _numbers_or_texts(column)
         for name, column in texts.items()
@@ -387,7 +403,7 @@ def _short_hash(name: str) -> str:
 
 def _free_space(path: Path) -> str:
     try:
-        return f", {shutil.disk_usage(path.parent).free} are free"
+        return f", {shutil.disk_usage(path.parent).free} bytes are free"
     except OSError:
         return ""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bidsmask.derivatives.writing import explain, is_storage_trouble
 from bidsmask.errors import WorkerError
+from bidsmask.workflows.worker import MORE_PROCESSES
 
 _OURS = re.compile(
     r"^\s*bidsmask\.errors\.(\w+): (.*?)(?=\n\s*\n|\n\s*When creating|\Z)",
@@ -68,6 +69,8 @@ def error_of_traceback(
             f"Not enough memory ({words.strip() or 'none was left'}). Lower --nprocs, or ask for "
             "more memory, " + _AGAIN
         )
+    if "can't start new thread" in words:
+        return WorkerError.__name__, f"No thread could be started. {MORE_PROCESSES}"
     if kind.endswith(_DAMAGED):
         return WorkerError.__name__, (
             f"An intermediate result in the work folder is damaged ({kind}: {words.strip()}). Run "

@@ -83,11 +83,19 @@ def read_resources(runs: Iterable[tuple[str, Path]], *, since: float) -> list[di
             "run": name,
             "step": file.parent.name,
             "status": "computed" if file.stat().st_mtime >= since else "reused",
-            **json.loads(file.read_text(encoding="utf-8")),
+            **_took(file),
         }
         for name, folder in runs
         for file in sorted(folder.glob(f"*/{_FILE}"), key=lambda file: file.stat().st_mtime)
     ]
+
+
+def _took(file: Path) -> dict[str, Any]:
+    """Read what a step took; nothing if the file was damaged."""
+    try:
+        return dict(json.loads(file.read_bytes()))
+    except ValueError:
+        return {}
 
 
 def write_resources(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from bidsmask._version import __version__
 from bidsmask.analysis.earlier import heed_earlier_outputs
+from bidsmask.analysis.parts import letters
 from bidsmask.analysis.plan import Plan, RunPlan
-from bidsmask.analysis.reportlets import read_warnings
+from bidsmask.analysis.reportlets import lost_parts, read_warnings
 from bidsmask.derivatives.claims import claim
 from bidsmask.derivatives.description import known_links, write_dataset_files
 from bidsmask.derivatives.status import Request, write_status
@@ -66,7 +67,7 @@ def run_participants(
         )
         progress = Progress(
             plan.runs,
-            read_warnings=lambda run: _warnings_of_its_own(run, plan, settings.output_dir),
+            read_summary=lambda run: _summary_of(run, plan, settings.output_dir),
             on_step=on_step,
             on_end=on_end,
         )
@@ -99,9 +100,13 @@ def _note_down(
     write_status(settings.output_dir, request)
 
 
-def _warnings_of_its_own(run: RunPlan, plan: Plan, output_dir: Path) -> tuple[str, ...]:
-    """Give what is odd about a run and has not been said for all of them."""
-    return tuple(text for text in read_warnings(output_dir, run) if text not in plan.warnings)
+def _summary_of(
+    run: RunPlan, plan: Plan, output_dir: Path
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give what is odd about a run and has not been said for all of them; and what it lacks."""
+    found = read_warnings(output_dir, run)
+    warnings = tuple(text for text in found if text not in plan.warnings)
+    return warnings, letters(lost_parts(output_dir, run))
 
 
 def dataset_links(settings: Settings) -> dict[str, str]:

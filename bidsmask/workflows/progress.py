@@ -29,6 +29,8 @@ class RunEnd:
         The letter that says why.
     warnings : tuple of str
         What is odd about it.
+    lost : tuple of str
+        Parts of it that are n/a, and why.
     """
 
     run: str
@@ -36,6 +38,7 @@ class RunEnd:
     failed_at: str | None = None
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 @dataclass
@@ -48,6 +51,7 @@ class _Progress:
     began: float = 0.0
     seconds: float | None = None
     warnings: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     is_over: bool = False
 
 
@@ -57,8 +61,9 @@ class Progress:
     Parameters
     ----------
     plans : iterable of RunPlan
-    read_warnings : callable
-        Gives what is odd about a run, once its summary is written.
+    read_summary : callable
+        Gives what is odd about a run, and which of its parts are n/a, once its summary is
+        written.
     on_step : callable
         Called with the name of a run, that of a step, and "start", "end" or "exception".
     on_end : callable
@@ -69,14 +74,14 @@ class Progress:
         self,
         plans: Iterable[RunPlan],
         *,
-        read_warnings: Callable[[RunPlan], tuple[str, ...]],
+        read_summary: Callable[[RunPlan], tuple[tuple[str, ...], tuple[str, ...]]],
         on_step: Callable[[str, str, str], None],
         on_end: Callable[[RunEnd], None],
     ) -> None:
         self._runs = {
             run_wf_name(plan): _Progress(plan, warnings=plan.run.warnings) for plan in plans
         }
-        self._read_warnings = read_warnings
+        self._read_summary = read_summary
         self._on_step, self._on_end = on_step, on_end
 
     @property
@@ -103,7 +108,7 @@ class Progress:
         if status == "end":
             each.ended.add(step)
             if step == _SUMMARY_STEP:
-                each.warnings = self._read_warnings(each.plan)
+                each.warnings, each.lost = self._read_summary(each.plan)
         failed_at = step if status == "exception" else None
         if not each.is_over and (failed_at or each.ended >= _LAST_STEPS):
             each.is_over = True
@@ -114,6 +119,7 @@ class Progress:
                     failed_at=failed_at,
                     reason=reason,
                     warnings=each.warnings,
+                    lost=each.lost,
                 )
             )
 

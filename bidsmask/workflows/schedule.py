@@ -23,8 +23,9 @@ from typing import Any, ClassVar, Protocol
 from nipype.pipeline import engine as pe
 from nipype.pipeline.plugins.tools import report_crash
 
+from bidsmask.errors import WorkerError
 from bidsmask.workflows.letters import error_of_traceback, obituary
-from bidsmask.workflows.worker import Report, ServerDiedError, no_process, start_server
+from bidsmask.workflows.worker import Report, ServerDiedError, as_traceback, start_server
 
 _WAIT_SECONDS = 1.0
 """How long the scheduler sleeps at most; a finished node wakes it at once."""
@@ -202,8 +203,8 @@ class Scheduler:
             )
         except ServerDiedError as error:
             self._lose_all(error)
-        except OSError as error:  # there is no server, and none can be started
-            self._hear(Report(number=number, traceback=no_process(error)))
+        except WorkerError as error:  # there is no server, and none can be started
+            self._hear(Report(number=number, traceback=as_traceback(error)))
 
     def _listen(self) -> None:
         """Sleep until a worker reports."""

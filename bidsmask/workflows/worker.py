@@ -25,6 +25,8 @@ from multiprocessing.connection import Connection, Pipe, wait
 from traceback import format_exception, print_exc
 from typing import Any
 
+from bidsmask.errors import WorkerError
+
 _PRELOAD = "bidsmask.workflows.preload"
 _PR_SET_PDEATHSIG = 1
 _KEPT_VARIABLES = (
@@ -42,6 +44,13 @@ _KEPT_VARIABLES = (
     "PYTHONPATH",
     "TMPDIR",
 )
+
+
+MORE_PROCESSES = (
+    "Lower --nprocs, or ask for more: `ulimit -u` is how many processes and threads a user may "
+    "have."
+)
+"""What to do where none can be started."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +91,14 @@ class ServerDiedError(Exception):
         self.exit_code = exit_code
 
 
-def no_process(error: OSError) -> list[str]:
-    """Say that the machine lets no process be started, as the end of a traceback."""
-    return [
-        f"bidsmask.errors.WorkerError: No process could be started ({error.strerror}). Lower "
-        "--nprocs, or ask for more: `ulimit -u` is how many processes a user may have.\n"
-    ]
+def no_process(error: OSError) -> WorkerError:
+    """Say that the machine lets no process be started."""
+    return WorkerError(f"No process could be started ({error.strerror}). {MORE_PROCESSES}")
+
+
+def as_traceback(error: WorkerError) -> list[str]:
+    """Write an error as a traceback ends that nobody has."""
+    return [f"{type(error).__module__}.{type(error).__name__}: {error}\n"]
 
 
 class Server:
@@ -159,9 +170,17 @@ def start_server(*, forked: bool = False) -> Server:
     ----------
     forked : bool
         See `Server`. For a process of our own, that has one thread yet.
+
+    Raises
+    ------
+    WorkerError
+        If no process can be started.
     """
     if not _servers or not _servers[-1].is_open:
-        _servers[:] = [Server(forked=forked)]
+        try:
+            _servers[:] = [Server(forked=forked)]
+        except OSError as error:
+            raise no_process(error) from error
     return _servers[-1]
 
 
@@ -237,7 +256,7 @@ def _serve(line: Connection, *of_parent: Connection) -> None:
                     try:
                         worker = idle.pop() if idle else _fork_worker(line)
                     except OSError as error:
-                        line.send(Report(number=number, traceback=no_process(error)))
+                        line.send(Report(number=number, traceback=as_traceback(no_process(error))))
                         continue
                     busy[worker.connection] = number, worker
                     with suppress(BrokenPipeError):  # it has died: that is seen when it is heard

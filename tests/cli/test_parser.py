@@ -92,6 +92,45 @@ def test_a_request_that_cannot_be_meant_is_refused_with_a_letter(argv, message):
         parse(argv)
 
 
+@pytest.mark.parametrize(
+    ("options", "meant"),
+    [
+        (["--atlas", "a.nii"], "--atlases"),
+        (["--partic", "01"], "--participant-label"),
+        (["--fd-treshold=0.5"], "--fd-threshold"),
+        (["--connectivity", "corelation"], "correlation"),
+        (["--filter", "butterwort"], "butterworth"),
+    ],
+)
+def test_who_misspells_is_told_what_was_meant(options, meant):
+    with pytest.raises(SettingsError, match=rf"Did you mean '{meant}'\? See"):
+        parse([*BASIC, *options])
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (["--n_cpus", "0"], "--n_cpus must be"),
+        (["--nthreads", "x"], "--nthreads: expected a whole number, found 'x'"),
+        (["--mem-gb", "lots"], "--mem-gb: expected a size"),
+        (["--high_pass", "-1"], "--high_pass must be above zero"),
+        (["--min_coverage=2"], "--min_coverage is a share"),
+        (["--participant_label"], "--participant_label: expected at least one"),
+    ],
+)
+def test_an_option_is_called_as_it_was_typed(options, name):
+    with pytest.raises(SettingsError) as caught:
+        parse([*BASIC, *options])
+    assert str(caught.value).startswith(name)
+
+
+def test_a_misspelt_line_of_a_settings_file_is_told_what_was_meant(tmp_path):
+    path = tmp_path / "bidsmask.toml"
+    path.write_text("[cleaning]\nfd_treshold_mm = 0.5\n")
+    with pytest.raises(SettingsError, match="Did you mean 'fd_threshold_mm'"):
+        settings_of("--config-file", str(path))
+
+
 def test_settings_survive_a_round_trip_through_toml(tmp_path):
     filters = tmp_path / "filter.json"
     filters.write_text(json.dumps({"bold": {"acquisition": None, "run": [1, 2]}}))

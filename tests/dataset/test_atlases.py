@@ -4,10 +4,11 @@ import dataclasses
 import json
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -632,6 +633,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     api = types.SimpleNamespace(get=None)
     monkeypatch.setitem(sys.modules, "templateflow", types.SimpleNamespace(api=api))
     monkeypatch.setitem(sys.modules, "templateflow.api", api)
+    monkeypatch.setattr(templates, "_answers", lambda host, port: True)
     templates.published()  # known before the package is replaced
     return api
 
@@ -687,6 +689,39 @@ def test_a_failed_download_says_why(
     with pytest.raises(AtlasError, match=letter) as caught:
         fetch()
     assert SCHAEFER in str(caught.value)
+
+
+LOOK_FOR_NETWORK = templates._answers
+
+
+@pytest.fixture
+def proxy(
+    monkeypatch: pytest.MonkeyPatch, client: types.SimpleNamespace
+) -> Iterator[socket.socket]:
+    """The only way out: a port of this machine, which answers as long as it is not closed."""
+    monkeypatch.setattr(templates, "_answers", LOOK_FOR_NETWORK)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for name in ("no_proxy", "NO_PROXY", "HTTPS_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.getsockname()[1]}")
+        yield server
+
+
+def test_the_client_is_asked_if_somebody_answers(
+    make: Make, client: types.SimpleNamespace, proxy: socket.socket
+) -> None:
+    file = make(f"cache/{TPL}/{SCHAEFER}", range(1, 9))
+    client.get = lambda **_: file
+    assert fetch().image == file
+
+
+def test_without_network_the_client_is_not_asked(
+    client: types.SimpleNamespace, proxy: socket.socket
+) -> None:
+    proxy.close()
+    with pytest.raises(AtlasError, match=r"there is no network: 127\.0\.0\.1 does not answer"):
+        fetch()
+    assert client.get is None
 
 
 # --- spaces

@@ -1,3 +1,4 @@
+import errno
 import gzip
 import os
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 from nipype.pipeline import engine as pe
 
 from bidsmask.errors import SettingsError
+from bidsmask.workflows import schedule, worker
 from bidsmask.workflows.execute import execute
 
 
@@ -61,6 +63,51 @@ def test_a_killed_worker_costs_its_own_node_only(run, tmp_path):
     assert failure.node == "wf.n0"
     assert "SIGKILL" in failure.reason
     assert len((tmp_path / "0").read_text().splitlines()) == 2, "it had its second try"
+
+
+def test_a_full_disk_is_no_bug_even_if_there_is_no_room_for_a_crash_file(
+    run, tmp_path, monkeypatch
+):
+    def no_room(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(schedule, "report_crash", no_room)
+    outcome = run("fill the disk", "fine")
+    assert outcome.n_computed == 2
+    (failure,) = outcome.failures
+    assert failure.kind == "StorageError"
+    assert str(tmp_path / "work" / "wf" / "n0") in failure.reason
+    assert "Make room" in failure.reason
+
+
+def test_a_failure_is_told_with_its_letter_when_it_happens(run):
+    heard = []
+    run("refuse", on_node=lambda *words: heard.append(words))
+    assert heard == [
+        ("wf.n0", "start"),
+        ("wf.n0", "exception", "confounds.tsv has no column csf. Use the strategy 24P."),
+    ]
+
+
+def test_a_server_that_dies_twice_costs_the_node_that_it_died_with(run):
+    outcome = run("kill the server", "fine")
+    assert outcome.n_computed == 2
+    (failure,) = outcome.failures
+    assert (failure.node, failure.kind) == ("wf.n0", "WorkerError")
+    assert "died twice (signal SIGKILL)" in failure.reason
+
+
+def test_where_no_process_can_be_started_every_node_says_so(run, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    worker.start_server().close()
+    monkeypatch.setattr(worker, "_start_afresh", refuse)
+    outcome = run("fine", "fine")
+    assert [failure.kind for failure in outcome.failures] == ["WorkerError", "WorkerError"]
+    for failure in outcome.failures:
+        assert "No process could be started (Resource temporarily unavailable)" in failure.reason
+        assert "ulimit -u" in failure.reason
 
 
 def test_a_worker_that_dies_once_is_tried_again(run):

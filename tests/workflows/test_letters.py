@@ -64,6 +64,12 @@ def test_memory_that_has_run_out_is_no_bug():
     assert "--nprocs" in reason
 
 
+def test_threads_that_cannot_be_started_are_no_bug():
+    kind, reason = error_of_traceback("RuntimeError: can't start new thread\n", CRASH)
+    assert kind == "WorkerError"
+    assert "ulimit -u" in reason
+
+
 @pytest.mark.parametrize(
     "last", ["zipfile.BadZipFile: File is not a zip file", "_pickle.UnpicklingError: invalid"]
 )

@@ -1,5 +1,6 @@
 """Nodes that fail in the ways that nodes fail; workers import them by name."""
 
+import errno
 import os
 import signal
 import time
@@ -33,6 +34,11 @@ class Misbehave(SimpleInterface):
             time.sleep(60)
         if how == "refuse":
             raise ConfoundsError("confounds.tsv has no column csf. Use the strategy 24P.")
+        if how == "fill the disk":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if how == "kill the server":
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(60)
         if how == "stumble":
             raise KeyError("csf")
         self._results["out"] = how
