@@ -269,6 +269,20 @@ def test_what_was_not_there_is_forgotten_once_it_is_asked_for_otherwise(again):
     assert set(night.status().query("status == 'failed'").index) == {*MISSING} - {"sub-0x"}
 
 
+def test_a_dry_run_says_each_thing_once(dataset, atlas, tmp_path, capfd):
+    asked = "--participant-label", "uncertain", "elsewhere", "empty"
+    assert ask(dataset, atlas, tmp_path / "out", *asked, "--voxelwise", "--dry-run") == 1
+    captured = capfd.readouterr()
+    said = captured.out + captured.err
+    for words in (
+        f"problem: sub-empty: {MISSING['sub-empty']}",
+        f"warning: {name_of('uncertain')}: .*{ODD['uncertain']}",
+        f"warning: {name_of('elsewhere')}: .*{ODD['elsewhere']}",
+    ):
+        assert len(re.findall(words, said)) == 1, said
+    assert "UserWarning" not in said
+
+
 # --- a damaged file of our own
 
 

@@ -17,6 +17,7 @@ from typing import Self
 
 import numpy as np
 
+from bidsmask.analysis.notices import heard
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.images.stream import BoldStream, most_bytes_of_blocks
 from bidsmask.images.volumes import load_mask
@@ -252,7 +253,8 @@ def voxel_room(plan: RunPlan) -> tuple[int, int]:
     if not plan.voxelwise.any:
         return 0, 0
     assert plan.run.mask is not None, "a run without problems has a mask"
-    n_inside = int(np.count_nonzero(load_mask(plan.run.mask, plan.grid)))
+    with heard():  # what is odd about the mask is said elsewhere
+        n_inside = int(np.count_nonzero(load_mask(plan.run.mask, plan.grid)))
     size = _Size.of(plan)
     a_volume = _VOXEL_BYTES * n_inside
     n_volumes = size.n_images * size.n_volumes + size.n_seed_maps

@@ -56,20 +56,20 @@ def announce(console: Console, settings: Settings) -> None:
     console.print(f"{_now(console)}bidsmask {__version__}: {escape(words)}")
 
 
-def say_plan(console: Console, plan: Plan, *, n_procs: int) -> None:
+def say_plan(console: Console, plan: Plan, *, n_procs: int, problems: bool = True) -> None:
     """How much there is to do, what cannot be done, and what to be warned of."""
     subjects = {run.run.subject for run in plan.runs}
     console.print(
         f"{_now(console)}{count(len(plan.runs), 'run')} of {count(len(subjects), 'subject')} "
         f"to do, {count(n_procs, 'process', 'processes')} at once."
     )
-    for failure in plan.failures:
+    for failure in plan.failures if problems else ():
         say_problem(console, failure.run, failure.reason)
     for warning in plan.warnings:
-        _say_warning(console, warning)
+        say_warning(console, warning)
     for run in plan.runs:
         for warning in run.run.warnings:
-            _say_warning(console, f"{run.run.name}: {warning}")
+            say_warning(console, f"{run.run.name}: {warning}")
 
 
 def say_summary(console: Console, summary: Summary) -> None:
@@ -178,7 +178,7 @@ class Watcher:
             self._console.print(f"{now}{escape(self._place())}{line}")
         for text in end.warnings:
             if text not in self._said[end.run]:
-                _say_warning(self._console, f"{end.run}: {text}", now)
+                say_warning(self._console, f"{end.run}: {text}", now)
 
     def _names(self) -> str:
         """Runs that are being worked on: the first few, and how many more."""
@@ -218,7 +218,8 @@ def _failed(run: str, step: str, reason: str, what: str = "failed") -> str:
     return f"[red]{what}:[/] {escape(run)} at {step}: {escape(reason)}"
 
 
-def _say_warning(console: Console, warning: str, now: str = "") -> None:
+def say_warning(console: Console, warning: str, now: str = "") -> None:
+    """Something odd."""
     console.print(f"{now}[yellow]warning:[/] {escape(warning)}")
 
 

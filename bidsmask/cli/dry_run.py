@@ -12,11 +12,12 @@ from rich.table import Table
 from bidsmask.analysis.concatenate import Join, joined_files
 from bidsmask.analysis.cost import Cost, measure_pace, request_cost, voxel_room
 from bidsmask.analysis.kinds import file_of
+from bidsmask.analysis.notices import heard
 from bidsmask.analysis.output_names import expected_files
 from bidsmask.analysis.parts import attempt, letters
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.steps import cleaner_of
-from bidsmask.cli.console import say_problem
+from bidsmask.cli.console import say_problem, say_warning
 from bidsmask.dataset.confounds import load_confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import AtlasError, RunError
@@ -59,7 +60,7 @@ def show_plan(
     problems += [(run.run.name, letter) for run in plan.runs for letter in letters(run.lost)]
     table = Table("run", "strategy", "TR (s)", "volumes", "kept", "confounds", "tDOF left")
     for run in plan.runs:
-        problems += _mask_problem(run)
+        problems += _mask_problem(console, run)
         for strategy in run.strategies:
             ledger = attempt("strategy", strategy.name, partial(_ledger, run, strategy))
             if isinstance(ledger, LostPart):
@@ -79,13 +80,16 @@ def show_plan(
     return 1 if problems else 0
 
 
-def _mask_problem(plan: RunPlan) -> list[tuple[str, str]]:
-    """Say what is wrong with the mask of a run, which would cost the run."""
+def _mask_problem(console: Console, plan: RunPlan) -> list[tuple[str, str]]:
+    """Say what is wrong with the mask of a run, which would cost the run, or odd about it."""
     assert plan.run.mask is not None, "a run without problems has a mask"
     try:
-        load_mask(plan.run.mask, plan.grid)
+        with heard() as said:
+            load_mask(plan.run.mask, plan.grid)
     except RunError as error:
         return [(plan.run.name, str(error))]
+    for warning in said:
+        say_warning(console, f"{plan.run.name}: {warning}")
     return []
 
 

@@ -135,7 +135,7 @@ def _participant(
             raise
         return _dry_run(settings, make_plan(settings, with_sources=False), refusal=error)
     plan = heed_earlier_outputs(foresee(plan), settings.output_dir, links)
-    say_plan(console, plan, n_procs=n_procs(settings))
+    say_plan(console, plan, n_procs=n_procs(settings), problems=not options.dry_run)
     if options.dry_run:
         return _dry_run(settings, plan)
     if options.boilerplate_only:
