@@ -23,7 +23,8 @@ from bidsmask.derivatives.writing import lock_file, write_json
 from bidsmask.errors import LockError
 
 _JOBS, _DOOR = "jobs", "door.lock"
-_TIMEOUT_S = 60
+_TIMEOUT_S = 600
+"""How long a job waits for its turn; hundreds of an array may come at once."""
 
 
 @contextmanager
@@ -54,8 +55,7 @@ def claim(output_dir: Path, subjects: Iterable[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        with _door(folder):
-            _forget(own, lock)
+        _give_back(own, lock, folder)
 
 
 @contextmanager
@@ -72,6 +72,15 @@ def _door(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        lock.release()
+
+
+def _give_back(own: Path, lock: FileLock, folder: Path) -> None:
+    """Forget a claim; if the door stays shut, the next job does, once the lock is gone."""
+    try:
+        with _door(folder):
+            _forget(own, lock)
+    except LockError:
         lock.release()
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from bidsmask.derivatives.claims import claim
 from bidsmask.errors import LockError
@@ -53,3 +54,16 @@ def test_a_claim_of_any_size_holds_few_files_open(tmp_path):
     before = len([*Path("/proc/self/fd").iterdir()])
     with claim(tmp_path, [f"{number:04d}" for number in range(5000)]):
         assert len([*Path("/proc/self/fd").iterdir()]) - before <= 2
+
+
+def test_a_job_that_is_done_is_done_also_if_its_claim_cannot_be_cleared_away(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("bidsmask.derivatives.claims._TIMEOUT_S", 0)
+    with claim(tmp_path, ["01"]):
+        door = FileLock(tmp_path / ".bidsmask" / "jobs" / "door.lock")
+        door.acquire()
+    door.release()
+    with claim(tmp_path, ["01"]):
+        pass
+    assert not list((tmp_path / ".bidsmask" / "jobs").glob("*.json"))
