@@ -31,7 +31,7 @@ from bidsmask.errors import OutputError, ReplacementError, SettingsError, Storag
 from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import Settings
 from bidsmask.workflows import resources
-from bidsmask.workflows.execute import STOPPED, NodeFailure, execute
+from bidsmask.workflows.execute import STOPPED, NodeFailure, Outcome, execute
 from bidsmask.workflows.monitor import read_resources
 from bidsmask.workflows.nodes import SUMS_FILE
 from bidsmask.workflows.run import init_bidsmask_wf, participant_wf_name, run_wf_name
@@ -66,10 +66,11 @@ class Summary:
 
 
 class Cohort:
-    """The subjects of a plan, one after the other as there are cores for them.
+    """The runs of a plan, one after the other as there are cores for them.
 
-    What is known of a subject when its last run has ended is put down at once, and its report is
-    written; nothing is kept that grows with the number of runs but their names.
+    Each is a workflow of its own. What is known of a subject when its last run has ended is put
+    down at once, and its report is written; nothing is kept that grows with the number of runs but
+    their plans and what became of them.
     """
 
     def __init__(
@@ -93,7 +94,10 @@ class Cohort:
         self._joins = _by_subject(joins, lambda join: join.plan.run.subject)
         self._methods = write_methods(settings, plan)
         self._failed_before = read_failures(settings.output_dir)
-        self._begun: dict[pe.Workflow, tuple[str, ...]] = {}
+        self._begun: dict[pe.Workflow, Sequence[RunPlan]] = {}
+        self._n_left: dict[str, int] = {}
+        self._broken: dict[str, list[NodeFailure]] = {}
+        self._stopped: dict[str, str] = {}
         self._done: dict[str, tuple[str, ...]] = {}
         self._failed: dict[str, tuple[RunFailure, ...]] = {}
         self._reports: dict[str, Path] = {}
@@ -119,14 +123,14 @@ class Cohort:
             for outcome in outcomes:
                 self._n_computed += outcome.n_computed
                 self._n_reused += outcome.n_reused
-                for subject in self._begun.pop(outcome.workflow):
-                    self._end(subject, outcome.failures, stopped=outcome.stopped)
+                self._hear(outcome)
 
     def summary(self) -> Summary:
         """Tell what was done; subjects whose turn never came are not done."""
         for subject in self.plan.subjects:
             if subject not in self._done:
-                self._end(subject, (), stopped=STOPPED)
+                self._stopped[subject] = STOPPED
+                self._end(subject)
         keep_used_labels(self.settings.output_dir, self.plan.runs)
         return Summary(
             done=tuple(self._in_order(self._done)),
@@ -138,18 +142,34 @@ class Cohort:
         )
 
     def _workflows(self, *, together: bool) -> Iterator[pe.Workflow]:
-        """Make the workflow of each subject when it can be begun; or one of all of them."""
-        subjects = self.plan.subjects
-        for group in [subjects] if together else [(subject,) for subject in subjects]:
-            missing = [run for subject in group for run in self._missing(subject)]
-            begun = tuple(dict.fromkeys(run.run.subject for run in missing))
-            for subject in group:
-                if subject not in begun:
-                    self._end(subject, ())
-            if missing:
-                workflow = self._wire(missing)
-                self._begun[workflow] = begun
-                yield workflow
+        """Make the workflow of each run when it can be begun; or one of all of them."""
+        begun: list[RunPlan] = []
+        for subject in self.plan.subjects:
+            missing = self._missing(subject)
+            self._n_left[subject] = len(missing)
+            if not missing:
+                self._end(subject)
+            elif together:
+                begun += missing
+            else:
+                yield from (self._begin([run]) for run in missing)
+        if begun:
+            yield self._begin(begun)
+
+    def _begin(self, runs: Sequence[RunPlan]) -> pe.Workflow:
+        workflow = self._wire(runs)
+        self._begun[workflow] = runs
+        return workflow
+
+    def _hear(self, outcome: Outcome) -> None:
+        """Take in what became of a workflow; with its last run a subject ends."""
+        runs = self._begun.pop(outcome.workflow)
+        for subject in dict.fromkeys(run.run.subject for run in runs):
+            self._broken.setdefault(subject, []).extend(outcome.failures)
+            self._stopped[subject] = outcome.stopped or self._stopped.get(subject, "")
+            self._n_left[subject] -= sum(run.run.subject == subject for run in runs)
+            if not self._n_left[subject]:
+                self._end(subject)
 
     def _missing(self, subject: str) -> list[RunPlan]:
         """Find the runs of a subject of which something is not there as it was asked for."""
@@ -177,12 +197,12 @@ class Cohort:
             links=self.links,
         )
 
-    def _end(self, subject: str, of_nodes: Sequence[NodeFailure], *, stopped: str = "") -> None:
+    def _end(self, subject: str) -> None:
         """Put down what became of a subject, and write its report."""
         output_dir = self.settings.output_dir
         runs = self._runs.get(subject, ())
-        broken = tuple(_run_failures(runs, of_nodes))
-        if stopped:
+        broken = tuple(_run_failures(runs, self._broken.get(subject, ())))
+        if stopped := self._stopped.get(subject):
             broken += tuple(self._not_done(runs, broken, stopped))
         names = {failure.run for failure in broken}
         lost = {

@@ -1,7 +1,7 @@
 """Whose turn it is: the nodes of a few workflows at a time, side by side.
 
 nipype's plugins are given one graph of all nodes there are, and what they do for one node grows
-with that number. Here a workflow (of one subject) is opened when a core has nothing else to do,
+with that number. Here a workflow (of one run) is opened when a core has nothing else to do,
 and forgotten when its last node has had its turn. So a run costs the same, in time and in memory,
 in a cohort of any size.
 

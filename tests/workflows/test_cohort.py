@@ -155,3 +155,24 @@ def test_runs_whose_turn_never_came_are_listed_as_not_done(request_of, tmp_path)
     assert main(words) == 1
     assert main(["--clean-workdir" if word == "--stop-on-first-crash" else word for word in words])
     assert list(read_status(tmp_path / "out")["status"]) == ["failed", "done", "done"]
+
+
+def test_the_runs_of_a_subject_are_begun_one_by_one_and_its_report_comes_with_the_last(
+    make_dataset, tmp_path
+):
+    dataset = make_dataset(tmp_path / "in", runs=4, volumes=40, grid=COARSE)
+    words = [str(dataset.root), str(tmp_path / "out"), "participant", "--nprocs", "1"]
+    words += ["--atlases", str(dataset.atlas), "--strategies", "simple"]
+    settings = parse(words).settings
+    done, reports = [], []
+
+    def look(run, step, status):
+        if (step, status) == ("load_confounds", "start"):
+            done.append(len([*(tmp_path / "out").rglob("*_complete.json")]))
+            reports.append((tmp_path / "out" / "sub-01.html").exists())
+
+    summary = run_participants(settings, make_plan(settings), on_step=look)
+    assert summary.exit_code == 0
+    assert done == [0, 1, 2, 3]
+    assert not any(reports)
+    assert (tmp_path / "out" / "sub-01.html").exists()
