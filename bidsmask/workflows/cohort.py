@@ -217,7 +217,7 @@ class Cohort:
         moved = settle_results(
             output_dir,
             runs,
-            [failure for failure in (*broken, *in_part) if not failure.in_part],
+            broken,
             subjects=[subject],
             joined=[join.record_name for join in joined],
         )
