@@ -101,8 +101,8 @@ def test_every_module_of_nilearns_is_there_or_says_where_it_is():
             assert f"Import nilearn.{place} instead" in str(error)  # noqa: PT017
             with pytest.raises(ImportError, match=rf"Import nilearn\.{place} instead"):
                 exec(f"from bidsmask.{place} import anything", {})
-    with pytest.raises(ModuleNotFoundError, match=r"No module named 'bidsmask\.plottin'"):
-        _ours("plottin")
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'bidsmask\.nowhere'"):
+        _ours("nowhere")
 
 
 def test_modules_are_there_once_the_package_is_imported():

@@ -24,11 +24,18 @@ EXAMPLES = (
     "03_connectivity/plot_signal_extraction.py",
     "03_connectivity/plot_simulated_connectome.py",
     "03_connectivity/plot_sphere_based_connectome.py",
+    "04_glm_first_level/plot_adhd_dmn.py",
     "06_manipulating_images/plot_affine_transformation.py",
+    "06_manipulating_images/plot_compare_mean_image.py",
+    "06_manipulating_images/plot_mask_computation.py",
+    "06_manipulating_images/plot_negate_image.py",
     "06_manipulating_images/plot_nifti_labels_simple.py",
     "06_manipulating_images/plot_nifti_simple.py",
     "06_manipulating_images/plot_resample_to_template.py",
+    "06_manipulating_images/plot_roi_extraction.py",
+    "06_manipulating_images/plot_smooth_mean_image.py",
     "07_advanced/plot_age_group_prediction_cross_val.py",
+    "07_advanced/plot_copy_headers_math_img.py",
     "07_advanced/plot_ica_resting_state.py",
 )
 
@@ -41,6 +48,10 @@ SHAPE, AFFINE = (
     (33, 40, 34),
     np.array([[6, 0, 0, -96], [0, 6, 0, -132], [0, 0, 6, -78], [0, 0, 0, 1.0]]),
 )
+
+
+HAXBY = (40, 64, 64)
+OBJECTS = ("rest", "face", "house", "cat", "bottle", "scissors", "shoe", "chair", "scrambledpix")
 
 
 def brain() -> Any:
@@ -87,11 +98,18 @@ class Downloads:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._run = cache(self._make_run)
+        self._haxby = cache(self._make_haxby)
 
-    def _saved(self, array: np.ndarray, name: str, t_r: float | None = None) -> str:
-        img = nib.Nifti1Image(array, AFFINE)
+    def _saved(
+        self,
+        array: np.ndarray,
+        name: str,
+        t_r: float | None = None,
+        affine: np.ndarray = AFFINE,
+    ) -> str:
+        img = nib.Nifti1Image(array, affine)
         if t_r is not None:
-            img.header.set_zooms((6, 6, 6, t_r))
+            img.header.set_zooms((*img.header.get_zooms()[:3], t_r))
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         img.to_filename(path)
@@ -130,6 +148,51 @@ class Downloads:
             confounds=[run[2 if reduce_confounds else 1] for run in runs],
             phenotypic=pd.DataFrame({"Age": age, "AgeGroup": groups, "Child_Adult": group}),
             t_r=T_R,
+            description="generated",
+        )
+
+    def fetch_adhd(self, n_subjects: int = 30, **_: Any) -> Bunch:
+        """Runs at rest."""
+        runs = [self._run(number % N_RUNS) for number in range(n_subjects)]
+        return Bunch(
+            func=[run[0] for run in runs],
+            confounds=[run[1] for run in runs],
+            t_r=T_R,
+            description="generated",
+        )
+
+    def fetch_miyawaki2008(self, **_: Any) -> Bunch:
+        """Runs that are masked already: 0 around the brain."""
+        return Bunch(func=[self._run(0)[0]], description="generated")
+
+    def fetch_haxby(self, **_: Any) -> Bunch:
+        """A run of blocks in which objects were seen, one volume each."""
+        return self._haxby()
+
+    def _make_haxby(self) -> Bunch:
+        rng = np.random.default_rng(0)
+        affine = np.diag([3.5, 3.75, 3.75, 1])
+        affine[:3, 3] = -68, -118, -118
+        seen = [*OBJECTS] * 12
+        places = np.stack(np.meshgrid(*map(np.arange, HAXBY), indexing="ij"), axis=-1)
+        brain = (((places - [20, 32, 30]) / [16, 26, 22]) ** 2).sum(axis=-1) < 1
+        ventral = brain & (np.abs(places[..., 2] - 26) < 5) & (places[..., 1] < 30)
+        ventral &= np.abs(places[..., 0] - 20) > 5  # in both hemispheres
+        values = rng.normal(0, 20, (*HAXBY, len(seen))).astype(np.float32)
+        patterns = rng.normal(0, 30, (len(OBJECTS), int(ventral.sum())))
+        for number, kind in enumerate(seen):
+            values[ventral, number] += patterns[OBJECTS.index(kind)]
+        values += 1000 * brain[..., np.newaxis]
+        table = pd.DataFrame({"labels": seen, "chunks": np.repeat(np.arange(12), len(OBJECTS))})
+        table.to_csv(self.folder / "labels.txt", sep=" ", index=False)
+        anatomy = brain * 500 + rng.normal(0, 10, HAXBY)
+        run = np.rint(values).astype(np.int16)
+        return Bunch(
+            func=[self._saved(run, "haxby/bold.nii.gz", 2.5, affine)],
+            mask=self._saved(brain.astype(np.uint8), "haxby/mask.nii.gz", affine=affine),
+            mask_vt=[self._saved(ventral.astype(np.uint8), "haxby/mask_vt.nii.gz", affine=affine)],
+            anat=[self._saved(anatomy.astype(np.float32), "haxby/anat.nii.gz", affine=affine)],
+            session_target=[str(self.folder / "labels.txt")],
             description="generated",
         )
 
