@@ -137,8 +137,28 @@ def test_its_row_says_why(extract):
     for name in ("n_kept", "dof_remaining", "minutes_kept"):
         assert table.loc["simple", name] == "n/a"
         assert table.loc["24P", name] != "n/a"
+    assert table.loc["24P", "n_kept"] == str(N_VOLUMES - 2)  # a whole number, beside an n/a
     assert set(table["n_volumes"]) == {N_VOLUMES}
     assert len(set(table["mean_fd"])) == 1
+
+
+def test_the_group_has_its_rows_and_counts_in_whole_numbers(extract, dataset):
+    done = extract("--strategies", "simple", "24P")
+    assert main([str(dataset.root), str(done.out), "group"]) == 0
+    (path,) = done.out.glob("group_qc.tsv")
+    table = pd.read_csv(path, sep="\t", keep_default_na=False)
+    assert list(table["status"]) == ["n/a", "ok", "ok", "ok"]
+    assert list(table["n_kept"]) == ["n/a", *["38"] * 3]
+
+
+def test_a_damaged_summary_is_made_anew(extract, tmp_path):
+    asked = ("--strategies", "simple", "24P", "-w", tmp_path / "work")
+    first = extract(*asked)
+    (summary,) = first.out.rglob("sub-01*_report.json")
+    whole = summary.read_bytes()
+    summary.write_bytes(whole[:100])
+    assert_named(extract(*asked), NO_COLUMN)
+    assert summary.read_bytes() == whole
 
 
 def test_its_label_is_not_among_those_of_files(extract):

@@ -293,6 +293,18 @@ def test_one_without_a_segmentation_lacks_it_and_nothing_else(bidsmask, individu
     assert "T1w is the space of one brain" in done.said
 
 
+def test_a_head_is_not_laid_on_a_template_and_the_advice_works(bidsmask, tmp_path):
+    root = write_dataset(tmp_path)
+    own = write_atlas(root / "sub-01" / "anat" / "sub-01_desc-aparcaseg_dseg.nii.gz")
+    refused = bidsmask(root, "--atlases", own, *RAW, "--dry-run")
+    assert refused.exit_code == 2
+    assert f"the run is in {SPACE}" in refused.said
+    way = re.search(r"--space (\w+)", refused.said)[0].split()
+    for path in root.glob(f"sub-01/func/*space-{SPACE}*"):
+        shutil.copy(path, str(path).replace(SPACE, way[1]))
+    assert bidsmask(root, "--atlases", own, *RAW, "--dry-run", *way).exit_code == 0
+
+
 def test_seeds_of_one_brain_are_for_that_one(bidsmask, individuals):
     root, _ = individuals
     for subject, x in (("01", 0), ("02", 5)):

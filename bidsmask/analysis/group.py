@@ -15,7 +15,7 @@ from bidsmask.derivatives.manifest import (
     remove_files_that_left,
     write_manifest,
 )
-from bidsmask.derivatives.tables import QUALITY_COLUMNS
+from bidsmask.derivatives.tables import QUALITY_COLUMNS, with_counts
 from bidsmask.derivatives.writing import read_table, write_json, write_table
 from bidsmask.errors import DatasetError, NoInputError
 from bidsmask.settings import Settings
@@ -138,7 +138,7 @@ def group_qc(files: Iterable[Path]) -> pd.DataFrame:
         table = read_table(file)
         table.insert(0, "bids_name", _bids_name(file))
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    return with_counts(pd.concat(tables, ignore_index=True))
 
 
 def group_coverage(files: Iterable[Path]) -> pd.DataFrame:

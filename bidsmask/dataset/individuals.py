@@ -60,10 +60,12 @@ class OwnFiles:
             raise SpaceError(self._of_others(run))
         in_space = [file for file in own if _may_lie_in(file, run.get("space"))]
         if not in_space:
+            spaces = dict.fromkeys(_space_of(file) for file in own)
             raise SpaceError(
                 f"{some_of(list(map(str, own)))}: of the own brain of sub-{run['sub']}, but the "
-                f"run is in {run.get('space') or 'the native space of the BOLD'}. Run with the "
-                "--space of the file, or give one in the space of the run."
+                f"run is in {run.get('space') or 'the native space of the BOLD'}. Run with "
+                f"{' or '.join(f'--space {space}' for space in spaces)}, or give one in the space "
+                "of the run."
             )
         most = max(own[file] for file in in_space)
         nearest = [file for file in in_space if own[file] == most]
@@ -171,11 +173,16 @@ def _shared(file: Path, run: Entities) -> Entities:
 
 def _may_lie_in(file: Path, run_space: str | None) -> bool:
     """Whether a file may be of the space of a run, as far as its name and folder tell."""
+    space = _space_of(file)
     named = entities_in(file.name)
-    space = named.get("space", named.get("tpl"))
-    if space is not None:
-        return space == run_space
-    if "anat" in file.parts[:-1]:
-        return run_space in _OF_THE_HEAD
+    if "space" in named or "tpl" in named or "anat" in file.parts[:-1]:
+        return run_space == space or (space == "T1w" and run_space in _OF_THE_HEAD)
     own = BOLD_SPACES if "func" in file.parts[:-1] else NATIVE_SPACES
     return run_space is None or run_space in own
+
+
+def _space_of(file: Path) -> str:
+    """Name the space of a file, by its name or by the folder it lies in."""
+    named = entities_in(file.name)
+    by_folder = "T1w" if "anat" in file.parts[:-1] else "native"
+    return named.get("space", named.get("tpl", by_folder))

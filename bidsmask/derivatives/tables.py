@@ -114,9 +114,17 @@ def quality(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Quality of a run: rows as `quality_row` and `lost_row` make them."""
     found = list(rows)
     names = [name for name in QUALITY_COLUMNS if any(name in row for row in found)]
-    table = pd.DataFrame(found, columns=names)
+    return with_counts(pd.DataFrame(found, columns=names))
+
+
+def with_counts(table: pd.DataFrame) -> pd.DataFrame:
+    """Give a table of quality whole numbers where it counts, also where some are n/a."""
     spent = ("n_filter", "n_confounds")
-    counts = [name for name in names if name.startswith("n_") and name not in spent]
+    counts = [
+        name
+        for name in QUALITY_COLUMNS
+        if name in table and name.startswith("n_") and name not in spent
+    ]
     return table.astype(dict.fromkeys(counts, "Int64"))
 
 

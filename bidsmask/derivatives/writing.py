@@ -437,6 +437,11 @@ def _rows(table: pd.DataFrame, columns: slice) -> list[str]:
 
 def _cells(column: pd.Series[Any]) -> list[str]:
     values = column.to_numpy()
+    if column.dtype.kind in "iu" and values.dtype.kind not in "iu":  # of pandas' own, with gaps
+        return [
+            MISSING if gap else str(value)
+            for gap, value in zip(column.isna(), column, strict=True)
+        ]
     if values.dtype.kind == "f":  # of a type of pandas' own
         return float_rows(values[:, np.newaxis], MISSING)
     if values.dtype.kind == "b":
