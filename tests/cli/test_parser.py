@@ -98,7 +98,7 @@ def test_a_request_that_cannot_be_meant_is_refused_with_a_letter(argv, message):
         (["--atlas", "a.nii"], "--atlases"),
         (["--partic", "01"], "--participant-label"),
         (["--fd-treshold=0.5"], "--fd-threshold"),
-        (["--connectivity", "corelation"], "correlation"),
+        (["--connectivity", "correl-ation"], "correlation"),
         (["--filter", "butterwort"], "butterworth"),
     ],
 )
