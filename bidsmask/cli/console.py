@@ -6,6 +6,7 @@ file each line has its time.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,13 +14,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
 
 from bidsmask._version import __version__
 from bidsmask.dataset.listing import some_of
@@ -33,7 +29,9 @@ if TYPE_CHECKING:
     from bidsmask.workflows.cohort import Summary
     from bidsmask.workflows.progress import RunEnd
 
-_MOST_NAMES_IN_BAR = 3
+_BAR_WIDTH = 20
+_IN_SPACE = re.compile(r"_space-.*")
+"""What is no help in telling the runs of a bar apart."""
 
 
 def make_console() -> Console:
@@ -126,16 +124,16 @@ def watched(console: Console, plan: Plan, *, verbose: int) -> Iterator[Watcher]:
 
     With -v each step has a line.
     """
+    names = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # what room the others leave
     bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("about"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
+        BarColumn(bar_width=_BAR_WIDTH),
+        TextColumn("{task.fields[left]}"),
+        TextColumn("{task.description}", table_column=names),
         console=console,
         disable=not console.is_terminal,
         transient=True,
+        expand=True,
     )
     with bar:
         yield Watcher(console, bar, plan, verbose=verbose)
@@ -146,7 +144,7 @@ class Watcher:
 
     def __init__(self, console: Console, bar: Progress, plan: Plan, *, verbose: int) -> None:
         self._console, self._bar, self._verbose = console, bar, verbose
-        self._task = bar.add_task("starting", total=len(plan.runs))
+        self._task = bar.add_task("starting", total=len(plan.runs), left="")
         self._n_runs, self._n_ended = len(plan.runs), 0
         self._said = {run.run.name: {*run.run.warnings} for run in plan.runs}
         self._at_work: dict[str, str] = {}
@@ -164,7 +162,7 @@ class Watcher:
         """Note that nothing more is done for a run."""
         self._n_ended += 1
         self._at_work.pop(end.run, None)
-        self._bar.update(self._task, advance=1, description=self._names())
+        self._bar.update(self._task, advance=1, description=self._names(), left=self._left())
         now = _now(self._console)
         if end.failed_at is not None:
             line = _failed(end.run, end.failed_at, end.reason)
@@ -181,18 +179,20 @@ class Watcher:
                 say_warning(self._console, f"{end.run}: {text}", now)
 
     def _names(self) -> str:
-        """Runs that are being worked on: the first few, and how many more."""
-        names = list(self._at_work)
-        more = len(names) - _MOST_NAMES_IN_BAR
-        shown = [f"{name} ({self._at_work[name]})" for name in names[:_MOST_NAMES_IN_BAR]]
-        return escape("\n".join([*shown, *([f"and {more} more"] if more > 0 else [])]))
+        """Runs that are being worked on, and the step of each."""
+        names = (f"{_IN_SPACE.sub('', run)} {step}" for run, step in self._at_work.items())
+        return escape(", ".join(names))
 
-    def _place(self) -> str:
-        """Say how many runs have ended, and how much time the others will take."""
+    def _left(self) -> str:
+        """Say how much time the rest will take, if it goes on like that."""
         rest = self._n_runs - self._n_ended
         left = (time.monotonic() - self._began) * rest / self._n_ended
-        about = f", about {_duration(left)} left" if rest else ""
-        return f"[{self._n_ended} of {self._n_runs}{about}] "
+        return f"about {_duration(left)} left" if rest else ""
+
+    def _place(self) -> str:
+        """Say how many runs have ended."""
+        words = [f"{self._n_ended} of {self._n_runs}", self._left()]
+        return f"[{', '.join(filter(None, words))}] "
 
 
 def count(number: int, noun: str, several: str | None = None) -> str:

@@ -1,0 +1,68 @@
+"""What somebody sees who looks on, and what stands in a file afterwards."""
+
+import re
+from io import StringIO
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from bidsmask.cli.console import watched
+from bidsmask.workflows.progress import RunEnd
+
+RUNS = [f"sub-{number:02d}_task-rest_space-MNI152NLin2009cAsym" for number in range(1, 5)]
+PLAN = SimpleNamespace(
+    runs=[SimpleNamespace(run=SimpleNamespace(name=name, warnings=("known",))) for name in RUNS]
+)
+
+
+@pytest.fixture(params=[False, True], ids=["file", "terminal"])
+def console(request):
+    return Console(
+        file=StringIO(), force_terminal=request.param, width=80, highlight=False, soft_wrap=True
+    )
+
+
+def said_by(console, ends, *, steps=(), verbose=0):
+    """What is said of some runs that end, without the colours."""
+    with watched(console, PLAN, verbose=verbose) as watcher:
+        for step in steps:
+            watcher.step(*step)
+        for end in ends:
+            watcher.end(end)
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", console.file.getvalue())
+
+
+def test_the_bar_shows_where_the_work_is_and_fits_one_line(console):
+    steps = [(RUNS[0], "extract", "start"), (RUNS[1], "clean", "start")]
+    lines = re.split(r"[\r\n]+", said_by(console, [], steps=steps))
+    bars = [line for line in lines if line.strip()]
+    assert all(len(line) <= 80 for line in bars)
+    shown = any(
+        "0/4" in bar and "sub-01_task-rest extract, sub-02_task-rest" in bar for bar in bars
+    )
+    assert shown is console.is_terminal
+
+
+def test_a_run_that_is_well_has_a_line_in_a_file_alone(console):
+    said = said_by(console, [RunEnd(run=RUNS[0], seconds=2.5)])
+    line = rf"\d\d:\d\d:\d\d \[1 of 4, about \d+ s left\] done: {RUNS[0]} \(2\.5 s\)\n"
+    assert bool(re.search(line, said)) is not console.is_terminal
+
+
+def test_a_failure_and_what_is_lost_and_odd_is_said_everywhere_at_once(console):
+    ends = [
+        RunEnd(run=RUNS[0], seconds=1.0, failed_at="extract", reason="It is [truncated]."),
+        RunEnd(run=RUNS[1], seconds=1.0, lost=("strategy 36P is n/a: no csf.",)),
+        RunEnd(run=RUNS[2], seconds=None, warnings=("known", "new")),
+    ]
+    said = said_by(console, ends)
+    assert f"failed: {RUNS[0]} at extract: It is [truncated].\n" in said
+    assert f"in part: {RUNS[1]}: strategy 36P is n/a: no csf.\n" in said
+    assert f"warning: {RUNS[2]}: new\n" in said
+    assert "known" not in said
+
+
+def test_every_step_has_a_line_if_that_is_asked_for(console):
+    said = said_by(console, [], steps=[(RUNS[0], "extract", "start")], verbose=1)
+    assert f"start  {RUNS[0]}.extract\n" in said
