@@ -19,7 +19,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bidsmask.derivatives.writing import lock_file, write_json
+from bidsmask.derivatives.writing import lock_file, remove_leftovers, write_json
 from bidsmask.errors import LockError
 
 _JOBS, _DOOR = "jobs", "door.lock"
@@ -70,6 +70,7 @@ def _door(folder: Path) -> Iterator[None]:
             "job hangs; end it and run the same command again."
         ) from error
     try:
+        remove_leftovers(folder)
         yield
     finally:
         lock.release()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from bidsmask.derivatives.manifest import FOLDER as MANIFESTS
 from bidsmask.derivatives.manifest import write_manifest
 from bidsmask.derivatives.writing import (
     explain,
@@ -419,6 +420,7 @@ def _locked(output_dir: Path) -> Iterator[None]:
         raise explain(path, error) from error
     try:
         remove_leftovers(output_dir, _TOP_FILES)
+        remove_leftovers(output_dir / MANIFESTS, ["dataset.json"])
         yield
     finally:
         lock.release()

@@ -39,7 +39,7 @@ _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 """What a formula begins with; wide forms, too, which some spreadsheets take for the others."""
 
 _TEMPORARY = ".bidsmask-{name}-{token}.tmp"
-_IS_TEMPORARY = re.compile(r"\.bidsmask-[0-9a-f]{12}-[0-9a-f]{12}\.tmp")
+_IS_TEMPORARY = re.compile(r"\.bidsmask-(?P<name>[0-9a-f]{12})-[0-9a-f]{12}\.tmp")
 
 _STORAGE_TROUBLE = {
     errno.ENOSPC: ("the disk is full", "Make room"),
@@ -235,14 +235,12 @@ def remove_leftovers(folder: Path, names: Iterable[str] | None = None) -> None:
     names : iterable of str, optional
         Final names of files directly in `folder`. By default all files in and below it.
     """
-    if names is None:
-        named = folder.rglob(_TEMPORARY.format(name="*", token="*"))
-        found = [file for file in named if _IS_TEMPORARY.fullmatch(file.name)]
-    else:
-        patterns = [_TEMPORARY.format(name=_short_hash(name), token="*") for name in names]
-        found = [file for pattern in patterns for file in folder.glob(pattern)]
-    for file in found:
-        file.unlink(missing_ok=True)
+    hashes = None if names is None else {_short_hash(name) for name in names}
+    pattern = _TEMPORARY.format(name="*", token="*")
+    for file in folder.rglob(pattern) if hashes is None else folder.glob(pattern):
+        found = _IS_TEMPORARY.fullmatch(file.name)
+        if found and (hashes is None or found["name"] in hashes):
+            file.unlink(missing_ok=True)
 
 
 def is_storage_trouble(number: int | None) -> bool:

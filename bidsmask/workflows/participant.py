@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.reportlets import lost_parts, read_warnings
 from bidsmask.derivatives.claims import claim
 from bidsmask.derivatives.description import known_links, write_dataset_files
+from bidsmask.derivatives.manifest import FOLDER as MANIFESTS
 from bidsmask.derivatives.status import Request, write_status
 from bidsmask.derivatives.writing import remove_leftovers, write_text
 from bidsmask.errors import OutputError, ReplacementError
@@ -53,8 +54,7 @@ def run_participants(
     links = dataset_links(settings)
     known_links(settings.output_dir)  # the dataset of another program is left as it is
     with _writable(settings.output_dir), claim(settings.output_dir, plan.subjects):
-        for subject in plan.subjects:
-            remove_leftovers(settings.output_dir / f"sub-{subject}")  # of a job that was killed
+        _clear_away(settings.output_dir, plan.subjects)
         # Once more, as another job may have come first between planning and the lock.
         plan = heed_earlier_outputs(plan, settings.output_dir, links)
         log = _write_log(settings, plan)
@@ -81,6 +81,14 @@ def run_participants(
     if settings.execution.work_dir is None:
         remove_if_empty(settings.work_dir)
     return summary
+
+
+def _clear_away(output_dir: Path, subjects: Sequence[str]) -> None:
+    """Remove what a job that was killed has left of the files of these subjects."""
+    for subject in subjects:
+        remove_leftovers(output_dir / f"sub-{subject}")
+    remove_leftovers(output_dir, [f"sub-{subject}.html" for subject in subjects])
+    remove_leftovers(output_dir / MANIFESTS, [f"sub-{subject}.json" for subject in subjects])
 
 
 def _note_down(

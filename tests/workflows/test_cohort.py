@@ -1,5 +1,6 @@
 """Subjects one after the other: what is open, what is left alone, what is there in between."""
 
+import hashlib
 import shutil
 
 import nibabel as nib
@@ -176,3 +177,22 @@ def test_the_runs_of_a_subject_are_begun_one_by_one_and_its_report_comes_with_th
     assert done == [0, 1, 2, 3]
     assert not any(reports)
     assert (tmp_path / "out" / "sub-01.html").exists()
+
+
+def test_what_a_killed_job_has_left_half_written_is_cleared_away(request_of, tmp_path):
+    _, words = request_of("--participant-label", "02")
+    assert carried_out(words).exit_code == 0
+    out = tmp_path / "out"
+    places = ("sub-02.html", "sub-02/func/x.tsv", ".bidsmask/records/sub-02.json",
+              ".bidsmask/records/dataset.json", ".bidsmask/jobs/1.json")  # fmt: skip
+    halves = [half_written(out / place) for place in (*places, "sub-01.html")]
+    assert carried_out(words).exit_code == 0
+    assert [half for half in halves if half.exists()] == halves[-1:], "of another job's subject"
+
+
+def half_written(path):
+    """Make the file under which `path` is being written."""
+    name = hashlib.sha256(path.name.encode()).hexdigest()[:12]
+    half = path.with_name(f".bidsmask-{name}-0123456789ab.tmp")
+    half.write_text("half")
+    return half
