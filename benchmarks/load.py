@@ -57,6 +57,7 @@ def main() -> None:
     home = Path(tempfile.gettempdir()) / "bidsmask-load"
     parser.add_argument("--inputs", type=Path, default=home)
     options = parser.parse_args()
+    options.inputs = options.inputs.absolute()
     trees = {"today": ROOT}
     if options.against:
         trees[options.against] = unpacked(options.against, options.inputs / "trees")
@@ -150,6 +151,7 @@ def took(words: list[str], tree: Path) -> Took:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         ["bash", "-c", f'ulimit -n {OPEN_FILES} && exec "$@"', "-", *python],
+        cwd=tree,  # which comes first among the places that modules are imported from
         env=environment(tree),
         capture_output=True,
         text=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +60,15 @@ def figures_folder(output_dir: Path, subject: str) -> Path:
 def read_section(path: Path) -> RunSection | None:
     """Read the summary of a run; None if there is none, or none that can be read."""
     try:
-        return RunSection.from_json(json.loads(path.read_bytes()))
+        return _section_of(path.read_bytes())
     except (FileNotFoundError, ValueError, RecursionError):  # killed, edited, or another version
         return None
+
+
+@lru_cache(maxsize=32)
+def _section_of(content: bytes) -> RunSection:
+    """Read a summary, once for all who ask for it while its run is looked at."""
+    return RunSection.from_json(json.loads(content))
 
 
 def reportlets_exist(output_dir: Path, plan: RunPlan) -> bool:

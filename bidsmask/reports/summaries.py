@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cache
 from types import NoneType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
@@ -291,10 +292,16 @@ def _build_dataclass(kind: Any, data: Any, where: str) -> Any:
             f"{where} must have the fields {', '.join(sorted(names))}; found "
             f"{', '.join(sorted(data)) if isinstance(data, dict) else type(data).__name__}."
         )
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     return kind(
         **{name: _build(hints[name], data[name], where=f"{where}.{name}") for name in data}
     )
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """Work out the types of the fields, which are written as text."""
+    return get_type_hints(kind)
 
 
 def _build_tuple(kinds: tuple[Any, ...], data: Any, where: str) -> tuple[Any, ...]:

@@ -21,13 +21,10 @@ def test_any_text_survives_json(label, value):
     assert Fact.from_json(json.loads(json.dumps(fact.to_json()))) == fact
 
 
-@given(
-    st.builds(
-        LedgerSummary,
-        n_filter=st.floats(allow_nan=False, allow_infinity=False),
-        remaining=st.floats(allow_nan=False, allow_infinity=False),
-    )
-)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.builds(LedgerSummary, n_filter=FINITE, n_confounds=FINITE, remaining=FINITE))
 def test_any_number_survives_json(ledger):
     assert LedgerSummary.from_json(json.loads(json.dumps(ledger.to_json()))) == ledger
 
