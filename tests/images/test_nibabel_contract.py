@@ -2,7 +2,11 @@
 the same array gives, for nibabel and for nilearn."""
 
 import copy
+import inspect
+import io
 import pickle
+import re
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -140,6 +144,32 @@ def moved(img):
     return [img.affine, img.get_sform(coded=True)[0], img.get_qform(), img.header["sform_code"]]
 
 
+def streamed(img):
+    stream = io.BytesIO()
+    img.to_stream(stream)
+    return type(img).from_stream(io.BytesIO(stream.getvalue()))
+
+
+def mapped(img):
+    files = img.make_file_map({"image": io.BytesIO()})
+    img.to_file_map(files)
+    files["image"].fileobj.seek(0)
+    return type(img).from_file_map(files)
+
+
+def named(img):
+    img.set_filename("run.nii.gz")
+    return [img.get_filename(), img.file_map["image"].filename]
+
+
+def refused(img):
+    """What nibabel has put an end to says so."""
+    with pytest.raises(nib.deprecator.ExpiredDeprecationError):
+        img.get_data()
+    with pytest.raises(TypeError, match="Cannot slice image objects"):
+        img[0]
+
+
 BRAIN_OF = {
     shape: np.arange(np.prod(shape)).reshape(shape) % 3 == 0 for shape in (SHAPE, (6, 5, 5))
 }
@@ -168,6 +198,21 @@ METHODS = {
     "pickle": lambda img: pickle.loads(pickle.dumps(img)),
     "copy": lambda img: [copy.copy(img), copy.deepcopy(img)],
     "file name": lambda img: type(img.get_filename()) in (str, type(None)),
+    "stream": streamed,
+    "file map": mapped,
+    "another name": named,
+    "what is refused": refused,
+    "its class": lambda img: [
+        img.files_types == nib.Nifti1Image.files_types,
+        img.filespec_to_file_map("a.nii")["image"].filename,
+        img.header_class is nib.Nifti1Header,
+        img.valid_exts,
+        img.makeable and img.rw,
+        img.ImageArrayProxy is nib.Nifti1Image.ImageArrayProxy,
+        img.ImageSlicer is nib.Nifti1Image.ImageSlicer,
+        img.path_maybe_image(__file__)[0],
+    ],
+    "affine": lambda img: [img.affine, img.get_qform(coded=True)[1], img.header["dim"]],
     "funcs": lambda img: [
         nib.four_to_three(img) if is_4d(img) else img,
         nib.concat_images([first(img), first(img)]),
@@ -256,6 +301,37 @@ def test_its_data_are_an_array(kind):
 def test_methods(pair, use):
     ours, theirs = pair
     same(METHODS[use](ours), METHODS[use](theirs))
+
+
+def test_files(pair, tmp_path):
+    ours, theirs = pair
+    for name, img in ("ours", ours), ("theirs", theirs):
+        img.instance_to_filename(img, tmp_path / f"{name}.nii")
+        img.to_filename(tmp_path / f"{name}.nii.gz")
+    for suffix in ".nii", ".nii.gz":
+        for read in (nib.Nifti1Image.from_filename, nib.Nifti1Image.load):
+            same(*(read(tmp_path / f"{name}{suffix}") for name in ("ours", "theirs")))
+    url = (tmp_path / "ours.nii").as_uri()
+    same(nib.Nifti1Image.from_url(url), nib.load(tmp_path / "theirs.nii"))
+
+
+def test_it_can_be_looked_at():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    viewer = painted("maps", "float64").orthoview()
+    assert viewer.n_volumes == 9
+    plt.close("all")
+
+
+def test_all_that_an_image_of_nibabel_can_do_is_tried():
+    tried = inspect.getsource(sys.modules[__name__])
+    public = [name for name in dir(nib.Nifti1Image) if not name.startswith("_")]
+    assert [name for name in public if not re.search(rf"\.{name}\b", tried)] == []
+
+
+def test_all_that_nilearn_does_with_images_is_tried():
+    public = set(pytest.importorskip("nilearn.image").__all__)
+    assert public - set(NILEARN) == {"coord_transform"}  # it takes an affine
 
 
 @pytest.mark.parametrize("use", ARRAYS)
