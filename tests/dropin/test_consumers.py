@@ -8,6 +8,7 @@ import copy
 import pickle
 import subprocess
 import sys
+import tempfile
 import warnings
 
 import nibabel as nib
@@ -148,6 +149,21 @@ def _first_level_report(masker):
     return np.array([len(report.get_standalone()) > 1000])
 
 
+def _models_of_models(masker):
+    from nilearn.glm.first_level import FirstLevelModel
+    from nilearn.glm.second_level import SecondLevelModel
+
+    with tempfile.TemporaryDirectory() as folder:
+        models = [
+            FirstLevelModel(
+                t_r=T_R, mask_img=masker, subject_label=f"{number:02}", memory=folder
+            ).fit(run, EVENTS)
+            for number, run in enumerate(RUNS)
+        ]
+        second = SecondLevelModel(mask_img=masker).fit(models)
+        return second.compute_contrast(first_level_contrast="a-b", output_type="effect_size")
+
+
 def _second_level(masker):
     from nilearn.glm.second_level import SecondLevelModel
 
@@ -248,6 +264,7 @@ CONSUMERS = {
     "FirstLevelModel": _first_level,
     "FirstLevelModel report": _first_level_report,
     "SecondLevelModel": _second_level,
+    "SecondLevelModel of models": _models_of_models,
     "non_parametric_inference": _non_parametric,
     "compute_fixed_effects": _fixed_effects,
     "permuted_ols": _permuted_ols,
