@@ -170,6 +170,17 @@ class MultiNiftiMasker(_Several, NiftiMasker):
     ) -> None:
         self._keep(locals())
 
+    def transform_imgs(  # type: ignore[override]  # the order of the arguments is nilearn's
+        self,
+        imgs_list: Any,
+        confounds: Any = None,
+        sample_mask: Any = None,
+        copy: bool = True,
+        n_jobs: int = 1,
+    ) -> list[Any]:
+        """Give the signals of runs, `n_jobs` at a time; see `transform`. `copy` has no effect."""
+        return super().transform_imgs(imgs_list, confounds, n_jobs, sample_mask)
+
     def _computed_mask(self, imgs: Any) -> Any:
         return super()._computed_mask(
             [imgs] if imgs is not None and not is_several(imgs) else imgs

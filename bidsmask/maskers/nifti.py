@@ -150,6 +150,15 @@ class NiftiMasker(Masker):
     ) -> None:
         self._keep(locals())
 
+    def transform_single_imgs(
+        self, imgs: Any, confounds: Any = None, sample_mask: Any = None, copy: bool = True
+    ) -> Any:
+        """Give the signals of one run, an array whatever `set_output` says.
+
+        `copy` has no effect: what is handed in is never changed.
+        """
+        return super().transform_single_imgs(imgs, confounds, sample_mask)
+
     def inverse_transform(self, X: Any) -> Any:  # noqa: N803 - as nilearn and scikit-learn call it
         """Put each voxel's values back into its place.
 

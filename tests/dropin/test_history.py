@@ -229,6 +229,21 @@ OLD_AND_NEW = {
         result = masker.fit_transform(func, sample_mask=kept)
         """,
     ),
+    "0.9: runs by the hand of a masker": (
+        """
+        from bidsmask.maskers import MultiNiftiMasker
+        masker = MultiNiftiMasker(mask_img=mask).fit([func, func])
+        result = np.vstack([
+            *masker.transform_imgs([func], [conf], [kept], True, 1),
+            masker.transform_single_imgs(func, conf, kept, copy=False),
+        ])
+        """,
+        """
+        from bidsmask import NiftiMasker
+        result = NiftiMasker(mask).fit_transform(func, confounds=conf, sample_mask=kept)
+        result = np.vstack([result, result])
+        """,
+    ),
     "0.10: standard scores of the population": (
         """
         from bidsmask import signal
