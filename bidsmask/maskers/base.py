@@ -23,7 +23,7 @@ from bidsmask.maskers.cleaning import clean_in_place
 from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.estimator import Transformer
 from bidsmask.maskers.notices import heard, say, warn
-from bidsmask.maskers.parameters import also_called_x, as_type, check_parameters, output_dtype
+from bidsmask.maskers.parameters import as_called_before, as_type, check_parameters, output_dtype
 from bidsmask.maskers.report.kept import (
     Picture,
     seen_at_fit,
@@ -100,7 +100,7 @@ class Masker(Transformer):
         self._foresee()
         return self
 
-    @also_called_x
+    @as_called_before
     def fit_transform(
         self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
     ) -> Any:

@@ -180,7 +180,9 @@ def _numbers(confound: Any) -> FloatArray:
     try:
         values: FloatArray = confound.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"The confounds hold something that is not a number: {error}") from error
+        raise ConfoundsError(
+            f"The confounds hold something that is not a number: {error}"
+        ) from error
     return values[:, np.newaxis] if values.ndim == 1 else values
 
 

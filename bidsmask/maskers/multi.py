@@ -10,7 +10,7 @@ from bidsmask.images.series import Series, open_series
 from bidsmask.maskers.labels import NiftiLabelsMasker
 from bidsmask.maskers.maps import NiftiMapsMasker
 from bidsmask.maskers.nifti import NiftiMasker
-from bidsmask.maskers.parameters import also_called_x
+from bidsmask.maskers.parameters import as_called_before
 from bidsmask.maskers.report.kept import Seen, seen_of_run
 from bidsmask.maskers.spheres import NiftiSpheresMasker
 from bidsmask.maskers.templates import compute_multi_brain_mask
@@ -28,7 +28,7 @@ class _Several:
     _learn: Callable[..., Any]
     _remember: Callable[..., None]
 
-    @also_called_x
+    @as_called_before
     def fit_transform(
         self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
     ) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import wraps
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -148,10 +149,10 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     )
 
 
-def also_called_x(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Take the images by the name X, too, which the signature does not tell.
+def as_called_before(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Take the images by the name X, too, and speak if confounds come second.
 
-    nilearn called them so up to 0.10.
+    So nilearn had it up to 0.10; the signature does not tell.
     """
 
     @wraps(method)
@@ -160,9 +161,23 @@ def also_called_x(method: Callable[..., Any]) -> Callable[..., Any]:
             if arguments or "imgs" in words:
                 raise TypeError("fit_transform() needs images once: as 'imgs' or as 'X'.")
             words["imgs"] = words.pop("X")
+        second = arguments[1] if len(arguments) > 1 else words.get("y")
+        if _are_confounds(second):
+            warn(
+                "The second argument of fit_transform() is y, which is ignored, and this one "
+                "looks like confounds. Give them by name: confounds=..."
+            )
         return method(self, *arguments, **words)
 
     return named
+
+
+def _are_confounds(y: Any) -> bool:
+    """Whether it is a path, or a table of several columns, which labels of volumes are not."""
+    if isinstance(y, list | tuple):
+        return any(_are_confounds(each) for each in y if not isinstance(each, str))
+    n_columns = y.shape[1] if len(getattr(y, "shape", ())) == 2 else 1
+    return isinstance(y, str | Path) or n_columns > 1
 
 
 def output_dtype(asked: Any, natural: Any) -> np.dtype[Any]:

@@ -88,6 +88,8 @@ def _as_bool(mask: Any, n_volumes: int) -> BoolArray:
     if mask is None:
         return np.ones(n_volumes, dtype=bool)
     array = np.asarray(mask)
+    if array.dtype.kind == "f" and np.array_equal(array, np.rint(array)):
+        array = array.astype(np.int64)  # as tables of numbers have them
     if array.ndim != 1 or (array.size and array.dtype.kind not in "biu"):
         raise TypeError(
             f"A sample_mask must be of type int or bool, with one dimension; not {mask!r}."

@@ -264,7 +264,42 @@ def test_labels_are_resampled_from_what_was_given_for_each_run():
     assert np.abs(theirs.transform(other) - alone).max() > 0.1  # of labels resampled twice
 
 
-# 4. Maskers of several runs do what is asked for.
+# 4. What cannot be meant is refused.
+
+
+def test_names_that_are_too_few_are_not_made_up():
+    ours, theirs = both("NiftiLabelsMasker", _slabs(), labels=["left", "right"])
+    assert list(theirs.fit(_run()).region_names_.values()) == ["left", "right", "unknown"]
+    with pytest.raises(ValueError, match=r"Without a name: 3"):
+        ours.fit(_run())
+
+
+def test_labels_are_integers():
+    halves = _image(np.asarray(_slabs().dataobj) * np.float32(1.5))
+    ours, theirs = both("NiftiLabelsMasker", halves)
+    assert theirs.fit_transform(_run()).shape == (N_VOLUMES, 3)
+    with pytest.raises(ValueError, match="labels are integers"):
+        ours.fit(_run())
+
+
+@pytest.mark.parametrize(
+    ("sample_mask", "n_rows", "words"),
+    [
+        (np.array([5, 2, 9]), 3, "must increase"),
+        (np.array([0, 0, 1]), 3, "must increase"),
+        (np.ones(5, dtype=bool), 5, "5 bools, but the run has 40"),
+    ],
+)
+def test_a_sample_mask_keeps_volumes_in_their_order_and_knows_all_of_them(
+    sample_mask, n_rows, words
+):
+    ours, theirs = (masker.fit() for masker in both("NiftiLabelsMasker", _slabs()))
+    assert len(theirs.transform(_run(), sample_mask=sample_mask.copy())) == n_rows
+    with pytest.raises((ValueError, IndexError), match=words):
+        ours.transform(_run(), sample_mask=sample_mask)
+
+
+# 5. Maskers of several runs do what is asked for.
 
 
 def test_maskers_of_several_runs_give_the_type_that_is_asked_for():
@@ -285,7 +320,7 @@ def test_maskers_of_several_runs_give_frames_if_that_is_asked_for():
     assert list(ours[0].columns) == ["1", "2", "3"]
 
 
-# 5. Images that are painted say of the run what its header said.
+# 6. Images that are painted say of the run what its header said.
 
 
 def test_a_painted_run_keeps_its_repetition_time():

@@ -244,6 +244,16 @@ OLD_AND_NEW = {
         result = np.vstack([result, result])
         """,
     ),
+    "0.9: a sample mask out of a table of numbers": (
+        """
+        from bidsmask.maskers import NiftiMasker
+        result = NiftiMasker(mask).fit_transform(func, sample_mask=kept.astype(float))
+        """,
+        """
+        from bidsmask import NiftiMasker
+        result = NiftiMasker(mask).fit_transform(func)[kept]
+        """,
+    ),
     "0.10: standard scores of the population": (
         """
         from bidsmask import signal
@@ -348,6 +358,23 @@ def test_what_no_longer_works_says_what_to_write(letter, names):
 
 
 # What is said
+
+
+@pytest.mark.parametrize("confounds", ["conf", "'confounds.tsv'", "pd.DataFrame(conf)", "[conf]"])
+def test_confounds_that_come_second_are_asked_for_by_name(confounds, names):
+    """The second argument was theirs once."""
+    script = f"import pandas as pd; NiftiMasker(mask).fit_transform(func, {confounds})"
+    with pytest.warns(UserWarning, match=r"looks like confounds.*confounds="):
+        exec(f"from bidsmask import NiftiMasker; {script}", dict(names))
+
+
+@pytest.mark.filterwarnings("error:The second argument")
+@pytest.mark.parametrize(
+    "y", ["runs", "list(map(str, runs))", "pd.Series(runs)", "runs[:, None]", "[[0], [0, 1]]"]
+)
+def test_labels_of_volumes_are_not_taken_for_confounds(y, names):
+    script = f"import pandas as pd; NiftiMasker(mask).fit_transform(func, {y})"
+    exec(f"from bidsmask import NiftiMasker; {script}", dict(names))
 
 
 def test_labels_that_are_lost_are_named_and_once(names):

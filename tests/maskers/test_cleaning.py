@@ -515,7 +515,7 @@ def test_confounds_of_several_files_lie_side_by_side(tmp_path):
         ([[1.0, 2.0]], TypeError, r"data frame or path of a table, and is \[1.0, 2.0\]"),
         (1.0, TypeError, "must be of type array, .* and is 1.0 .float."),
         ([None], TypeError, "unhandled type.* and is None"),
-        (pd.DataFrame({"a": ["x"] * T}), TypeError, "something that is not a number"),
+        (pd.DataFrame({"a": ["x"] * T}), ConfoundsError, "something that is not a number"),
         ("nowhere.tsv", FileNotFoundError, "nowhere.tsv: there is no such table of confounds"),
         (np.full((T, 1), np.nan), ConfoundsError, "not finite numbers in kept volumes"),
     ],
