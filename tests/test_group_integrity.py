@@ -271,6 +271,13 @@ def test_a_stray_is_named(world, place):
     assert f"{place} belongs to no record" in said
 
 
+def test_the_name_of_a_stray_does_nothing_to_a_terminal(world):
+    (world.out / "a\x1b[2Jb\nc").write_text("")
+    exit_code, said = world.check()
+    assert exit_code == 1
+    assert "a?[2Jb?c belongs to no record" in said
+
+
 def test_what_bids_leaves_to_the_user_is_no_stray(world):
     (world.out / "CHANGES").write_text("1.0")
     (world.out / "code").mkdir()

@@ -1,5 +1,6 @@
 """What SECURITY.md promises, promise by promise. All input is harmless."""
 
+import ast
 import gzip
 import json
 import os
@@ -91,7 +92,10 @@ def watch(world, *arguments, **environment):
         (r"shell=True|os\.system\(|os\.popen\(|getoutput\(|\bsubprocess\b", set()),
         (r"\bexec\(|(?<!\.)\beval\(", {"images/arithmetic.py"}),  # the formula of math_img
         (r"autoescape=False", set()),
-        (r"\burlopen\(|\brequests\.get|http\.client|\burllib\.request", set()),
+        (
+            r"\burlopen\(|\brequests\.get|http\.client|\burllib\.request",
+            {"dataset/templates.py"},
+        ),  # what is missing
     ],
 )
 def test_what_runs_code_out_of_data_is_nowhere(pattern, allowed):
@@ -134,6 +138,16 @@ def test_nothing_is_written_elsewhere_no_address_is_asked_for_and_no_program_run
     of_libraries = [what for what in events["program"] if "'mount'" in what or "'uname'" in what]
     others = [what for what in events["program"] if what not in of_libraries]
     assert [what for what in others if sys.executable not in what] == []
+
+
+def test_whoever_writes_into_an_output_says_which_one():
+    writers = {"write_bytes", "write_pieces", "write_text", "write_json", "write_table"}
+    for path in CODE.rglob("*.py"):
+        if path.is_relative_to(CODE / "demo") or path.name == "writing.py":
+            continue
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in writers:
+                assert "within" in {word.arg for word in call.keywords}, (path, call.lineno)
 
 
 @pytest.mark.parametrize("name", ["../../home/ada/thesis.txt", "{}/home/ada/thesis.txt"])

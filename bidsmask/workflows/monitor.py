@@ -98,7 +98,7 @@ def _took(file: Path) -> dict[str, Any]:
         return {}
 
 
-def write_resources(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write what `read_resources` has read as a table."""
+def write_resources(folder: Path, rows: Sequence[dict[str, Any]], *, within: Path) -> None:
+    """Write what `read_resources` has read as ``resources.tsv`` in a folder of a dataset."""
     columns = ["run", "step", "status", "seconds", "cpu_seconds", "peak_memory_mb"]
-    write_table(path, pd.DataFrame(rows, columns=columns))
+    write_table(folder / "resources.tsv", pd.DataFrame(rows, columns=columns), within=within)

@@ -76,7 +76,7 @@ def run_participants(
         n_warnings = len(plan.warnings) + sum(map(len, progress.warnings.values()))
         summary = replace(cohort.summary(), n_warnings=n_warnings)
         if settings.execution.resource_monitor:
-            write_resources(log / "resources.tsv", cohort.resources)
+            write_resources(log, cohort.resources, within=settings.output_dir)
         _note_down(settings, plan, summary, progress)
     if settings.execution.work_dir is None:
         remove_if_empty(settings.work_dir)

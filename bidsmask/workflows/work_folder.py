@@ -69,7 +69,8 @@ def check_trust(work_dir: Path) -> None:
         If a folder of ours is a link, belongs to another user, or others can write to it.
     """
     top = work_dir / TOP_WORKFLOW
-    for folder in (top, *(sorted(top.iterdir()) if _is_readable_folder(top) else ())):
+    ours = sorted(top.glob("sub_*_wf")) if _is_readable_folder(top) else []
+    for folder in (top, *ours):
         if why := _distrust(folder):
             raise SettingsError(
                 f"{folder} {why}, so that what is in it cannot be trusted. See whether {top} can "
