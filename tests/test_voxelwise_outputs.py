@@ -134,13 +134,13 @@ def test_volumes_smoothed_beforehand_are_those_of_nilearn(dataset, output_of):
     np.testing.assert_allclose(volumes(out, "desc-36P_bold"), expected, rtol=0, atol=1e-3)
 
 
-def test_without_atlases_only_voxels_are_taken(output_of):
+def test_without_atlases_only_voxels_are_taken(dataset, output_of):
     out = output_of("--voxelwise")
     assert not list(out.rglob("*_timeseries.tsv"))
     assert not list(out.rglob("*_relmat.tsv"))
     page = (out / "sub-01.html").read_text(encoding="utf-8")
     assert "every voxel of the brain mask" in page
-    assert bidsmask(out.parent, out, "group") == 0
+    assert bidsmask(dataset.root, out, "group") == 0
 
 
 def test_the_sidecar_says_how_volumes_were_made(output_of):
