@@ -266,15 +266,37 @@ def test_a_measure_that_cannot_be_computed_costs_itself(extract, few, many):
 # --- a figure
 
 
-def test_a_reference_that_cannot_be_read_costs_the_pictures_on_it(extract, dataset):
+DAMAGE = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-200]),
+    "no image": lambda path: path.write_text("hello"),
+    "several volumes": lambda path: save_image(path, noise(n_volumes=3), AFFINE),
+    "another shape": lambda path: save_image(path, np.ones((5, 6, 5)), AFFINE),
+    "elsewhere": lambda path: save_image(path, np.ones(SHAPE), affine_in("RAS", shift=(9, 0, 0))),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_reference_that_cannot_be_used_costs_the_pictures_on_it(extract, dataset, damage):
     (reference,) = dataset.root.glob("sub-01/func/*_boldref.nii.gz")
-    reference.write_bytes(reference.read_bytes()[:-200])
+    DAMAGE[damage](reference)
     done = extract("--strategies", "24P")
     assert_named(done, "figure Few on the BOLD reference is n/a: .*boldref.nii.gz")
     assert len(done.files("sub-01*_timeseries.tsv")) == 1
     drawn = {re.sub("^sub-.._", "", name) for name in done.files("sub-02*.svg")}
     names = {re.sub("^sub-.._", "", name) for name in done.files("sub-01*.svg")}
     assert {name for name in drawn - names if "outline" in name} == drawn - names != set()
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.write_bytes(b""), lambda path: path.unlink()]
+)
+def test_without_a_reference_the_mean_of_the_run_is_drawn(extract, dataset, damage):
+    (reference,) = dataset.root.glob("sub-01/func/*_boldref.nii.gz")
+    damage(reference)
+    done = extract("--strategies", "24P")
+    assert done.exit_code == 0, done.said
+    assert "Figures do without it" in done.said
+    assert "Few on the mean of the run" in done.report()
 
 
 def test_once_the_reference_is_whole_it_is_drawn(extract, dataset, tmp_path):

@@ -22,6 +22,8 @@ from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.names import figure_name
+from bidsmask.errors import SpaceError
+from bidsmask.images.header import grid_of, read_header
 from bidsmask.images.io import load_volume
 from bidsmask.numerics.connectivity import MEASURES
 from bidsmask.reports import figures
@@ -300,8 +302,24 @@ def _mean_image(values: RunValues) -> FloatArray:
 
 
 def _reference(values: RunValues, boldref: Path | None) -> FloatArray:
-    """Give the picture that lies behind others."""
-    return load_volume(boldref) if boldref else _mean_image(values)
+    """Give the picture that lies behind others.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read.
+    SpaceError
+        If it lies on another grid than the run, where nothing would lie on it as it is drawn.
+    """
+    if boldref is None:
+        return _mean_image(values)
+    grid = grid_of(boldref, read_header(boldref))
+    if grid != values.placed.grid:
+        raise SpaceError(
+            f"{boldref} lies on another grid than the run. The reference: {grid}; the run: "
+            f"{values.placed.grid}. Give the reference that belongs to the run, or take it away."
+        )
+    return load_volume(boldref)
 
 
 def _in_mask(voxels: FloatArray, mask: BoolArray) -> FloatArray:

@@ -199,8 +199,7 @@ def read_run(
     """
     elsewhere = [root_of / bold.parent.relative_to(root) for root_of in datasets]
     places = [
-        {folder: files for folder in group if (files := folders.files(folder))}
-        for group in ([bold.parent], elsewhere)
+        {folder: folders.files(folder) for folder in group} for group in ([bold.parent], elsewhere)
     ]
     mask, boldref, confounds = (
         _find_companion(bold, kind, places, selection.criteria(kind.query))
@@ -244,10 +243,15 @@ def _find_companion(
             break
     else:
         return _absent(bold, entities, kind, criteria, places)
-    if len(paths) > 1:
-        return _Companion(problem=_ambiguous(bold, kind, paths))
-    problem = content_problem(paths[0])
-    return _Companion(path=None if problem else paths[0], problem=problem)
+    letter = _ambiguous(bold, kind, paths) if len(paths) > 1 else content_problem(paths[0])
+    return _lacking(kind, letter) if letter else _Companion(path=paths[0])
+
+
+def _lacking(kind: _Kind, letter: str, remedy: str = "") -> _Companion:
+    """Say what is wrong with a companion: it costs the run only if nothing can do without it."""
+    if kind.required:
+        return _Companion(problem=f"{letter}{remedy}")
+    return _Companion(warning=f"{letter} Figures do without it.")
 
 
 def _candidates(
@@ -295,8 +299,9 @@ def _find_confounds_json(table: Path | None, folders: Folders) -> _Companion:
             warning=f"{table.name} has no {path.name} beside it, which says of each CompCor "
             "component whence it comes. Strategies with CompCor may need it."
         )
-    problem = content_problem(path)
-    return _Companion(path=None if problem else path, problem=problem)
+    if problem := content_problem(path):
+        return _Companion(warning=f"{problem} Strategies with CompCor may need it.")
+    return _Companion(path=path)
 
 
 def _absent(
@@ -307,19 +312,17 @@ def _absent(
     places: Sequence[_Files],
 ) -> _Companion:
     found = {folder: files for group in places for folder, files in group.items()}
-    where = " and ".join(map(str, found or [bold.parent]))
+    where = " and ".join(map(str, found))
     letter = (
         f"No {kind.title} for {bold.name}: looked for {_expected_name(entities, kind)} in "
         f"{where}{_demanded(kind, criteria)}"
         f"{_others(kind, [file for files in found.values() for file in files])}."
     )
-    if not kind.required:
-        return _Companion(warning=f"{letter} Figures do without it.")
-    return _Companion(
-        problem=f"{letter} Copy it there from fMRIPrep's output, name the dataset that has it "
-        f'with --datasets NAME=PATH, or say under "{kind.query}" in a --bids-filter-file which '
-        "file is meant."
+    remedy = (
+        " Copy it there from fMRIPrep's output, name the dataset that has it with --datasets "
+        f'NAME=PATH, or say under "{kind.query}" in a --bids-filter-file which file is meant.'
     )
+    return _lacking(kind, letter, remedy)
 
 
 def _expected_name(entities: Entities, kind: _Kind) -> str:
