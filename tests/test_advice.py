@@ -214,4 +214,6 @@ def test_the_group_level_comes_after_the_participants(tmp_path, capsys):
     trouble.options = {}
     exit_code, said = trouble.ask(capsys, "group")
     assert exit_code == 0
-    assert "1 run of 1 subject read" in said
+    assert "1 run of 1 subject read:" in said
+    assert "  strategy: none\n" in said
+    assert re.search(r"  atlas: \S*atlas-Blocks", said)

@@ -31,6 +31,8 @@ class GroupSummary:
 
     n_subjects: int
     n_runs: int
+    strategies: tuple[str, ...]
+    atlases: tuple[str, ...]
     files: tuple[Path, ...]
     left_out: tuple[LeftOut, ...]
 
@@ -58,8 +60,10 @@ def run_group(settings: Settings) -> GroupSummary:
     files = [output_dir / name for record in found.counted.values() for name in record.outputs]
     qc = group_qc(file for file in files if file.name.endswith(_QUALITY))
     tables = {"group_qc": (qc, _QC_COLUMNS)}
-    if coverage_files := [file for file in files if file.name.endswith(_COVERAGE)]:
-        tables["group_coverage"] = (group_coverage(coverage_files), _COVERAGE_COLUMNS)
+    coverage_files = [file for file in files if file.name.endswith(_COVERAGE)]
+    coverage = group_coverage(coverage_files) if coverage_files else None
+    if coverage is not None:
+        tables["group_coverage"] = (coverage, _COVERAGE_COLUMNS)
     tables["group_excluded"] = (_excluded(found.left_out), _EXCLUDED_COLUMNS)
     subjects = sorted({record.run.split("_")[0] for record in found.counted.values()})
     participants = pd.DataFrame({"participant_id": subjects})
@@ -72,6 +76,8 @@ def run_group(settings: Settings) -> GroupSummary:
     return GroupSummary(
         n_subjects=len(subjects),
         n_runs=len(found.counted),
+        strategies=tuple(dict.fromkeys(qc["strategy"])),
+        atlases=tuple(dict.fromkeys(coverage["atlas"])) if coverage is not None else (),
         files=tuple(output_dir / f"{name}.tsv" for name in (*tables, "participants")),
         left_out=found.left_out,
     )

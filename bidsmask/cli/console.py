@@ -104,7 +104,10 @@ def say_group(console: Console, summary: GroupSummary) -> None:
     """What the group level has read, what it has left out, and what it has written."""
     say_left_out(console, summary.left_out)
     runs, subjects = count(summary.n_runs, "run"), count(summary.n_subjects, "subject")
-    console.print(f"{_now(console)}{runs} of {subjects} read. Written:")
+    console.print(f"{_now(console)}{runs} of {subjects} read:")
+    for what, names in (("strategy", summary.strategies), ("atlas", summary.atlases)):
+        console.print(f"  {what}: {escape(', '.join(names) or 'none')}")
+    console.print(f"{count(len(summary.files), 'table')} written:")
     for file in summary.files:
         console.print(f"  {escape(str(file))}")
 
