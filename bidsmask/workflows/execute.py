@@ -172,7 +172,9 @@ def _runner(plugin: dict[str, Any], ledger: _Ledger) -> Any:
             f"nipype has no plugin {plugin['plugin']}. It has {', '.join(sorted(there))}."
         )
     runner = kind(plugin_args=plugin.get("plugin_args", {}) | {"status_callback": ledger})
-    report = runner._report_crash
+    report = getattr(runner, "_report_crash", None)
+    if report is None:  # Linear, which has no jobs
+        return runner
 
     def report_lines(node: Any, result: dict[str, Any] | None = None) -> Any:
         if result and isinstance(result["traceback"], str):
