@@ -331,14 +331,16 @@ class Masker(Transformer):
 
     def _warn_of_missing(self, series: Series, columns: Columns, extraction: Extraction) -> None:
         """Say that a run has values that are no numbers; beyond a run there are none anyway."""
-        if columns.grid == series.grid:
-            n_missing = int(np.count_nonzero(~extraction.finite[columns.support]))
-            if n_missing:
-                warn(
-                    f"{series.name}: Non-finite values detected, in {n_missing} voxels of "
-                    f"{self.unit}s. {self._missing}",
-                    once=True,
-                )
+        is_whole = (extraction.coverage.n_covered == columns.extent.n_inside).all()
+        if is_whole or columns.grid != series.grid:
+            return
+        n_missing = int(np.count_nonzero(~extraction.finite[columns.support]))
+        if n_missing:
+            warn(
+                f"{series.name}: Non-finite values detected, in {n_missing} voxels of "
+                f"{self.unit}s. {self._missing}",
+                once=True,
+            )
 
     def _extracted(
         self, imgs: Any, series: Series, columns: Columns

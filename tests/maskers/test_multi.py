@@ -132,3 +132,11 @@ def test_paths_may_be_given(runs, tmp_path, world):
     masker = bidsmask.MultiNiftiLabelsMasker(world().labels_img, n_jobs=2)
     for one, other in zip(masker.fit_transform(paths), masker.fit_transform(runs), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["NiftiMasker", "MultiNiftiMasker"])
+@pytest.mark.filterwarnings("ignore:Computed an empty mask")
+def test_a_mask_that_is_empty_is_refused(name, image):
+    nothing = image(np.zeros((5, 5, 5, 3)))
+    with pytest.raises(ValueError, match="The mask is invalid as it is empty"):
+        getattr(bidsmask, name)().fit([nothing] if "Multi" in name else nothing)
