@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from bidsmask.workflows.progress import RunEnd
 
 _BAR_WIDTH = 20
+_MOST_ALIKE = 3
+"""So many runs that have failed for the same reason have a line each at the end."""
+
 _IN_SPACE = re.compile(r"_space-.*")
 """What is no help in telling the runs of a bar apart."""
 
@@ -73,8 +77,16 @@ def say_plan(console: Console, plan: Plan, *, n_procs: int, problems: bool = Tru
 def say_summary(console: Console, summary: Summary) -> None:
     """The last words: what is done, what is not and why, where to look."""
     console.print()
+    alike: dict[tuple[bool, str, str], list[RunFailure]] = {}
     for failure in summary.failures:
-        say_failure(console, failure)
+        alike.setdefault((failure.in_part, failure.node, failure.reason), []).append(failure)
+    for failures in alike.values():
+        if len(failures) > _MOST_ALIKE:
+            names = some_of([failure.run for failure in failures], _MOST_ALIKE)
+            say_failure(console, replace(failures[0], run=names))
+        else:
+            for failure in failures:
+                say_failure(console, failure)
     total = len({*summary.done, *(failure.run for failure in summary.failures)})
     reused = f" ({count(summary.n_reused, 'step')} reused)" if summary.n_reused else ""
     colour = "red" if summary.failures else "green"
@@ -151,6 +163,7 @@ class Watcher:
         self._n_runs, self._n_ended = len(plan.runs), 0
         self._said = {run.run.name: {*run.run.warnings} for run in plan.runs}
         self._at_work: dict[str, str] = {}
+        self._letters: set[str] = set()
         self._began = time.monotonic()
 
     def step(self, run: str, step: str, status: str) -> None:
@@ -171,7 +184,7 @@ class Watcher:
             line = _failed(end.run, end.failed_at, end.reason)
             self._console.print(f"{now}{escape(self._place())}{line}")
         elif end.lost:
-            line = f"[red]in part:[/] {escape(end.run)}: {escape(' '.join(end.lost))}"
+            line = f"[red]in part:[/] {escape(end.run)}: {escape(self._lost(end.lost))}"
             self._console.print(f"{now}{escape(self._place())}{line}")
         elif not self._console.is_terminal or self._verbose:
             took = "nothing to compute" if end.seconds is None else f"{end.seconds:.1f} s"
@@ -180,6 +193,15 @@ class Watcher:
         for text in end.warnings:
             if text not in self._said[end.run]:
                 say_warning(self._console, f"{end.run}: {text}", now)
+
+    def _lost(self, letters: Sequence[str]) -> str:
+        """Say what is lost; what has been said of another run, in short."""
+        words = [
+            f"{letter.partition(': ')[0]} (why, see above)." if letter in self._letters else letter
+            for letter in letters
+        ]
+        self._letters.update(letters)
+        return " ".join(" ".join(words).split())
 
     def _names(self) -> str:
         """Runs that are being worked on, and the step of each."""
@@ -218,7 +240,7 @@ def _duration(seconds: float) -> str:
 
 
 def _failed(run: str, step: str, reason: str, what: str = "failed") -> str:
-    return f"[red]{what}:[/] {escape(run)} at {step}: {escape(reason)}"
+    return f"[red]{what}:[/] {escape(run)} at {step}: {escape(' '.join(reason.split()))}"
 
 
 def say_warning(console: Console, warning: str, now: str = "") -> None:

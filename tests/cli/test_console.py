@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from bidsmask.cli.console import watched
+from bidsmask.cli.console import say_summary, watched
+from bidsmask.derivatives.status import RunFailure
+from bidsmask.workflows.cohort import Summary
 from bidsmask.workflows.progress import RunEnd
 
 RUNS = [f"sub-{number:02d}_task-rest_space-MNI152NLin2009cAsym" for number in range(1, 5)]
@@ -61,6 +63,29 @@ def test_a_failure_and_what_is_lost_and_odd_is_said_everywhere_at_once(console):
     assert f"in part: {RUNS[1]}: strategy 36P is n/a: no csf.\n" in said
     assert f"warning: {RUNS[2]}: new\n" in said
     assert "known" not in said
+
+
+def test_what_many_runs_have_lost_is_explained_once(console):
+    letter = "atlas A is n/a: It is not here. Fetch it:\n  python -c ..."
+    said = said_by(console, [RunEnd(run=run, seconds=1.0, lost=(letter,)) for run in RUNS[:3]])
+    assert f"in part: {RUNS[0]}: {' '.join(letter.split())}\n" in said
+    for run in RUNS[1:3]:
+        assert f"in part: {run}: atlas A is n/a (why, see above).\n" in said
+
+
+@pytest.mark.parametrize(("n_runs", "n_lines"), [(3, 3), (4, 1)])
+def test_many_failures_of_one_kind_are_one_line_at_the_end(console, tmp_path, n_runs, n_lines):
+    failures = tuple(
+        RunFailure(subject="01", run=run, node="derive", kind="StorageError", reason="full.")
+        for run in RUNS[:n_runs]
+    )
+    log = tmp_path / "logs" / "now"
+    say_summary(console, Summary(done=("x",), failures=failures, log=log))
+    said = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", console.file.getvalue())
+    lines = re.findall(r"^failed: (.*) at derive: full\.$", said, re.MULTILINE)
+    assert len(lines) == n_lines
+    assert lines[0].startswith(RUNS[0])
+    assert f"1 of {n_runs + 1} runs done, {n_runs} failed" in said
 
 
 def test_every_step_has_a_line_if_that_is_asked_for(console):
