@@ -267,17 +267,20 @@ def place_maps(maps: PlacedMaps, mask: BoolArray | None = None) -> Maps:
     -------
     maps : Maps
     """
-    weights = maps.weights if mask is None else maps.weights.within(mask.ravel(order="F"))
-    n_on_grid, squares = maps.weights.sizes(), maps.weights.squares()
+    weights, n_on_grid, squares = maps.weights, maps.weights.sizes(), maps.weights.squares()
+    n_inside, squares_inside = n_on_grid, squares
+    if mask is not None:
+        weights = weights.within(mask.ravel(order="F"))
+        n_inside, squares_inside = weights.sizes(), weights.squares()
     return Maps(
         placed=maps,
         weights=weights,
         extent=Extent(
             n_voxels=n_on_grid + np.ceil(maps.n_beyond - 1e-6).astype(np.intp),
             n_on_grid=n_on_grid,
-            n_inside=weights.sizes(),
+            n_inside=n_inside,
             size=squares + maps.squares_beyond,
-            size_inside=weights.squares(),
+            size_inside=squares_inside,
             unit="squared weight",
         ),
     )
