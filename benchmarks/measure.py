@@ -117,9 +117,12 @@ def _run(command: list[str], tree: Path) -> None:
 
 
 def environment(tree: Path) -> dict[str, str]:
-    """Give that of a process that imports from a tree, compiled once as installed packages are."""
+    """Give that of a process that imports bidsmask from a tree, and the benchmarks from today's.
+
+    It is compiled once, as installed packages are.
+    """
     kept = {name: value for name, value in os.environ.items() if name != _NEVER_COMPILED}
-    return kept | {"PYTHONPATH": str(tree)}
+    return kept | {"PYTHONPATH": os.pathsep.join(map(str, (tree, ROOT)))}
 
 
 def adopt_orphans() -> None:

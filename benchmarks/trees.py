@@ -7,11 +7,12 @@ from pathlib import Path
 
 from benchmarks.measure import ROOT
 
-PACKAGES = ("bidsmask", "benchmarks")
+PACKAGE = "bidsmask"
+"""Calls are made by today's benchmarks, so that all trees make the same ones."""
 
 
 def unpacked(commit: str, folder: Path) -> Path:
-    """Give the folder that holds the packages of a commit; unpack them if it is not there.
+    """Give the folder that holds the package of a commit; unpack it if it is not there.
 
     Raises
     ------
@@ -22,7 +23,7 @@ def unpacked(commit: str, folder: Path) -> Path:
     tree = folder / name
     if not tree.exists():
         unfinished = folder / f"unfinished_{name}"
-        with tarfile.open(fileobj=BytesIO(_git("archive", name, *PACKAGES))) as archive:
+        with tarfile.open(fileobj=BytesIO(_git("archive", name, PACKAGE))) as archive:
             archive.extractall(unfinished, filter="data")
         unfinished.replace(tree)
     return tree

@@ -185,10 +185,10 @@ def perform(workload: Workload, tool: str, inputs: Inputs, run: Run, written: Pa
     signals = masker.fit_transform(str(given["bold"]), confounds=confounds)
     if not workload.writes:
         return signals
-    if tool == "nilearn":
-        masker.inverse_transform(signals).to_filename(written)
-    else:
+    if hasattr(masker, "write_inverse"):
         masker.write_inverse(signals, written)
+    else:  # nilearn, and older commits, which streamed then
+        masker.inverse_transform(signals).to_filename(written)
     return None
 
 

@@ -8,7 +8,7 @@ there it is faster to take whole lines of them than one volume after the other.
 import numpy as np
 
 from bidsmask._typing import Array, FloatArray, IntArray
-from bidsmask.numerics.threads import Crew, n_threads
+from bidsmask.numerics.threads import Crew, in_order, n_threads
 
 _FEW = 1 << 20
 """Bytes that are copied or added up before another thread is awake."""
@@ -80,8 +80,12 @@ def add_volumes(total: FloatArray, block: Array, crew: Crew) -> None:
     """
     single = block.dtype.name == "float32"
     side_by_side = block.strides[0] == block.itemsize
-    dtype = np.float32 if single else np.float64
-    n_added = _MOST_ADDED_IN_SINGLE if single and not side_by_side else len(block)
+    if single and not side_by_side and len(block) > _MOST_ADDED_IN_SINGLE:
+        starts = range(0, len(block), _MOST_ADDED_IN_SINGLE)
+        some = [block[first : first + _MOST_ADDED_IN_SINGLE] for first in starts]
+        for added in in_order(_added_in_single, some):
+            total += added
+        return
     outermost = int(np.argmax(block.strides[1:]))
     parts, totals = np.moveaxis(block, 1 + outermost, 0), np.moveaxis(total, outermost, 0)
     n_parts = parts_of(block)
@@ -90,11 +94,16 @@ def add_volumes(total: FloatArray, block: Array, crew: Crew) -> None:
     def add(number: int) -> None:
         part = slice(ends[number], ends[number + 1])
         with np.errstate(invalid="ignore", over="ignore"):
-            for first in range(0, len(block), n_added):
-                some = parts[part, first : first + n_added]
-                totals[part] += np.add.reduce(some, axis=1, dtype=dtype)
+            dtype = np.float32 if single else np.float64
+            totals[part] += np.add.reduce(parts[part], axis=1, dtype=dtype)
 
     crew.do(add, n_parts)
+
+
+def _added_in_single(block: Array) -> FloatArray:
+    with np.errstate(invalid="ignore", over="ignore"):
+        added: FloatArray = np.add.reduce(block, axis=0, dtype=np.float32)
+    return added
 
 
 def parts_of(block: Array) -> int:

@@ -310,7 +310,7 @@ def _subjects(given: Any) -> list[FloatArray]:
         raise ValueError(
             f"All subjects must have the same number of features.\nYou provided: {n_columns}"
         )
-    return [check_array(signals, accept_sparse=False) for signals in subjects]
+    return subjects  # the estimator checks their values
 
 
 def _standard_scores(signals: FloatArray) -> FloatArray:
