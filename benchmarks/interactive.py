@@ -1,6 +1,6 @@
 """Small calls, as they are made at a prompt: nilearn and bidsmask in turn in one process.
 
-``python -m benchmarks.interactive`` prints, for every public call, the shortest processor time of
+``python -m benchmarks.interactive`` prints, for public calls, the shortest processor time of
 each tool, and how many times faster bidsmask is: in processor time, and in wall time. The latter
 says little while other work uses the cores.
 """
