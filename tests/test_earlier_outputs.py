@@ -283,7 +283,7 @@ def test_what_has_names_of_its_own_replaces_nothing(done, options):
     exit_code, said = done.ask(*options, "--dry-run")
     assert exit_code == 0, said
     assert "replaces" not in said
-    assert "is moved to .bidsmask/retired" in said
+    assert "stays as it was made" in said
 
 
 def test_what_was_said_is_logged_and_said_once(world):
@@ -304,16 +304,49 @@ def test_what_was_said_is_logged_and_said_once(world):
     assert "replaces" not in world.ask(*options)[1]
 
 
-def test_what_is_not_asked_for_again_is_moved_aside_with_its_record(world):
+def test_what_is_not_asked_for_again_and_still_holds_stays_and_counts(world):
     one = ["--participant-label", "01"]
     assert world.ask(*one, strategies=("simple", "24P"))[0] == 0
     before, names = world.results(), of_run(world)
-    exit_code, said = world.ask(*one, strategies=("simple",))
+    exit_code, said = world.ask(*one, strategies=("36P",))
+    assert exit_code == 0, said
+    assert re.search(r"not asked for this time \(.*desc-24P.*\) stays.*such as sub-01", said)
+    assert "replaces" not in said
+    after = world.results()
+    tables = ("_qc.tsv", "_qc.json")  # of the strategies of the last request
+    assert {n: after.get(n) for n in names if not n.endswith(tables)} == {
+        n: before[n] for n in names if not n.endswith(tables)
+    }
+    labels = (world.out / "descriptions.tsv").read_text()
+    assert all(f"desc-{name}\t" in labels for name in ("simple", "24P", "36P"))
+    assert main([str(world.out), "--check"]) == 0
+    # Asked for once more, it is part of the record again, and the others stay.
+    assert world.ask(*one, strategies=("simple", "24P"))[0] == 0
+    assert {n: world.results()[n] for n in names} == {n: before[n] for n in names}
+    assert [path for path in world.out.rglob("*desc-36P_timeseries.tsv")]
+    assert main([str(world.out), "--check"]) == 0
+    assert not (world.out / ".bidsmask" / "retired").exists()
+
+
+def test_what_stayed_is_moved_aside_once_it_does_not_hold_any_more(world):
+    one = ["--participant-label", "01"]
+    assert world.ask(*one, strategies=("24P",))[0] == 0
+    assert world.ask(*one)[0] == 0
+    assert world.ask(*one, "--min-coverage", "0.7")[0] == 0
+    assert not [path for path in of_run(world) if "24P" in path]
+    assert [name for name in retired(world) if "24P" in name]
+    assert main([str(world.out), "--check"]) == 0
+
+
+def test_what_is_not_asked_for_again_and_was_made_in_another_way_is_moved_aside(world):
+    one = ["--participant-label", "01"]
+    assert world.ask(*one, strategies=("simple", "24P"))[0] == 0
+    before, names = world.results(), of_run(world)
+    exit_code, said = world.ask(*one, "--smoothing-fwhm", "6", strategies=("simple",))
     assert exit_code == 0, said
     assert re.search(
         r"not asked for this time \(.*desc-24P.*\) is moved.*such as sub-01\S+24P", said
     )
-    assert "replaces" not in said
     assert {name for name in of_run(world) if "24P" in name} == set()
     moved = {path.name: path for path in (world.out / ".bidsmask" / "retired").rglob("*.*")}
     assert {Path(name).name for name in names if "24P" in name} <= moved.keys()
@@ -334,7 +367,9 @@ def test_a_request_leaves_the_same_whatever_was_there_before(world, original, tm
     fresh = World(tmp_path / "new", original.atlas)
     assert world.ask(*one)[0] == 0
     assert fresh.ask(*one)[0] == 0
-    assert world.results() == fresh.results()
+    expected = fresh.results()
+    del expected["descriptions.tsv"]  # has more labels, of what stayed
+    assert {name: world.results()[name] for name in expected} == expected
 
 
 def of_run(world):
@@ -472,7 +507,7 @@ def test_what_a_job_leaves_that_is_killed_does_not_count_and_is_settled_by_the_n
         assert world.ask()[0] == 130
     (left,) = world.out.rglob("sub-*/func/*_complete.json")
     assert left.name.startswith("sub-02"), "whose turn had not come"
-    assert world.ask()[0] == 0
+    assert world.ask("--smoothing-fwhm", "6")[0] == 0
     assert not any("24P" in name for name in world.results())
     assert [*(world.out / ".bidsmask" / "withdrawn").iterdir()] == []
     assert {name.split("_")[0] for name in retired(world)} == {"sub-01", "sub-02"}
@@ -487,6 +522,6 @@ def test_a_file_that_somebody_has_changed_is_not_moved(world):
     assert world.ask(*one, strategies=("simple", "24P"))[0] == 0
     (mine,) = world.out.glob("sub-01/func/*stat-mean_desc-24P_timeseries.tsv")
     mine.write_text("my notes")
-    assert world.ask(*one)[0] == 0
+    assert world.ask(*one, "--smoothing-fwhm", "6")[0] == 0
     assert mine.read_text() == "my notes"
     assert mine.name not in retired(world)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from bidsmask.analysis.earlier import is_replaced
 from bidsmask.dataset.entities import is_label, parse_name
 from bidsmask.dataset.listing import some_of
 from bidsmask.derivatives.record import (
@@ -23,6 +22,7 @@ from bidsmask.derivatives.record import (
     find_records,
     fingerprint,
     has_sum,
+    is_replaced,
     read_record_file,
 )
 from bidsmask.derivatives.retire import withdrawn_records

@@ -1,8 +1,8 @@
 """What a request would do to outputs that are there already, said before anything is computed.
 
 Outputs made from another file are never replaced: that run is refused. Outputs made with other
-settings are, and it is said what they were made with. What is no longer asked for is moved aside
-(`bidsmask.derivatives.retire`): what stands in the output was all made by one request.
+settings are, and it is said what they were made with. What is not asked for this time stays, if it
+holds beside the new results, and is moved aside if not (`bidsmask.derivatives.retire`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from bidsmask._version import __version__
 from bidsmask.analysis.concatenate import without_run
 from bidsmask.analysis.output_names import expected_files
 from bidsmask.analysis.plan import Plan, RunPlan
@@ -24,6 +25,7 @@ from bidsmask.derivatives.record import (
     CONFOUNDS,
     RunRecord,
     Source,
+    changed_settings,
     in_words,
     read_neighbours,
     read_record,
@@ -35,10 +37,6 @@ from bidsmask.derivatives.retire import RETIRED
 from bidsmask.derivatives.status import RunFailure, damage_of_status
 from bidsmask.errors import ReplacementError
 
-_IN_FILE_NAMES = frozenset(["measures", "statistics", "fisher_z", "voxelwise", "seed_maps"])
-"""Settings that never replace anything: what they choose has names of its own."""
-
-_OF_THE_SMOOTHED_COPY = "voxelwise_smoothing_fwhm_mm"
 _SHARED_BY_SPACES = ("design", "outliers")
 _OWN_LABEL = "bidsmask"
 _ATLAS = ("atlas", "seg", "scale")
@@ -144,14 +142,18 @@ def _of_record(
     expected = _stems_of(plan)
     if any(_is_written_again(name, expected) for name in record.outputs):
         yield from _changed_settings(record.settings, settings)
-    leaving = tuple(name for name in record.outputs if not _is_written_again(name, expected))
-    if leaving:
-        parts = sorted({_part(name) for name in leaving})
-        yield _Note(
-            f"what is not asked for this time ({some_of(parts, _MOST)}) is moved to {RETIRED}; "
-            "ask for all at once to have all",
-            leaving,
-        )
+    now = RunRecord(run=record.run, version=__version__, source=source, settings=settings)
+    others = [name for name in record.outputs if not _is_written_again(name, expected)]
+    fates = {
+        True: "stays as it was made; the report and the table of quality show only what is asked "
+        "for",
+        False: f"is moved to {RETIRED}, as it was made in another way",
+    }
+    for stays, fate in fates.items():
+        files = tuple(name for name in others if now.leaves(name, record) is stays)
+        if files:
+            parts = some_of(sorted({_part(name) for name in files}), _MOST)
+            yield _Note(f"what is not asked for this time ({parts}) {fate}", files)
 
 
 def _of_joined(plan: RunPlan, output_dir: Path) -> Iterator[_Note]:
@@ -233,22 +235,11 @@ def _changed_files(before: Source, now: Source) -> Iterator[_Note]:
 
 
 def _changed_settings(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[_Note]:
-    changed = [
-        name
-        for name, value in before.items()
-        if name in now and now[name] != value and is_replaced(name, value, now[name])
-    ]
+    changed = changed_settings(before, now)
     if changed:
         old = some_of([f"{name}={before[name]}" for name in changed], _MOST)
         new = some_of([now[name] for name in changed], _MOST)
         yield _Note(f"replaces results made with {old} (now {new})")
-
-
-def is_replaced(name: str, before: str, now: str) -> bool:
-    """Whether files made with two values of a setting have the same names."""
-    if name == _OF_THE_SMOOTHED_COPY:
-        return "0" not in (before, now)  # one of them has no such copy
-    return name not in _IN_FILE_NAMES
 
 
 def _is_written_again(name: str, expected: frozenset[str]) -> bool:

@@ -18,7 +18,7 @@ from bidsmask.derivatives.record import (
     record_name,
     record_of,
 )
-from bidsmask.derivatives.retire import RETIRED, settle, withdraw, withdrawn_records
+from bidsmask.derivatives.retire import RETIRED, read_earlier, settle, withdraw, withdrawn_records
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import OutputError, ReplacementError
 
@@ -159,6 +159,8 @@ def _withdraw_neighbours(output_dir: Path, plan: RunPlan) -> None:
 def _labels_in_use(output_dir: Path) -> dict[str, str]:
     labels: dict[str, str] = {}
     for name in find_records(output_dir):
+        for earlier in read_earlier(output_dir, name):
+            labels |= earlier.labels
         if record := read_record_file(output_dir / name, name.parent):
             labels |= record.labels
     return labels

@@ -11,7 +11,7 @@ from pathlib import Path
 from bidsmask.derivatives.description import own_description
 from bidsmask.derivatives.manifest import read_manifests
 from bidsmask.derivatives.record import RunRecord, find_records, has_sum, read_record_file
-from bidsmask.derivatives.retire import withdrawn_records
+from bidsmask.derivatives.retire import read_earlier, withdrawn_records
 from bidsmask.errors import DatasetError
 
 _NOT_LOOKED_AT = (".bidsmask", "logs", ".git", ".datalad", "code", "sourcedata", "derivatives")
@@ -60,6 +60,8 @@ def check_output(output_dir: Path) -> Checked:
     known: dict[str, str] = {}
     problems: list[Problem] = []
     for name, record in records.items():
+        for earlier in read_earlier(output_dir, name):
+            known |= earlier.outputs
         if record is not None:
             known |= record.outputs
             problems += _of_record(name, record, output_dir)

@@ -27,6 +27,10 @@ BOLD, MASK, CONFOUNDS, SIDECAR = "BOLD", "Mask", "Confounds", "ConfoundsSidecar"
 ENDING = "_desc-bidsmask_complete.json"
 """How the name of a record ends."""
 
+_IN_FILE_NAMES = frozenset(["measures", "statistics", "fisher_z", "voxelwise", "seed_maps"])
+"""Settings that never replace anything: what they choose has names of its own."""
+
+_OF_THE_SMOOTHED_COPY = "voxelwise_smoothing_fwhm_mm"
 _OF_THE_GRID = ("space", "cohort", "res", "den")
 _ENDS = 65_536
 _LONGEST_WORD = 60
@@ -128,6 +132,22 @@ class RunRecord:
     def agrees(self, output_dir: Path) -> bool:
         """Whether all files are there, unchanged; False if there are none."""
         return agree(self.outputs, output_dir)
+
+    def leaves(self, file: str, earlier: RunRecord) -> bool:
+        """Whether a file of an earlier request still holds beside what this one makes.
+
+        It does if it was made from the same files by the same version, with the same settings
+        as far as both requests have them and they are about it: another strategy's are not.
+        """
+        if self.source is None or earlier.source is None or self.version != earlier.version:
+            return False
+        if self.source.files != earlier.source.files:
+            return False
+        own = f"desc-{parse_name(file).entities.get('desc')}"
+        return all(
+            name.startswith("desc-") and name.partition(".")[0] != own
+            for name in changed_settings(earlier.settings or {}, self.settings or {})
+        )
 
 
 def read_source(run: BoldRun, output_dir: Path, links: Mapping[str, str | Path]) -> Source:
@@ -267,6 +287,22 @@ def in_words(settings: Mapping[str, object]) -> dict[str, str]:
     {'statistic': 'mean', 'smoothing_fwhm_mm': '6', 'high_pass_hz': 'none'}
     """
     return dict(_words("", settings))
+
+
+def changed_settings(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Name the settings that both have, and whose change replaces what was made with them."""
+    return [
+        name
+        for name, value in before.items()
+        if name in now and now[name] != value and is_replaced(name, value, now[name])
+    ]
+
+
+def is_replaced(name: str, before: str, now: str) -> bool:
+    """Whether files made with two values of a setting have the same names."""
+    if name == _OF_THE_SMOOTHED_COPY:
+        return "0" not in (before, now)  # one of them has no such copy
+    return name not in _IN_FILE_NAMES
 
 
 def agree(sums: Mapping[str, str], output_dir: Path) -> bool:

@@ -2,25 +2,35 @@
 
 Before a request computes what will replace the results of a run, their record is *withdrawn*: put
 where nobody takes it for the record of something that is valid. When the run has been done, or has
-failed, what the withdrawn record lists and no valid record does is *retired*: moved to
-``.bidsmask/retired``, with that record beside it. So a run that fails, or a job that is killed,
-leaves nothing that counts, and nothing is lost.
+failed, what the withdrawn record lists and no valid record does either *stays*, as the results of
+another strategy do, its record in ``.bidsmask/earlier``; or, if it does not hold beside the new
+results, it is *retired*: moved to ``.bidsmask/retired``, with its record beside it. So a run that
+fails, or a job that is killed, leaves nothing that counts, and nothing is lost.
 
 A record is given by its name relative to the output dataset.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from bidsmask.dataset.entities import parse_name
 from bidsmask.derivatives.names import run_folder
-from bidsmask.derivatives.record import ENDING, RunRecord, find_records, has_sum, read_record_file
+from bidsmask.derivatives.record import (
+    ENDING,
+    RunRecord,
+    find_records,
+    has_sum,
+    read_record_file,
+    write_record,
+)
 from bidsmask.derivatives.writing import check_inside, move_aside
 
 WITHDRAWN = Path(".bidsmask") / "withdrawn"
 RETIRED = Path(".bidsmask") / "retired"
+EARLIER = Path(".bidsmask") / "earlier"
 
 
 def withdraw(output_dir: Path, name: Path) -> None:
@@ -37,34 +47,75 @@ def withdraw(output_dir: Path, name: Path) -> None:
 
 
 def settle(output_dir: Path, name: Path) -> tuple[str, ...]:
-    """Move aside what a withdrawn record lists and no valid one does; give the names of that.
+    """Decide on what withdrawn and earlier records of a run list and no valid one does.
 
-    A file that somebody has changed since is left as it is.
+    It stays if it holds beside the results that are valid now, see `RunRecord.leaves`, and is
+    moved aside if not. A file that somebody has changed since is left as it is.
+
+    Returns
+    -------
+    moved : tuple of str
+        Names of what was moved aside.
 
     Raises
     ------
     StorageError, OutputError
         If a file cannot be moved.
     """
-    withdrawn = output_dir / WITHDRAWN / name.name
-    record = read_record_file(withdrawn, name.parent)
-    if record is None:
-        return ()
     claimed = {file for valid in _records_beside(output_dir, name) for file in valid.outputs}
+    valid = read_record_file(output_dir / name, name.parent)
+    moved: list[str] = []
+    for path in (output_dir / WITHDRAWN / name.name, *_earlier_files(output_dir, name)):
+        record = read_record_file(path, name.parent)
+        if record is None:
+            continue
+        left = {
+            file: known
+            for file, known in record.outputs.items()
+            if file not in claimed and has_sum(output_dir / file, known)
+        }
+        staying = {
+            file: known
+            for file, known in left.items()
+            if valid is not None and valid.leaves(file, record)
+        }
+        moved += _retire(output_dir, path, record, left.keys() - staying.keys(), name)
+        if staying:
+            _let_stay(output_dir, replace(record, outputs=staying), name)
+            claimed |= staying.keys()
+    return tuple(sorted(moved))
+
+
+def read_earlier(output_dir: Path, name: Path) -> list[RunRecord]:
+    """Read the records of what earlier requests have left of a run, and what still holds."""
+    found = (read_record_file(path, name.parent) for path in _earlier_files(output_dir, name))
+    return [record for record in found if record is not None]
+
+
+def _earlier_files(output_dir: Path, name: Path) -> list[Path]:
+    return sorted((output_dir / EARLIER / name.name.removesuffix(ENDING)).glob("*.json"))
+
+
+def _let_stay(output_dir: Path, record: RunRecord, name: Path) -> None:
+    labels = {parse_name(file).entities.get("desc") for file in record.outputs}
+    kept = {label: meaning for label, meaning in record.labels.items() if label in labels}
+    place = EARLIER / name.name.removesuffix(ENDING) / f"{record.digest[:12]}.json"
+    write_record(replace(record, labels=kept), place, output_dir)
+
+
+def _retire(
+    output_dir: Path, path: Path, record: RunRecord, files: Collection[str], name: Path
+) -> list[str]:
+    """Move some files of a record aside, and the record with them; or remove it."""
     place = output_dir / RETIRED / record.run / record.origin[:12]
-    moved = tuple(
-        file
-        for file, known in record.outputs.items()
-        if file not in claimed and has_sum(output_dir / file, known)
-    )
-    for file in moved:
+    for file in sorted(files):
         move_aside(output_dir / file, place / Path(file).name, within=output_dir)
-    if moved:
-        move_aside(withdrawn, place / name.name, within=output_dir)
+    if files:
+        move_aside(path, place / name.name, within=output_dir)
     else:
-        check_inside(withdrawn, output_dir)
-        withdrawn.unlink()
-    return moved
+        check_inside(path, output_dir)
+        path.unlink()
+    return sorted(files)
 
 
 def withdrawn_records(output_dir: Path, subjects: Iterable[str] = ("*",)) -> list[Path]:
