@@ -1,5 +1,6 @@
 """Where the voxels of an image lie: a lattice, as a value."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -8,6 +9,9 @@ import numpy as np
 from bidsmask._typing import FloatArray
 from bidsmask._warn import warn_user
 from bidsmask.numerics.affine import orientation_codes, same_grid, voxel_sizes
+
+NEARLY_FLAT = 1e-6
+"""A voxel that fills more of the box of its edges than this is not flat; else it is looked into."""
 
 _LAST_ROW = (0.0, 0.0, 0.0, 1.0)
 
@@ -132,10 +136,18 @@ def _invertible(affine: FloatArray) -> FloatArray:
         raise ValueError(f"The affine is not a 4 × 4 matrix of finite numbers:\n{matrix}")
     if tuple(matrix[3]) != _LAST_ROW:
         raise ValueError(f"The last row of the affine is not (0, 0, 0, 1):\n{matrix}")
-    if np.linalg.matrix_rank(matrix[:3, :3]) < 3:
+    if _fullness(matrix) < NEARLY_FLAT and np.linalg.matrix_rank(matrix[:3, :3]) < 3:
         raise ValueError(f"The affine is singular, it makes voxels flat:\n{matrix}")
     matrix.flags.writeable = False
     return matrix
+
+
+def _fullness(affine: FloatArray) -> float:
+    """Volume of a voxel as a share of that of a box with the same edges: 1 if it is one."""
+    (a, b, c, _), (d, e, f, _), (g, h, i, _), _ = affine.tolist()
+    volume = abs(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
+    box = math.hypot(a, d, g) * math.hypot(b, e, h) * math.hypot(c, f, i)
+    return float(volume / box) if box else 0.0
 
 
 def _spell(numbers: Any) -> list[str]:
