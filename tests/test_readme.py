@@ -94,7 +94,7 @@ def test_every_other_command_is_a_recipe_that_a_container_or_a_cluster_runs():
         for folder in ("container", "cluster")
     )
     assert {re.split(r"[ =]", recipe)[0] for recipe in recipes} == {
-        *("docker", "apptainer", "cp", "export", "N", "first", "sbatch")
+        *("docker", "apptainer", "cp", "export", "(cd", "first", "sbatch")
     }
     assert "README.md" in tests
 

@@ -194,7 +194,7 @@ def test_a_target_without_the_image_is_refused(affine_of):
     ("affine", "shape", "message"),
     [
         (None, (4, 4, 4), "target_affine should be specified too"),
-        (np.eye(3), (4, 4, 4), "target_affine of shape"),
+        (np.eye(3), (4, 4, 4), "without anchor vector"),
         (np.eye(4), (4, 4), "of length 3"),
         (np.diag([0.0, 0, 0, 1]), (4, 4, 4), "The affine is singular"),
         (np.zeros((3, 3)), None, "The affine is singular"),
