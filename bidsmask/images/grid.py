@@ -11,7 +11,7 @@ from bidsmask._warn import warn_user
 from bidsmask.numerics.affine import orientation_codes, same_grid, voxel_sizes
 
 NEARLY_FLAT = 1e-6
-"""A voxel that fills more of the box of its edges than this is not flat; else it is looked into."""
+"""A voxel that fills more of the box of its edges is not flat; below, it is looked into."""
 
 _LAST_ROW = (0.0, 0.0, 0.0, 1.0)
 
