@@ -320,6 +320,9 @@ def test_what_is_not_asked_for_again_and_still_holds_stays_and_counts(world):
     labels = (world.out / "descriptions.tsv").read_text()
     assert all(f"desc-{name}\t" in labels for name in ("simple", "24P", "36P"))
     assert main([str(world.out), "--check"]) == 0
+    # What an earlier request has left is replaced as loudly as what the last one has.
+    exit_code, said = world.ask(*one, "--fd-threshold", "0.3", "--dry-run")
+    assert re.search(r"replaces results made with desc-simple\S*fd_threshold_mm", said), said
     # Asked for once more, it is part of the record again, and the others stay.
     assert world.ask(*one, strategies=("simple", "24P"))[0] == 0
     assert {n: world.results()[n] for n in names} == {n: before[n] for n in names}

@@ -31,9 +31,10 @@ from bidsmask.derivatives.record import (
     read_record,
     read_record_file,
     read_source,
+    record_name,
     record_of,
 )
-from bidsmask.derivatives.retire import RETIRED
+from bidsmask.derivatives.retire import RETIRED, read_earlier
 from bidsmask.derivatives.status import RunFailure, damage_of_status
 from bidsmask.errors import ReplacementError
 
@@ -140,8 +141,9 @@ def _of_record(
     if record.digest == plan.digest:
         return
     expected = _stems_of(plan)
-    if any(_is_written_again(name, expected) for name in record.outputs):
-        yield from _changed_settings(record.settings, settings)
+    for part in (record, *read_earlier(output_dir, record_name(plan.run))):
+        if any(_is_written_again(name, expected) for name in part.outputs):
+            yield from _changed_settings(part.settings or {}, settings)
     now = RunRecord(run=record.run, version=__version__, source=source, settings=settings)
     others = [name for name in record.outputs if not _is_written_again(name, expected)]
     fates = {
