@@ -22,7 +22,7 @@ HANG_ONCE = """#!/bin/bash
 case "$*" in *"--participant-label {slow} "*) ;; *) exec {bidsmask} "$@" ;; esac
 [ -e {marker} ] && exec {bidsmask} "$@"
 {bidsmask} "$@" &
-until [ -n "$(find {work} -name 'result_*' 2>/dev/null)" ]; do sleep 0.1; done
+until [ -n "$(find {work} -name 'sub_*_wf' 2>/dev/null)" ]; do sleep 0.01; done
 touch {marker}
 kill -STOP $! $(ps -o pid= --ppid $!)
 wait
