@@ -36,12 +36,7 @@ from bidsmask.numerics.filters import (
     cosines,
     detrend,
 )
-from bidsmask.numerics.freedom import (
-    NOTHING_LEFT,
-    DegreesOfFreedom,
-    effective_freedom,
-    variance_left,
-)
+from bidsmask.numerics.freedom import DegreesOfFreedom, white_noise_behind
 from bidsmask.numerics.regression import (
     check_finite,
     collinear_columns,
@@ -550,12 +545,8 @@ class Cleaner:
         if not self._is_butterworth:
             free = float(self.n_kept - self._n_detrend)
             return free - self._rank_of_cosines, free - self.basis.shape[1]
-        left, right = self._factors()
-        rest = residuals(left, self.basis)
-        filtered = round(effective_freedom(left, right), 6)
-        if variance_left(rest, right) <= NOTHING_LEFT * variance_left(left, right):
-            return filtered, 0.0
-        return filtered, round(effective_freedom(rest, right), 6)
+        filtered, remaining = white_noise_behind(*self._factors(), self.basis)
+        return round(filtered, 6), round(remaining, 6)
 
     def _factors(self) -> tuple[FloatArray, FloatArray | None]:
         """Two matrices (T_kept, K) and (K, T_kept) whose product takes steps 1 to 4.

@@ -30,8 +30,8 @@ class DegreesOfFreedom:
         Rank of the design on the kept volumes, cosines of the filter not counted.
     remaining : float
         `n_kept` minus the three losses: the effective degrees of freedom of white noise that was
-        cleaned, `effective_freedom`. The variance of a correlation between two cleaned series of
-        independent white noise is 1 / `remaining`.
+        cleaned, see `white_noise_behind`. The variance of a correlation between two cleaned
+        series of independent white noise is 1 / `remaining`.
 
     References
     ----------
@@ -57,23 +57,27 @@ class DegreesOfFreedom:
         )
 
 
-def effective_freedom(left: FloatArray, right: FloatArray | None = None) -> float:
-    """Return the effective degrees of freedom of white noise behind a linear operator.
+def white_noise_behind(
+    left: FloatArray, right: FloatArray | None, basis: FloatArray
+) -> tuple[float, float]:
+    """Return the effective degrees of freedom of white noise behind a filter, and a regression.
 
-    nu = tr(O O')² / tr(O O' O O'), for O = `left` `right`. Of a projection it is the rank.
+    Of a linear operator O they are nu = tr(O O')² / tr(O O' O O'); of a projection, its rank.
+    Columns are centred in the end, as correlations and standard scores do.
 
     Parameters
     ----------
     left : array of shape (T, K)
-        Columns are centred first, as correlations and standard scores do.
-    right : array of shape (K, T), optional
-        None: the operator is `left` alone. A product of two thin matrices is never multiplied
-        out.
+    right : array of shape (K, T), or None
+        The filter is `left` `right`, or `left` alone. A product of two thin matrices is never
+        multiplied out.
+    basis : array of shape (T, rank)
+        Orthonormal columns, which are regressed out of what the filter gives.
 
     Returns
     -------
-    nu : float
-        0 if the operator lets nothing pass.
+    filtered, remaining : float
+        0 if nothing comes through.
 
     References
     ----------
@@ -81,23 +85,30 @@ def effective_freedom(left: FloatArray, right: FloatArray | None = None) -> floa
 
     Examples
     --------
-    >>> round(effective_freedom(np.eye(10)), 9)
-    9.0
+    >>> basis = (np.eye(10)[:, :2] - np.eye(10)[:, 2:4]) / np.sqrt(2)
+    >>> filtered, remaining = white_noise_behind(np.eye(10), None, basis)
+    >>> round(filtered, 9), round(remaining, 9)
+    (9.0, 7.0)
     """
-    centred = left - left.mean(axis=0)
-    product = centred.T @ centred
-    if right is not None:
-        product = product @ (right @ right.T)
-    squares = float(np.sum(product * product.T))
-    return float(np.trace(product)) ** 2 / squares if squares > 0 else 0.0
+    spread = None if right is None else right @ right.T
+    explained = basis.T @ left
+    mean = left.mean(axis=0)
+    products = left.T @ left
+    behind_filter = products - len(left) * np.outer(mean, mean)
+    mean -= basis.mean(axis=0) @ explained
+    behind_both = products - explained.T @ explained - len(left) * np.outer(mean, mean)
+    (variance, filtered), (rest, remaining) = (
+        _variance_and_freedom(each, spread) for each in (behind_filter, behind_both)
+    )
+    return filtered, remaining if rest > NOTHING_LEFT * variance else 0.0
 
 
-def variance_left(left: FloatArray, right: FloatArray | None = None) -> float:
-    """Return tr(O O') of an operator: the variances of all volumes of unit white noise, added."""
-    centred = left - left.mean(axis=0)
-    if right is None:
-        return float(np.sum(centred**2))
-    return float(np.sum((centred.T @ centred) * (right @ right.T)))
+def _variance_and_freedom(products: FloatArray, spread: FloatArray | None) -> tuple[float, float]:
+    """Return tr(O O'), and nu, of O = A B by A'A (K, K) and B B' (K, K)."""
+    if spread is not None:
+        products = products @ spread
+    variance, squares = float(np.trace(products)), float(np.sum(products * products.T))
+    return variance, variance**2 / squares if squares > 0 else 0.0
 
 
 def _number(value: float) -> str:
