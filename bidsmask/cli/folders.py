@@ -26,7 +26,7 @@ from bidsmask.workflows.work_folder import TOP_WORKFLOW, check_trust, unmarked_f
 
 _DEMO_MARK = ".bidsmask-demo"
 _DESCRIPTION = "dataset_description.json"
-_IN_HIDDEN = ("work", "records", "withdrawn", "retired")
+_IN_HIDDEN = ("work", "records", "earlier", "withdrawn", "retired")
 _RESERVED = ("preprocessed", "templateflow")
 _FOR_A_SHELL = re.compile(r'["$`\\!\n]')
 _NAME = re.compile("[0-9a-zA-Z_-]+")

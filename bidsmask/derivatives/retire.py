@@ -62,10 +62,11 @@ def settle(output_dir: Path, name: Path) -> tuple[str, ...]:
     StorageError, OutputError
         If a file cannot be moved.
     """
-    claimed = {file for valid in _records_beside(output_dir, name) for file in valid.outputs}
-    valid = read_record_file(output_dir / name, name.parent)
-    moved: list[str] = []
-    for path in (output_dir / WITHDRAWN / name.name, *_earlier_files(output_dir, name)):
+    beside = _records_beside(output_dir, name)
+    claimed = {file for record in beside.values() for file in record.outputs}
+    valid = beside.get(name)
+    withdrawn, moved = output_dir / WITHDRAWN / name.name, []
+    for path in (withdrawn, *_earlier_files(output_dir, name)):
         record = read_record_file(path, name.parent)
         if record is None:
             continue
@@ -79,10 +80,11 @@ def settle(output_dir: Path, name: Path) -> tuple[str, ...]:
             for file, known in left.items()
             if valid is not None and valid.leaves(file, record)
         }
-        moved += _retire(output_dir, path, record, left.keys() - staying.keys(), name)
-        if staying:
-            _let_stay(output_dir, replace(record, outputs=staying), name)
-            claimed |= staying.keys()
+        if path == withdrawn or staying != record.outputs:
+            moved += _retire(output_dir, path, record, left.keys() - staying.keys(), name)
+            if staying:
+                _let_stay(output_dir, replace(record, outputs=staying), name)
+        claimed |= staying.keys()
     return tuple(sorted(moved))
 
 
@@ -127,9 +129,9 @@ def withdrawn_records(output_dir: Path, subjects: Iterable[str] = ("*",)) -> lis
     ]
 
 
-def _records_beside(output_dir: Path, name: Path) -> list[RunRecord]:
+def _records_beside(output_dir: Path, name: Path) -> dict[Path, RunRecord]:
     """Read the valid records of a subject and session: spaces share some of their files."""
     subject = name.parts[0].removeprefix("sub-")
     beside = [path for path in find_records(output_dir, [subject]) if path.parent == name.parent]
-    found = (read_record_file(output_dir / path, path.parent) for path in beside)
-    return [record for record in found if record is not None]
+    found = {path: read_record_file(output_dir / path, path.parent) for path in beside}
+    return {path: record for path, record in found.items() if record is not None}

@@ -328,7 +328,7 @@ def test_an_index_around_or_among_intermediate_results_is_refused(data, place):
     assert everything(data / "sub") == {}
 
 
-@pytest.mark.parametrize("name", ["work", "records", "withdrawn", "retired"])
+@pytest.mark.parametrize("name", ["work", "records", "earlier", "withdrawn", "retired"])
 def test_a_link_in_our_hidden_folder_that_leads_out_is_not_followed(data, name):
     hidden = data / "out" / ".bidsmask"
     hidden.mkdir(parents=True)
