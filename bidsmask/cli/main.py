@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import atexit
-import errno
 import gc
 import os
 import signal
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from bidsmask.cli.environment import prepare
 from bidsmask.cli.folders import check_folders, claim_demo_folder
 from bidsmask.cli.parser import parse
-from bidsmask.errors import AtlasError, BidsmaskError, StorageError
+from bidsmask.errors import AtlasError, BidsmaskError
 from bidsmask.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,10 +66,7 @@ def main(argv: Sequence[str] | None = None, *, in_own_process: bool = False) -> 
     except BidsmaskError as error:
         return _say_error(str(error), error.exit_code)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            return _say_bug()
-        letter = f"{error.filename}: {error.strerror}. Make room, then run the same command again."
-        return _say_error(letter, StorageError.exit_code)
+        return _say_refusal(error)
     except Exception:  # the last door: whatever comes here was not foreseen
         return _say_bug()
     except (KeyboardInterrupt, _AskedToEnd) as asked:
@@ -215,6 +211,16 @@ def _leave(number: int, _: object) -> NoReturn:
 
 def _farewell(number: signal.Signals) -> str:
     return f"{_ASKED_TO_END[number]}. Run the same command again to finish."
+
+
+def _say_refusal(error: OSError) -> int:
+    """Say what the operating system has refused; what is no trouble of a disk is a bug."""
+    from bidsmask.derivatives.writing import explain, is_storage_trouble
+
+    if not is_storage_trouble(error.errno):
+        return _say_bug()
+    letter = explain(Path(error.filename or "."), error)
+    return _say_error(str(letter), letter.exit_code)
 
 
 def _say_bug() -> int:
