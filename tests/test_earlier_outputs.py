@@ -335,7 +335,9 @@ def test_what_stayed_is_moved_aside_once_it_does_not_hold_any_more(world):
     one = ["--participant-label", "01"]
     assert world.ask(*one, strategies=("24P",))[0] == 0
     assert world.ask(*one)[0] == 0
-    assert world.ask(*one, "--min-coverage", "0.7")[0] == 0
+    exit_code, said = world.ask(*one, "--min-coverage", "0.7")
+    assert exit_code == 0, said
+    assert re.search(r"not asked for this time \(.*desc-24P.*\) is moved", said)
     assert not [path for path in of_run(world) if "24P" in path]
     assert [name for name in retired(world) if "24P" in name]
     assert main([str(world.out), "--check"]) == 0

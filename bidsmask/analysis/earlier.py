@@ -42,6 +42,11 @@ _SHARED_BY_SPACES = ("design", "outliers")
 _OWN_LABEL = "bidsmask"
 _ATLAS = ("atlas", "seg", "scale")
 _MOST = 8
+_FATES = {
+    True: "stays as it was made; the report and the table of quality show only what is asked for",
+    False: f"is moved to {RETIRED}, as it was made in another way",
+}
+"""What becomes of results that are not asked for again, by whether they hold beside new ones."""
 
 
 @dataclass(frozen=True)
@@ -141,21 +146,22 @@ def _of_record(
     if record.digest == plan.digest:
         return
     expected = _stems_of(plan)
-    for part in (record, *read_earlier(output_dir, record_name(plan.run))):
+    parts = (record, *read_earlier(output_dir, record_name(plan.run)))
+    for part in parts:
         if any(_is_written_again(name, expected) for name in part.outputs):
             yield from _changed_settings(part.settings or {}, settings)
     now = RunRecord(run=record.run, version=__version__, source=source, settings=settings)
-    others = [name for name in record.outputs if not _is_written_again(name, expected)]
-    fates = {
-        True: "stays as it was made; the report and the table of quality show only what is asked "
-        "for",
-        False: f"is moved to {RETIRED}, as it was made in another way",
-    }
-    for stays, fate in fates.items():
-        files = tuple(name for name in others if now.leaves(name, record) is stays)
+    others = [
+        (name, now.leaves(name, part))
+        for part in parts
+        for name in part.outputs
+        if not _is_written_again(name, expected)
+    ]
+    for stays, fate in _FATES.items():
+        files = tuple(name for name, left in others if left is stays)
         if files:
-            parts = some_of(sorted({_part(name) for name in files}), _MOST)
-            yield _Note(f"what is not asked for this time ({parts}) {fate}", files)
+            named = some_of(sorted({_part(name) for name in files}), _MOST)
+            yield _Note(f"what is not asked for this time ({named}) {fate}", files)
 
 
 def _of_joined(plan: RunPlan, output_dir: Path) -> Iterator[_Note]:
