@@ -3,12 +3,12 @@
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from numbers import Real
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from bidsmask._names import did_you_mean
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask._warn import warn_user
 from bidsmask.errors import AllVolumesRemovedError
@@ -451,9 +451,9 @@ def _refuse(unknown: dict[str, Any]) -> None:
         return
     known = [name for name in inspect.signature(clean).parameters if name != "unknown"]
     for word in unknown:
-        near = [FORMER_NAMES[word]] if word in FORMER_NAMES else get_close_matches(word, known)
-        meant = f"Did you mean {near[0]!r}?" if near else f"Keywords are: {', '.join(known)}."
-        raise TypeError(f"clean() got an unexpected keyword argument {word!r}. {meant}")
+        meant = did_you_mean(FORMER_NAMES.get(word, word), known)
+        meant = meant or f" Keywords are: {', '.join(known)}."
+        raise TypeError(f"clean() got an unexpected keyword argument {word!r}.{meant}")
 
 
 def _check_flags(**flags: Any) -> None:
