@@ -133,7 +133,7 @@ class Join:
             source=made_of,
             settings=in_words(self.plan.decisive),
             outputs=write_files(joined.files(), output_dir),
-            labels={strategy.name: strategy.description for strategy in self.plan.strategies},
+            labels={strategy.label: strategy.description for strategy in self.plan.strategies},
         )
         write_record(record, self.record_name, output_dir)
         return joined.lost
@@ -317,7 +317,7 @@ class _Joined:
 
     def _kept(self, plan: RunPlan, strategy: Strategy) -> BoolArray:
         """Tell which rows of the time series of a run are of volumes that were kept."""
-        name = run_file(plan, "outliers", ".tsv", desc=strategy.name, with_space=False)
+        name = run_file(plan, "outliers", ".tsv", desc=strategy.label, with_space=False)
         kept: BoolArray = read_table(self._output_dir / name)["censored"].to_numpy() == 0
         return kept[kept] if plan.output.censor_output == "drop" else kept
 

@@ -115,7 +115,7 @@ def _draw_motion(values: RunValues, plan: RunPlan) -> Iterator[Drawing]:
                 title=f"Motion and censored volumes ({', '.join(names)})",
                 caption=f"{n_censored} of {plan.n_volumes} volumes are left out.",
                 alt=f"Framewise displacement and DVARS over time; {n_censored} volumes marked",
-                image=_image_name(plan, "motion", desc=strategy.name),
+                image=_image_name(plan, "motion", desc=strategy.label),
             ),
             partial(
                 figures.motion,
@@ -197,7 +197,7 @@ def _draw_strategy(
                 caption=f"{int(coverage.usable.sum())} of {len(names)} {column}s ({first}), "
                 "z-scored.",
                 alt=f"Time series of {len(names)} {column}s as the rows of an image",
-                image=_image_name(plan, "timeseries", atlas, desc=strategy.name),
+                image=_image_name(plan, "timeseries", atlas, desc=strategy.label),
             ),
             partial(
                 figures.region_signals,
@@ -220,7 +220,7 @@ def _draw_strategy(
                     "volumes.",
                     alt=f"Matrix of {len(names)} by {len(names)} {column}s",
                     image=_image_name(
-                        plan, "relmat", atlas, stat=measure.stat, desc=strategy.name
+                        plan, "relmat", atlas, stat=measure.stat, desc=strategy.label
                     ),
                 ),
                 partial(
@@ -261,7 +261,7 @@ def _draw_seed_maps(
                     "boldmap",
                     source,
                     stat=f"seed{seed + 1}",
-                    desc=strategy.name,
+                    desc=strategy.label,
                 ),
             ),
             partial(

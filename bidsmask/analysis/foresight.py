@@ -123,7 +123,7 @@ def _names_of_run(plan: RunPlan) -> Iterator[Path]:
 
 
 def _names_of_strategy(plan: RunPlan, strategy: Strategy) -> Iterator[Path]:
-    yield run_file(plan, "outliers", ".json", desc=strategy.name, with_space=False)
+    yield run_file(plan, "outliers", ".json", desc=strategy.label, with_space=False)
     if plan.voxelwise.voxelwise:
         yield voxels_name(plan, strategy)
         yield voxels_name(plan, strategy, smoothed=plan.voxelwise.voxelwise_smoothing_fwhm_mm > 0)

@@ -33,7 +33,7 @@ def time_series_name(
     plan: RunPlan, source: Source, strategy: Strategy, statistic: str, extension: str = ".tsv"
 ) -> Path:
     """Name of the time series of a source: ``…_stat-<statistic>_desc-<strategy>_timeseries``."""
-    return run_file(plan, "timeseries", extension, source, stat=statistic, desc=strategy.name)
+    return run_file(plan, "timeseries", extension, source, stat=statistic, desc=strategy.label)
 
 
 def matrix_name(
@@ -41,7 +41,7 @@ def matrix_name(
 ) -> Path:
     """Name of a matrix: ``…_stat-<measure>_desc-<strategy>_relmat``; see `measure_label`."""
     stat = measure_label(plan, source, measure)
-    return run_file(plan, "relmat", extension, source, stat=stat, desc=strategy.name)
+    return run_file(plan, "relmat", extension, source, stat=stat, desc=strategy.label)
 
 
 def seed_map_name(
@@ -49,7 +49,7 @@ def seed_map_name(
 ) -> Path:
     """Name of the maps of some seeds: ``…_stat-<measure>_desc-<strategy>_boldmap``."""
     stat = measure_label(plan, seeds, "correlation")
-    return run_file(plan, "boldmap", extension, seeds, stat=stat, desc=strategy.name)
+    return run_file(plan, "boldmap", extension, seeds, stat=stat, desc=strategy.label)
 
 
 def measure_label(plan: RunPlan, source: Source, measure: str) -> str:
@@ -69,7 +69,7 @@ def voxels_name(
     plan: RunPlan, strategy: Strategy, *, smoothed: bool = False, extension: str = ".nii.gz"
 ) -> Path:
     """Name of the cleaned volumes: ``…_desc-<strategy>_bold``, or ``…_desc-<strategy>+smooth``."""
-    desc = smoothed_desc(strategy) if smoothed else strategy.name
+    desc = smoothed_desc(strategy) if smoothed else strategy.label
     return run_file(plan, "bold", extension, desc=desc)
 
 
@@ -97,8 +97,8 @@ def expected_files(plan: RunPlan) -> Iterator[Path]:
             )
     for strategy in plan.strategies:
         if strategy.groups:
-            yield run_file(plan, "design", ".tsv", desc=strategy.name, with_space=False)
-        yield run_file(plan, "outliers", ".tsv", desc=strategy.name, with_space=False)
+            yield run_file(plan, "design", ".tsv", desc=strategy.label, with_space=False)
+        yield run_file(plan, "outliers", ".tsv", desc=strategy.label, with_space=False)
     yield run_file(plan, "qc", ".tsv", desc="bidsmask")
     yield from expected_voxel_files(plan)
 

@@ -88,7 +88,7 @@ def run_files(
 
 def _labels(values: RunValues, plan: RunPlan) -> dict[str, str]:
     """Labels of ``desc`` in the names of files, and what they mean."""
-    labels = {strategy.name: strategy.description for strategy in values.strategies}
+    labels = {strategy.label: strategy.description for strategy in values.strategies}
     if plan.voxelwise.any:
         labels["brain"] = "Mask of the brain"
     if fwhm_mm := plan.voxelwise.voxelwise_smoothing_fwhm_mm:
@@ -315,7 +315,7 @@ def _design_files(run: Run, used: Used) -> Iterator[File]:
     if not used.confounds.columns:
         return
     table, sidecar = run.names(
-        "design", ".tsv", ".json", desc=used.strategy.name, with_space=False
+        "design", ".tsv", ".json", desc=used.strategy.label, with_space=False
     )
     yield table, tables.design(used.confounds)
     content = {
@@ -331,7 +331,7 @@ def _design_files(run: Run, used: Used) -> Iterator[File]:
 
 def _outliers_files(run: Run, used: Used) -> Iterator[File]:
     table, sidecar = run.names(
-        "outliers", ".tsv", ".json", desc=used.strategy.name, with_space=False
+        "outliers", ".tsv", ".json", desc=used.strategy.label, with_space=False
     )
     flags = tables.outliers(used.confounds, used.cleaned.sample_mask)
     yield table, flags

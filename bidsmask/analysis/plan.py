@@ -138,7 +138,7 @@ class RunPlan:
                 }
                 for source in self.sources
             },
-            **{f"desc-{strategy.name}": strategy for strategy in self.strategies},
+            **{f"desc-{strategy.label}": strategy for strategy in self.strategies},
         }
 
     @property
@@ -152,7 +152,7 @@ class RunPlan:
 
 def smoothed_desc(strategy: Strategy) -> str:
     """Label of ``desc`` for the smoothed copy of cleaned volumes."""
-    return f"{strategy.name}+smooth"
+    return f"{strategy.label}+smooth"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,23 +261,23 @@ def _strategies(settings: Settings) -> tuple[Strategy, ...]:
         load_strategy(name).with_overrides(**settings.cleaning.overrides())
         for name in settings.cleaning.strategies
     )
-    names = {strategy.name for strategy in strategies}
+    labels = {strategy.label for strategy in strategies}
     for strategy in strategies:
         smoothed = smoothed_desc(strategy)
-        if settings.voxelwise.voxelwise_smoothing_fwhm_mm and smoothed in names:
+        if settings.voxelwise.voxelwise_smoothing_fwhm_mm and smoothed in labels:
             raise SettingsError(
                 f"The smoothed copy of {strategy.name} would have the name of the strategy "
                 f"{smoothed!r}. Give that another name, or ask for one at a time."
             )
         alike = [
-            asked
+            f"{asked} (called {one.name})"
             for asked, one in zip(settings.cleaning.strategies, strategies, strict=True)
-            if one.name == strategy.name
+            if one.label == strategy.label
         ]
         if len(alike) > 1:
             raise SettingsError(
-                f"Outputs of the strategies {' and '.join(alike)} would have the same names: both "
-                f"are called {strategy.name!r}. Give each its own name."
+                f"Outputs of the strategies {' and '.join(alike)} would have the same names, with "
+                f"desc-{strategy.label}. Give each its own name."
             )
     return strategies
 

@@ -3,7 +3,7 @@ r"""Confound strategies: which columns are regressed, which volumes are left out
 A strategy is a YAML file; the ones that come with bidsmask are in ``data/strategies``, and a
 user's own file is read in the same way::
 
-    name: 6P+hp                       # becomes desc-6P+hp in file names
+    name: 6P_0.5mm                    # desc-6P0p5mm in names of files, see `label_of`
     description: Six motion parameters and the cosine drift terms of fMRIPrep were regressed.
     reference: {text: In-house}       # optional; with a doi where there is one
     columns:
@@ -11,6 +11,8 @@ user's own file is read in the same way::
       - {label: high-pass, pattern: 'cosine\d+', optional: true}
     censoring: {fd_threshold_mm: 0.5, min_segment_volumes: 5}
     cleaning: {detrend: true, filter: none, standardize: zscore}
+
+Of the settings that stand under ``cleaning`` and ``censoring``, any may be left out.
 """
 
 from __future__ import annotations
@@ -27,12 +29,13 @@ from bidsmask.dataset.data import STRATEGIES_FOLDER, strategy_names
 from bidsmask.errors import StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
-from bidsmask.vocabulary import Filter, Standardization
+from bidsmask.vocabulary import Bridge, Filter, FilterEnds, Standardization
 
 __all__ = [
     "ColumnGroup",
     "Reference",
     "Strategy",
+    "label_of",
     "load_strategy",
     "strategy_names",
 ]
@@ -97,7 +100,7 @@ class Strategy:
     Parameters
     ----------
     name : str
-        Letters, digits and ``+``: it becomes a ``desc-`` label.
+        Letters, digits, ``+``, ``_`` and ``.``.
     description : str
         One or two sentences for the methods text, about the regressed columns only; filter and
         censoring can be changed on the command line and are described from their parameters.
@@ -109,6 +112,11 @@ class Strategy:
     groups: tuple[ColumnGroup, ...]
     censoring: CensoringParameters
     cleaning: CleaningParameters
+
+    @property
+    def label(self) -> str:
+        """What ``desc`` calls it in names of files; see `label_of`."""
+        return label_of(self.name)
 
     def __post_init__(self) -> None:
         limits = self.censoring
@@ -164,6 +172,19 @@ def _override(name: str, parameters: P, changes: dict[str, Any]) -> P:
         raise StrategyError(
             f"Strategy {name} cannot be used with the options as given: {error}"
         ) from error
+
+
+def label_of(name: str) -> str:
+    """Tell what ``desc`` calls a strategy: BIDS knows labels of letters, digits and ``+`` only.
+
+    Different names may have the same label; outputs of such are not asked for at once.
+
+    Examples
+    --------
+    >>> [label_of(name) for name in ("36P", "simple+gsr", "acompcor_gsr", "scrubbing.5+gsr")]
+    ['36P', 'simple+gsr', 'acompcorgsr', 'scrubbingp5+gsr']
+    """
+    return name.replace("_", "").replace(".", "p")
 
 
 def load_strategy(name: str | Path) -> Strategy:
@@ -232,8 +253,8 @@ def _parse(file: Path) -> Any:
 
 def _read_name(top: _Section) -> str:
     name = top.text("name")
-    if not re.fullmatch(r"[0-9a-zA-Z+]+", name):
-        raise top.complaint("name", name, "letters, digits and + only, for it becomes desc-<name>")
+    if not re.fullmatch(r"[0-9a-zA-Z+_.]+", name) or not label_of(name).strip("+"):
+        raise top.complaint("name", name, "letters, digits, +, _ and . only: it is in file names")
     return name
 
 
@@ -272,6 +293,8 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "detrend": ((bool,), "true or false"),
     "filter": ((str,), ", ".join(get_args(Filter))),
     "standardize": ((str,), ", ".join(get_args(Standardization))),
+    "filter_ends": ((str,), ", ".join(get_args(FilterEnds))),
+    "bridge": ((str,), ", ".join(get_args(Bridge))),
     "high_pass_hz": ((int, float, type(None)), "a number (Hz), or null"),
     "low_pass_hz": ((int, float, type(None)), "a number (Hz), or null"),
     "fd_threshold_mm": ((int, float, type(None)), "a number (mm), or null"),

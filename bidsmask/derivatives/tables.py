@@ -14,7 +14,7 @@ from bidsmask.dataset.confounds import Confounds
 from bidsmask.numerics.freedom import DegreesOfFreedom
 
 QUALITY_COLUMNS: Mapping[str, tuple[str, str]] = {
-    "strategy": ("Confound strategy, as in the entity desc", ""),
+    "strategy": ("Confound strategy by its name; desc has it without _ and with p for .", ""),
     "n_volumes": ("Volumes of the BOLD run", "volumes"),
     "n_non_steady_state": ("Volumes before the signal was in a steady state", "volumes"),
     "n_censored": ("Volumes left out, for whatever reason", "volumes"),

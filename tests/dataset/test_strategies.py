@@ -9,7 +9,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidsmask.dataset.strategies import ColumnGroup, Strategy, load_strategy, strategy_names
+from bidsmask.dataset.entities import is_label
+from bidsmask.dataset.strategies import (
+    ColumnGroup,
+    Strategy,
+    label_of,
+    load_strategy,
+    strategy_names,
+)
 from bidsmask.errors import StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
 
@@ -77,6 +84,29 @@ def test_columns_are_counted_as_they_are_matched(name: str) -> None:
     for group in load_strategy(name).groups:
         matched = {column for column in MOTION | TISSUES | OTHERS if group.matches(column)}
         assert group.count in (None, len(matched))
+
+
+@given(st.text(alphabet="aB3+_.", min_size=1))
+def test_every_name_that_is_accepted_has_a_label_of_bids(name: str) -> None:
+    content = a_strategy() | {"name": name}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bidsmask.dataset.strategies._parse", lambda _: content)
+        if any(letter in "aB3." for letter in name):
+            strategy = load_strategy("not-there.yaml")
+            assert strategy.name == name
+            assert is_label(strategy.label)
+        else:
+            with pytest.raises(StrategyError, match="name: found"):
+                load_strategy("not-there.yaml")
+
+
+@given(st.from_regex(r"[0-9a-zA-Z+]+", fullmatch=True))
+def test_a_name_that_is_a_label_of_bids_is_its_own(name: str) -> None:
+    assert label_of(name) == name
+
+
+def test_no_two_strategies_have_one_label() -> None:
+    assert len(set(map(label_of, strategy_names()))) == len(strategy_names())
 
 
 @given(
@@ -212,6 +242,16 @@ def test_a_users_file_is_read_like_ours(tmp_path: Path) -> None:
     assert strategy.censoring == CensoringParameters()
 
 
+@pytest.mark.parametrize("bridge", ["linear", "nilearn"])
+@pytest.mark.parametrize("ends", ["even", "nilearn", "xcpd"])
+def test_a_file_may_say_how_the_filter_treats_ends_and_gaps(
+    tmp_path: Path, ends: str, bridge: str
+) -> None:
+    cleaning = {"filter": "butterworth", "low_pass_hz": 0.1, "filter_ends": ends, "bridge": bridge}
+    strategy = load_strategy(written(tmp_path, a_strategy() | {"cleaning": cleaning}))
+    assert (strategy.cleaning.filter_ends, strategy.cleaning.bridge) == (ends, bridge)
+
+
 def test_the_path_may_be_a_text(tmp_path: Path) -> None:
     file = written(tmp_path, a_strategy())
     assert load_strategy(str(file)) == load_strategy(file)
@@ -233,7 +273,8 @@ LETTERS = {
         {"columns": [{"label": "a", "pattern": "b", "regex": "c"}]},
         "columns, item 1: unknown key 'regex'",
     ),
-    "name with underscore": ({"name": "my_own"}, "name: found 'my_own', expected letters, digits"),
+    "name with a dash": ({"name": "my-own"}, "name: found 'my-own', expected letters, digits"),
+    "name without a label": ({"name": "_+_"}, r"name: found '_\+_', expected letters, digits"),
     "name is a number": ({"name": 24}, "name: found 24, expected a text"),
     "bad pattern": (
         {"columns": [{"label": "a", "pattern": "(rot"}]},
@@ -254,6 +295,8 @@ LETTERS = {
     "group is a text": ({"columns": ["rot_x"]}, "columns, item 1: expected 'key: value' lines"),
     "columns are a text": ({"columns": "rot_x"}, "columns: found 'rot_x', expected a list"),
     "filter is unknown": ({"cleaning": {"filter": "fir"}}, "cleaning: filter must be one of"),
+    "ends are unknown": ({"cleaning": {"filter_ends": "odd"}}, "filter_ends must be one of even"),
+    "bridge is a number": ({"cleaning": {"bridge": 3}}, "bridge: found 3, expected linear, nil"),
     "threshold is a text": (
         {"censoring": {"fd_threshold_mm": "0,5"}},
         r"censoring: fd_threshold_mm: found '0,5', expected a number \(mm\), or null",
