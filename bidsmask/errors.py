@@ -14,6 +14,7 @@
     │   │   └── DimensionError          too many axes, or too few (also a TypeError)
     │   ├── SidecarError                missing or contradictory metadata
     │   ├── ConfoundsError              missing columns, wrong rows, bad cells
+    │   ├── EventsError                 no table of events, or one that cannot be used
     │   ├── SpaceError                  atlas, mask and BOLD do not share a space or grid
     │   │   └── BoundingBoxError        nothing of an image lies where it is wanted
     │   ├── ReplacementError            outputs of that name were made from another file
@@ -120,6 +121,10 @@ class SidecarError(RunError):
 
 class ConfoundsError(RunError):
     """A confounds table lacks a column or a row, or holds a cell that is not a number."""
+
+
+class EventsError(RunError):
+    """A run has no table of events, or one that cannot be used."""
 
 
 class SpaceError(RunError):

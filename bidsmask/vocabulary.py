@@ -26,6 +26,12 @@ Bridge = Literal["linear", "nilearn"]
 Standardization = Literal["zscore", "psc", "none"]
 """Standard scores, percent signal change, or signals as they are."""
 
+TaskRegressors = Literal["none", "canonical", "fir"]
+"""Responses to events that join a design: none, of one shape, of any shape."""
+
+BetaSeries = Literal["lss", "lsa"]
+"""Least squares, separate: one model for each trial. Least squares, all: one for all trials."""
+
 CensorOutput = Literal["na", "drop", "interpolate"]
 """What stands in the rows of volumes that were left out."""
 

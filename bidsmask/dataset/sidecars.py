@@ -13,7 +13,7 @@ import shlex
 import stat
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,16 +88,21 @@ class RepetitionTime:
 
 
 def find_sidecars(image: Path, *, root: Path, folders: Folders) -> list[Path]:
-    """JSON files that apply to `image` by the inheritance principle, the closest last.
+    """JSON files that apply to `image` by the inheritance principle, the closest last."""
+    sidecar = replace(parse_name(image), extension=".json")
+    return find_inherited(sidecar, image.parent, root=root, folders=folders)
 
-    A sidecar applies when it lies in a folder between `root` and the image, has the image's
-    suffix, and no entity that the image has not. Within one folder, the one with more entities
+
+def find_inherited(name: ParsedName, folder: Path, *, root: Path, folders: Folders) -> list[Path]:
+    """Files that apply to one of this name by the inheritance principle, the closest last.
+
+    A file applies when it lies in a folder between `root` and `folder`, has the same suffix and
+    extension, and no entity that the name has not. Within one folder, the one with more entities
     is closer.
     """
-    parsed = parse_name(image)
     found = []
-    for folder in _folders_down_to(image.parent, root):
-        here = [file for file in folders.files(folder) if _applies(file[1], parsed)]
+    for level in _folders_down_to(folder, root):
+        here = [file for file in folders.files(level) if _applies(file[1], name)]
         found += sorted(here, key=lambda file: (len(file[1].entities), file[0]))
     return [path for path, _ in found]
 
@@ -289,12 +294,9 @@ def _plain(value: Any) -> Any:
     return value if scalar else json.dumps(value, sort_keys=True)
 
 
-def _applies(sidecar: ParsedName, image: ParsedName) -> bool:
-    return (
-        sidecar.extension == ".json"
-        and sidecar.suffix == image.suffix
-        and sidecar.entities.items() <= image.entities.items()
-    )
+def _applies(file: ParsedName, name: ParsedName) -> bool:
+    same_kind = (file.suffix, file.extension) == (name.suffix, name.extension)
+    return same_kind and file.entities.items() <= name.entities.items()
 
 
 def _folders_down_to(folder: Path, root: Path) -> Iterator[Path]:
