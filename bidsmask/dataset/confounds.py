@@ -1,14 +1,10 @@
 """The confounds of one run: the columns that a strategy regresses, the volumes it leaves out.
 
-Which mask a CompCor component comes from is in its name since fMRIPrep 21.0 (``w_comp_cor_00``:
-white matter), and only in the JSON beside the table before (``a_comp_cor_00``, ``"Mask": "WM"``).
-
 Only the columns that are used are looked at: a bad cell elsewhere does no harm.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,20 +13,18 @@ from pathlib import Path
 import numpy as np
 
 from bidsmask._typing import BoolArray, FloatArray
+from bidsmask.dataset.compcor import choose_components
 from bidsmask.dataset.confounds_table import (
     FRAMEWISE_DISPLACEMENT,
     NON_STEADY_STATE,
     STD_DVARS,
     ConfoundsTable,
     read_table,
-    read_text,
     split_number,
 )
 from bidsmask.dataset.strategies import ColumnGroup, Strategy, load_strategy, strategy_names
 from bidsmask.errors import AllVolumesRemovedError, ConfoundsError
 from bidsmask.numerics.censoring import CensoringParameters, flag_above, short_segments
-
-MAX_SIDECAR_BYTES = 16_000_000
 
 _COSINE = re.compile(r"cosine\d+")
 
@@ -227,12 +221,9 @@ def _columns_of(
 ) -> tuple[list[str], str]:
     """Columns of a group, in order, and what is missing (nothing: an empty text)."""
     names = _in_order([name for name in rows.position if group.matches(name)])
-    if group.mask is not None and names:
-        masks = _component_masks(rows, sidecar)
-        unknown = [name for name in names if name not in masks]
-        if unknown:
-            return [], _unknown_mask(rows, sidecar, group, unknown)
-        names = [name for name in names if masks[name].lower() == group.mask.lower()]
+    names, unknown = choose_components(rows, sidecar, group, names)
+    if unknown:
+        return [], unknown
     if group.count is not None and len(names) != group.count:
         return [], _missing_columns(rows, group, len(names))
     if not names and not group.optional:
@@ -251,44 +242,6 @@ def _in_order(names: list[str]) -> list[str]:
         return first[stem], int(number or 0)
 
     return sorted(names, key=key)
-
-
-def _component_masks(rows: ConfoundsTable, sidecar: Path | None) -> dict[str, str]:
-    """Which mask each anatomical CompCor component comes from, as far as it is known."""
-    by_letter = {"w": "WM", "c": "CSF"}
-    components = [name for name in rows.position if re.fullmatch(r"[acw]_comp_cor_\d+", name)]
-    masks = {name: by_letter[name[0]] for name in components if name[0] in by_letter}
-    unnamed = [name for name in components if name not in masks]
-    if masks:  # fMRIPrep 21.0 and later
-        return masks | dict.fromkeys(unnamed, "combined")
-    return _masks_from(sidecar, unnamed) if sidecar is not None else {}
-
-
-def _masks_from(sidecar: Path, components: Sequence[str]) -> dict[str, str]:
-    try:
-        content = json.loads(read_text(sidecar, MAX_SIDECAR_BYTES))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ConfoundsError(f"{sidecar}: this is not JSON that can be read: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfoundsError(f"{sidecar}: expected a JSON object with one entry per column.")
-    entries = {name: content.get(name) for name in components}
-    return {
-        name: str(entry["Mask"])
-        for name, entry in entries.items()
-        if isinstance(entry, dict) and "Mask" in entry
-    }
-
-
-def _unknown_mask(
-    rows: ConfoundsTable, sidecar: Path | None, group: ColumnGroup, unknown: Sequence[str]
-) -> str:
-    if sidecar is None:
-        return (
-            f"{group.label}: Could not find associated json file, "
-            f"{rows.file.with_suffix('.json').name}. The table is of fMRIPrep before 21.0, where "
-            f"it alone says which of {unknown[0]} to {unknown[-1]} come from {group.mask}"
-        )
-    return f"{group.label}: {sidecar} has no 'Mask' for {', '.join(unknown)}"
 
 
 def _missing_columns(rows: ConfoundsTable, group: ColumnGroup, n_found: int) -> str:

@@ -71,6 +71,11 @@ class ColumnGroup:
         Whether a table without any of them is fine.
     mask : str or None
         Keep only CompCor components of this mask (``"WM"``, ``"CSF"``, ``"combined"``).
+    retained : bool
+        Keep only CompCor components that fMRIPrep retained, as the JSON beside the table says.
+    variance : float or None
+        Keep only the first CompCor components of each mask that together explain this share of
+        its variance (0.5: half of it), the one that reaches it included.
     limit : int or None
         Keep only the first so many.
 
@@ -86,6 +91,8 @@ class ColumnGroup:
     count: int | None = None
     optional: bool = False
     mask: str | None = None
+    retained: bool = False
+    variance: float | None = None
     limit: int | None = None
 
     def matches(self, column: str) -> bool:
@@ -276,6 +283,8 @@ def _read_group(section: _Section) -> ColumnGroup:
         count=section.count("count"),
         optional=section.flag("optional"),
         mask=section.text("mask") if "mask" in section.content else None,
+        retained=section.flag("retained"),
+        variance=section.share("variance"),
         limit=section.count("limit"),
     )
     try:
@@ -371,6 +380,12 @@ class _Section:
         if value is None or (type(value) is int and value > 0):
             return value
         raise self.complaint(key, value, "a whole number above 0")
+
+    def share(self, key: str) -> float | None:
+        value = self.content.get(key)
+        if value is None or (type(value) in (int, float) and 0 < value <= 1):
+            return value
+        raise self.complaint(key, value, "a share above 0 and up to 1 (0.5: half of the variance)")
 
     def flag(self, key: str) -> bool:
         value = self.content.get(key, False)

@@ -292,6 +292,14 @@ LETTERS = {
         {"columns": [{"label": "a", "pattern": "b", "mask": "GM"}]},
         "mask: found 'GM', expected WM, CSF or combined",
     ),
+    "variance is in percent": (
+        {"columns": [{"label": "a", "pattern": "b", "variance": 50}]},
+        r"variance: found 50, expected a share above 0 and up to 1 \(0.5: half of the variance\)",
+    ),
+    "retained is a mask": (
+        {"columns": [{"label": "a", "pattern": "b", "retained": "WM"}]},
+        "retained: found 'WM', expected true or false",
+    ),
     "group is a text": ({"columns": ["rot_x"]}, "columns, item 1: expected 'key: value' lines"),
     "columns are a text": ({"columns": "rot_x"}, "columns: found 'rot_x', expected a list"),
     "filter is unknown": ({"cleaning": {"filter": "fir"}}, "cleaning: filter must be one of"),
