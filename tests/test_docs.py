@@ -18,8 +18,8 @@ import pytest
 from bidsmask.cli.main import main
 from bidsmask.cli.parser import build_parser
 from bidsmask.columns.coverage import STATUSES
+from bidsmask.derivatives.quality import QUALITY_COLUMNS
 from bidsmask.derivatives.sidecars import COVERAGE_COLUMNS, outlier_columns, quality_columns
-from bidsmask.derivatives.tables import QUALITY_COLUMNS
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.connectivity import MEASURES
 from bidsmask.vocabulary import MAPS_STATISTICS, MAPS_STATS, STATISTICS

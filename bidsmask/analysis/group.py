@@ -15,7 +15,7 @@ from bidsmask.derivatives.manifest import (
     remove_files_that_left,
     write_manifest,
 )
-from bidsmask.derivatives.tables import QUALITY_COLUMNS, with_counts
+from bidsmask.derivatives.quality import QUALITY_COLUMNS, with_counts
 from bidsmask.derivatives.writing import read_table, write_json, write_table
 from bidsmask.errors import DatasetError, NoInputError
 from bidsmask.settings import Settings
@@ -113,10 +113,7 @@ def _excluded(left_out: Iterable[LeftOut]) -> pd.DataFrame:
 
 _QC_COLUMNS = {
     "bids_name": {"Description": "Run: name of its quality table without desc- and suffix"},
-    **{
-        name: {"Description": meaning, **({"Units": unit} if unit else {})}
-        for name, (meaning, unit) in QUALITY_COLUMNS.items()
-    },
+    **{name: column.described() for name, column in QUALITY_COLUMNS.items()},
 }
 
 _COVERAGE_COLUMNS = {

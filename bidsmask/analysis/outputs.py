@@ -8,7 +8,7 @@ table of its quality. Tables and sidecars are made in `bidsmask.derivatives`, of
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +23,7 @@ from bidsmask.analysis.notices import warnings_of_itself
 from bidsmask.analysis.output_names import matrix_name, run_file, time_series_name
 from bidsmask.analysis.parts import letters
 from bidsmask.analysis.plan import RunPlan, smoothed_desc
-from bidsmask.analysis.steps import run_quality
+from bidsmask.analysis.quality import quality_rows
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
 from bidsmask.analysis.words import (
     extraction_words,
@@ -41,6 +41,7 @@ from bidsmask.columns.spheres import Spheres
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives import sidecars, tables
+from bidsmask.derivatives.quality import quality
 from bidsmask.derivatives.run import Content, RunFiles, write_run
 from bidsmask.derivatives.sidecars import Provenance, with_columns
 from bidsmask.images.io import image_bytes
@@ -131,7 +132,7 @@ def outputs(
     for each in used:
         yield from _design_files(run, each)
         yield from _outliers_files(run, each)
-    yield from _quality_files(run, used, values.lost, run_quality(values))
+    yield from _quality_files(run, values)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -346,25 +347,9 @@ def _outliers_files(run: Run, used: Used) -> Iterator[File]:
     )
 
 
-def _quality_files(
-    run: Run, used: list[Used], lost: Sequence[LostPart], of_run: Mapping[str, float]
-) -> Iterator[File]:
-    t_r = run.plan.t_r
+def _quality_files(run: Run, values: RunValues) -> Iterator[File]:
     table, sidecar = run.names("qc", ".tsv", ".json", desc="bidsmask")
-    rows = {
-        each.strategy.name: tables.quality_row(
-            each.confounds, each.cleaned.ledger, each.cleaned.sample_mask, t_r=t_r, of_run=of_run
-        )
-        for each in used
-    } | {
-        part.name: tables.lost_row(
-            part.name, run.plan.portable(part.reason), n_volumes=run.plan.n_volumes, of_run=of_run
-        )
-        for part in lost
-        if part.part == "strategy"
-    }
-    order = dict.fromkeys([*(strategy.name for strategy in run.plan.strategies), *rows])
-    content = tables.quality(rows[name] for name in order)
+    content = quality(quality_rows(values, run.plan))
     yield table, content
     yield (
         sidecar,
@@ -372,9 +357,9 @@ def _quality_files(
             "Description": "Quality of the run: one row for each confound strategy",
             "Sources": run.provenance.bold_and_confounds,
             **run.provenance.acquisition,
-            "RepetitionTime": t_r,
+            "RepetitionTime": run.plan.t_r,
             **sidecars.quality_columns(content.columns),
             **sidecars.warnings(run.warnings),
-            **sidecars.not_done(tuple(map(run.plan.portable, letters(lost)))),
+            **sidecars.not_done(tuple(map(run.plan.portable, letters(values.lost)))),
         },
     )

@@ -14,7 +14,7 @@ from bidsmask.analysis.kinds import KINDS, Source, file_of, source_warnings
 from bidsmask.analysis.notices import run_warnings
 from bidsmask.analysis.parts import ALL_ELSE, STEPS, attempt, letters
 from bidsmask.analysis.plan import RunPlan
-from bidsmask.analysis.steps import run_quality
+from bidsmask.analysis.quality import run_quality
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
 from bidsmask.analysis.words import (
     Said,

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bidsmask._typing import BoolArray, FloatArray, IntArray
+from bidsmask._typing import BoolArray, IntArray
 from bidsmask.analysis.kinds import Source, kind_of, place
 from bidsmask.analysis.parts import attempt, refuse_nothing
+from bidsmask.analysis.quality import cleaning_quality
 from bidsmask.analysis.store import (
     CleanedRun,
     Coverage,
     ExtractedRun,
     Matrices,
     PlacedSources,
-    RunValues,
     Signals,
 )
 from bidsmask.columns.base import Columns
@@ -38,7 +38,6 @@ from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.carpet import carpet_voxels
 from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
 from bidsmask.numerics.connectivity import MEASURES
-from bidsmask.numerics.quality import correlation, fd_summary
 from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import (
     CleaningSettings,
@@ -223,7 +222,7 @@ def clean_run(
         else attempt(
             "strategy",
             strategy.name,
-            partial(_clean, signals, extracted.carpet, loaded, strategy, settings, t_r=t_r),
+            partial(_clean, signals, extracted, loaded, strategy, settings, t_r=t_r),
         )
         for loaded, strategy in zip(confounds, strategies, strict=True)
     ]
@@ -231,7 +230,7 @@ def clean_run(
 
 def _clean(
     signals: Signals,
-    carpet: FloatArray,
+    extracted: ExtractedRun,
     confounds: Confounds,
     strategy: Strategy,
     settings: CleaningSettings,
@@ -239,12 +238,15 @@ def _clean(
     t_r: float,
 ) -> CleanedRun:
     cleaner = cleaner_of(confounds, strategy, settings, t_r=t_r)
+    cleaned = tuple(tuple(map(cleaner, of_atlas)) for of_atlas in signals)
+    carpet = cleaner.residuals(extracted.carpet)
     return CleanedRun(
-        signals=tuple(tuple(map(cleaner, of_atlas)) for of_atlas in signals),
+        signals=cleaned,
         sample_mask=cleaner.sample_mask,
         ledger=cleaner.ledger,
         collinear=np.array(cleaner.collinear, dtype=np.intp),
-        carpet=cleaner(carpet),
+        carpet=carpet,
+        quality=cleaning_quality(extracted, signals, cleaned, carpet, confounds, cleaner),
     )
 
 
@@ -312,26 +314,3 @@ def relate(cleaned: CleanedRun, settings: ConnectivitySettings) -> Matrices:
             for name in settings.measures
         }
     )
-
-
-def run_quality(values: RunValues) -> dict[str, float]:
-    """Numbers that say how good the run is, before any cleaning.
-
-    ``mean_fd`` and ``max_fd`` in mm; ``mean_dvars`` in units of the BOLD signal; ``median_tsnr``
-    over the voxels of the mask; ``fd_dvars_correlation`` Pearson's r; NaN where the run has no
-    framewise displacement.
-    """
-    extracted, known = values.extracted, values.fd_mm
-    fd = known if known is not None else np.full(extracted.dvars.size, np.nan)
-    motion = fd_summary(fd)
-    varying = extracted.std > 0
-    tsnr = extracted.mean[varying] / extracted.std[varying]
-    return {
-        "mean_fd": motion.mean_mm,
-        "max_fd": motion.max_mm,
-        "mean_dvars": float(np.nanmean(extracted.dvars)),
-        "median_tsnr": float(np.median(tsnr)),
-        "fd_dvars_correlation": correlation(fd, extracted.dvars),
-        "n_voxels": float(extracted.mean.size),
-        "n_nonfinite_voxels": float(np.count_nonzero(extracted.nonfinite)),
-    }

@@ -255,7 +255,9 @@ class CleanedRun:
     collinear : int array
         Columns of the design, from 0, that explained nothing; see `Cleaner`.
     carpet : array of shape (T_kept, K)
-        The carpet's voxels, cleaned in the same way.
+        The carpet's voxels, cleaned in the same way, but in the unit of the images.
+    quality : mapping from name to number
+        What cleaning did to the run; see `bidsmask.analysis.quality.cleaning_quality`.
     """
 
     signals: Signals
@@ -263,10 +265,12 @@ class CleanedRun:
     ledger: DegreesOfFreedom
     collinear: IntArray
     carpet: FloatArray
+    quality: Mapping[str, float] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write as ``.npz``."""
-        _savez(path, self, ledger=np.array([float(x) for x in asdict(self.ledger).values()]))
+        ledger = np.array([float(x) for x in asdict(self.ledger).values()])
+        _savez(path, self, ledger=ledger, quality=np.array(json.dumps(self.quality)))
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -275,7 +279,7 @@ class CleanedRun:
         names = [field.name for field in fields(DegreesOfFreedom)]
         numbers = [int(x) if float(x).is_integer() else float(x) for x in values["ledger"]]
         ledger = DegreesOfFreedom(**dict(zip(names, numbers, strict=True)))  # type: ignore[arg-type]
-        return cls(**values | {"ledger": ledger})
+        return cls(**values | {"ledger": ledger, "quality": json.loads(str(values["quality"]))})
 
     def rows_for(
         self, columns: FloatArray, how: CensorOutput, bridge: Bridge = "nilearn"

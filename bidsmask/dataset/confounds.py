@@ -6,8 +6,8 @@ Only the columns that are used are looked at: a bad cell elsewhere does no harm.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,12 @@ from bidsmask.dataset.confounds_table import (
     read_table,
     split_number,
 )
+from bidsmask.dataset.families import confound_families
 from bidsmask.dataset.strategies import ColumnGroup, Strategy, load_strategy, strategy_names
 from bidsmask.errors import AllVolumesRemovedError, ConfoundsError
 from bidsmask.numerics.censoring import CensoringParameters, flag_above, short_segments
+
+_FAMILY = "family/"
 
 _COSINE = re.compile(r"cosine\d+")
 
@@ -59,6 +62,9 @@ class Confounds:
         Columns whose first rows have no value and were given that of the next row.
     warnings : tuple of str
         What a reader of the results should know.
+    families : mapping from name to array of shape (T, C)
+        Columns of the table by their families, regressed or not; see
+        `bidsmask.dataset.families`.
     """
 
     strategy: str
@@ -70,6 +76,7 @@ class Confounds:
     std_dvars: FloatArray | None
     filled: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    families: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write an ``.npz`` that `load` reads; no pickle in it."""
@@ -84,6 +91,7 @@ class Confounds:
             "std_dvars": self.std_dvars,
             "filled": _texts(self.filled),
             "warnings": _texts(self.warnings),
+            **{f"{_FAMILY}{name}": columns for name, columns in self.families.items()},
         }
         there = {name: values for name, values in arrays.items() if values is not None}
         np.savez(path, allow_pickle=False, **there)
@@ -103,6 +111,11 @@ class Confounds:
             std_dvars=values.get("std_dvars"),
             filled=_strings(values["filled"]),
             warnings=_strings(values["warnings"]),
+            families={
+                name.removeprefix(_FAMILY): columns
+                for name, columns in values.items()
+                if name.startswith(_FAMILY)
+            },
         )
 
 
@@ -168,6 +181,7 @@ def load_confounds(
     sample_mask = ~_union([flags for _, flags in outliers], len(rows.cells))
     if not (may_keep_none or sample_mask.any()):
         raise AllVolumesRemovedError(_nothing_kept(table, strategy, outliers))
+    families, unreadable = confound_families(rows)
     return Confounds(
         strategy=strategy.name,
         columns=columns,
@@ -177,7 +191,8 @@ def load_confounds(
         fd_mm=fd_mm,
         std_dvars=std_dvars,
         filled=tuple(name for name in columns if np.isnan(values[name][0])),
-        warnings=warnings,
+        warnings=(*warnings, *unreadable),
+        families=families,
     )
 
 

@@ -18,7 +18,7 @@ from bidsmask.dataset.runs import BoldRun
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.description import bids_uri
-from bidsmask.derivatives.tables import QUALITY_COLUMNS
+from bidsmask.derivatives.quality import QUALITY_COLUMNS
 from bidsmask.derivatives.writing import safe_text
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.censoring import CensoringParameters
@@ -272,7 +272,7 @@ def outlier_columns(names: Iterable[str], censoring: CensoringParameters) -> dic
 
 def quality_columns(names: Iterable[str]) -> dict[str, Any]:
     """Columns of the table of quality measures."""
-    return {name: described(*QUALITY_COLUMNS[name]) for name in names}
+    return {name: QUALITY_COLUMNS[name].described() for name in names}
 
 
 def with_columns(content: dict[str, Any], columns: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

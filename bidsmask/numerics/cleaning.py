@@ -18,6 +18,7 @@ taken once, by the identity, and every column is multiplied by the matrix that c
 """
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TypedDict, get_args
@@ -284,6 +285,12 @@ class Cleaner:
         for columns, block in self.blocks(signals):
             cleaned[:, columns] = block
         return cleaned
+
+    def residuals(self, signals: FloatArray) -> FloatArray:
+        """Clean columns of the run without giving them a unit: steps 1 to 5, as for a call."""
+        without_unit = copy(self)
+        without_unit.parameters = replace(self.parameters, standardize="none")
+        return without_unit(signals)
 
     def blocks(self, signals: Array) -> Iterator[tuple[slice, FloatArray]]:
         """Clean some columns at a time, with little memory besides.

@@ -41,8 +41,8 @@ from bidsmask.dataset.entities import Entities, parse_name
 from bidsmask.dataset.runs import BoldRun
 from bidsmask.dataset.strategies import Reference, Strategy
 from bidsmask.derivatives.description import write_dataset_files
+from bidsmask.derivatives.quality import QUALITY_COLUMNS
 from bidsmask.derivatives.run import is_complete, write_run
-from bidsmask.derivatives.tables import QUALITY_COLUMNS
 from bidsmask.derivatives.writing import read_table
 from bidsmask.errors import OutputError, StorageError
 from bidsmask.images.grid import Grid
@@ -733,7 +733,7 @@ def test_quality_has_a_row_for_each_strategy_and_each_column_a_meaning(place: Pl
     assert table["minutes_kept"][0] == pytest.approx(1 / 3)
     assert table["dof_remaining"][0] == 6
     assert np.isnan(table["fd_dvars_correlation"][0])
-    assert set(table.columns) == set(QUALITY_COLUMNS)
+    assert list(table.columns) == list(QUALITY_COLUMNS)
     assert all("Description" in sidecar(path)[name] for name in table.columns)
 
 

@@ -1,0 +1,115 @@
+"""The quality of a run: what is measured of it, of what each strategy did to it, and the verdict.
+
+Measures are numbers by the names of `bidsmask.derivatives.quality.QUALITY_COLUMNS`; the table, the
+report and the verdict all take them from `quality_rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bidsmask._typing import FloatArray
+from bidsmask.analysis.plan import RunPlan
+from bidsmask.analysis.store import ExtractedRun, RunValues, Signals
+from bidsmask.dataset.confounds import Confounds
+from bidsmask.derivatives.quality import lost_row, quality_row
+from bidsmask.numerics.cleaning import Cleaner
+from bidsmask.numerics.cleaning_quality import confound_quality, voxel_quality
+from bidsmask.numerics.quality import correlation, fd_summary
+from bidsmask.numerics.verdict import judge
+
+
+def run_quality(values: RunValues) -> dict[str, float]:
+    """Numbers that say how good the run is, before any cleaning.
+
+    ``mean_fd`` and ``max_fd`` in mm; ``mean_dvars`` in units of the BOLD signal; ``median_tsnr``
+    over the voxels of the mask; ``fd_dvars_correlation`` Pearson's r; NaN where the run has no
+    framewise displacement. ``regions_usable`` is of the source that has lost most, and not there
+    where there is no source.
+    """
+    extracted, known = values.extracted, values.fd_mm
+    fd = known if known is not None else np.full(extracted.dvars.size, np.nan)
+    motion = fd_summary(fd)
+    varying = extracted.std > 0
+    tsnr = extracted.mean[varying] / extracted.std[varying]
+    usable = [float(np.mean(coverage.usable)) for coverage in values.coverage]
+    return {
+        "mean_fd": motion.mean_mm,
+        "max_fd": motion.max_mm,
+        "mean_dvars": float(np.nanmean(extracted.dvars)),
+        "median_tsnr": float(np.median(tsnr)),
+        "fd_dvars_correlation": correlation(fd, extracted.dvars),
+        "n_voxels": float(extracted.mean.size),
+        "n_nonfinite_voxels": float(np.count_nonzero(extracted.nonfinite)),
+        **({"regions_usable": min(usable)} if usable else {}),
+    }
+
+
+def cleaning_quality(
+    extracted: ExtractedRun,
+    raw: Signals,
+    cleaned: Signals,
+    carpet: FloatArray,
+    confounds: Confounds,
+    cleaner: Cleaner,
+) -> dict[str, float]:
+    """Measure what cleaning did to a run: to the voxels of the carpet, and to regions.
+
+    Parameters
+    ----------
+    extracted : ExtractedRun
+    raw, cleaned : Signals
+        Regions of all sources; the first statistic of each counts.
+    carpet : array of shape (T_kept, K)
+        What cleaning left of the carpet's voxels, in the unit of the images.
+    confounds : Confounds
+    cleaner : Cleaner
+    """
+    mask, detrends = cleaner.sample_mask, cleaner.parameters.detrend
+    families = {"global_signal": extracted.global_mean[:, np.newaxis], **confounds.families}
+    return {
+        **voxel_quality(extracted.carpet, carpet, mask, confounds.fd_mm, detrends=detrends),
+        **confound_quality(
+            _side_by_side(raw), _side_by_side(cleaned), families, mask, detrends=detrends
+        ),
+    }
+
+
+def _side_by_side(signals: Signals) -> FloatArray:
+    first = [of_source[0] for of_source in signals]
+    return np.hstack(first) if first else np.empty((0, 0))
+
+
+def quality_rows(values: RunValues, plan: RunPlan) -> list[dict[str, Any]]:
+    """Give the rows of the table of quality, one for each strategy in the order of the plan."""
+    of_run = run_quality(values)
+    rows = {
+        strategy.name: _with_verdict(
+            quality_row(
+                confounds,
+                cleaned.ledger,
+                cleaned.sample_mask,
+                t_r=plan.t_r,
+                measures={**of_run, **cleaned.quality},
+            )
+        )
+        for strategy, confounds, cleaned in zip(
+            values.strategies, values.confounds, values.cleaned, strict=True
+        )
+    } | {
+        part.name: lost_row(
+            part.name, plan.portable(part.reason), n_volumes=plan.n_volumes, measures=of_run
+        )
+        for part in values.lost
+        if part.part == "strategy"
+    }
+    order = dict.fromkeys([*(strategy.name for strategy in plan.strategies), *rows])
+    return [rows[name] for name in order]
+
+
+def _with_verdict(row: Mapping[str, Any]) -> dict[str, Any]:
+    verdict = judge(row)
+    return {**row, "verdict": verdict.word, "verdict_reason": "; ".join(verdict.reasons) or "n/a"}
