@@ -42,6 +42,9 @@ from bidsmask.vocabulary import (
 DEFAULT_ATLASES = ("Schaefer2018_seg-7n_scale-400",)
 DEFAULT_STRATEGIES = ("simple",)
 
+MIN_DOF = 10.0
+"""With as many degrees of freedom, correlations of noise have a standard deviation of 0.32."""
+
 OfStrategy = Literal["strategy"]
 NumberOrNone = float | Literal["none", "strategy"]
 
@@ -135,10 +138,11 @@ class CleaningSettings:
     """Confound strategies, what the command line changes in them, and how little may be left.
 
     ``min_dof`` are degrees of freedom that have to remain of a run, ``min_minutes`` minutes that
-    have to be kept; a strategy that leaves less is n/a for that run.
+    have to be kept; a strategy that leaves less is n/a for that run. The same ``min_dof`` have to
+    remain beyond the number of regions, where a measure inverts their covariance.
     """
 
-    min_dof: float = 0.0
+    min_dof: float = MIN_DOF
     min_minutes: float = 0.0
     strategies: tuple[str, ...] = field(default=DEFAULT_STRATEGIES, repr=False)
     detrend: bool | OfStrategy = field(default="strategy", repr=False)

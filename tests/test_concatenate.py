@@ -19,7 +19,8 @@ def bidsmask(*arguments):
 
 
 def request(dataset, out, *options):
-    every = ("--atlases", dataset.atlas, "--strategies", "36P", "--fd-threshold", "0.5")
+    every = ("--atlases", dataset.atlas, "--strategies", "36P", "--min-dof", "0")
+    every += ("--fd-threshold", "0.5")
     return (dataset.root, out, "participant", *every, "--concatenate", *options)
 
 

@@ -343,6 +343,7 @@ def everything(tmp_path_factory, small_dataset):
         "--statistic": ["median", "mean"],
         "--connectivity": list(MEASURES)[:2],
         "--strategies": ["none", "24P"],
+        "--min-dof": ["0"],
         "--resource-monitor": [],
         "--voxelwise": [],
         "--voxelwise-smoothing-fwhm": ["6"],

@@ -44,7 +44,7 @@ class World:
     def ask(self, *options, root=None, bids_filter=None, atlas=None, strategies=("simple",)):
         """Run the command; give exit code and what it said."""
         arguments = [root or self.root, self.out, "participant", "--strategies", *strategies]
-        arguments += ["--atlases", atlas or self.atlas, "-w", self.folder / "work"]
+        arguments += ["--atlases", atlas or self.atlas, "-w", self.folder / "work", "--min-dof", 0]
         if bids_filter:
             (self.folder / "filter.json").write_text(json.dumps(bids_filter))
             arguments += ["--bids-filter-file", self.folder / "filter.json"]

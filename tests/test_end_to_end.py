@@ -71,7 +71,7 @@ def bidsmask(*arguments):
 def request(demo, out, work, *options):
     return [
         *(demo.root, out, "participant", "--atlases", demo.atlas, "-w", work, "-v"),
-        *("--strategies", "36P", "simple", *options),
+        *("--strategies", "36P", "simple", "--min-dof", "0", *options),
     ]
 
 

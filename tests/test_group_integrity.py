@@ -40,7 +40,16 @@ class World:
         self.root, self.out = folder / "fmriprep", folder / "out"
 
     def ask(self, *options):
-        what = ["--atlases", self.atlas, "--strategies", "simple", "-w", self.folder / "work"]
+        what = [
+            "--atlases",
+            self.atlas,
+            "--strategies",
+            "simple",
+            "-w",
+            self.folder / "work",
+            "--min-dof",
+            0,
+        ]
         return say(self.root, self.out, "participant", *what, *options)
 
     def group(self, *options):

@@ -87,6 +87,7 @@ def output(dataset, tmp_path_factory):
             *(str(dataset.root), str(folder / "out"), "participant"),
             *("--atlases", str(dataset.atlas), "-w", str(folder / "work")),
             *("--strategies", "36P", "simple", "acompcor", str(strategy)),
+            *("--filter-ends", "nilearn", "--bridge", "nilearn", "--min-dof", "0"),
         ]
     )
     assert exit_code == 0

@@ -99,7 +99,8 @@ def output(runs, sources, tmp_path_factory):
     strategy = folder / "scrub6P.yaml"
     strategy.write_text(CENSORING)
     atlases = ["--atlases", sources["labels"], sources["maps"], "--seeds", sources["seeds"]]
-    strategies = ["--voxelwise", "--strategies", "36P", str(strategy)]
+    strategies = ["--voxelwise", "--strategies", "36P", str(strategy), "--min-dof", "0"]
+    strategies += ["--filter-ends", "nilearn", "--bridge", "nilearn"]
     command = [str(dataset.root), str(folder / "out"), "participant", *atlases, *strategies]
     assert main(command) == 0
     return folder / "out"

@@ -88,7 +88,15 @@ class Done:
 @pytest.fixture
 def extract(dataset, few, tmp_path, capsys):
     def run(*options, out="out", atlases=(few,)):
-        where = [dataset.root, tmp_path / out, "participant", "--atlases", *atlases]
+        where = [
+            dataset.root,
+            tmp_path / out,
+            "participant",
+            "--min-dof",
+            0,
+            "--atlases",
+            *atlases,
+        ]
         capsys.readouterr()
         exit_code = main([str(each) for each in (*where, *options)])
         return Done(exit_code, "".join(capsys.readouterr()), tmp_path / out)

@@ -351,7 +351,16 @@ def haxby(tmp_path_factory):
     exit_code = main(
         [
             *(str(folder / "fmriprep"), str(folder / "out"), "participant"),
-            *("--atlases", str(atlas), "--strategies", "24P", "--min-coverage", "0.1"),
+            *(
+                "--atlases",
+                str(atlas),
+                "--strategies",
+                "24P",
+                "--min-dof",
+                "0",
+                "--min-coverage",
+                "0.1",
+            ),
         ]
     )
     assert exit_code == 0

@@ -51,7 +51,15 @@ def page(open_page, small_dataset, tmp_path_factory):
     """Report of a subject."""
     folder = tmp_path_factory.mktemp("browser")
     request = [str(small_dataset.root), str(folder / "out"), "participant"]
-    what = ["--atlases", str(small_dataset.atlas), "--strategies", "simple", "24P"]
+    what = [
+        "--atlases",
+        str(small_dataset.atlas),
+        "--strategies",
+        "simple",
+        "24P",
+        "--min-dof",
+        "0",
+    ]
     assert main([*request, *what, "--participant-label", "01"]) == 0
     page = open_page()
     page.goto((folder / "out" / "sub-01.html").as_uri())

@@ -213,7 +213,7 @@ def test_what_is_no_table_is_named_and_the_same_with_tabs_is_one(
     root = write_dataset(tmp_path)
     (table,) = root.rglob("*_timeseries.tsv")
     confounds_table().to_csv(table, index=False, na_rep="n/a", **how)
-    request = (root, "--atlases", atlas, "--strategies", "24P", "--dry-run")
+    request = (root, "--atlases", atlas, "--strategies", "24P", "--min-dof", 0, "--dry-run")
     refused = bidsmask(*request)
     assert refused.exit_code == 1
     assert letter in refused.said

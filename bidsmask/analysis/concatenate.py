@@ -8,6 +8,7 @@ volumes of all of them.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from bidsmask.analysis.output_names import matrix_name, run_file, time_series_na
 from bidsmask.analysis.outputs import File
 from bidsmask.analysis.parts import ALL_ELSE, attempt, letters
 from bidsmask.analysis.plan import Plan, RunPlan
+from bidsmask.analysis.steps import compute_measure
 from bidsmask.analysis.words import is_fisher_z, measure_words, plain
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.strategies import Strategy
@@ -264,11 +266,14 @@ class _Series:
         Rows of volumes that were not censored.
     n_rows : tuple of int
         Of each run.
+    dof : float
+        Degrees of freedom that are left of all runs.
     """
 
     signals: FloatArray
     kept: BoolArray
     n_rows: tuple[int, ...]
+    dof: float
 
 
 class _Joined:
@@ -313,7 +318,13 @@ class _Joined:
             signals=signals,
             kept=np.concatenate([self._kept(plan, strategy) for plan in self._runs]),
             n_rows=tuple(map(len, found)),
+            dof=sum(self._dof(plan, source, strategy, statistic) for plan in self._runs),
         )
+
+    def _dof(self, plan: RunPlan, source: Source, strategy: Strategy, statistic: str) -> float:
+        sidecar = time_series_name(plan, source, strategy, statistic, ".json")
+        said = json.loads((self._output_dir / sidecar).read_bytes())
+        return float(said["DegreesOfFreedom"]["remaining"])
 
     def _kept(self, plan: RunPlan, strategy: Strategy) -> BoolArray:
         """Tell which rows of the time series of a run are of volumes that were kept."""
@@ -367,7 +378,10 @@ class _Joined:
         for measure in plan.connectivity.measures:
             transformed = is_fisher_z(measure, plan.connectivity)
             name = f"{measure} of {source.name}, {strategy.name}"
-            values = attempt("measure", name, partial(MEASURES[measure].function, kept))
+            compute = partial(
+                compute_measure, MEASURES[measure], kept, plan.cleaning, dof=series.dof
+            )
+            values = attempt("measure", name, compute)
             if isinstance(values, LostPart):
                 self.lost.append(values)
                 continue

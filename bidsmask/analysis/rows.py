@@ -8,7 +8,7 @@ from bidsmask.vocabulary import Bridge, CensorOutput
 
 
 def rows_for(
-    columns: FloatArray, sample_mask: BoolArray, how: CensorOutput, bridge: Bridge = "nilearn"
+    columns: FloatArray, sample_mask: BoolArray, how: CensorOutput, bridge: Bridge = "linear"
 ) -> FloatArray:
     """Give columns of the kept volumes the rows that the output wants.
 

@@ -37,7 +37,7 @@ from bidsmask.images.signals_on_disk import SignalsOnDisk, new_signals
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.carpet import carpet_voxels
 from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
-from bidsmask.numerics.connectivity import MEASURES
+from bidsmask.numerics.connectivity import MEASURES, Measure, n_varying
 from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import (
     CleaningSettings,
@@ -303,14 +303,53 @@ def _refuse_unreachable_cutoffs(cleaning: CleaningParameters, t_r: float) -> Non
     )
 
 
-def relate(cleaned: CleanedRun, settings: ConnectivitySettings) -> Matrices:
+def relate(
+    cleaned: CleanedRun, settings: ConnectivitySettings, cleaning: CleaningSettings
+) -> Matrices:
     """Compute each measure on the kept volumes, of the first statistic of each atlas."""
+    dof = cleaned.ledger.remaining
     return Matrices(
         by_measure={
             name: tuple(
-                attempt("measure", name, partial(MEASURES[name].function, of_atlas[0]))
+                attempt(
+                    "measure",
+                    name,
+                    partial(compute_measure, MEASURES[name], of_atlas[0], cleaning, dof=dof),
+                )
                 for of_atlas in cleaned.signals
             )
             for name in settings.measures
         }
     )
+
+
+def compute_measure(
+    measure: Measure, signals: FloatArray, cleaning: CleaningSettings, *, dof: float
+) -> FloatArray:
+    """Compute a measure of the kept volumes, if there is enough of them.
+
+    Parameters
+    ----------
+    measure : Measure
+    signals : array of shape (T_kept, P)
+    cleaning : CleaningSettings
+    dof : float
+        Degrees of freedom of each column.
+
+    Raises
+    ------
+    DegreesOfFreedomError
+        If it inverts the covariance of all columns, and there are not as many degrees of freedom
+        as columns, and the minimum of the settings beyond. The expected inverse is the true one
+        times dof / (dof - P - 1), and each partial correlation is a correlation with dof - P + 2
+        degrees of freedom (Anderson 2003, An Introduction to Multivariate Statistical Analysis,
+        sections 7.7 and 4.3).
+    """
+    n_columns = n_varying(signals)
+    if measure.inverts and dof < n_columns + cleaning.min_dof:
+        raise DegreesOfFreedomError(
+            f"It inverts the covariance of {n_columns} columns, which takes as many degrees of "
+            f"freedom and {cleaning.min_dof:g} beyond (--min-dof); {dof:.1f} are left. Take an "
+            "atlas with fewer regions, a smaller strategy, or a wider pass band."
+        )
+    return measure.function(signals)

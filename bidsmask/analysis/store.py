@@ -282,7 +282,7 @@ class CleanedRun:
         return cls(**values | {"ledger": ledger, "quality": json.loads(str(values["quality"]))})
 
     def rows_for(
-        self, columns: FloatArray, how: CensorOutput, bridge: Bridge = "nilearn"
+        self, columns: FloatArray, how: CensorOutput, bridge: Bridge = "linear"
     ) -> FloatArray:
         """Columns of the kept volumes as the output wants them: see `bidsmask.analysis.rows`."""
         return rows_for(columns, self.sample_mask, how, bridge)

@@ -20,6 +20,7 @@ from bidsmask.errors import SettingsError
 from bidsmask.settings import (
     DEFAULT_ATLASES,
     DEFAULT_STRATEGIES,
+    MIN_DOF,
     SECTIONS,
     Settings,
     read_toml,
@@ -224,11 +225,11 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
         help="keep frequencies below")  # fmt: skip
     add("--filter-ends", choices=get_args(FilterEnds),
         help="what a Butterworth filter takes to be beyond the ends of a run: its mirror image "
-        "(even), 33 turned volumes (nilearn, default), the end point (xcpd; order 2)")  # fmt: skip
+        "(even, default), 33 turned volumes (nilearn), the end point (xcpd; order 2)")  # fmt: skip
     add("--bridge", choices=get_args(Bridge),
         help="what stands in for censored volumes while a Butterworth filter runs, and with "
-        "--censor-output interpolate: straight lines (linear), or the cubic spline of "
-        "nilearn (default), which runs away in long gaps")  # fmt: skip
+        "--censor-output interpolate: straight lines (linear, default), or the cubic spline of "
+        "nilearn, which runs away in long gaps")  # fmt: skip
     add("--detrend", action=argparse.BooleanOptionalAction,
         help="remove mean and straight line")  # fmt: skip
     add("--standardize", choices=get_args(Standardization),
@@ -242,8 +243,10 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
     add("--dummy-scans", type=_or_word(int, "auto"), metavar="N|auto",
         help="volumes to censor at the start; auto = those that fMRIPrep flagged")  # fmt: skip
     add("--min-dof", type=float, metavar="N",
-        help="a strategy that leaves a run fewer temporal degrees of freedom is n/a for that run "
-        "(default: 0; below 10, correlations of noise reach 0.6)")  # fmt: skip
+        help="a strategy that leaves a run fewer temporal degrees of freedom is n/a for that run, "
+        "and so are partial correlations and precision that leave fewer beyond the number of "
+        f"regions (default: {MIN_DOF:g}, with which correlations of noise have an SD of 0.32; "
+        "0: no minimum)")  # fmt: skip
     add("--min-time", dest="min_minutes", type=float, metavar="MINUTES",
         help="a strategy that keeps less of a run is n/a for that run (default: 0; 5 minutes are "
         "the usual floor)")  # fmt: skip

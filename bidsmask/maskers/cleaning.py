@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Real
 from typing import Any, Literal, TypeVar
 
@@ -49,7 +50,8 @@ _FILTERS: dict[Any, Filter] = {
 _YES_OR_NO = {True: True, False: False}
 FORMER_NAMES = {"sessions": "runs"}
 """What keywords of nilearn's were called once."""
-_NOTHING = CleaningParameters(detrend=False, standardize="none")
+_AS_NILEARN = partial(CleaningParameters, filter_ends="nilearn", bridge="nilearn")
+_NOTHING = _AS_NILEARN(detrend=False, standardize="none")
 
 
 def clean(
@@ -312,7 +314,7 @@ def _cleaning(
             "something of themselves: one must perform detrend and/or standardize confounds."
         )
     run = _RunCleaning(
-        parameters=CleaningParameters(
+        parameters=_AS_NILEARN(
             detrend=bool(detrend),
             standardize=_choice("standardize", standardize, _STANDARDIZATIONS),
             **_filter_parameters(filter, low_pass, high_pass, t_r),

@@ -105,8 +105,8 @@ class CleaningParameters:
     filter: Filter = "none"
     high_pass_hz: float | None = None
     low_pass_hz: float | None = None
-    filter_ends: FilterEnds = "nilearn"
-    bridge: Bridge = "nilearn"
+    filter_ends: FilterEnds = "even"
+    bridge: Bridge = "linear"
     standardize: Standardization = "zscore"
 
     @property

@@ -42,6 +42,9 @@ class Measure:
     z_stat : str or None
         The same label for Fisher's z of it; None where that does not apply, because values do not
         lie between -1 and 1.
+    inverts : bool
+        Whether it inverts the covariance of all columns, which takes more degrees of freedom than
+        there are columns.
     function : callable
         Signals (T, P) to matrix (P, P).
     """
@@ -52,6 +55,7 @@ class Measure:
     valid_diagonal: bool
     symmetric: bool
     z_stat: str | None
+    inverts: bool = False
     function: Callable[[FloatArray], FloatArray]
 
 
@@ -232,6 +236,11 @@ def partial_correlation(signals: FloatArray) -> FloatArray:
     return _on_usable(signals, of_usable)
 
 
+def n_varying(signals: FloatArray) -> int:
+    """Count the columns (T, P) that vary and are finite, which measures are computed of."""
+    return int(np.count_nonzero(_varies(signals)))
+
+
 def fisher_z(r: FloatArray) -> FloatArray:
     """Fisher's transformation of correlations, whose spread does not depend on their size.
 
@@ -342,6 +351,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
                 valid_diagonal=False,
                 symmetric=True,
                 z_stat="partialfisherz",
+                inverts=True,
                 function=partial_correlation,
             ),
             Measure(
@@ -351,6 +361,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
                 valid_diagonal=True,
                 symmetric=True,
                 z_stat=None,
+                inverts=True,
                 function=precision,
             ),
         )

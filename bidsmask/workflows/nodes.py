@@ -165,6 +165,7 @@ class ComputeConnectivity(Step):
     class input_spec(TraitedSpec):
         cleaned_files = traits.List(File(exists=True), mandatory=True, desc="per strategy")
         settings = traits.Any(mandatory=True, desc="ConnectivitySettings")
+        cleaning = traits.Any(mandatory=True, desc="CleaningSettings")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
@@ -173,7 +174,9 @@ class ComputeConnectivity(Step):
     def _run_interface(self, runtime: Any) -> Any:
         cleaned = [load_part(CleanedRun, file) for file in self.inputs.cleaned_files]
         matrices = [
-            each if isinstance(each, LostPart) else steps.relate(each, self.inputs.settings)
+            each
+            if isinstance(each, LostPart)
+            else steps.relate(each, self.inputs.settings, self.inputs.cleaning)
             for each in cleaned
         ]
         self._results["matrices_files"] = save_all(matrices, Path(runtime.cwd), "matrices")

@@ -99,7 +99,7 @@ class Data:
     def __init__(self, root, dataset, user):
         self.root, self.bids_dir, self.user = root, dataset.root, user
         self.atlas = dataset.atlas
-        self.options = ("--atlases", str(dataset.atlas), "--strategies", "24P", "simple")
+        self.options = ("--atlases", str(dataset.atlas), "--strategies", "none", "simple")
 
     def output(self, *parts):
         """Make an empty folder that the user of the container can write to."""

@@ -27,7 +27,7 @@ FILTERS = {
     "cosine": {"filter": "cosine", "high_pass_hz": 0.0113},
     "none": {},
 }
-BETTER = {"filter_ends": "even", "bridge": "linear"}
+AS_NILEARN = {"filter_ends": "nilearn", "bridge": "nilearn"}
 PARAMETERS = st.builds(
     lambda detrend, how, standardize, ends, bridge: CleaningParameters(
         detrend=detrend,
@@ -309,7 +309,7 @@ def test_cosines_that_the_design_already_holds_are_counted_once():
     ("how", "left"), [("band-pass", 0.36), ("high-pass", 0.96), ("low-pass", 0.4), ("none", 1)]
 )
 def test_a_filter_leaves_about_the_frequencies_that_it_lets_pass(how, left):
-    parameters = CleaningParameters(**FILTERS[how], **BETTER)
+    parameters = CleaningParameters(**FILTERS[how])
     ledger = cleaner_of(parameters, np.ones(T, bool), no_design()).ledger
     assert ledger.remaining == pytest.approx(T * left, abs=2)
     assert ledger.remaining == pytest.approx(T - 2 - ledger.n_filter)
@@ -318,9 +318,7 @@ def test_a_filter_leaves_about_the_frequencies_that_it_lets_pass(how, left):
 @pytest.mark.parametrize("how", FILTERS)
 def test_censoring_costs_a_low_pass_little_until_volumes_are_fewer_than_frequencies(how):
     ledgers = [
-        cleaner_of(
-            CleaningParameters(**FILTERS[how], **BETTER), random_mask(1, share), no_design()
-        ).ledger
+        cleaner_of(CleaningParameters(**FILTERS[how]), random_mask(1, share), no_design()).ledger
         for share in (0, 0.3)
     ]
     lost = ledgers[0].remaining - ledgers[1].remaining
@@ -365,7 +363,7 @@ def test_correlations_of_noise_vary_as_the_degrees_of_freedom_say(
     mask = rng.random(n_volumes) >= censored
     design = rng.normal(size=(n_volumes, n_confounds))
     band = {"filter": "butterworth", "high_pass_hz": 0.01, "low_pass_hz": 0.08}
-    cleaner = cleaner_of(CleaningParameters(**band, **BETTER), mask, design, t_r)
+    cleaner = cleaner_of(CleaningParameters(**band), mask, design, t_r)
     noise = cleaner(rng.normal(size=(n_volumes, 2000)))
     r = noise[:, :1000].T @ noise[:, 1000:] / (len(noise) - 1)
     seen = 1 / r.var()
@@ -378,7 +376,7 @@ def test_correlations_of_noise_vary_as_the_degrees_of_freedom_say(
 def test_a_run_in_reverse_comes_out_in_reverse(seed, how):
     signals, design = random_run(seed)
     mask = random_mask(seed)
-    parameters = CleaningParameters(**FILTERS[how], **BETTER)
+    parameters = CleaningParameters(**FILTERS[how])
     backwards = cleaner_of(parameters, mask[::-1], design[::-1])(signals[::-1])
     np.testing.assert_allclose(
         backwards[::-1], cleaner_of(parameters, mask, design)(signals), atol=1e-8
@@ -789,7 +787,9 @@ CASES = [
 def test_cleaning_is_that_of_nilearn(masked, how, detrend, standardize, n_confounds):
     kept = MASKS[masked]
     signals, design = random_run(5, n_confounds=n_confounds)
-    parameters = CleaningParameters(detrend=detrend, standardize=standardize, **FILTERS[how])
+    parameters = CleaningParameters(
+        detrend=detrend, standardize=standardize, **FILTERS[how], **AS_NILEARN
+    )
     cleaner = cleaner_of(parameters, np.isin(np.arange(T), kept), design)
     expected = nilearn_clean(signals, design, kept, parameters)
     np.testing.assert_allclose(cleaner(signals), expected, rtol=0, atol=NILEARN_TOLERANCE)
@@ -798,7 +798,7 @@ def test_cleaning_is_that_of_nilearn(masked, how, detrend, standardize, n_confou
 def test_nilearn_regresses_rounding_errors_of_repeated_confounds_and_we_do_not():
     signals, design = random_run(7)
     repeated = np.hstack([design, design @ [[1.0, 5.0], [2.0, 0.0], [0.0, -1.0]]])
-    parameters, kept = CleaningParameters(**FILTERS["band-pass"]), np.arange(T)
+    parameters, kept = CleaningParameters(**FILTERS["band-pass"], **AS_NILEARN), np.arange(T)
     theirs = nilearn_clean(signals, repeated, kept, parameters) - nilearn_clean(
         signals, design, kept, parameters
     )
@@ -816,7 +816,7 @@ def test_nilearn_lets_mirrored_censored_volumes_leak_and_we_do_not():
     kept = np.setdiff1d(np.arange(T), [10, T - 1 - 10])
     spiked = signals.copy()
     spiked[[10, T - 1 - 10]] += 500
-    parameters = CleaningParameters(**FILTERS["band-pass"])
+    parameters = CleaningParameters(**FILTERS["band-pass"], **AS_NILEARN)
     leak = nilearn_clean(spiked, design, kept, parameters) - nilearn_clean(
         signals, design, kept, parameters
     )
@@ -829,7 +829,9 @@ def test_nilearn_misaligns_volumes_after_mirrored_edges_and_we_do_not():
     kept = np.arange(3, T - 1)  # 0, 1, 2 and the last: volume 0 mirrors the last
     seconds = np.arange(T)[:, np.newaxis] * T_R
     signals = np.sin(2 * np.pi * 0.05 * seconds)
-    parameters = CleaningParameters(detrend=False, standardize="none", **FILTERS["low-pass"])
+    parameters = CleaningParameters(
+        detrend=False, standardize="none", **FILTERS["low-pass"], **AS_NILEARN
+    )
     cleaned = cleaner_of(parameters, np.isin(np.arange(T), kept), no_design())(signals)
     theirs = nilearn_clean(signals, no_design(), kept, parameters)
     middle = slice(20, -20)  # away from the ends, a slow wave passes as it is
