@@ -26,6 +26,9 @@ def bidsmask(*arguments):
     return main([str(argument) for argument in arguments])
 
 
+AS_NILEARN = ("--filter-ends", "nilearn", "--bridge", "nilearn", "--min-dof", 0)
+
+
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory, make_dataset):
     """A run of which no volume is left out unless a threshold says so."""
@@ -57,7 +60,14 @@ def output_of(dataset, seeds, tmp_path_factory):
     def request(*options):
         if options not in known:
             out = tmp_path_factory.mktemp("out")
-            every = ("--space", "MNI152NLin2009cAsym", "--strategies", "36P", "simple")
+            every = (
+                "--space",
+                "MNI152NLin2009cAsym",
+                "--strategies",
+                "36P",
+                "simple",
+                *AS_NILEARN,
+            )
             given = [seeds if option == "SEEDS" else option for option in options]
             assert bidsmask(dataset.root, out, "participant", *every, *given) == 0
             known[options] = out
@@ -251,7 +261,7 @@ def test_every_space_that_is_asked_for_is_done(dataset, tmp_path):
     shutil.copytree(dataset.root, root)
     for path in list(root.rglob(f"*{SPACE}*")):
         shutil.copy(path, path.with_name(path.name.replace(SPACE, "space-MNI152NLin6Asym")))
-    options = ("--strategies", "36P", "--voxelwise", "--nprocs", "2")
+    options = ("--strategies", "36P", *AS_NILEARN, "--voxelwise", "--nprocs", "2")
     assert bidsmask(root, tmp_path / "out", "participant", *options) == 0
     images = sorted((tmp_path / "out").rglob("*_desc-36P_bold.nii.gz"))
     assert len(images) == 2
@@ -259,7 +269,7 @@ def test_every_space_that_is_asked_for_is_done(dataset, tmp_path):
 
 
 def test_nothing_large_stays_in_the_work_folder(dataset, seeds, tmp_path, capsys):
-    options = ("--strategies", "36P", "--seeds", seeds, "--seed-maps", "--voxelwise", "-v",
+    options = ("--strategies", "36P", *AS_NILEARN, "--seeds", seeds, "--seed-maps", "--voxelwise", "-v",
                "--space", "MNI152NLin2009cAsym", "-w", tmp_path / "work")  # fmt: skip
     request = (dataset.root, tmp_path / "out", "participant", *options)
     assert bidsmask(*request) == 0
@@ -303,14 +313,22 @@ def test_a_strategy_with_the_name_of_a_smoothed_copy_is_refused(dataset, tmp_pat
     file.write_text(
         "name: 36P+smooth\ndescription: Nothing was regressed.\ncolumns: []\n", encoding="utf-8"
     )
-    options = ("--strategies", "36P", file, "--voxelwise", "--voxelwise-smoothing-fwhm", "6")
+    options = (
+        "--strategies",
+        "36P",
+        *AS_NILEARN,
+        file,
+        "--voxelwise",
+        "--voxelwise-smoothing-fwhm",
+        "6",
+    )
     assert bidsmask(dataset.root, tmp_path / "out", "participant", *options) == 2
     assert "36P+smooth" in "".join(capsys.readouterr())
 
 
 def test_a_dry_run_names_what_will_be_there(dataset, output_of, seeds, tmp_path, capsys):
     options = ("--seeds", seeds, "--seed-maps", "--fd-threshold", FD_THRESHOLD_MM, "--voxelwise",
-               "--space", "MNI152NLin2009cAsym", "--strategies", "36P", "simple")  # fmt: skip
+               "--space", "MNI152NLin2009cAsym", "--strategies", "36P", "simple", *AS_NILEARN)  # fmt: skip
     capsys.readouterr()
     assert bidsmask(dataset.root, tmp_path / "out", "participant", *options, "--dry-run") == 0
     said = "".join(capsys.readouterr())

@@ -157,8 +157,8 @@ def test_works_depend_on_what_was_done():
 
 def test_steps_are_told_in_the_order_in_which_they_are_taken():
     text = words(described(strategy(fd_threshold_mm=0.5)))
-    steps = ["straight lines between", "straight line was", "Butterworth", "then taken out", "least squares",
-             "standardized to"]  # fmt: skip
+    steps = ["straight lines between", "straight line was", "Butterworth",
+             "then taken out", "least squares", "standardized to"]  # fmt: skip
     places = [text.index(step) for step in steps]
     assert places == sorted(places)
 
