@@ -269,8 +269,9 @@ def test_every_space_that_is_asked_for_is_done(dataset, tmp_path):
 
 
 def test_nothing_large_stays_in_the_work_folder(dataset, seeds, tmp_path, capsys):
-    options = ("--strategies", "36P", *AS_NILEARN, "--seeds", seeds, "--seed-maps", "--voxelwise", "-v",
-               "--space", "MNI152NLin2009cAsym", "-w", tmp_path / "work")  # fmt: skip
+    options = ("--strategies", "36P", *AS_NILEARN, "--seeds", seeds, "--seed-maps",
+               "--voxelwise", "-v", "--space", "MNI152NLin2009cAsym",
+               "-w", tmp_path / "work")  # fmt: skip
     request = (dataset.root, tmp_path / "out", "participant", *options)
     assert bidsmask(*request) == 0
     assert not list((tmp_path / "work").rglob("*.npy"))
@@ -328,7 +329,8 @@ def test_a_strategy_with_the_name_of_a_smoothed_copy_is_refused(dataset, tmp_pat
 
 def test_a_dry_run_names_what_will_be_there(dataset, output_of, seeds, tmp_path, capsys):
     options = ("--seeds", seeds, "--seed-maps", "--fd-threshold", FD_THRESHOLD_MM, "--voxelwise",
-               "--space", "MNI152NLin2009cAsym", "--strategies", "36P", "simple", *AS_NILEARN)  # fmt: skip
+               "--space", "MNI152NLin2009cAsym", "--strategies", "36P", "simple",
+               *AS_NILEARN)  # fmt: skip
     capsys.readouterr()
     assert bidsmask(dataset.root, tmp_path / "out", "participant", *options, "--dry-run") == 0
     said = "".join(capsys.readouterr())
