@@ -59,6 +59,7 @@ def draw(values: RunValues, plan: RunPlan, boldref: Path | None) -> Iterator[Dra
     if values.strategies:
         yield _draw_carpet(values, plan)
         yield _draw_ledger(values, plan)
+        yield _draw_response(values, plan)
     for number, strategy in enumerate(values.strategies):
         yield from _draw_strategy(values, plan, strategy, number)
     yield from _draw_seed_maps(values, plan, reference)
@@ -176,6 +177,24 @@ def _draw_ledger(values: RunValues, plan: RunPlan) -> Drawing:
             image=_image_name(plan, "design", desc="ledger"),
         ),
         partial(figures.ledger, ledgers),
+    )
+
+
+def _draw_response(values: RunValues, plan: RunPlan) -> Drawing:
+    responses = {
+        strategy.name: cleaned.response
+        for strategy, cleaned in zip(values.strategies, values.cleaned, strict=True)
+    }
+    return (
+        Figure(
+            key="response",
+            title="Frequency response of cleaning",
+            caption="Of a wave of each frequency, the share of its variance that comes through "
+            "filter and regression: 1 passes, 0 is taken away.",
+            alt=f"Lines from 0 to 1 over frequency for {', '.join(responses)}",
+            image=_image_name(plan, "design", desc="response"),
+        ),
+        partial(figures.response, responses, t_r=plan.t_r),
     )
 
 

@@ -47,6 +47,9 @@ from bidsmask.settings import (
 )
 from bidsmask.vocabulary import MAPS_STATISTICS
 
+N_FREQUENCIES = 151
+"""From 0 to the Nyquist frequency: how finely the report draws what cleaning lets through."""
+
 
 def place_sources(
     sources: Sequence[Source], grid: Grid, mask: BoolArray, maps_statistic: str
@@ -245,6 +248,7 @@ def _clean(
         sample_mask=cleaner.sample_mask,
         ledger=cleaner.ledger,
         collinear=np.array(cleaner.collinear, dtype=np.intp),
+        response=cleaner.response(np.linspace(0, 0.5 / t_r, N_FREQUENCIES)),
         carpet=carpet,
         quality=cleaning_quality(extracted, signals, cleaned, carpet, confounds, cleaner),
     )

@@ -254,6 +254,8 @@ class CleanedRun:
         Where the volumes went.
     collinear : int array
         Columns of the design, from 0, that explained nothing; see `Cleaner`.
+    response : array of shape (F,)
+        Share of the variance of waves that came through, from 0 Hz to the Nyquist frequency.
     carpet : array of shape (T_kept, K)
         The carpet's voxels, cleaned in the same way, but in the unit of the images.
     quality : mapping from name to number
@@ -264,6 +266,7 @@ class CleanedRun:
     sample_mask: BoolArray
     ledger: DegreesOfFreedom
     collinear: IntArray
+    response: FloatArray
     carpet: FloatArray
     quality: Mapping[str, float] = field(default_factory=dict)
 

@@ -332,6 +332,36 @@ class Cleaner:
 
         yield from zip(blocks, in_order(clean, range(len(blocks))), strict=True)
 
+    def response(self, frequencies_hz: FloatArray) -> FloatArray:
+        """Return how much of the variance of waves comes through steps 1 to 5.
+
+        Parameters
+        ----------
+        frequencies_hz : array of shape (K,)
+            From 0 to the Nyquist frequency.
+
+        Returns
+        -------
+        response : float64 array of shape (K,)
+            Of a wave of each frequency, sum of squares of what is left over that of the wave, in
+            the kept volumes; sine and cosine together, so that the phase does not matter. 1 where
+            all of it passes, 0 where the filter stops it or the design explains it.
+
+        Examples
+        --------
+        >>> band = CleaningParameters(filter="butterworth", low_pass_hz=0.1)
+        >>> kept = np.ones(200, dtype=bool)
+        >>> cleaner = Cleaner(band, t_r=2.0, sample_mask=kept, design=np.empty((200, 0)))
+        >>> cleaner.response(np.array([0.0, 0.05, 0.2])).round(2) + 0
+        array([0., 1., 0.])
+        """
+        angles = 2 * np.pi * self._t_r * np.outer(np.arange(self.sample_mask.size), frequencies_hz)
+        waves = np.hstack([np.cos(angles), np.sin(angles)])[self.sample_mask]
+        left, _ = self._one_by_one(waves)
+        of_waves = np.sum(waves**2, axis=0).reshape(2, -1).sum(axis=0)  # cosine and sine
+        response: FloatArray = np.sum(left**2, axis=0).reshape(2, -1).sum(axis=0) / of_waves
+        return response
+
     def _check_shape(self, signals: Array) -> None:
         if signals.ndim != 2 or len(signals) != self.sample_mask.size:
             raise ValueError(

@@ -101,6 +101,11 @@ HEADINGS = (
                     "statistics on these signals can count on. Few degrees of freedom make "
                     "correlations noisy and runs hard to compare."
                 ),
+                "response": (
+                    "A band-pass gives a plateau at 1 between its cut-offs. Dips in it are "
+                    "frequencies that the confounds took, and a line that stays low has little "
+                    "of the signal left."
+                ),
             }
         ),
     ),

@@ -14,6 +14,7 @@ from bidsmask.reports.drawing.ledger import ledger
 from bidsmask.reports.drawing.maps import maps_outline, statistical_map
 from bidsmask.reports.drawing.matrix import connectivity
 from bidsmask.reports.drawing.motion import motion
+from bidsmask.reports.drawing.response import response
 from bidsmask.reports.drawing.seeds import seeds
 from bidsmask.reports.drawing.signals import carpet, region_signals
 
@@ -26,6 +27,7 @@ __all__ = [
     "maps_outline",
     "motion",
     "region_signals",
+    "response",
     "seeds",
     "statistical_map",
 ]

@@ -328,6 +328,33 @@ def test_censoring_costs_a_low_pass_little_until_volumes_are_fewer_than_frequenc
         assert lost == pytest.approx(ledgers[1].n_censored, abs=3)
 
 
+@given(seed=SEEDS, how=st.sampled_from(sorted(FILTERS)), detrend=st.booleans())
+def test_a_wave_comes_through_by_as_much_as_the_response_says(seed, how, detrend):
+    _, design = random_run(seed)
+    parameters = CleaningParameters(detrend=detrend, standardize="none", **FILTERS[how])
+    mask = random_mask(seed)
+    cleaner = cleaner_of(parameters, mask, design)
+    frequency_hz = np.random.default_rng(seed).uniform(0, 0.5 / T_R)
+    angles = 2 * np.pi * frequency_hz * T_R * np.arange(T)
+    waves = np.column_stack([np.cos(angles), np.sin(angles)])
+    share = np.sum(cleaner(waves) ** 2) / np.sum(waves[mask] ** 2)
+    assert cleaner.response(np.array([frequency_hz]))[0] == pytest.approx(share, abs=1e-9)
+
+
+@pytest.mark.parametrize(("how", "passes"), [("band-pass", [0, 1, 0]), ("none", [0, 1, 1])])
+def test_the_response_is_that_of_the_filter_without_a_design(how, passes):
+    cleaner = cleaner_of(CleaningParameters(**FILTERS[how]), np.ones(T, bool), no_design())
+    np.testing.assert_allclose(cleaner.response(np.array([0, 0.05, 0.2])), passes, atol=0.02)
+
+
+def test_the_response_dips_where_the_design_explains_a_wave():
+    angles = 2 * np.pi * 0.05 * T_R * np.arange(T)
+    design = np.column_stack([np.cos(angles), np.sin(angles)])
+    cleaner = cleaner_of(CleaningParameters(), np.ones(T, bool), design)
+    assert cleaner.response(np.array([0.05]))[0] < 1e-9
+    assert cleaner.response(np.array([0.1]))[0] > 0.95
+
+
 ENDS = ("even", "nilearn", "xcpd")
 
 

@@ -133,6 +133,7 @@ LONG = {
         n_volumes=12000, outliers=[(name, np.arange(12000) % 7 == 0) for name in long(6)]
     ),
     "ledger": lambda long: figures.ledger([replace(LEDGER, strategy=name) for name in long(3)]),
+    "response": lambda long: figures.response(dict.fromkeys(long(3), np.ones(9)), t_r=0.01),
 }
 
 
@@ -181,6 +182,10 @@ CASES = {
     "connectivity of huge values": lambda: draw_measure(1e9),
     "ledger": lambda: figures.ledger([LEDGER]),
     "ledger of a very short run": lambda: figures.ledger([SHORT]),
+    "response": lambda: figures.response({"36P": np.linspace(0, 1, 9)}, t_r=2.0),
+    "responses of many strategies": lambda: figures.response(
+        {f"strategy{n}": np.full(9, n / 20) for n in range(20)}, t_r=2.0
+    ),
 } | {f"{kind} with long names": partial(draw_long, kind) for kind in LONG}
 
 
@@ -521,6 +526,7 @@ def test_regions_of_one_network_are_brought_together():
             r"must be square; its shape is \(2, 3\)",
         ),
         (lambda: figures.ledger([]), "There is no strategy"),
+        (lambda: figures.response({}, t_r=2.0), "There is no strategy"),
     ],
 )  # fmt: skip
 def test_without_something_to_draw_there_is_a_sentence(draw, complaint):
