@@ -314,15 +314,7 @@ def test_a_strategy_with_the_name_of_a_smoothed_copy_is_refused(dataset, tmp_pat
     file.write_text(
         "name: 36P+smooth\ndescription: Nothing was regressed.\ncolumns: []\n", encoding="utf-8"
     )
-    options = (
-        "--strategies",
-        "36P",
-        *AS_NILEARN,
-        file,
-        "--voxelwise",
-        "--voxelwise-smoothing-fwhm",
-        "6",
-    )
+    options = ("--strategies", "36P", file, "--voxelwise", "--voxelwise-smoothing-fwhm", "6")
     assert bidsmask(dataset.root, tmp_path / "out", "participant", *options) == 2
     assert "36P+smooth" in "".join(capsys.readouterr())
 

@@ -157,7 +157,7 @@ def test_works_depend_on_what_was_done():
 
 def test_steps_are_told_in_the_order_in_which_they_are_taken():
     text = words(described(strategy(fd_threshold_mm=0.5)))
-    steps = ["straight lines between", "straight line was", "Butterworth",
+    steps = ["straight lines between", "straight line were", "Butterworth",
              "then taken out", "least squares", "standardized to"]  # fmt: skip
     places = [text.index(step) for step in steps]
     assert places == sorted(places)
