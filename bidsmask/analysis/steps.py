@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bidsmask._typing import BoolArray, IntArray
+from bidsmask._typing import BoolArray, FloatArray, IntArray
 from bidsmask.analysis.kinds import Source, kind_of, place
 from bidsmask.analysis.parts import attempt, refuse_nothing
 from bidsmask.analysis.quality import cleaning_quality
