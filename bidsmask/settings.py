@@ -34,8 +34,10 @@ from bidsmask.vocabulary import (
     AnalysisLevel,
     Bridge,
     CensorOutput,
+    Displacement,
     Filter,
     FilterEnds,
+    MotionFilter,
     Standardization,
 )
 
@@ -49,6 +51,7 @@ OfStrategy = Literal["strategy"]
 NumberOrNone = float | Literal["none", "strategy"]
 
 _CUTOFFS = ("high_pass_hz", "low_pass_hz", "fd_threshold_mm", "std_dvars_threshold")
+_MAY_BE_NONE = (*_CUTOFFS, "motion_filter")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,8 +155,18 @@ class CleaningSettings:
     filter_ends: FilterEnds | OfStrategy = field(default="strategy", repr=False)
     bridge: Bridge | OfStrategy = field(default="strategy", repr=False)
     standardize: Standardization | OfStrategy = field(default="strategy", repr=False)
+    fd: Displacement | OfStrategy = field(default="strategy", repr=False)
+    head_radius_mm: float | OfStrategy = field(default="strategy", repr=False)
+    motion_filter: MotionFilter | Literal["none", "strategy"] = field(
+        default="strategy", repr=False
+    )
+    band_stop_min_bpm: float | OfStrategy = field(default="strategy", repr=False)
+    band_stop_max_bpm: float | OfStrategy = field(default="strategy", repr=False)
+    motion_filter_order: int | OfStrategy = field(default="strategy", repr=False)
     fd_threshold_mm: NumberOrNone = field(default="strategy", repr=False)
     std_dvars_threshold: NumberOrNone = field(default="strategy", repr=False)
+    volumes_before: int | OfStrategy = field(default="strategy", repr=False)
+    volumes_after: int | OfStrategy = field(default="strategy", repr=False)
     min_segment_volumes: int | OfStrategy = field(default="strategy", repr=False)
     dummy_scans: int | Literal["auto", "strategy"] = field(default="strategy", repr=False)
 
@@ -173,7 +186,7 @@ class CleaningSettings:
             for item in dataclasses.fields(self)
             if item.default == "strategy"
         }
-        return values | {key: None for key in _CUTOFFS if values[key] == "none"}
+        return values | {key: None for key in _MAY_BE_NONE if values[key] == "none"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,12 @@ TaskRegressors = Literal["none", "canonical", "fir"]
 BetaSeries = Literal["lss", "lsa"]
 """Least squares, separate: one model for each trial. Least squares, all: one for all trials."""
 
+Displacement = Literal["table", "rmsd", "power", "jenkinson"]
+"""Framewise displacement: columns of the confounds table, or recomputed."""
+
+MotionFilter = Literal["notch", "lp"]
+"""What takes breathing out of motion parameters, as XCP-D calls it: a notch, or a low-pass."""
+
 CensorOutput = Literal["na", "drop", "interpolate"]
 """What stands in the rows of volumes that were left out."""
 

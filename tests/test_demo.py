@@ -16,10 +16,10 @@ from bidsmask.demo.atlas import NETWORK_CORRELATION, demo_parcellation, region_a
 from bidsmask.demo.bold import UNREALIGNED, draw_scene, movement
 from bidsmask.demo.brain import CENTRE_MM, SINUS_MM, draw_head, signal_left, voxel_centres
 from bidsmask.demo.confounds import standardized_dvars
-from bidsmask.demo.motion import head_motion, relative_rms, rigid_transforms
+from bidsmask.demo.motion import head_motion
 from bidsmask.demo.signals import T_R, coloured_noise, network_signals, region_signals
 from bidsmask.images.grid import Grid
-from bidsmask.numerics.motion import framewise_displacement
+from bidsmask.numerics.motion import framewise_displacement, relative_rms, rigid_transforms
 from bidsmask.numerics.resample import resample_nearest
 
 REAL_CONFOUNDS = Path(__file__).parents[2] / "shared" / "data" / "confounds"

@@ -297,6 +297,7 @@ def tables_of_outputs():
         "non_steady_state",
         "framewise_displacement",
         "std_dvars",
+        "neighbour",
         "short_segment",
         "censored",
     )

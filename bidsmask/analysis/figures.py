@@ -114,13 +114,15 @@ def _draw_motion(values: RunValues, plan: RunPlan) -> Iterator[Drawing]:
             Figure(
                 key=f"motion.{strategy.name}",
                 title=f"Motion and censored volumes ({', '.join(names)})",
-                caption=f"{n_censored} of {plan.n_volumes} volumes are left out.",
+                caption=f"{n_censored} of {plan.n_volumes} volumes are left out. Framewise "
+                f"displacement (FD): {strategy.censoring.in_words}.",
                 alt=f"Framewise displacement and DVARS over time; {n_censored} volumes marked",
                 image=_image_name(plan, "motion", desc=strategy.label),
             ),
             partial(
                 figures.motion,
                 fd_mm=confounds.fd_mm,
+                fd_kind=strategy.censoring.in_words,
                 std_dvars=confounds.std_dvars,
                 outliers=confounds.outliers,
                 t_r=plan.t_r,
@@ -143,7 +145,8 @@ def _draw_carpet(values: RunValues, plan: RunPlan) -> Drawing:
         Figure(
             key="carpet",
             title="Carpet before and after cleaning",
-            caption=f"{n_voxels} voxels of the brain mask, evenly spread; each row is one voxel.",
+            caption=f"{n_voxels} voxels of the brain mask, evenly spread; each row is one voxel. "
+            f"Framewise displacement: {values.fd_kind}.",
             alt="Grey-scale images of voxels over time, before and after cleaning",
             image=_image_name(plan, "bold", desc="carpet"),
         ),

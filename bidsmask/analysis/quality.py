@@ -30,21 +30,28 @@ def run_quality(values: RunValues) -> dict[str, float]:
     framewise displacement. ``regions_usable`` is of the source that has lost most, and not there
     where there is no source.
     """
-    extracted, known = values.extracted, values.fd_mm
-    fd = known if known is not None else np.full(extracted.dvars.size, np.nan)
-    motion = fd_summary(fd)
+    extracted = values.extracted
     varying = extracted.std > 0
     tsnr = extracted.mean[varying] / extracted.std[varying]
     usable = [float(np.mean(coverage.usable)) for coverage in values.coverage]
     return {
-        "mean_fd": motion.mean_mm,
-        "max_fd": motion.max_mm,
+        **motion_quality(values.fd_mm, extracted.dvars),
         "mean_dvars": float(np.nanmean(extracted.dvars)),
         "median_tsnr": float(np.median(tsnr)),
-        "fd_dvars_correlation": correlation(fd, extracted.dvars),
         "n_voxels": float(extracted.mean.size),
         "n_nonfinite_voxels": float(np.count_nonzero(extracted.nonfinite)),
         **({"regions_usable": min(usable)} if usable else {}),
+    }
+
+
+def motion_quality(fd_mm: FloatArray | None, dvars: FloatArray) -> dict[str, float]:
+    """Those of these numbers that depend on which framewise displacement (T,) is meant."""
+    fd = fd_mm if fd_mm is not None else np.full(dvars.size, np.nan)
+    motion = fd_summary(fd)
+    return {
+        "mean_fd": motion.mean_mm,
+        "max_fd": motion.max_mm,
+        "fd_dvars_correlation": correlation(fd, dvars),
     }
 
 
@@ -85,7 +92,7 @@ def _side_by_side(signals: Signals) -> FloatArray:
 
 def quality_rows(values: RunValues, plan: RunPlan) -> list[dict[str, Any]]:
     """Give the rows of the table of quality, one for each strategy in the order of the plan."""
-    of_run = run_quality(values)
+    of_run, dvars = run_quality(values), values.extracted.dvars
     rows = {
         strategy.name: _with_verdict(
             quality_row(
@@ -93,7 +100,8 @@ def quality_rows(values: RunValues, plan: RunPlan) -> list[dict[str, Any]]:
                 cleaned.ledger,
                 cleaned.sample_mask,
                 t_r=plan.t_r,
-                measures={**of_run, **cleaned.quality},
+                fd_kind=strategy.censoring.in_words,
+                measures={**of_run, **motion_quality(confounds.fd_mm, dvars), **cleaned.quality},
             )
         )
         for strategy, confounds, cleaned in zip(
@@ -101,7 +109,11 @@ def quality_rows(values: RunValues, plan: RunPlan) -> list[dict[str, Any]]:
         )
     } | {
         part.name: lost_row(
-            part.name, plan.portable(part.reason), n_volumes=plan.n_volumes, measures=of_run
+            part.name,
+            plan.portable(part.reason),
+            n_volumes=plan.n_volumes,
+            fd_kind=values.fd_kind,
+            measures=of_run,
         )
         for part in values.lost
         if part.part == "strategy"

@@ -161,7 +161,7 @@ def run_section(
     return RunSection(
         name=plan.run.name,
         title=_title(plan),
-        facts=(*_facts(plan, quality), *_as_facts(_done(plan))),
+        facts=(*_facts(plan, quality, values.fd_kind), *_as_facts(_done(plan))),
         files=_files(plan),
         warnings=(
             *run_warnings(values, plan),
@@ -191,13 +191,14 @@ def _title(plan: RunPlan) -> str:
     return ", ".join(f"{words[key]} {entities[key]}" for key in words if key in entities)
 
 
-def _facts(plan: RunPlan, quality: dict[str, float]) -> tuple[Fact, ...]:
+def _facts(plan: RunPlan, quality: dict[str, float], fd_kind: str) -> tuple[Fact, ...]:
     sizes = np.sqrt((np.array(plan.affine)[:3, :3] ** 2).sum(axis=0))
     facts = {
         "Space": plan.run.space or "that of the acquisition",
         "Grid": f"{_product(plan.shape)} voxels of {_product(sizes)}\N{NO-BREAK SPACE}mm",
         "Volumes": f"{plan.n_volumes} ({plan.n_volumes * plan.t_r / 60:.1f} min)",
         "Repetition time": f"{plan.t_r:g} s",
+        "Framewise displacement (FD)": fd_kind,
         "Mean framewise displacement": _measure(quality["mean_fd"], "mm"),
         "Largest framewise displacement": _measure(quality["max_fd"], "mm"),
         "Median tSNR in the brain mask": _measure(quality["median_tsnr"]),

@@ -359,7 +359,10 @@ class RunValues:
     strategies : tuple of Strategy
         Those that could be carried out; all that is there for each strategy is in their order.
     fd_mm : array of shape (T,), or None
-        Framewise displacement, where the run has one: whatever became of the strategies.
+        Framewise displacement, where the run has one: whatever became of the strategies. It is
+        of the first whose confounds are there.
+    fd_kind : str
+        Which framewise displacement that is.
     matrices, seed_maps
         None, where they are not asked for, or not known yet.
     lost : tuple of LostPart
@@ -371,6 +374,7 @@ class RunValues:
     sources: tuple[Source, ...]
     strategies: tuple[Strategy, ...]
     fd_mm: FloatArray | None
+    fd_kind: str
     confounds: tuple[Confounds, ...]
     coverage: tuple[Coverage, ...]
     cleaned: tuple[CleanedRun, ...]
@@ -388,6 +392,7 @@ def gather(inputs: Any) -> RunValues:
     done = [number for number, each in enumerate(cleaned) if isinstance(each, CleanedRun)]
     loaded = [load_part(Confounds, file) for file in inputs.confounds_files]
     strategies = tuple(plan.strategies[number] for number in done)
+    first = next(number for number, each in enumerate(loaded) if isinstance(each, Confounds))
     files = given.get("matrices_files", ())
     matrices = tuple(Matrices.load(Path(files[number])) for number in done if files)
     return RunValues(
@@ -396,6 +401,7 @@ def gather(inputs: Any) -> RunValues:
         sources=sources,
         strategies=strategies,
         fd_mm=next(each.fd_mm for each in loaded if isinstance(each, Confounds)),
+        fd_kind=plan.strategies[first].censoring.in_words,
         confounds=tuple(Confounds.load(Path(inputs.confounds_files[number])) for number in done),
         coverage=tuple(Coverage.load(Path(file)) for file in inputs.coverage_files),
         cleaned=tuple(each for each in cleaned if isinstance(each, CleanedRun)),

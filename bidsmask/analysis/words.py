@@ -273,6 +273,7 @@ def _censoring(strategy: Strategy) -> Iterator[Said]:
         *([f"FD {fd:g} mm"] if fd is not None else []),
         *([f"standardised DVARS {dvars:g}"] if dvars is not None else []),
     ]
+    yield Said(label="Framewise displacement (FD)", value=censoring.in_words)
     yield Said(
         label="Volumes left out at the start",
         value="those flagged by fMRIPrep"
@@ -286,6 +287,7 @@ def _censoring(strategy: Strategy) -> Iterator[Said]:
         if rules
         else (),
     )
+    yield _neighbours(censoring)
     shortest = censoring.min_segment_volumes
     yield Said(
         label="Shortest stretch kept",
@@ -298,6 +300,22 @@ def _censoring(strategy: Strategy) -> Iterator[Said]:
         else (),
     )
     yield _censored(strategy) if rules else Said(label="Censored volumes", value="none")
+
+
+def _neighbours(censoring: CensoringParameters) -> Said:
+    sides = {"before": censoring.volumes_before, "after": censoring.volumes_after}
+    beside = [f"{count} {side}" for side, count in sides.items() if count]
+    were = "was" if sum(sides.values()) == 1 else "were"
+    return Said(
+        label="Volumes left out beside those",
+        value=", ".join(beside) or "none",
+        sentences=(
+            f"Of the volumes next to one above a threshold, {listed(beside)} {were} left out as "
+            "well.",
+        )
+        if beside
+        else (),
+    )
 
 
 def _censored(strategy: Strategy) -> Said:
@@ -328,9 +346,17 @@ def _censoring_rules(censoring: CensoringParameters) -> Iterator[str]:
     elif censoring.dummy_scans:
         yield f"among the first {censoring.dummy_scans} of the run"
     if censoring.fd_threshold_mm is not None:
-        yield f"above a framewise displacement of {censoring.fd_threshold_mm:g} mm [@power2012]"
+        work, made = _WORKS_OF_FD[censoring.author], censoring.origin
+        made += _WORKS_OF_FILTERS.get(censoring.motion_filter or "", "")
+        yield (
+            f"above a framewise displacement of {censoring.fd_threshold_mm:g} mm{work} ({made})"
+        )
     if censoring.std_dvars_threshold is not None:
         yield f"above a standardized DVARS of {censoring.std_dvars_threshold:g} [@power2014]"
+
+
+_WORKS_OF_FD = {"Power": " [@power2012]", "Jenkinson": " [@jenkinson2002]"}
+_WORKS_OF_FILTERS = {"notch": " [@fair2020]", "lp": " [@gratton2020]"}
 
 
 def _filter(strategy: Strategy, both: str, *, censors: bool) -> Said:

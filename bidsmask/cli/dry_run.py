@@ -162,6 +162,10 @@ def _show_room(console: Console, plan: RunPlan) -> None:
 def _ledger(plan: RunPlan, strategy: Strategy) -> DegreesOfFreedom:
     assert plan.run.confounds is not None, "a run without problems has confounds"
     confounds = load_confounds(
-        plan.run.confounds, plan.run.confounds_json, strategy, n_volumes=plan.n_volumes
+        plan.run.confounds,
+        plan.run.confounds_json,
+        strategy,
+        n_volumes=plan.n_volumes,
+        t_r=plan.t_r,
     )
     return cleaner_of(confounds, strategy, plan.cleaning, t_r=plan.t_r).ledger

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from bidsmask.cli.environment import prepare
 from bidsmask.cli.folders import check_folders, claim_demo_folder
-from bidsmask.cli.parser import parse
+from bidsmask.cli.parser import as_typed, parse
 from bidsmask.errors import AtlasError, BidsmaskError
 from bidsmask.settings import Settings
 
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None, *, in_own_process: bool = False) -> 
             return _check(options.bids_dir)
         return _run_level(options, in_own_process=in_own_process)
     except BidsmaskError as error:
-        return _say_error(str(error), error.exit_code)
+        return _say_error(as_typed(str(error), argv), error.exit_code)
     except OSError as error:
         return _say_refusal(error)
     except Exception:  # the last door: whatever comes here was not foreseen

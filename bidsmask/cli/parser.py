@@ -32,8 +32,10 @@ from bidsmask.vocabulary import (
     AnalysisLevel,
     Bridge,
     CensorOutput,
+    Displacement,
     Filter,
     FilterEnds,
+    MotionFilter,
     Standardization,
 )
 
@@ -80,11 +82,11 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     SettingsError
         If options are unknown, missing, or contradict each other.
     """
-    parser, argv = build_parser(), sys.argv[1:] if argv is None else argv
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        return _parse(parser, argv)
+        return _parse(build_parser(), argv)
     except SettingsError as error:
-        raise SettingsError(_as_typed(str(error), parser, argv)) from error
+        raise SettingsError(as_typed(str(error), argv)) from error
 
 
 def _parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
@@ -234,10 +236,32 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
         help="remove mean and straight line")  # fmt: skip
     add("--standardize", choices=get_args(Standardization),
         help="z-score with the sample SD, percent signal change, or neither")  # fmt: skip
-    add("--fd-threshold", dest="fd_threshold_mm", type=_or_word(float, "none"), metavar="MM",
-        help="censor volumes with more framewise displacement")  # fmt: skip
+    add("--fd-threshold", "--fd-thresh", dest="fd_threshold_mm", type=_or_word(float, "none"),
+        metavar="MM", help="censor volumes with more framewise displacement (--fd)")  # fmt: skip
+    add("--fd", choices=get_args(Displacement),
+        help="which framewise displacement: Power's or Jenkinson's as the confounds table has it "
+        "(table, default; rmsd), or recomputed from the motion parameters (power, jenkinson: "
+        "about half of Power's); a threshold of one is none of another")  # fmt: skip
+    add("--head-radius", dest="head_radius_mm", type=_or_word(float), metavar="MM",
+        help="of the head, where displacement is recomputed (default: 50 for power, 80 for "
+        "jenkinson)")  # fmt: skip
+    add("--motion-filter-type", dest="motion_filter", choices=(*get_args(MotionFilter), "none"),
+        help="take breathing out of the motion parameters before displacement is recomputed, and "
+        "for nothing else: a notch (for short repetition times), or a low-pass")  # fmt: skip
+    add("--band-stop-min", dest="band_stop_min_bpm", type=_or_word(float), metavar="BPM",
+        help="lower edge of the notch in breaths per minute (adults: 12), or where the low-pass "
+        "begins (6); edges above Nyquist are folded as the samples fold breathing")  # fmt: skip
+    add("--band-stop-max", dest="band_stop_max_bpm", type=_or_word(float), metavar="BPM",
+        help="upper edge of the notch in breaths per minute (adults: 18)")  # fmt: skip
+    add("--motion-filter-order", type=_or_word(int), metavar="N",
+        help="of both passes together (default: as published, 4 for the notch, 2 for the "
+        "low-pass; XCP-D: 4)")  # fmt: skip
     add("--dvars-threshold", dest="std_dvars_threshold", type=_or_word(float, "none"), metavar="X",
-        help="censor volumes with more standardised DVARS")  # fmt: skip
+        help="censor volumes with more standardised DVARS, as nipype defines it")  # fmt: skip
+    add("--censor-before", dest="volumes_before", type=_or_word(int), metavar="N",
+        help="censor N volumes before one beyond a threshold, too")  # fmt: skip
+    add("--censor-after", dest="volumes_after", type=_or_word(int), metavar="N",
+        help="censor N volumes after one beyond a threshold, too")  # fmt: skip
     add("--min-segment", dest="min_segment_volumes", type=_or_word(int), metavar="N",
         help="censor kept stretches shorter than N volumes")  # fmt: skip
     add("--dummy-scans", type=_or_word(int, "auto"), metavar="N|auto",
@@ -415,10 +439,11 @@ def _expected(found: re.Match[str]) -> str:
     return f"expected {number}, found {found['word']}"
 
 
-def _as_typed(letter: str, parser: argparse.ArgumentParser, argv: Sequence[str]) -> str:
+def as_typed(letter: str, argv: Sequence[str] | None = None) -> str:
     """Call options in a letter by those of their names that have been typed."""
+    argv = sys.argv[1:] if argv is None else argv
     typed = {word.partition("=")[0] for word in argv}
-    for action in parser._actions:
+    for action in build_parser()._actions:
         used = [name for name in action.option_strings if name in typed]
         if used:
             fields = [action.dest] if "_" in action.dest else []

@@ -16,6 +16,7 @@ from bidsmask._typing import BoolArray, FloatArray
 from bidsmask.dataset.compcor import choose_components
 from bidsmask.dataset.confounds_table import (
     FRAMEWISE_DISPLACEMENT,
+    MOTION_PARAMETERS,
     NON_STEADY_STATE,
     STD_DVARS,
     ConfoundsTable,
@@ -24,8 +25,13 @@ from bidsmask.dataset.confounds_table import (
 )
 from bidsmask.dataset.families import confound_families
 from bidsmask.dataset.strategies import ColumnGroup, Strategy, load_strategy, strategy_names
-from bidsmask.errors import AllVolumesRemovedError, ConfoundsError
-from bidsmask.numerics.censoring import CensoringParameters, flag_above, short_segments
+from bidsmask.errors import AllVolumesRemovedError, ConfoundsError, RunError
+from bidsmask.numerics.censoring import (
+    CensoringParameters,
+    flag_above,
+    neighbours,
+    short_segments,
+)
 
 _FAMILY = "family/"
 
@@ -54,10 +60,11 @@ class Confounds:
         True = kept.
     outliers : tuple of (method, bool array of shape (T,))
         True = flagged, for each method in use, in the order ``non_steady_state``,
-        ``framewise_displacement``, ``std_dvars``, ``short_segment``.
+        ``framewise_displacement``, ``std_dvars``, ``neighbour``, ``short_segment``.
     fd_mm, std_dvars : array of shape (T,), or None
-        Framewise displacement in mm, standardized DVARS (no unit); NaN where the table has no
-        value (the first volume). None where the table has no such column.
+        Framewise displacement in mm, of the kind that the strategy asks for, and standardized
+        DVARS (no unit) as nipype and fMRIPrep define it; NaN where there is no value (the first
+        volume). None where the table has no such column.
     filled : tuple of str
         Columns whose first rows have no value and were given that of the next row.
     warnings : tuple of str
@@ -133,6 +140,7 @@ def load_confounds(
     strategy: Strategy,
     *,
     n_volumes: int | None,
+    t_r: float | None = None,
     may_keep_none: bool = False,
 ) -> Confounds:
     """Read the confounds of one run and choose those of a strategy.
@@ -141,9 +149,10 @@ def load_confounds(
     the value of the row that follows; anywhere else a missing value is an error. Rows are
     never cut or added to fit the run.
 
-    Volumes are flagged by methods that do not influence each other, but for short segments:
-    kept stretches that are shorter than `min_segment_volumes` between volumes flagged for
-    motion. Non-steady-state volumes do not shorten a stretch (as in nilearn).
+    Volumes are flagged by methods that do not influence each other, but for neighbours of volumes
+    flagged for motion, and short segments: kept stretches that are shorter than
+    `min_segment_volumes` between all those. Non-steady-state volumes have no neighbours and do
+    not shorten a stretch (as in nilearn).
 
     Parameters
     ----------
@@ -154,6 +163,8 @@ def load_confounds(
     strategy : Strategy
     n_volumes : int or None
         Volumes of the BOLD run, T. None: as many as the table has rows.
+    t_r : float or None
+        Repetition time in seconds. Needed only where motion parameters are filtered.
     may_keep_none : bool
         Whether a run may be left with no volume at all.
 
@@ -162,6 +173,8 @@ def load_confounds(
     ConfoundsError
         If the table cannot be read, has another number of rows, lacks a column, or has a cell
         that is not a number where one is needed.
+    RunError
+        If the filter of the motion parameters has no meaning for this repetition time.
     AllVolumesRemovedError
         If no volume is left, and that is not allowed.
     """
@@ -173,10 +186,8 @@ def load_confounds(
     design = np.empty((len(rows.cells), len(columns)))
     for position, name in enumerate(columns):
         design[:, position] = _fill_first_rows(rows, name, values[name])
-    fd_mm, std_dvars = (
-        rows.numbers_or_none(FRAMEWISE_DISPLACEMENT),
-        rows.numbers_or_none(STD_DVARS),
-    )
+    fd_mm = _displacement(rows, strategy, t_r)
+    std_dvars = rows.numbers_or_none(STD_DVARS)
     outliers = _flag(rows, strategy.censoring, fd_mm, std_dvars)
     sample_mask = ~_union([flags for _, flags in outliers], len(rows.cells))
     if not (may_keep_none or sample_mask.any()):
@@ -314,6 +325,36 @@ def _first_row_with_value(rows: ConfoundsTable, column: str, values: FloatArray)
 # --- the volumes ---------------------------------------------------------------------------------
 
 
+def _displacement(
+    rows: ConfoundsTable, strategy: Strategy, t_r: float | None
+) -> FloatArray | None:
+    """Framewise displacement (T,) in mm: a column, or recomputed from motion parameters."""
+    kind = strategy.censoring
+    if kind.column is not None:
+        return rows.numbers_or_none(kind.column)
+    motion = np.stack([_complete(rows, name) for name in MOTION_PARAMETERS], axis=1)
+    if kind.motion_filter is None:
+        return kind.measure(motion, t_r or np.nan)
+    if t_r is None:
+        raise RunError(f"{rows.file}: to filter motion parameters, a repetition time is needed.")
+    try:
+        return kind.measure(motion, t_r)
+    except ValueError as error:
+        raise RunError(f"Strategy {strategy.name}: {error}") from error
+
+
+def _complete(rows: ConfoundsTable, name: str) -> FloatArray:
+    """Motion parameter (T,) of which no value is missing."""
+    values = rows.numbers_or_none(name)
+    if values is None or np.isnan(values).any():
+        what = "has no column" if values is None else "has n/a in the column"
+        raise ConfoundsError(
+            f"{rows.file}: the table {what} {name}, and framewise displacement is recomputed from "
+            "all six motion parameters. Read it from the table instead (--fd table)."
+        )
+    return values
+
+
 def _flag(
     rows: ConfoundsTable,
     censoring: CensoringParameters,
@@ -322,29 +363,35 @@ def _flag(
 ) -> tuple[tuple[str, BoolArray], ...]:
     """Flag volumes by each method in use; the order is that of `Confounds.outliers`."""
     motion = [
-        (column, flag_above(_measured(rows, column, values, threshold), threshold))
-        for column, values, threshold in (
-            (FRAMEWISE_DISPLACEMENT, fd_mm, censoring.fd_threshold_mm),
-            (STD_DVARS, std_dvars, censoring.std_dvars_threshold),
+        (method, flag_above(_measured(rows, column, values, threshold), threshold))
+        for method, column, values, threshold in (
+            (FRAMEWISE_DISPLACEMENT, censoring.column, fd_mm, censoring.fd_threshold_mm),
+            (STD_DVARS, STD_DVARS, std_dvars, censoring.std_dvars_threshold),
         )
         if threshold is not None
     ]
     flagged = [("non_steady_state", _non_steady_state(rows, censoring)), *motion]
+    moved = _union([flags for _, flags in motion], len(rows.cells))
+    if censoring.volumes_before or censoring.volumes_after:
+        near = neighbours(moved, censoring.volumes_before, censoring.volumes_after)
+        flagged.append(("neighbour", near))
+        moved = moved | near
     if censoring.min_segment_volumes:
-        moved = _union([flags for _, flags in motion], len(rows.cells))
         flagged.append(("short_segment", short_segments(moved, censoring.min_segment_volumes)))
     return tuple(flagged)
 
 
 def _measured(
-    rows: ConfoundsTable, column: str, values: FloatArray | None, threshold: float
+    rows: ConfoundsTable, column: str | None, values: FloatArray | None, threshold: float
 ) -> FloatArray:
+    """Give values that a threshold may be held against; `column` is None of recomputed ones."""
     if values is None:
         raise ConfoundsError(
             f"{rows.file}: no column {column}, so volumes cannot be censored above {threshold:g}. "
             "Leave the threshold out, or use another table."
         )
-    _first_row_with_value(rows, column, values)
+    if column is not None:
+        _first_row_with_value(rows, column, values)
     return values
 
 
@@ -369,7 +416,7 @@ def _nothing_kept(
     limits = strategy.censoring
     return (
         f"{table}: strategy {strategy.name} keeps 0 of {outliers[0][1].size} volumes. Flagged: "
-        f"{counts} (thresholds: FD {limits.fd_threshold_mm} mm, std_dvars "
+        f"{counts} (thresholds: FD {limits.fd_threshold_mm} mm ({limits.in_words}), std_dvars "
         f"{limits.std_dvars_threshold}, segments of {limits.min_segment_volumes} volumes). "
         "Raise a threshold, or leave this run out."
     )

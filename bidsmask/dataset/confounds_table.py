@@ -24,6 +24,7 @@ MAX_TABLE_BYTES = 64_000_000
 
 FRAMEWISE_DISPLACEMENT = "framewise_displacement"
 STD_DVARS = "std_dvars"
+MOTION_PARAMETERS = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 NON_STEADY_STATE = "non_steady_state_outlier"
 
 _MISSING = frozenset({"n/a", "", "nan", "na", "n.a.", "null", "none", "<na>", "#n/a"})

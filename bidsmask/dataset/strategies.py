@@ -29,7 +29,14 @@ from bidsmask.dataset.data import STRATEGIES_FOLDER, strategy_names
 from bidsmask.errors import StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
-from bidsmask.vocabulary import Bridge, Filter, FilterEnds, Standardization
+from bidsmask.vocabulary import (
+    Bridge,
+    Displacement,
+    Filter,
+    FilterEnds,
+    MotionFilter,
+    Standardization,
+)
 
 __all__ = [
     "ColumnGroup",
@@ -128,18 +135,19 @@ class Strategy:
     def __post_init__(self) -> None:
         limits = self.censoring
         has_threshold = limits.fd_threshold_mm or limits.std_dvars_threshold
-        if limits.min_segment_volumes and not has_threshold:
-            raise StrategyError(
-                f"Strategy {self.name}: min_segment_volumes ({limits.min_segment_volumes}) has no "
-                "effect without fd_threshold_mm or std_dvars_threshold. Give one, or leave it out."
-            )
+        for name in ("min_segment_volumes", "volumes_before", "volumes_after"):
+            if getattr(limits, name) and not has_threshold:
+                raise StrategyError(
+                    f"Strategy {self.name}: {name} ({getattr(limits, name)}) has no effect "
+                    "without fd_threshold_mm or std_dvars_threshold. Give one, or leave it out."
+                )
 
     def with_overrides(self, **changes: Any) -> Strategy:
         """Replace some of the settings; ``"strategy"`` keeps what the strategy says.
 
         Cut-offs belong to a filter: where another ``filter`` is asked for, those of the strategy
-        that the new filter has no use for are dropped. One that is *given* and has no use is
-        refused.
+        that the new filter has no use for are dropped; so are settings of a ``motion_filter``,
+        and of how ``fd`` is recomputed. One that is *given* and has no use is refused.
 
         Parameters
         ----------
@@ -154,11 +162,17 @@ class Strategy:
             If the settings contradict each other, or one would have no effect.
         """
         given = {name: value for name, value in changes.items() if value != "strategy"}
-        censoring = {name: given.pop(name) for name in _NAMES_OF_CENSORING & set(given)}
-        cleaning = _idle_cutoffs(changes) | given
+        idle = dict.fromkeys(
+            name
+            for word, names in _IDLE.items()
+            if word in changes
+            for name in names.get(changes[word], ())
+        )
+        changed = idle | given
+        censoring = {name: changed.pop(name) for name in _NAMES_OF_CENSORING & set(changed)}
         return replace(
             self,
-            cleaning=_override(self.name, self.cleaning, cleaning),
+            cleaning=_override(self.name, self.cleaning, changed),
             censoring=_override(self.name, self.censoring, censoring),
         )
 
@@ -166,10 +180,15 @@ class Strategy:
 _NAMES_OF_CENSORING = {field.name for field in fields(CensoringParameters)}
 
 
-def _idle_cutoffs(changes: dict[str, Any]) -> dict[str, None]:
-    """Drop the strategy's own cut-offs where the filter that was asked for cannot use them."""
-    idle = {"none": ("high_pass_hz", "low_pass_hz"), "cosine": ("low_pass_hz",)}
-    return dict.fromkeys(idle.get(changes.get("filter", ""), ()))
+_OF_MOTION_FILTER = ("band_stop_min_bpm", "band_stop_max_bpm", "motion_filter_order")
+_OF_RECOMPUTED = ("head_radius_mm", "motion_filter", *_OF_MOTION_FILTER)
+
+_IDLE: dict[str, dict[Any, tuple[str, ...]]] = {
+    "filter": {"none": ("high_pass_hz", "low_pass_hz"), "cosine": ("low_pass_hz",)},
+    "motion_filter": {None: _OF_MOTION_FILTER, "lp": ("band_stop_max_bpm", "motion_filter_order")},
+    "fd": {"table": _OF_RECOMPUTED, "rmsd": _OF_RECOMPUTED},
+}
+"""Settings of a strategy that go where a word is asked for that has no use for them."""
 
 
 def _override(name: str, parameters: P, changes: dict[str, Any]) -> P:
@@ -308,6 +327,14 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "low_pass_hz": ((int, float, type(None)), "a number (Hz), or null"),
     "fd_threshold_mm": ((int, float, type(None)), "a number (mm), or null"),
     "std_dvars_threshold": ((int, float, type(None)), "a number, or null"),
+    "fd": ((str,), ", ".join(get_args(Displacement))),
+    "head_radius_mm": ((int, float, type(None)), "a number (mm), or null"),
+    "motion_filter": ((str, type(None)), f"{', '.join(get_args(MotionFilter))}, or null"),
+    "band_stop_min_bpm": ((int, float, type(None)), "a number (breaths per minute), or null"),
+    "band_stop_max_bpm": ((int, float, type(None)), "a number (breaths per minute), or null"),
+    "motion_filter_order": ((int, type(None)), "a whole number, or null"),
+    "volumes_before": ((int,), "a whole number"),
+    "volumes_after": ((int,), "a whole number"),
     "min_segment_volumes": ((int,), "a whole number"),
     "dummy_scans": ((int, str), "a whole number, or auto"),
 }

@@ -12,10 +12,9 @@ import numpy as np
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.demo.bold import Scene
 from bidsmask.demo.compcor import Components, compcor, component_metadata
-from bidsmask.demo.motion import relative_rms
 from bidsmask.demo.signals import T_R
 from bidsmask.numerics.filters import cosine_basis
-from bidsmask.numerics.motion import derivatives, framewise_displacement
+from bidsmask.numerics.motion import derivatives, framewise_displacement, relative_rms
 
 HIGH_PASS_S = 128.0
 """Cut-off of fMRIPrep's ``cosine`` columns and of its CompCor."""

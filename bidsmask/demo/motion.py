@@ -11,9 +11,6 @@ BREATHING_HZ = 0.28
 VOLUMES_PER_JERK = 35
 """One jerk in about this many volumes, when `amount` is 1."""
 
-BRAIN_RADIUS_MM = 80.0
-"""Of the sphere over which `relative_rms` averages, as in FSL."""
-
 _MM_AND_RAD = np.array([1.0, 1.0, 1.0, 0.012, 0.012, 0.012])
 """Rotations are scaled to move the surface of the brain about as far as translations do."""
 
@@ -40,43 +37,6 @@ def head_motion(rng: np.random.Generator, n_volumes: int, *, amount: float = 1.0
     moved = drift + tremble + _breathing(rng, n_volumes) + _jerks(rng, n_volumes, amount)
     motion: FloatArray = moved * _MM_AND_RAD
     return motion
-
-
-def relative_rms(motion: FloatArray) -> FloatArray:
-    """RMS displacement of the brain from one volume to the next (fMRIPrep's ``rmsd``).
-
-    Parameters
-    ----------
-    motion : array of shape (T, 6)
-        As of `head_motion`.
-
-    Returns
-    -------
-    rms : array of shape (T,)
-        In mm; the first is NaN.
-
-    References
-    ----------
-    Jenkinson (1999), FMRIB technical report TR99MJ1
-    """
-    poses = rigid_transforms(motion)
-    change = poses[1:] @ np.linalg.inv(poses[:-1]) - np.eye(4)
-    turned = np.sum(change[:, :3, :3] ** 2, axis=(1, 2)) * BRAIN_RADIUS_MM**2 / 5
-    moved = np.sum(change[:, :3, 3] ** 2, axis=1)
-    return np.concatenate([[np.nan], np.sqrt(turned + moved)])
-
-
-def rigid_transforms(motion: FloatArray) -> FloatArray:
-    """Matrices of the parameters, (T, 4, 4): rotation about x, then y, then z, then the shift."""
-    cos, sin = np.cos(motion[:, 3:]), np.sin(motion[:, 3:])
-    poses = np.tile(np.eye(4), (len(motion), 1, 1))
-    for axis, (i, j) in enumerate([(1, 2), (2, 0), (0, 1)]):
-        turn = np.tile(np.eye(4), (len(motion), 1, 1))
-        turn[:, i, i] = turn[:, j, j] = cos[:, axis]
-        turn[:, i, j], turn[:, j, i] = -sin[:, axis], sin[:, axis]
-        poses = turn @ poses
-    poses[:, :3, 3] = motion[:, :3]
-    return poses
 
 
 def _breathing(rng: np.random.Generator, n_volumes: int) -> FloatArray:

@@ -148,6 +148,11 @@ QUALITY_COLUMNS: Mapping[str, QualityColumn] = MappingProxyType(
             better="higher",
             doi=_POWER_2014,
         ),
+        "fd_kind": QualityColumn(
+            meaning="Which framewise displacement (FD) is meant in this row: Power's "
+            "(doi:10.1016/j.neuroimage.2011.10.018) or Jenkinson's (doi:10.1006/nimg.2002.1132), "
+            "from the confounds table or recomputed, with which head radius and filter (--fd)"
+        ),
         "mean_fd_kept": _measure(
             "Mean framewise displacement of the kept volumes",
             "mean(FD_t)",
@@ -246,8 +251,8 @@ QUALITY_COLUMNS: Mapping[str, QualityColumn] = MappingProxyType(
         **dict(_confounds()),
         "mean_fd": _measure(
             "Mean framewise displacement of all volumes",
-            "mean(FD_t), FD as in the confounds table (fMRIPrep: sum of absolute translations "
-            "and of rotations as arcs on 50 mm)",
+            "mean(FD_t), FD of the kind in fd_kind (Power's: sum of absolute translations and of "
+            "rotations as arcs on 50 mm; Jenkinson's: RMS over a ball of 80 mm)",
             unit="mm",
             better="lower",
             doi=_POWER_2012,
@@ -325,6 +330,7 @@ def quality_row(
     sample_mask: BoolArray,
     *,
     t_r: float,
+    fd_kind: str,
     measures: Mapping[str, float],
 ) -> dict[str, Any]:
     """Gather the quality of a run under one strategy.
@@ -337,6 +343,8 @@ def quality_row(
         True for the volumes that came out of cleaning.
     t_r : float
         Repetition time in seconds.
+    fd_kind : str
+        Which framewise displacement is meant.
     measures : mapping from name to number
         What is known of the run before cleaning, and of what cleaning did to it.
 
@@ -354,6 +362,7 @@ def quality_row(
         "censored_share": ledger.n_censored / ledger.n_volumes,
         "n_kept": ledger.n_kept,
         "minutes_kept": ledger.n_kept * t_r / 60,
+        "fd_kind": fd_kind,
         "mean_fd_kept": _mean_known(confounds.fd_mm, sample_mask),
         "n_detrend": ledger.n_detrend,
         "n_filter": float(ledger.n_filter),
@@ -368,10 +377,11 @@ def quality_row(
 
 
 def lost_row(
-    strategy: str, reason: str, *, n_volumes: int, measures: Mapping[str, float]
+    strategy: str, reason: str, *, n_volumes: int, fd_kind: str, measures: Mapping[str, float]
 ) -> dict[str, Any]:
     """Say why a strategy is n/a in a run, beside what is known of the run all the same."""
-    about = {"strategy": strategy, "n_volumes": n_volumes, **_as_measured(measures)}
+    about = {"strategy": strategy, "n_volumes": n_volumes, "fd_kind": fd_kind}
+    about |= _as_measured(measures)
     return {**about, "status": "n/a", "reason": reason}
 
 

@@ -252,13 +252,19 @@ def outlier_columns(names: Iterable[str], censoring: CensoringParameters) -> dic
             "Threshold": censoring.dummy_scans,
         },
         "framewise_displacement": {
-            "Description": "Framewise displacement above the threshold",
+            "Description": f"Framewise displacement above the threshold: {censoring.in_words}",
             "Threshold": censoring.fd_threshold_mm,
             "Units": "mm",
         },
         "std_dvars": {
-            "Description": "Standardised DVARS above the threshold",
+            "Description": "Standardised DVARS, as nipype and fMRIPrep define it, above the "
+            "threshold",
             "Threshold": censoring.std_dvars_threshold,
+        },
+        "neighbour": {
+            "Description": "So many volumes before and after one above a threshold",
+            "Threshold": [censoring.volumes_before, censoring.volumes_after],
+            "Units": "volumes",
         },
         "short_segment": {
             "Description": "Stretches between flagged volumes shorter than the threshold",

@@ -9,19 +9,25 @@ from typing import Literal
 import numpy as np
 
 from bidsmask._typing import BoolArray, FloatArray, IntArray
+from bidsmask.numerics.displacement import DisplacementParameters
 from bidsmask.vocabulary import Bridge
 
 
 @dataclass(frozen=True, kw_only=True)
-class CensoringParameters:
+class CensoringParameters(DisplacementParameters):
     """Which volumes a strategy leaves out.
 
     Parameters
     ----------
+    fd, head_radius_mm, motion_filter, band_stop_min_bpm, band_stop_max_bpm, motion_filter_order
+        Which framewise displacement it is, also where no volume is left out for it; see
+        `bidsmask.numerics.displacement.DisplacementParameters`.
     fd_threshold_mm : float or None
         Volumes with a framewise displacement above this many mm are left out. None: no limit.
     std_dvars_threshold : float or None
         Volumes with a standardized DVARS above this (no unit) are left out. None: no limit.
+    volumes_before, volumes_after : int
+        So many volumes before and after a volume beyond a threshold are left out too.
     min_segment_volumes : int
         Kept stretches shorter than this between flagged volumes are left out too.
     dummy_scans : int or "auto"
@@ -40,18 +46,20 @@ class CensoringParameters:
 
     fd_threshold_mm: float | None = None
     std_dvars_threshold: float | None = None
+    volumes_before: int = 0
+    volumes_after: int = 0
     min_segment_volumes: int = 0
     dummy_scans: int | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("fd_threshold_mm", "std_dvars_threshold"):
             threshold = getattr(self, name)
             if threshold is not None and not threshold > 0:
                 raise ValueError(f"{name} must be above 0 (None: no limit), not {threshold}.")
-        if self.min_segment_volumes < 0:
-            raise ValueError(
-                f"min_segment_volumes must be 0 or more, not {self.min_segment_volumes}."
-            )
+        for name in ("volumes_before", "volumes_after", "min_segment_volumes"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}.")
         if isinstance(self.dummy_scans, str):
             if self.dummy_scans != "auto":
                 raise ValueError(
@@ -83,6 +91,37 @@ def flag_above(values: FloatArray, threshold: float) -> BoolArray:
     """
     outliers: BoolArray = np.asarray(values) > threshold
     return outliers
+
+
+def neighbours(outliers: BoolArray, before: int, after: int) -> BoolArray:
+    """Flag the volumes just before and just after flagged ones.
+
+    Parameters
+    ----------
+    outliers : bool array of shape (T,)
+        Volumes flagged so far.
+    before, after : int
+        How many volumes on each side.
+
+    Returns
+    -------
+    near : bool array of shape (T,)
+        True beside the outliers only; the outliers themselves are not repeated.
+
+    References
+    ----------
+    Power et al. (2012), NeuroImage 59(3), doi:10.1016/j.neuroimage.2011.10.018 (one before and
+    two after)
+
+    Examples
+    --------
+    >>> neighbours(np.array([0, 0, 1, 0, 0, 0], dtype=bool), before=1, after=2)
+    array([False,  True, False,  True,  True, False])
+    """
+    near: BoolArray = np.zeros(outliers.size, dtype=bool)
+    for volume in np.flatnonzero(outliers):
+        near[max(volume - before, 0) : volume + after + 1] = True
+    return near & ~outliers
 
 
 def short_segments(outliers: BoolArray, min_volumes: int) -> BoolArray:

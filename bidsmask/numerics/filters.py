@@ -167,6 +167,51 @@ def butterworth(
             'Choose the filter "cosine" or "none" for such short runs.'
         )
     level = 0.0 if high_pass_hz is not None else 1.0  # what becomes of a constant of 1
+    return _both_ways(signals, stretch, level, padding, n_padding)
+
+
+def notch(signals: FloatArray, *, t_r: float, centre_hz: float, bandwidth_hz: float) -> FloatArray:
+    """Zero-phase notch of the second order, run forwards and backwards.
+
+    The ends are padded by the end point, for as long as the run.
+
+    Parameters
+    ----------
+    signals : array of shape (T, P)
+        Evenly sampled; no NaN.
+    t_r : float
+        Repetition time in seconds.
+    centre_hz : float
+        This frequency is taken away. Above 0 and below the Nyquist frequency.
+    bandwidth_hz : float
+        One pass halves the power this far apart.
+
+    Returns
+    -------
+    filtered : float64 array of shape (T, P)
+
+    References
+    ----------
+    Orfanidis (2010), Introduction to Signal Processing, section 11.3
+
+    Examples
+    --------
+    >>> breaths = np.cos(2 * np.pi * 0.25 * np.arange(200))[:, np.newaxis]
+    >>> left = notch(breaths, t_r=1.0, centre_hz=0.25, bandwidth_hz=0.1)
+    >>> bool(abs(left[50:150]).max() < 1e-6)
+    True
+    """
+    cosine = np.cos(2 * np.pi * centre_hz * t_r)
+    gain = 1 / (1 + np.tan(np.pi * bandwidth_hz * t_r))
+    section = [[gain, -2 * gain * cosine, gain], [1.0, -2 * gain * cosine, 2 * gain - 1]]
+    stretch = _stretch_matrix(np.array([section]))
+    return _both_ways(signals, stretch, 1.0, "constant", len(signals) - 1)
+
+
+def _both_ways(
+    signals: FloatArray, stretch: FloatArray, level: float, padding: Padding | None, n_padding: int
+) -> FloatArray:
+    """Filter forwards and backwards; `level` is what becomes of a constant of 1 in one pass."""
     forwards = _one_pass(_padded(signals, padding, n_padding), stretch, level)
     backwards = _one_pass(forwards[::-1], stretch, level)
     return backwards[::-1][n_padding : n_padding + len(signals)]

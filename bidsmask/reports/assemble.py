@@ -330,6 +330,7 @@ def _spelled(method: str) -> str:
         "non_steady_state": "non-steady state",
         "framewise_displacement": "framewise displacement",
         "std_dvars": "standardized DVARS",
+        "neighbour": "beside a flagged volume",
         "short_segment": "short segment",
     }
     return names.get(method, method)

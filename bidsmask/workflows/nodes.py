@@ -50,6 +50,7 @@ class LoadConfounds(Step):
         sidecar = File(exists=True, desc="its JSON sidecar, if there is one")
         strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
         n_volumes = traits.Int(mandatory=True, desc="volumes of the BOLD run (T)")
+        t_r = traits.Float(mandatory=True, desc="repetition time in seconds")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
@@ -57,10 +58,15 @@ class LoadConfounds(Step):
 
     def _run_interface(self, runtime: Any) -> Any:
         sidecar = Path(self.inputs.sidecar) if traits_isdefined(self.inputs.sidecar) else None
-        load = partial(load_confounds, Path(self.inputs.table), sidecar)
+        load = partial(
+            load_confounds,
+            Path(self.inputs.table),
+            sidecar,
+            n_volumes=self.inputs.n_volumes,
+            t_r=self.inputs.t_r,
+        )
         confounds = [
-            attempt("strategy", each.name, partial(load, each, n_volumes=self.inputs.n_volumes))
-            for each in self.inputs.strategies
+            attempt("strategy", each.name, partial(load, each)) for each in self.inputs.strategies
         ]
         refuse_nothing(confounds)
         self._results["confounds_files"] = save_all(confounds, Path(runtime.cwd), "confounds")

@@ -47,7 +47,10 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
     mem_gb = {name: cost.memory_mb / 1e3 for name, cost in step_costs(plan).items()}
     load_confounds = pe.Node(
         LoadConfounds(
-            table=str(run.confounds), strategies=plan.strategies, n_volumes=plan.n_volumes
+            table=str(run.confounds),
+            strategies=plan.strategies,
+            n_volumes=plan.n_volumes,
+            t_r=plan.t_r,
         ),
         name="load_confounds",
         mem_gb=mem_gb["load_confounds"],

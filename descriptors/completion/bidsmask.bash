@@ -15,11 +15,13 @@ _bidsmask() {
     --filter-ends|--filter_ends) COMPREPLY=($(compgen -W "even nilearn xcpd" -- "$word")); return ;;
     --bridge) COMPREPLY=($(compgen -W "linear nilearn" -- "$word")); return ;;
     --standardize) COMPREPLY=($(compgen -W "zscore psc none" -- "$word")); return ;;
+    --fd) COMPREPLY=($(compgen -W "table rmsd power jenkinson" -- "$word")); return ;;
+    --motion-filter-type|--motion_filter_type) COMPREPLY=($(compgen -W "notch lp none" -- "$word")); return ;;
     --censor-output|--censor_output) COMPREPLY=($(compgen -W "na drop interpolate" -- "$word")); return ;;
     --connectivity) COMPREPLY=($(compgen -W "correlation covariance partial-correlation precision" -- "$word")); return ;;
   esac
   case $word in
-    -*) COMPREPLY=($(compgen -W "--atlases --bids-database-dir --bids-filter-file --boilerplate-only --bridge --censor-output --check --clean-workdir --concatenate --config-file --connectivity --datasets --demo --derivatives --detrend --dry-run --dummy-scans --dvars-threshold --fd-threshold --filter --filter-ends --fisher-z --help --high-pass --low-pass --maps-statistic --mem --mem-gb --mem-mb --min-coverage --min-dof --min-segment --min-time --n-cpus --nipype-plugin-file --no-detrend --no-download --notrack --nprocs --nthreads --omp-nthreads --participant-label --reports-only --resource-monitor --run-id --seed-maps --seed-radius --seeds --session-id --session-label --skip-bids-validation --skip-bids-validator --smoothing-fwhm --space --standardize --statistic --stop-on-first-crash --strategies --task-id --use-plugin --verbose --version --voxelwise --voxelwise-smoothing-fwhm --work-dir --write-graph -d -h -t -v -w" -- "$word")) ;;
+    -*) COMPREPLY=($(compgen -W "--atlases --band-stop-max --band-stop-min --bids-database-dir --bids-filter-file --boilerplate-only --bridge --censor-after --censor-before --censor-output --check --clean-workdir --concatenate --config-file --connectivity --datasets --demo --derivatives --detrend --dry-run --dummy-scans --dvars-threshold --fd --fd-thresh --fd-threshold --filter --filter-ends --fisher-z --head-radius --help --high-pass --low-pass --maps-statistic --mem --mem-gb --mem-mb --min-coverage --min-dof --min-segment --min-time --motion-filter-order --motion-filter-type --n-cpus --nipype-plugin-file --no-detrend --no-download --notrack --nprocs --nthreads --omp-nthreads --participant-label --reports-only --resource-monitor --run-id --seed-maps --seed-radius --seeds --session-id --session-label --skip-bids-validation --skip-bids-validator --smoothing-fwhm --space --standardize --statistic --stop-on-first-crash --strategies --task-id --use-plugin --verbose --version --voxelwise --voxelwise-smoothing-fwhm --work-dir --write-graph -d -h -t -v -w" -- "$word")) ;;
     *)
       if [ "$COMP_CWORD" -eq 3 ]; then
         COMPREPLY=($(compgen -W "participant group" -- "$word"))

@@ -255,6 +255,7 @@ def make_result(
         sources=(atlas,),
         strategies=strategies,
         fd_mm=make_confounds(strategies[0], columns).fd_mm,
+        fd_kind="Power's, from the confounds table",
         confounds=tuple(make_confounds(strategy, columns) for strategy in strategies),
         coverage=(Coverage(table=table),),
         cleaned=(cleaned,) * len(strategies),

@@ -13,6 +13,7 @@ from bidsmask.numerics.censoring import (
     CensoringParameters,
     flag_above,
     interpolate_censored,
+    neighbours,
     short_segments,
 )
 
@@ -215,3 +216,19 @@ def test_the_spline_goes_on_to_the_edges_only_when_asked():
     np.testing.assert_array_equal(np.isnan(inside.ravel()), [True, *[False] * 4, True])
     whole = interpolate_censored(parabola, kept, bridge="nilearn", extrapolate=True)
     np.testing.assert_allclose(whole, parabola)
+
+
+@given(outliers=FLAGS, before=st.integers(0, 4), after=st.integers(0, 4))
+def test_neighbours_are_what_a_dilation_adds(outliers, before, after):
+    shifted = [np.roll(np.pad(outliers, 5), step)[5:-5] for step in range(-before, after + 1)]
+    dilated = np.any(shifted, axis=0)
+    near = neighbours(outliers, before, after)
+    np.testing.assert_array_equal(outliers | near, dilated)
+    assert not (outliers & near).any()
+
+
+@given(outliers=FLAGS, before=st.integers(0, 4), after=st.integers(0, 4))
+def test_before_is_after_when_time_runs_backwards(outliers, before, after):
+    np.testing.assert_array_equal(
+        neighbours(outliers[::-1], after, before)[::-1], neighbours(outliers, before, after)
+    )

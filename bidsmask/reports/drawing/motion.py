@@ -10,7 +10,7 @@ from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.reports.drawing.arrangement import stretches
 from bidsmask.reports.drawing.axes import X_TITLE, Panel, spelled, stacked
 from bidsmask.reports.drawing.canvas import TITLE, WIDTH, Box, Canvas
-from bidsmask.reports.drawing.colours import GREEN, MUTED, ORANGE, PURPLE, SKY
+from bidsmask.reports.drawing.colours import BLUE, GREEN, MUTED, ORANGE, PURPLE, SKY
 from bidsmask.reports.drawing.legend import Key, draw_legend, legend_height
 from bidsmask.reports.drawing.traces import Trace, draw_trace, trace_panel
 from bidsmask.reports.drawing.words import text_width
@@ -19,6 +19,7 @@ METHOD_COLOURS = {
     "non_steady_state": PURPLE,
     "framewise_displacement": ORANGE,
     "std_dvars": SKY,
+    "neighbour": BLUE,
     "short_segment": GREEN,
 }
 
@@ -32,6 +33,7 @@ def motion(
     std_dvars: FloatArray | None,
     outliers: Sequence[tuple[str, BoolArray]],
     t_r: float,
+    fd_kind: str = "",
     fd_threshold_mm: float | None = None,
     std_dvars_threshold: float | None = None,
 ) -> bytes:
@@ -45,6 +47,8 @@ def motion(
         Method, and the volumes that it flagged, as in `Confounds.outliers`.
     t_r : float
         Repetition time in seconds.
+    fd_kind : str
+        Which framewise displacement it is.
     fd_threshold_mm, std_dvars_threshold : float or None
         Drawn as a line; None if the measure was not used for censoring.
 
@@ -52,10 +56,11 @@ def motion(
     -------
     svg : bytes
     """
+    kind = f" ({fd_kind})" if fd_kind else ""
     traces = [
         Trace(values, title, unit, threshold)
         for values, title, unit, threshold in (
-            (fd_mm, "Framewise displacement", "mm", fd_threshold_mm),
+            (fd_mm, f"Framewise displacement{kind}", "mm", fd_threshold_mm),
             (std_dvars, "Standardized DVARS", "", std_dvars_threshold),
         )
         if values is not None and np.isfinite(values).any()
