@@ -98,11 +98,14 @@ class VoxelwiseSettings:
     """What is wanted of every voxel of the brain mask.
 
     ``voxelwise_smoothing_fwhm_mm`` is of a second copy, smoothed after cleaning; 0 is none.
+    ``alff`` is of ALFF and fALFF.
     """
 
     voxelwise: bool = False
     voxelwise_smoothing_fwhm_mm: float = 0.0
     seed_maps: bool = False
+    alff: bool = False
+    reho: bool = False
 
     def __post_init__(self) -> None:
         fwhm_mm = self.voxelwise_smoothing_fwhm_mm
@@ -120,7 +123,17 @@ class VoxelwiseSettings:
     @property
     def any(self) -> bool:
         """Whether voxels are needed at all."""
-        return self.voxelwise or self.seed_maps
+        return self.voxelwise or self.seed_maps or self.alff or self.reho
+
+    @property
+    def without_sources(self) -> bool:
+        """Whether something is wanted that needs neither an atlas nor seeds."""
+        return self.voxelwise or self.alff or self.reho
+
+    @property
+    def regional(self) -> tuple[str, ...]:
+        """Which of `bidsmask.vocabulary.REGIONAL_MEASURES` are wanted."""
+        return (*(("alff", "falff") if self.alff else ()), *(("reho",) if self.reho else ()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,10 +277,11 @@ class Settings:
     execution: ExecutionSettings = field(default_factory=ExecutionSettings)
 
     def __post_init__(self) -> None:
-        asks = bool(self.atlases or self.extraction.seeds or self.voxelwise.voxelwise)
+        asks = self.atlases or self.extraction.seeds or self.voxelwise.without_sources
         _require(
-            asks or self.analysis_level == "group",
-            "--atlases none leaves nothing to extract: give an atlas, --seeds or --voxelwise.",
+            bool(asks) or self.analysis_level == "group",
+            "--atlases none leaves nothing to extract: give an atlas, --seeds, --voxelwise, "
+            "--alff or --reho.",
         )
         _require(
             bool(self.atlases or self.extraction.seeds) or not self.output.concatenate,
@@ -276,6 +290,12 @@ class Settings:
         _require(
             bool(self.extraction.seeds) or not self.voxelwise.seed_maps,
             "--seed-maps are of seeds: give a table of them with --seeds.",
+        )
+        _require(
+            not (self.voxelwise.reho and self.extraction.smoothing_fwhm_mm),
+            "--reho compares neighbours, and --smoothing-fwhm makes neighbours alike before it "
+            "could: ask for one of them, or each in a command of its own. "
+            "(--voxelwise-smoothing-fwhm smooths a copy of the cleaned volumes only.)",
         )
 
     @property

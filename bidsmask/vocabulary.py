@@ -86,6 +86,9 @@ MEASURES = ("correlation", "covariance", "partial-correlation", "precision")
 CORRELATIONS = ("correlation", "partial-correlation")
 """Those of them that lie between -1 and 1, so that Fisher's z applies."""
 
+REGIONAL_MEASURES = ("alff", "falff", "reho")
+"""What is measured of every voxel, as ``stat-`` in names of files."""
+
 BOLD_SPACES = ("bold", "func", "run", "native", "boldref")
 """Names of the BOLD's own space, which has no ``space`` entity."""
 

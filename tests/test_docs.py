@@ -349,6 +349,7 @@ def everything(tmp_path_factory, small_dataset):
         "--voxelwise": [],
         "--voxelwise-smoothing-fwhm": ["6"],
         "--seed-maps": [],
+        "--alff": [],
     }
     words = [word for name in asked if name in options() for word in (name, *asked[name])]
     where = [str(small_dataset.root), str(out)]

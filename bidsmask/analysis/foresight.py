@@ -19,6 +19,8 @@ from bidsmask._typing import FloatArray
 from bidsmask.analysis.kinds import Source, elsewhere, file_of, kind_of
 from bidsmask.analysis.output_names import (
     matrix_name,
+    regional_map_name,
+    regional_table_name,
     run_file,
     seed_map_name,
     time_series_name,
@@ -33,6 +35,7 @@ from bidsmask.errors import LongNameError
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import open_image
 from bidsmask.numerics.affine import apply_affine
+from bidsmask.numerics.alff import slow_frequencies
 from bidsmask.reports.summaries import LostPart
 from bidsmask.vocabulary import CORRELATIONS
 
@@ -70,11 +73,14 @@ def _foresee_run(plan: RunPlan, grid_of: Callable[[Path], Grid]) -> RunPlan | Ru
         for each in plan.connectivity.measures
         for names in [partial(_names_of_measure, measure=each)]
     ]
-    lost += [*strategies, *sources, *measures]
+    alff = _foresee_alff(kept)
+    lost += [*strategies, *sources, *measures, alff]
     found = tuple(part for part in lost if part)
     if not found:
         return plan
-    has_nothing = not (kept.sources or kept.voxelwise.voxelwise) or not kept.strategies
+    if alff:
+        kept = replace(kept, voxelwise=replace(kept.voxelwise, alff=False))
+    has_nothing = not (kept.sources or kept.voxelwise.without_sources) or not kept.strategies
     if has_nothing or lost[0]:
         return RunFailure(
             subject=plan.run.subject,
@@ -127,6 +133,8 @@ def _names_of_strategy(plan: RunPlan, strategy: Strategy) -> Iterator[Path]:
     if plan.voxelwise.voxelwise:
         yield voxels_name(plan, strategy)
         yield voxels_name(plan, strategy, smoothed=plan.voxelwise.voxelwise_smoothing_fwhm_mm > 0)
+    for measure in plan.voxelwise.regional:
+        yield regional_map_name(plan, strategy, measure)
 
 
 def _names_of_sources(plan: RunPlan) -> Iterator[Path]:
@@ -138,6 +146,8 @@ def _names_of_sources(plan: RunPlan) -> Iterator[Path]:
                 yield time_series_name(plan, source, strategy, statistic, ".json")
             if plan.voxelwise.seed_maps and isinstance(source, SeedSet):
                 yield seed_map_name(plan, source, strategy)
+            for measure in plan.voxelwise.regional:
+                yield regional_table_name(plan, source, strategy, measure, ".json")
 
 
 def _names_of_measure(plan: RunPlan, measure: str) -> Iterator[Path]:
@@ -177,6 +187,16 @@ def _short_name(source: Source) -> str:
 
 
 # --- headers
+
+
+def _foresee_alff(plan: RunPlan) -> LostPart | None:
+    if not plan.voxelwise.alff:
+        return None
+    return attempt("measure", "alff", partial(_refuse_without_band, plan))
+
+
+def _refuse_without_band(plan: RunPlan) -> None:
+    slow_frequencies(plan.n_volumes, plan.t_r)
 
 
 def _foresee_source(

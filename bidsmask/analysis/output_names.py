@@ -73,6 +73,20 @@ def voxels_name(
     return run_file(plan, "bold", extension, desc=desc)
 
 
+def regional_map_name(
+    plan: RunPlan, strategy: Strategy, measure: str, extension: str = ".nii.gz"
+) -> Path:
+    """Name of the map of a regional measure: ``…_stat-<measure>_desc-<strategy>_boldmap``."""
+    return run_file(plan, "boldmap", extension, stat=measure, desc=strategy.label)
+
+
+def regional_table_name(
+    plan: RunPlan, source: Source, strategy: Strategy, measure: str, extension: str = ".tsv"
+) -> Path:
+    """Name of the means of a regional measure: ``…_stat-<measure>_desc-<strategy>_bold``."""
+    return run_file(plan, "bold", extension, source, stat=measure, desc=strategy.label)
+
+
 def mask_name(plan: RunPlan, extension: str = ".nii.gz") -> Path:
     """Name of the mask that cleaned volumes and maps have values in."""
     return run_file(plan, "mask", extension, desc="brain")
@@ -116,3 +130,8 @@ def expected_voxel_files(plan: RunPlan) -> Iterator[Path]:
         if wanted.seed_maps:
             seed_sets = [source for source in plan.sources if isinstance(source, SeedSet)]
             yield from (seed_map_name(plan, seeds, strategy) for seeds in seed_sets)
+        for measure in wanted.regional:
+            yield regional_map_name(plan, strategy, measure)
+            yield from (
+                regional_table_name(plan, source, strategy, measure) for source in plan.sources
+            )

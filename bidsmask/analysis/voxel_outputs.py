@@ -1,4 +1,4 @@
-"""What is written of every voxel: cleaned volumes, a smoothed copy of them, and maps of seeds.
+"""What is written of every voxel: cleaned volumes, a smoothed copy of them, and maps.
 
 The voxels of a run wait on the disk (`bidsmask.images.signals_on_disk`). One strategy after the
 other, they are cleaned into a second file, images are written from that one, and it is removed:
@@ -23,6 +23,7 @@ from bidsmask.analysis.output_names import (
 )
 from bidsmask.analysis.outputs import File, Run, Used, used_strategies
 from bidsmask.analysis.plan import RunPlan
+from bidsmask.analysis.regional_outputs import regional_files
 from bidsmask.analysis.rows import n_rows
 from bidsmask.analysis.steps import cleaner_of, read_voxels
 from bidsmask.analysis.store import RunValues, SeedMaps
@@ -99,6 +100,9 @@ class _Work:
         """Go through all files; each image is to be written before the next one is asked for."""
         yield from self._mask()
         for number, used in enumerate(used_strategies(self._values)):
+            yield from regional_files(self._run, self._values, used, self._voxels, self._scratch)
+            if not (self._plan.voxelwise.voxelwise or self._plan.voxelwise.seed_maps):
+                continue
             how = self._how
             cleaner = cleaner_of(
                 used.confounds, used.strategy, self._plan.cleaning, t_r=self._plan.t_r
@@ -139,8 +143,8 @@ class _Work:
         yield (
             mask_name(self._plan, ".json"),
             {
-                "Description": "Mask of the brain: voxels that cleaned volumes and maps of seeds "
-                "have values in",
+                "Description": "Mask of the brain: voxels that cleaned volumes and maps have "
+                "values in",
                 "Type": "Brain",
                 "Sources": run.provenance.sources(self._plan.run.mask),
                 **run.provenance.space,

@@ -66,7 +66,7 @@ def clean_voxels(
             f"Signals of shape {voxels.shape} make cleaned ones of shape {expected}, and not "
             f"{out.shape}; covered is {covered.shape}."
         )
-    for columns in _column_chunks(n_voxels, n_volumes):
+    for columns in column_chunks(n_voxels, n_volumes):
         some = np.array(voxels[:, columns])
         some[:, ~covered[columns]] = np.nan
         cleaned = np.empty((expected[0], some.shape[1]), dtype=np.float32)
@@ -107,7 +107,7 @@ def map_seeds(
             f"Seeds {seeds.shape} and {np.count_nonzero(kept)} kept volumes of voxels "
             f"{voxels.shape} do not make maps of shape {out.shape}."
         )
-    chunks = _column_chunks(voxels.shape[1], max(voxels.shape[0], out.shape[0]), n_blocks=4)
+    chunks = column_chunks(voxels.shape[1], max(voxels.shape[0], out.shape[0]), n_blocks=4)
 
     def correlate(columns: slice) -> FloatArray:
         r = correlation_with(seeds, voxels[:, columns][kept])
@@ -165,7 +165,7 @@ def _smoothing(
     return SmoothingInside(inside, grid.shape, grid.affine, fwhm_mm)
 
 
-def _column_chunks(n_columns: int, n_rows: int, *, n_blocks: int = _BLOCKS_AT_ONCE) -> list[slice]:
+def column_chunks(n_columns: int, n_rows: int, *, n_blocks: int = _BLOCKS_AT_ONCE) -> list[slice]:
     """Columns to work on at a time, of which none are fewer than the others.
 
     They are whole blocks of the cleaner's, so that it computes the same as with all columns.

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from bidsmask.analysis.kinds import SourceKind
 from bidsmask.dataset.strategies import Strategy
+from bidsmask.numerics.alff import ALFF_BAND_HZ
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
 from bidsmask.numerics.connectivity import MEASURES
+from bidsmask.numerics.reho import LEAST_NEIGHBOURS, NEIGHBOURHOOD
 from bidsmask.settings import (
     ConnectivitySettings,
     CoverageSettings,
@@ -226,6 +228,37 @@ def voxel_words(
         yield smoothed_words(voxelwise)
     if voxelwise.seed_maps:
         yield seed_maps_words(connectivity, extraction.statistics)
+    if voxelwise.regional:
+        yield regional_words(voxelwise)
+
+
+def regional_words(voxelwise: VoxelwiseSettings) -> Said:
+    """Which measures of every voxel were taken, and of what."""
+    alff = (
+        "the amplitude of low-frequency fluctuations (ALFF [@zang2007], the mean amplitude of "
+        f"{_ALFF_BAND}) and its share of that of all frequencies (fALFF [@zou2008]), by the "
+        "discrete Fourier transform, or the Lomb-Scargle periodogram where volumes were left out"
+    )
+    reho = (
+        "regional homogeneity (ReHo [@zang2004]), Kendall's W of the up to "
+        f"{NEIGHBOURHOOD} voxels around each (at least {LEAST_NEIGHBOURS}), with ties corrected"
+    )
+    names = {"alff": "ALFF", "falff": "fALFF", "reho": "ReHo"}
+    what = [*([alff] if voxelwise.alff else []), *([reho] if voxelwise.reho else [])]
+    return Said(
+        label="Measures of every voxel",
+        value=", ".join(names[measure] for measure in voxelwise.regional),
+        sentences=(
+            f"Of every voxel of the brain mask were computed {listed(what)}. They are of the "
+            "residuals of a strategy's regression, from which mean and straight line were "
+            "removed, over the kept volumes; whatever filter the strategy has was left away, and "
+            "nothing was standardized. Regions have the mean over those of their voxels that have "
+            "a value.",
+        ),
+    )
+
+
+_ALFF_BAND = f"{ALFF_BAND_HZ[0]:g} to {ALFF_BAND_HZ[1]:g} Hz"
 
 
 _CORRELATION = "Pearson's correlation"

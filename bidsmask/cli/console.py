@@ -51,7 +51,10 @@ def announce(console: Console, settings: Settings) -> None:
         chosen = {
             "atlas": settings.atlases,
             "seeds": tuple(path.name for path in settings.extraction.seeds),
-            "every voxel": ("cleaned",) if settings.voxelwise.voxelwise else (),
+            "every voxel": (
+                *(("cleaned",) if settings.voxelwise.voxelwise else ()),
+                *settings.voxelwise.regional,
+            ),
             "strategy": settings.cleaning.strategies,
         }
         words = "; ".join(f"{what} {', '.join(names)}" for what, names in chosen.items() if names)

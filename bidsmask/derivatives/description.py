@@ -54,6 +54,8 @@ This dataset follows BIDS {bids_version} (derivatives). For every BOLD run there
 | `*_dseg.nii.gz`, `*_dseg.tsv` | the atlas on the grid of the run (maps: `*_probseg`), its names |
 | `*_desc-*_bold.nii.gz` | cleaned volumes, if asked for (`+smooth`: smoothed afterwards) |
 | `*_desc-*_boldmap.nii.gz` | correlation of each seed with every voxel, if asked for |
+| `*_stat-{{alff,falff,reho}}_desc-*_boldmap.nii.gz` | measures of every voxel, if asked for |
+| `*_stat-{{alff,falff,reho}}_desc-*_bold.tsv` | their means over regions |
 | `*_desc-brain_mask.nii.gz` | the voxels that these have values in |
 | `*_desc-*_design.tsv` | the confounds that were regressed |
 | `*_desc-*_outliers.tsv` | the volumes that were left out, and by which rule |

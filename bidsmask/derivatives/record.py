@@ -27,7 +27,9 @@ BOLD, MASK, CONFOUNDS, SIDECAR = "BOLD", "Mask", "Confounds", "ConfoundsSidecar"
 ENDING = "_desc-bidsmask_complete.json"
 """How the name of a record ends."""
 
-_IN_FILE_NAMES = frozenset(["measures", "statistics", "fisher_z", "voxelwise", "seed_maps"])
+_IN_FILE_NAMES = frozenset(
+    ["measures", "statistics", "fisher_z", "voxelwise", "seed_maps", "alff", "reho"]
+)
 """Settings that never replace anything: what they choose has names of its own."""
 
 _OF_THE_SMOOTHED_COPY = "voxelwise_smoothing_fwhm_mm"

@@ -1,0 +1,167 @@
+"""What is written of ALFF, fALFF and ReHo: a map of each, and its means over regions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bidsmask._typing import FloatArray
+from bidsmask.analysis.kinds import Source, kind_of
+from bidsmask.analysis.output_names import mask_name, regional_map_name, regional_table_name
+from bidsmask.analysis.outputs import File, Run, Used
+from bidsmask.analysis.regional import REGIONAL, region_means, regional_maps, unfiltered
+from bidsmask.analysis.steps import cleaner_of
+from bidsmask.analysis.store import RunValues
+from bidsmask.analysis.words import plain, regional_words, text
+from bidsmask.columns.base import Columns
+from bidsmask.dataset.confounds import load_confounds
+from bidsmask.derivatives import sidecars
+from bidsmask.derivatives.sidecars import COVERAGE_COLUMNS, described
+from bidsmask.images.io import image_bytes
+from bidsmask.images.signals_on_disk import SignalsOnDisk
+from bidsmask.numerics.freedom import DegreesOfFreedom
+
+
+def regional_files(
+    run: Run, values: RunValues, used: Used, voxels: SignalsOnDisk, scratch: Path
+) -> Iterator[File]:
+    """Measure every voxel of a run, cleaned with a strategy but for its filter.
+
+    Parameters
+    ----------
+    run : Run
+    values : RunValues
+    used : Used
+        The strategy.
+    voxels : SignalsOnDisk
+        As `bidsmask.analysis.steps.extract_run` has put them on the disk.
+    scratch : Path
+        Folder where ranks may wait.
+    """
+    plan, placed = run.plan, values.placed
+    measures = plan.voxelwise.regional
+    if not measures:
+        return
+    strategy = unfiltered(used.strategy)
+    assert plan.run.confounds is not None, "a run without problems has confounds"
+    confounds = load_confounds(  # a filter may have made some of them superfluous
+        plan.run.confounds,
+        plan.run.confounds_json,
+        strategy,
+        n_volumes=plan.n_volumes,
+        t_r=plan.t_r,
+    )
+    cleaner = cleaner_of(confounds, strategy, plan.cleaning, t_r=plan.t_r)
+    maps = regional_maps(
+        voxels,
+        cleaner,
+        measures,
+        t_r=plan.t_r,
+        covered=values.extracted.covered,
+        mask=placed.mask,
+        scratch=scratch,
+    )
+    used = replace(used, strategy=strategy, confounds=confounds)
+    files = _Files(run, used, cleaner.ledger)
+    for measure, of_voxels in maps.items():
+        yield from files.of_voxels(values, measure, of_voxels)
+        for source, columns in zip(values.sources, placed.columns, strict=True):
+            yield from files.of_regions(values, measure, of_voxels, source, columns)
+
+
+class _Files:
+    """Makes the files of a strategy without its filter."""
+
+    def __init__(self, run: Run, used: Used, ledger: DegreesOfFreedom) -> None:
+        self._run, self._plan, self._used = run, run.plan, used
+        self._done = sidecars.about_cleaning(used.strategy, used.confounds, ledger)
+
+    def of_voxels(self, values: RunValues, measure: str, of_voxels: FloatArray) -> Iterator[File]:
+        """Give the map, which is 0 outside of the mask and NaN where there is no value."""
+        placed, provenance = values.placed, self._run.provenance
+        volume = np.zeros(placed.mask.shape, dtype=np.float32)
+        volume.T[placed.mask.T] = of_voxels
+        yield (
+            regional_map_name(self._plan, self._used.strategy, measure),
+            image_bytes(volume, placed.grid),
+        )
+        yield (
+            regional_map_name(self._plan, self._used.strategy, measure, ".json"),
+            {
+                "Description": f"Map of the {self._what(measure)} NaN inside of the mask where "
+                "there is no value.",
+                "Sources": [
+                    *provenance.bold_and_confounds,
+                    provenance.output(mask_name(self._plan)),
+                ],
+                **self._about(measure),
+                "SkullStripped": True,
+                **sidecars.warnings(self._run.warnings, self._used.confounds.warnings),
+            },
+        )
+
+    def of_regions(
+        self,
+        values: RunValues,
+        measure: str,
+        of_voxels: FloatArray,
+        source: Source,
+        columns: Columns,
+    ) -> Iterator[File]:
+        """Give the means over the columns of a source, and what of each has a value."""
+        plan, provenance, strategy = self._plan, self._run.provenance, self._used.strategy
+        table, means = region_means(
+            of_voxels,
+            columns,
+            source,
+            plan.extraction,
+            mask=values.placed.mask,
+            min_coverage=plan.coverage.min_coverage,
+        )
+        table[measure] = means.astype(np.float32)
+        yield regional_table_name(plan, source, strategy, measure), table
+        kind = kind_of(source)
+        yield (
+            regional_table_name(plan, source, strategy, measure, ".json"),
+            {
+                "Description": f"Of each {kind.column} of {source.name}, the mean of the "
+                f"{self._what(measure)}",
+                "Sources": [
+                    provenance.output(regional_map_name(plan, strategy, measure)),
+                    self._run.copy(source),
+                ],
+                **self._about(measure),
+                **provenance.about_atlas(source),
+                "MinimumCoverage": plan.coverage.min_coverage,
+                **{name: COVERAGE_COLUMNS[name] for name in ("Node", "index", "n_voxels")},
+                "n_covered": described("Those of them that have a value in the map", "voxels"),
+                "coverage": COVERAGE_COLUMNS["coverage"],
+                measure: described(
+                    f"Mean over the voxels of the {kind.column} that have a value; n/a where "
+                    "less than MinimumCoverage of it is covered",
+                    REGIONAL[measure].units,
+                ),
+                **sidecars.warnings(
+                    self._run.warnings, self._used.confounds.warnings, source.warnings
+                ),
+            },
+        )
+
+    def _what(self, measure: str) -> str:
+        words = plain(text([regional_words(self._plan.voxelwise)]))
+        return f"{REGIONAL[measure].description}. {words}"
+
+    def _about(self, measure: str) -> dict[str, Any]:
+        return {
+            **self._run.provenance.acquisition,
+            **self._run.provenance.space,
+            "Statistic": measure,
+            "StatisticDOI": f"doi:{REGIONAL[measure].doi}",
+            "Units": REGIONAL[measure].units,
+            "SmoothingFWHM": self._plan.extraction.smoothing_fwhm_mm,
+            **self._done,
+        }
