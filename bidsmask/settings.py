@@ -32,6 +32,7 @@ from bidsmask.vocabulary import (
     MEASURES,
     STATISTICS,
     AnalysisLevel,
+    BetaSeries,
     Bridge,
     CensorOutput,
     Displacement,
@@ -39,6 +40,7 @@ from bidsmask.vocabulary import (
     FilterEnds,
     MotionFilter,
     Standardization,
+    TaskRegressors,
 )
 
 DEFAULT_ATLASES = ("Schaefer2018_seg-7n_scale-400",)
@@ -46,6 +48,9 @@ DEFAULT_STRATEGIES = ("simple",)
 
 MIN_DOF = 10.0
 """With as many degrees of freedom, correlations of noise have a standard deviation of 0.32."""
+
+CONDITION_DELAY_S = 5.0
+"""After so many seconds the canonical response to a brief event is at its peak."""
 
 OfStrategy = Literal["strategy"]
 NumberOrNone = float | Literal["none", "strategy"]
@@ -218,6 +223,55 @@ class ConnectivitySettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EventsSettings:
+    """What is done with the events of a task.
+
+    ``task_regressors`` and ``fir_length_s`` overrule what a strategy says of responses in its
+    design. ``condition_means`` are over the volumes that the events of a condition fill,
+    ``condition_delay_s`` later.
+    """
+
+    task_regressors: TaskRegressors | OfStrategy = field(default="strategy", repr=False)
+    fir_length_s: float | OfStrategy = field(default="strategy", repr=False)
+    condition_means: bool = False
+    condition_delay_s: float | None = None
+    beta_series: BetaSeries | None = None
+
+    def __post_init__(self) -> None:
+        _require(
+            self.condition_means or self.condition_delay_s is None,
+            "--condition-delay is of the means of conditions: give --condition-means, too.",
+        )
+        delay_s = self.delay_s
+        _require(
+            0 <= delay_s < math.inf,
+            f"--condition-delay is a time in seconds from 0, not {delay_s}.",
+        )
+
+    @property
+    def delay_s(self) -> float:
+        """How much later than its events a condition shows in the BOLD signal."""
+        return CONDITION_DELAY_S if self.condition_delay_s is None else self.condition_delay_s
+
+    @property
+    def any(self) -> bool:
+        """Whether something is computed of events, besides what a strategy regresses."""
+        return any(self.by_title.values())
+
+    @property
+    def by_title(self) -> dict[str, bool]:
+        """What can be computed of events, and whether it is asked for."""
+        return {
+            "condition means": self.condition_means,
+            "beta series": self.beta_series is not None,
+        }
+
+    def overrides(self) -> dict[str, Any]:
+        """What the command line says of a strategy's own settings."""
+        return {"task_regressors": self.task_regressors, "fir_length_s": self.fir_length_s}
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutputSettings:
     """How results are written. Nothing here changes what is computed of a run."""
 
@@ -273,6 +327,7 @@ class Settings:
     coverage: CoverageSettings = field(default_factory=CoverageSettings)
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
     connectivity: ConnectivitySettings = field(default_factory=ConnectivitySettings)
+    events: EventsSettings = field(default_factory=EventsSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     execution: ExecutionSettings = field(default_factory=ExecutionSettings)
 
@@ -297,6 +352,11 @@ class Settings:
             "could: ask for one of them, or each in a command of its own. "
             "(--voxelwise-smoothing-fwhm smooths a copy of the cleaned volumes only.)",
         )
+        _require(
+            bool(self.atlases or self.extraction.seeds) or not self.events.any,
+            "--condition-means and --beta-series are of signals of regions: give an atlas, or "
+            "--seeds.",
+        )
 
     @property
     def atlases(self) -> tuple[str, ...]:
@@ -320,6 +380,7 @@ SECTIONS: dict[str, type[Any]] = {
     "coverage": CoverageSettings,
     "cleaning": CleaningSettings,
     "connectivity": ConnectivitySettings,
+    "events": EventsSettings,
     "output": OutputSettings,
     "execution": ExecutionSettings,
 }

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from worlds.tiny_fmriprep import write_events
 
 from bidsmask.cli.main import main
 from bidsmask.cli.parser import build_parser
@@ -335,10 +336,12 @@ def everything(tmp_path_factory, small_dataset):
     """An output in which all is asked for that there is, of both levels."""
     out = tmp_path_factory.mktemp("everything") / "out"
     examples = ROOT / "descriptors" / "examples"
+    raw = tmp_path_factory.mktemp("everything") / "raw"
+    write_events(raw, "01", [(10, 2, "go"), (40, 2, "stop"), (70, 2, "go")])
     asked = {
         "--participant-label": ["01"],
         "--atlases": [str(small_dataset.atlas), "Halves_probseg"],
-        "--datasets": [f"lab={examples / 'atlas'}"],
+        "--datasets": [f"lab={examples / 'atlas'}", f"raw={raw}"],
         "--seeds": [str(examples / "seeds.tsv")],
         "--seed-radius": ["6"],
         "--statistic": ["median", "mean"],
@@ -350,6 +353,8 @@ def everything(tmp_path_factory, small_dataset):
         "--voxelwise-smoothing-fwhm": ["6"],
         "--seed-maps": [],
         "--alff": [],
+        "--condition-means": [],
+        "--beta-series": ["lss"],
     }
     words = [word for name in asked if name in options() for word in (name, *asked[name])]
     where = [str(small_dataset.root), str(out)]

@@ -185,6 +185,7 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
         + one.s_per_spilled_voxel * size.needs_voxels * size.seen_voxels,
         "clean": one.s_per_cleaned_value * size.n_strategies * size.extracted_values,
         "connectivity": one.s_per_matrix_value * size.matrix_values,
+        "task": one.s_per_cleaned_value * size.n_strategies * size.extracted_values,
         "voxelwise": size.n_strategies
         * (
             (one.s_per_cleaned_voxel + one.s_per_imaged_voxel * size.n_images) * size.seen_voxels
@@ -200,6 +201,8 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
     }
     if not size.needs_voxels:
         del seconds["voxelwise"]
+    if not plan.events.any:
+        del seconds["task"]
     reading_s = pace.read_s_per_voxel * size.seen_voxels
     memory = _step_bytes(size)
     return {
@@ -372,6 +375,7 @@ def _step_bytes(size: _Size) -> dict[str, float]:
         + one.bytes_per_smoothed_voxel * size.smooths * size.n_voxels
         + one.share_held * size.n_held * size.seen_voxels * size.voxel_bytes,
         "clean": placed + cleaned,
+        "task": placed + cleaned,
         "connectivity": one.worker_bytes + cleaned + one.bytes_per_value * size.matrix_values,
         "voxelwise": placed
         + cleaned

@@ -18,6 +18,7 @@ import numpy as np
 from bidsmask._typing import FloatArray
 from bidsmask.analysis.kinds import Source, elsewhere, file_of, kind_of
 from bidsmask.analysis.output_names import (
+    event_names,
     matrix_name,
     regional_map_name,
     regional_table_name,
@@ -31,12 +32,13 @@ from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.status import RunFailure
-from bidsmask.errors import LongNameError
+from bidsmask.errors import EventsError, LongNameError
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import open_image
 from bidsmask.numerics.affine import apply_affine
 from bidsmask.numerics.alff import slow_frequencies
 from bidsmask.reports.summaries import LostPart
+from bidsmask.settings import EventsSettings
 from bidsmask.vocabulary import CORRELATIONS
 
 _T = TypeVar("_T")
@@ -63,7 +65,12 @@ def _foresee_run(plan: RunPlan, grid_of: Callable[[Path], Grid]) -> RunPlan | Ru
     lost = [_lost_by_names("run", plan.run.name, _names_of_run(plan), partial(_shorten_run, plan))]
     strategies = [
         _lost_by_names("strategy", each.name, _names_of_strategy(plan, each), _rename)
+        or _lost_without_events(plan, "strategy", each.name, asks=each.models_task)
         for each in plan.strategies
+    ]
+    task = [
+        _lost_without_events(plan, "measure", title, asks=asks)
+        for title, asks in plan.events.by_title.items()
     ]
     kept = replace(plan, strategies=_others(plan.strategies, strategies))
     sources = [_foresee_source(kept, each, grid_of) for each in plan.sources]
@@ -74,7 +81,7 @@ def _foresee_run(plan: RunPlan, grid_of: Callable[[Path], Grid]) -> RunPlan | Ru
         for names in [partial(_names_of_measure, measure=each)]
     ]
     alff = _foresee_alff(kept)
-    lost += [*strategies, *sources, *measures, alff]
+    lost += [*strategies, *sources, *measures, alff, *task]
     found = tuple(part for part in lost if part)
     if not found:
         return plan
@@ -95,7 +102,16 @@ def _foresee_run(plan: RunPlan, grid_of: Callable[[Path], Grid]) -> RunPlan | Ru
         measures=left,
         fisher_z=plan.connectivity.fisher_z and any(name in CORRELATIONS for name in left),
     )
-    return replace(kept, connectivity=connectivity, lost=(*plan.lost, *found))
+    events = EventsSettings() if any(task) else plan.events
+    lost_parts = (*plan.lost, *found)
+    return replace(kept, connectivity=connectivity, events=events, lost=lost_parts)
+
+
+def _lost_without_events(plan: RunPlan, part: str, name: str, *, asks: bool) -> LostPart | None:
+    """Say that a part is lost if it asks for events, and the run has none that can be used."""
+    if not (asks and plan.run.no_events):
+        return None
+    return LostPart(part=part, name=name, kind=EventsError.__name__, reason=plan.run.no_events)
 
 
 def _others(asked: Sequence[_T], lost: Sequence[LostPart | None]) -> tuple[_T, ...]:
@@ -144,6 +160,7 @@ def _names_of_sources(plan: RunPlan) -> Iterator[Path]:
         for strategy in plan.strategies:
             for statistic in plan.statistics_of(source):
                 yield time_series_name(plan, source, strategy, statistic, ".json")
+            yield from event_names(plan, source, strategy, ".json")
             if plan.voxelwise.seed_maps and isinstance(source, SeedSet):
                 yield seed_map_name(plan, source, strategy)
             for measure in plan.voxelwise.regional:

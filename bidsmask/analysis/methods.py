@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bidsmask._version import __version__
+from bidsmask.analysis.event_words import event_words
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.plan import Plan
 from bidsmask.analysis.words import (
@@ -51,6 +52,7 @@ def methods_of(settings: Settings, plan: Plan, *, fmriprep_version: str | None) 
         *map(_strategy, plan.strategies, works),
         *_bookkeeping(settings, plan),
         *_relations(settings, plan),
+        text(event_words(settings.events)),
         text(voxel_words(settings.voxelwise, settings.extraction, settings.connectivity)),
     ]
     return with_citations([each for each in marked if each], [work for work in works if work])

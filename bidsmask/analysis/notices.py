@@ -74,6 +74,8 @@ def _found_while_computing(values: RunValues) -> Iterator[str]:
                 f"{confounds.strategy}: what the filter left of {names} is nothing, or explained "
                 "by the other columns of the design; these columns took nothing away."
             )
+    for strategy, results in zip(values.strategies, values.task, strict=False):
+        yield from (f"{strategy.name}: {text}" for text in results.warnings)
 
 
 def _about_source(

@@ -44,6 +44,36 @@ def matrix_name(
     return run_file(plan, "relmat", extension, source, stat=stat, desc=strategy.label)
 
 
+def condition_means_name(
+    plan: RunPlan, source: Source, strategy: Strategy, extension: str = ".tsv"
+) -> Path:
+    """Name of means of conditions: ``…_stat-<statistic>_desc-<strategy>_conditionmeans``."""
+    first, *_ = plan.statistics_of(source)
+    return run_file(plan, "conditionmeans", extension, source, stat=first, desc=strategy.label)
+
+
+def beta_series_name(
+    plan: RunPlan, source: Source, strategy: Strategy, extension: str = ".tsv"
+) -> Path:
+    """Name of amplitudes of trials: ``…_stat-<method>_desc-<strategy>_betaseries``.
+
+    Methods are ``lss`` and ``lsa``, and stand behind the statistic as those of
+    `measure_label` do.
+    """
+    label = _of_statistic(plan, source, str(plan.events.beta_series))
+    return run_file(plan, "betaseries", extension, source, stat=label, desc=strategy.label)
+
+
+def event_names(
+    plan: RunPlan, source: Source, strategy: Strategy, extension: str = ".tsv"
+) -> Iterator[Path]:
+    """Names of all that is asked of the events of a run."""
+    if plan.events.condition_means:
+        yield condition_means_name(plan, source, strategy, extension)
+    if plan.events.beta_series:
+        yield beta_series_name(plan, source, strategy, extension)
+
+
 def seed_map_name(
     plan: RunPlan, seeds: SeedSet, strategy: Strategy, extension: str = ".nii.gz"
 ) -> Path:
@@ -61,6 +91,11 @@ def measure_label(plan: RunPlan, source: Source, measure: str) -> str:
     label = MEASURES[measure].stat
     if is_fisher_z(measure, plan.connectivity):
         label = MEASURES[measure].z_stat or label
+    return _of_statistic(plan, source, label)
+
+
+def _of_statistic(plan: RunPlan, source: Source, label: str) -> str:
+    """Put the statistic before a label, unless it is the plain one of the source."""
     first, *_ = plan.statistics_of(source)
     return label if first == kind_of(source).plain_statistic else f"{first}+{label}"
 
@@ -109,8 +144,9 @@ def expected_files(plan: RunPlan) -> Iterator[Path]:
                 matrix_name(plan, source, strategy, measure)
                 for measure in plan.connectivity.measures
             )
+            yield from event_names(plan, source, strategy)
     for strategy in plan.strategies:
-        if strategy.groups:
+        if strategy.regresses:
             yield run_file(plan, "design", ".tsv", desc=strategy.label, with_space=False)
         yield run_file(plan, "outliers", ".tsv", desc=strategy.label, with_space=False)
     yield run_file(plan, "qc", ".tsv", desc="bidsmask")

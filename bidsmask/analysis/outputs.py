@@ -18,6 +18,7 @@ import numpy as np
 
 from bidsmask._typing import FloatArray
 from bidsmask._version import __version__
+from bidsmask.analysis.event_outputs import event_files
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.notices import warnings_of_itself
 from bidsmask.analysis.output_names import matrix_name, run_file, time_series_name
@@ -129,6 +130,8 @@ def outputs(
                 matrix = found[number]
                 if not isinstance(matrix, LostPart):
                     yield from _matrix_files(run, source, coverage, each, measure, matrix)
+        for each, results in zip(used, values.task, strict=False):  # no results: none asked for
+            yield from event_files(run, source, coverage, each, results, number)
     for each in used:
         yield from _design_files(run, each)
         yield from _outliers_files(run, each)
@@ -323,7 +326,11 @@ def _design_files(run: Run, used: Used) -> Iterator[File]:
         "Description": "Confounds that were regressed, as in the confounds table, with one row "
         "for every BOLD volume, censored ones included. Detrending, filtering and "
         "standardisation came after.",
-        "Sources": run.provenance.sources(run.plan.run.confounds, run.plan.run.confounds_json),
+        "Sources": run.provenance.sources(
+            run.plan.run.confounds,
+            run.plan.run.confounds_json,
+            run.plan.run.events if used.confounds.responses else None,
+        ),
         "FilledColumns": list(used.confounds.filled),
         "ConfoundStrategy": sidecars.about_strategy(used.strategy),
     }

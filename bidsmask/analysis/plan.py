@@ -16,10 +16,12 @@ from bidsmask.analysis.kinds import Source, file_of, kind_of, source_warnings
 from bidsmask.analysis.parts import attempt, refuse_nothing
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
 from bidsmask.dataset.entities import Entities
+from bidsmask.dataset.events import with_events
 from bidsmask.dataset.index import NotFound, find_runs
 from bidsmask.dataset.individuals import OwnFiles, find_own
 from bidsmask.dataset.runs import IMAGE_EXTENSIONS, BoldRun
 from bidsmask.dataset.seeds import SEED_EXTENSIONS, SeedSet, check_seed_space, read_seeds
+from bidsmask.dataset.sidecars import Folders
 from bidsmask.dataset.strategies import Strategy, load_strategy
 from bidsmask.dataset.templates import template_homes
 from bidsmask.derivatives.status import RunFailure
@@ -31,6 +33,7 @@ from bidsmask.settings import (
     CleaningSettings,
     ConnectivitySettings,
     CoverageSettings,
+    EventsSettings,
     ExtractionSettings,
     OutputSettings,
     Settings,
@@ -74,6 +77,7 @@ class RunPlan:
     connectivity: ConnectivitySettings
     output: OutputSettings
     voxelwise: VoxelwiseSettings = field(default_factory=VoxelwiseSettings)
+    events: EventsSettings = field(default_factory=EventsSettings)
     outputs_are_missing: bool = field(default=False, repr=False, compare=False)
     voxels_are_missing: bool = field(default=False, repr=False, compare=False)
     reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
@@ -119,6 +123,7 @@ class RunPlan:
             self.coverage,
             self.cleaning,
             self.connectivity,
+            self.events,
             self.output,
         )
         return {
@@ -258,9 +263,13 @@ def _acquisition(run_name: str) -> str:
 
 def _strategies(settings: Settings) -> tuple[Strategy, ...]:
     strategies = tuple(
-        load_strategy(name).with_overrides(**settings.cleaning.overrides())
+        load_strategy(name).with_overrides(
+            **settings.cleaning.overrides(), **settings.events.overrides()
+        )
         for name in settings.cleaning.strategies
     )
+    for strategy in strategies:
+        _refuse_what_is_regressed(settings, strategy)
     labels = {strategy.label for strategy in strategies}
     for strategy in strategies:
         smoothed = smoothed_desc(strategy)
@@ -282,6 +291,15 @@ def _strategies(settings: Settings) -> tuple[Strategy, ...]:
     return strategies
 
 
+def _refuse_what_is_regressed(settings: Settings, strategy: Strategy) -> None:
+    if settings.events.any and strategy.models_task:
+        raise SettingsError(
+            f"--condition-means and --beta-series are of responses to events, and {strategy.name} "
+            f"regresses these ({strategy.task.task_regressors}): nothing would be left. Ask for "
+            "one or the other, into two output folders."
+        )
+
+
 def _plan_run(
     run: BoldRun, settings: Settings, strategies: tuple[Strategy, ...], shelf: _Shelf
 ) -> RunPlan | RunFailure:
@@ -294,10 +312,14 @@ def _plan_run(
         sources, missing = shelf.for_run(run, tuple(stream.grid.voxel_sizes_mm.tolist()))
     except (AtlasError, RunError) as error:
         return fail(kind=type(error).__name__, reason=str(error))
-    assert run.t_r is not None, "a run without problems has a repetition time"
+    t_r = run.t_r
+    assert t_r is not None, "a run without problems has a repetition time"
+    if settings.events.any or any(strategy.models_task for strategy in strategies):
+        roots = [root for _, root in settings.datasets]
+        run = with_events(run, roots, shelf.folders, t_r=t_r, n_volumes=stream.n_volumes)
     return RunPlan(
         run=replace(run, warnings=(*run.warnings, *filter(None, [stream.warning]))),
-        t_r=run.t_r,
+        t_r=t_r,
         n_volumes=stream.n_volumes,
         shape=tuple(int(n) for n in stream.grid.shape),
         affine=tuple(tuple(float(x) for x in row) for row in stream.grid.affine),
@@ -311,17 +333,22 @@ def _plan_run(
         connectivity=settings.connectivity,
         output=settings.output,
         voxelwise=settings.voxelwise,
+        events=settings.events,
     )
 
 
 class _Shelf:
-    """The sources that were asked for: atlases, each looked up once for each space, and seeds."""
+    """The sources that were asked for: atlases, each looked up once for each space, and seeds.
+
+    Tables of events lie in `folders`, each of which is listed once.
+    """
 
     def __init__(
         self, settings: Settings, *, spaces: Sequence[str], with_sources: bool = True
     ) -> None:
         atlases = settings.atlases if with_sources else ()
         seeds = settings.extraction.seeds if with_sources else ()
+        self.folders = Folders()
         self._atlases = find_own(atlases, IMAGE_EXTENSIONS)
         self._homes = (*(path for _, path in settings.datasets), *template_homes())
         self._download = settings.execution.download

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bidsmask.analysis.event_words import event_words
 from bidsmask.analysis.kinds import KINDS, Source, file_of, source_warnings
 from bidsmask.analysis.notices import run_warnings
 from bidsmask.analysis.parts import ALL_ELSE, STEPS, attempt, letters
@@ -215,6 +216,7 @@ def _done(plan: RunPlan) -> Iterable[Said]:
         yield from extraction_words(plan.extraction, plan.coverage, of_kind, statistics)
     if plan.sources:
         yield connectivity_words(plan.connectivity, plan.extraction.statistics)
+    yield from event_words(plan.events)
     yield from voxel_words(plan.voxelwise, plan.extraction, plan.connectivity)
     yield rows_words(plan.output.censor_output, plan.strategies)
 
@@ -232,6 +234,7 @@ def _files(plan: RunPlan) -> tuple[InputFile, ...]:
         "BOLD reference": run.boldref,
         "confounds": run.confounds,
         "confounds sidecar": run.confounds_json,
+        **({"events": run.events} if run.events else {}),
         **{source.name: file_of(source) for source in plan.sources},
     }
     return tuple(

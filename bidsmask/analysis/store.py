@@ -14,6 +14,7 @@ import pandas as pd
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.rows import rows_for
+from bidsmask.analysis.task_results import TaskResults
 from bidsmask.columns.base import Columns
 from bidsmask.columns.statistics import RunStatistics
 from bidsmask.dataset.confounds import Confounds
@@ -363,7 +364,7 @@ class RunValues:
         of the first whose confounds are there.
     fd_kind : str
         Which framewise displacement that is.
-    matrices, seed_maps
+    matrices, seed_maps, task
         None, where they are not asked for, or not known yet.
     lost : tuple of LostPart
         Sources, strategies and measures that were asked for, and why they are n/a.
@@ -380,6 +381,7 @@ class RunValues:
     cleaned: tuple[CleanedRun, ...]
     matrices: tuple[Matrices, ...] = ()
     seed_maps: SeedMaps | None = None
+    task: tuple[TaskResults, ...] = ()
     lost: tuple[LostPart, ...] = ()
 
 
@@ -393,8 +395,8 @@ def gather(inputs: Any) -> RunValues:
     loaded = [load_part(Confounds, file) for file in inputs.confounds_files]
     strategies = tuple(plan.strategies[number] for number in done)
     first = next(number for number, each in enumerate(loaded) if isinstance(each, Confounds))
-    files = given.get("matrices_files", ())
-    matrices = tuple(Matrices.load(Path(files[number])) for number in done if files)
+    files = given.get("matrices_files")
+    matrices = tuple(Matrices.load(Path(file)) for file in _of(done, files))
     return RunValues(
         extracted=ExtractedRun.load(Path(inputs.extracted_file)),
         placed=placed,
@@ -406,6 +408,7 @@ def gather(inputs: Any) -> RunValues:
         coverage=tuple(Coverage.load(Path(file)) for file in inputs.coverage_files),
         cleaned=tuple(each for each in cleaned if isinstance(each, CleanedRun)),
         matrices=matrices,
+        task=tuple(TaskResults.load(Path(file)) for file in _of(done, given.get("task_files"))),
         seed_maps=SeedMaps.load(Path(file)) if (file := given.get("seed_maps_file")) else None,
         lost=(
             *plan.lost,
@@ -414,6 +417,11 @@ def gather(inputs: Any) -> RunValues:
             *_lost_measures(matrices, sources, strategies),
         ),
     )
+
+
+def _of(numbers: Sequence[int], files: Sequence[str] | None) -> list[str]:
+    """Choose the files of these strategies, if there are any at all."""
+    return [files[number] for number in numbers] if files else []
 
 
 def _lost_measures(

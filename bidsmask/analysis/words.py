@@ -17,6 +17,7 @@ from bidsmask.numerics.alff import ALFF_BAND_HZ
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
 from bidsmask.numerics.connectivity import MEASURES
+from bidsmask.numerics.hemodynamics import TaskParameters
 from bidsmask.numerics.reho import LEAST_NEIGHBOURS, NEIGHBOURHOOD
 from bidsmask.settings import (
     ConnectivitySettings,
@@ -130,9 +131,10 @@ def _smoothed(fwhm_mm: float) -> tuple[str, ...]:
 def strategy_words(strategy: Strategy) -> tuple[Said, ...]:
     """What a strategy did to the signals of a run, in the order in which it was done."""
     cleaning, censoring = strategy.cleaning, strategy.censoring
-    both = "signals and confounds alike" if strategy.groups else "the signals"
+    both = "signals and confounds alike" if strategy.regresses else "the signals"
     return (
         *_censoring(strategy),
+        *_responses(strategy.task),
         Said(
             label="Detrending",
             value="mean and straight line" if cleaning.detrend else "none",
@@ -143,8 +145,8 @@ def strategy_words(strategy: Strategy) -> tuple[Said, ...]:
         _filter(strategy, both, censors=any(_censoring_rules(censoring))),
         Said(
             label="Regression",
-            value="confounds, by least squares" if strategy.groups else "none",
-            sentences=tuple(_regression(cleaning, regresses=bool(strategy.groups))),
+            value="confounds, by least squares" if strategy.regresses else "none",
+            sentences=tuple(_regression(cleaning, regresses=strategy.regresses)),
         ),
         _standardization(cleaning),
     )
@@ -359,6 +361,25 @@ def _censored(strategy: Strategy) -> Said:
     return Said(label="Censored volumes", value=value, sentences=(sentence,))
 
 
+def _responses(task: TaskParameters) -> Iterator[Said]:
+    if task.task_regressors == "none":
+        return
+    value, sentence = {
+        "canonical": (
+            "canonical response",
+            "For each condition of the task, its events, convolved with the canonical "
+            "haemodynamic response, counted as a confound [@friston1998].",
+        ),
+        "fir": (
+            f"any shape, until {task.follows_s:g} s after an event",
+            "The response to each condition of the task, of any shape (finite impulse response, "
+            f"from the onset of an event until {task.follows_s:g} s after the end of the longest "
+            "one), counted among the confounds [@cole2019].",
+        ),
+    }[task.task_regressors]
+    yield Said(label="Task regressors", value=value, sentences=(sentence,))
+
+
 _BRIDGES = {
     "linear": "straight lines between the kept ones",
     "nilearn": "a cubic spline through the kept ones",
@@ -405,7 +426,7 @@ def _filter(strategy: Strategy, both: str, *, censors: bool) -> Said:
         return Said(label="Temporal filter", value=value)  # a part of the regression
     reason = (
         ", so that regression does not bring back what the filter has removed [@lindquist2019]"
-        if strategy.groups
+        if strategy.regresses
         else ""
     )
     sentence = (

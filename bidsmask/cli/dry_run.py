@@ -18,7 +18,7 @@ from bidsmask.analysis.parts import attempt, letters
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.steps import cleaner_of
 from bidsmask.cli.console import say_problem, say_warning
-from bidsmask.dataset.confounds import load_confounds
+from bidsmask.dataset.responses import load_design
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import AtlasError, RunError
 from bidsmask.images.volumes import load_mask
@@ -136,6 +136,7 @@ def _show_files(console: Console, plan: RunPlan, cost: Cost) -> None:
         "boldref": run.boldref,
         "confounds": run.confounds,
         "sidecar": run.confounds_json,
+        **({"events": run.events} if run.events else {}),
         **{source.name: file_of(source) for source in plan.sources},
     }
     console.print(f"\n[bold]{escape(run.name)}[/] (alone: {_words(cost)})")
@@ -160,12 +161,5 @@ def _show_room(console: Console, plan: RunPlan) -> None:
 
 
 def _ledger(plan: RunPlan, strategy: Strategy) -> DegreesOfFreedom:
-    assert plan.run.confounds is not None, "a run without problems has confounds"
-    confounds = load_confounds(
-        plan.run.confounds,
-        plan.run.confounds_json,
-        strategy,
-        n_volumes=plan.n_volumes,
-        t_r=plan.t_r,
-    )
+    confounds = load_design(plan.run, strategy, n_volumes=plan.n_volumes, t_r=plan.t_r)
     return cleaner_of(confounds, strategy, plan.cleaning, t_r=plan.t_r).ledger

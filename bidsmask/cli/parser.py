@@ -30,6 +30,7 @@ from bidsmask.vocabulary import (
     MEASURES,
     STATISTICS,
     AnalysisLevel,
+    BetaSeries,
     Bridge,
     CensorOutput,
     Displacement,
@@ -37,6 +38,7 @@ from bidsmask.vocabulary import (
     FilterEnds,
     MotionFilter,
     Standardization,
+    TaskRegressors,
 )
 
 _UNKNOWN = "unrecognized arguments: "
@@ -119,6 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_extraction,
         _add_cleaning,
         _add_connectivity,
+        _add_events,
         _add_execution,
         _add_information,
     ):
@@ -295,6 +298,31 @@ def _add_connectivity(parser: argparse.ArgumentParser) -> None:
         "(default: correlation)")  # fmt: skip
     add("--fisher-z", action="store_true",
         help="write correlations as Fisher's z, in files of their own (stat-fisherz)")  # fmt: skip
+
+
+def _add_events(parser: argparse.ArgumentParser) -> None:
+    add = _adder(
+        parser,
+        "task events",
+        "Events are read from *_events.tsv, which fMRIPrep does not copy: name the raw dataset\n"
+        "with --datasets raw=PATH.",
+    )
+    add("--task-regressors", choices=get_args(TaskRegressors),
+        help="regress responses to the events of each condition with the confounds: of one shape "
+        "(canonical), or of any (fir, for background connectivity); none takes them out of a "
+        "strategy that has some")  # fmt: skip
+    add("--fir-length", dest="fir_length_s", type=_or_word(float), metavar="SECONDS",
+        help="how long after the end of an event its response of any shape is followed, one "
+        "column for each volume (default: 18)")  # fmt: skip
+    add("--condition-means", action="store_true",
+        help="write the mean of each region's cleaned signal over the volumes of each "
+        "condition")  # fmt: skip
+    add("--condition-delay", dest="condition_delay_s", type=float, metavar="SECONDS",
+        help="how much later than its events a condition is looked for (default: 5, when the "
+        "canonical response is at its peak)")  # fmt: skip
+    add("--beta-series", choices=get_args(BetaSeries),
+        help="write an amplitude of each region for each trial: by one model for each trial "
+        "(lss), or one model of all trials (lsa)")  # fmt: skip
 
 
 def _add_execution(parser: argparse.ArgumentParser) -> None:

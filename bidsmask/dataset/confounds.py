@@ -72,6 +72,8 @@ class Confounds:
     families : mapping from name to array of shape (T, C)
         Columns of the table by their families, regressed or not; see
         `bidsmask.dataset.families`.
+    responses : tuple of (column, description)
+        Columns that are no confounds: responses to events, see `bidsmask.dataset.responses`.
     """
 
     strategy: str
@@ -84,6 +86,7 @@ class Confounds:
     filled: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     families: Mapping[str, FloatArray] = field(default_factory=dict)
+    responses: tuple[tuple[str, str], ...] = ()
 
     def save(self, path: Path) -> None:
         """Write an ``.npz`` that `load` reads; no pickle in it."""
@@ -99,6 +102,8 @@ class Confounds:
             "filled": _texts(self.filled),
             "warnings": _texts(self.warnings),
             **{f"{_FAMILY}{name}": columns for name, columns in self.families.items()},
+            "responses": _texts([name for name, _ in self.responses]),
+            "described": _texts([description for _, description in self.responses]),
         }
         there = {name: values for name, values in arrays.items() if values is not None}
         np.savez(path, allow_pickle=False, **there)
@@ -123,6 +128,9 @@ class Confounds:
                 for name, columns in values.items()
                 if name.startswith(_FAMILY)
             },
+            responses=tuple(
+                zip(_strings(values["responses"]), _strings(values["described"]), strict=True)
+            ),
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,36 @@ class Events:
     def of(self, condition: str) -> BoolArray:
         """Which events are of a condition, (E,)."""
         return np.array([name == condition for name in self.trial_types], dtype=bool)
+
+
+def with_events(
+    run: BoldRun, datasets: Sequence[Path], folders: Folders, *, t_r: float, n_volumes: int
+) -> BoldRun:
+    """Add to a run its table of events, or why it has none that can be used; see `find_events`."""
+    try:
+        file = find_events(run, datasets, folders)
+        events = read_events(file, run_end_s=n_volumes * t_r)
+        slice_time_s(run.metadata, t_r)
+    except EventsError as error:
+        return replace(run, no_events=str(error))
+    return replace(run, events=file, warnings=(*run.warnings, *events.warnings))
+
+
+def slice_time_s(metadata: Sequence[tuple[str, object]], t_r: float) -> float:
+    """When, within a volume, its signal was measured: ``StartTime``, or else the middle.
+
+    Raises
+    ------
+    EventsError
+        If ``StartTime`` is no time within the repetition time.
+    """
+    start = dict(metadata).get("StartTime", t_r / 2)
+    if isinstance(start, int | float) and not isinstance(start, bool) and 0 <= start <= t_r:
+        return float(start)
+    raise EventsError(
+        f"StartTime, to which slices were shifted, is {start!r} in the sidecars of the BOLD; "
+        f"seconds between 0 and the repetition time ({t_r:g} s) were expected. Correct it."
+    )
 
 
 def find_events(run: BoldRun, datasets: Sequence[Path], folders: Folders) -> Path:

@@ -48,8 +48,11 @@ class BoldRun:
     bold : Path
     entities : Entities
         Of the BOLD file's name.
-    mask, boldref, confounds, confounds_json : Path or None
-        None: there is none, or none that could be used.
+    mask, boldref, confounds, confounds_json, events : Path or None
+        None: there is none, or none that could be used. Events are looked for if something is
+        asked of them.
+    no_events : str
+        Why there are none although something is asked of them: a letter.
     t_r : float or None
         Repetition time in seconds. None only if there is a problem.
     metadata : tuple of (key, value)
@@ -67,6 +70,8 @@ class BoldRun:
     boldref: Path | None = None
     confounds: Path | None = None
     confounds_json: Path | None = None
+    events: Path | None = None
+    no_events: str = ""
     t_r: float | None = None
     metadata: tuple[tuple[str, Any], ...] = ()
     problems: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ user's own file is read in the same way::
       - {label: motion, pattern: "(trans|rot)_[xyz]", count: 6}
       - {label: high-pass, pattern: 'cosine\d+', optional: true}
     censoring: {fd_threshold_mm: 0.5, min_segment_volumes: 5}
+    task: {task_regressors: fir}      # optional; responses to events join the columns
     cleaning: {detrend: true, filter: none, standardize: zscore}
 
 Of the settings that stand under ``cleaning`` and ``censoring``, any may be left out.
@@ -20,7 +21,7 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -29,6 +30,7 @@ from bidsmask.dataset.data import STRATEGIES_FOLDER, strategy_names
 from bidsmask.errors import StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.hemodynamics import TaskParameters
 from bidsmask.vocabulary import (
     Bridge,
     Displacement,
@@ -36,6 +38,7 @@ from bidsmask.vocabulary import (
     FilterEnds,
     MotionFilter,
     Standardization,
+    TaskRegressors,
 )
 
 __all__ = [
@@ -50,7 +53,7 @@ __all__ = [
 MAX_BYTES = 1_000_000
 """A strategy is a page of text; a larger file is something else."""
 
-P = TypeVar("P", CensoringParameters, CleaningParameters)
+P = TypeVar("P", CensoringParameters, CleaningParameters, TaskParameters)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +129,17 @@ class Strategy:
     groups: tuple[ColumnGroup, ...]
     censoring: CensoringParameters
     cleaning: CleaningParameters
+    task: TaskParameters = field(default_factory=TaskParameters)
+
+    @property
+    def regresses(self) -> bool:
+        """Whether there is a design at all."""
+        return bool(self.groups) or self.models_task
+
+    @property
+    def models_task(self) -> bool:
+        """Whether responses to events are part of the design."""
+        return self.task.task_regressors != "none"
 
     @property
     def label(self) -> str:
@@ -152,12 +166,13 @@ class Strategy:
         Parameters
         ----------
         **changes
-            By the names of the fields of `CleaningParameters` and `CensoringParameters`.
+            By the names of the fields of `CleaningParameters`, `CensoringParameters` and
+            `TaskParameters`.
 
         Raises
         ------
         TypeError
-            If neither has such a field.
+            If none has such a field.
         StrategyError
             If the settings contradict each other, or one would have no effect.
         """
@@ -170,14 +185,17 @@ class Strategy:
         )
         changed = idle | given
         censoring = {name: changed.pop(name) for name in _NAMES_OF_CENSORING & set(changed)}
+        task = {name: changed.pop(name) for name in _NAMES_OF_TASK & set(changed)}
         return replace(
             self,
             cleaning=_override(self.name, self.cleaning, changed),
             censoring=_override(self.name, self.censoring, censoring),
+            task=_override(self.name, self.task, task),
         )
 
 
-_NAMES_OF_CENSORING = {field.name for field in fields(CensoringParameters)}
+_NAMES_OF_CENSORING = {item.name for item in fields(CensoringParameters)}
+_NAMES_OF_TASK = {item.name for item in fields(TaskParameters)}
 
 
 _OF_MOTION_FILTER = ("band_stop_min_bpm", "band_stop_max_bpm", "motion_filter_order")
@@ -187,6 +205,7 @@ _IDLE: dict[str, dict[Any, tuple[str, ...]]] = {
     "filter": {"none": ("high_pass_hz", "low_pass_hz"), "cosine": ("low_pass_hz",)},
     "motion_filter": {None: _OF_MOTION_FILTER, "lp": ("band_stop_max_bpm", "motion_filter_order")},
     "fd": {"table": _OF_RECOMPUTED, "rmsd": _OF_RECOMPUTED},
+    "task_regressors": {"none": ("fir_length_s",), "canonical": ("fir_length_s",)},
 }
 """Settings of a strategy that go where a word is asked for that has no use for them."""
 
@@ -244,7 +263,7 @@ def load_strategy(name: str | Path) -> Strategy:
 def _read(file: Path) -> Strategy:
     """Build the strategy from the content of a file, from the leaves up."""
     top = _Section(file, "the file", _parse(file))
-    top.allow(("name", "description", "reference", "columns", "censoring", "cleaning"))
+    top.allow(("name", "description", "reference", "columns", "censoring", "cleaning", "task"))
     return Strategy(
         name=_read_name(top),
         description=" ".join(top.text("description").split()),
@@ -255,6 +274,7 @@ def _read(file: Path) -> Strategy:
         ),
         censoring=_read_parameters(top, "censoring", CensoringParameters),
         cleaning=_read_parameters(top, "cleaning", CleaningParameters),
+        task=_read_parameters(top, "task", TaskParameters),
     )
 
 
@@ -295,7 +315,7 @@ def _read_reference(top: _Section) -> Reference:
 
 
 def _read_group(section: _Section) -> ColumnGroup:
-    section.allow([field.name for field in fields(ColumnGroup)])
+    section.allow([item.name for item in fields(ColumnGroup)])
     group = ColumnGroup(
         label=section.text("label"),
         pattern=section.text("pattern"),
@@ -337,12 +357,14 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "volumes_after": ((int,), "a whole number"),
     "min_segment_volumes": ((int,), "a whole number"),
     "dummy_scans": ((int, str), "a whole number, or auto"),
+    "task_regressors": ((str,), ", ".join(get_args(TaskRegressors))),
+    "fir_length_s": ((int, float), "a number (s)"),
 }
 """What may stand for each parameter in YAML; ``True`` is a whole number to Python, not to us."""
 
 
 def _read_parameters(top: _Section, key: str, kind: type[P]) -> P:
-    section = top.section(key, default={}).allow([field.name for field in fields(kind)])
+    section = top.section(key, default={}).allow([item.name for item in fields(kind)])
     for name, value in section.content.items():
         types, expected = _KINDS[name]
         fits = isinstance(value, types) and (bool in types or not isinstance(value, bool))

@@ -23,12 +23,16 @@ from bidsmask.derivatives.names import output_name, run_folder
 from bidsmask.derivatives.writing import sha256, write_json
 
 BOLD, MASK, CONFOUNDS, SIDECAR = "BOLD", "Mask", "Confounds", "ConfoundsSidecar"
+EVENTS = "Events"
 
 ENDING = "_desc-bidsmask_complete.json"
 """How the name of a record ends."""
 
 _IN_FILE_NAMES = frozenset(
-    ["measures", "statistics", "fisher_z", "voxelwise", "seed_maps", "alff", "reho"]
+    [
+        *("measures", "statistics", "fisher_z", "voxelwise", "seed_maps", "alff", "reho"),
+        *("condition_means", "beta_series"),
+    ]
 )
 """Settings that never replace anything: what they choose has names of its own."""
 
@@ -64,8 +68,8 @@ class Source:
     dataset : str
         Where the dataset is, from the output on.
     files : mapping from role to SourceFile
-        The roles are `BOLD`, `MASK`, `CONFOUNDS` and `SIDECAR`; of joined runs, their names, and
-        the files are their records.
+        The roles are `BOLD`, `MASK`, `CONFOUNDS`, `SIDECAR` and `EVENTS`; of joined runs, their
+        names, and the files are their records.
     """
 
     dataset: str
@@ -84,6 +88,13 @@ class Source:
             return True
         same_content = bool(mine.fingerprint) and mine.fingerprint == theirs.fingerprint
         return self.dataset != other.dataset and not same_content
+
+    def agrees(self, other: Source) -> bool:
+        """Whether both are of the same files; of events, if both requests asked about them."""
+        mine, theirs = self.files, other.files
+        asked = EVENTS in mine and EVENTS in theirs
+        roles = {role for role in (*mine, *theirs) if asked or role != EVENTS}
+        return all(mine.get(role) == theirs.get(role) for role in roles)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +154,7 @@ class RunRecord:
         """
         if self.source is None or earlier.source is None or self.version != earlier.version:
             return False
-        if self.source.files != earlier.source.files:
+        if not self.source.agrees(earlier.source):
             return False
         own = f"desc-{parse_name(file).entities.get('desc')}"
         return all(
@@ -329,8 +340,12 @@ def has_sum(path: Path, known: str) -> bool:
 
 def _files(run: BoldRun) -> Iterator[tuple[str, Path]]:
     files = {
-        BOLD: run.bold, MASK: run.mask, CONFOUNDS: run.confounds, SIDECAR: run.confounds_json
-    }  # fmt: skip
+        BOLD: run.bold,
+        MASK: run.mask,
+        CONFOUNDS: run.confounds,
+        SIDECAR: run.confounds_json,
+        EVENTS: run.events,
+    }
     yield from ((role, path) for role, path in files.items() if path is not None)
 
 

@@ -234,14 +234,14 @@ def region_columns(
 
 
 def design_columns(confounds: Confounds) -> dict[str, dict[str, Any]]:
-    """Columns of the design, by the names that they have in the confounds table."""
+    """Columns of the design: those of the confounds table by their names there, and responses."""
     filled = "; its first rows are n/a there and were given the first value that follows"
     return {
         name: described(
             f"Column {name} of the confounds table{filled if name in confounds.filled else ''}"
         )
         for name in confounds.columns
-    }
+    } | {name: described(description) for name, description in confounds.responses}
 
 
 def outlier_columns(names: Iterable[str], censoring: CensoringParameters) -> dict[str, Any]:

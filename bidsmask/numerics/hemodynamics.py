@@ -6,6 +6,7 @@ all others were shifted to (`sample_times`).
 
 from dataclasses import dataclass
 from math import factorial
+from typing import get_args
 
 import numpy as np
 
@@ -38,13 +39,18 @@ class TaskParameters:
     Raises
     ------
     ValueError
-        If the length is given without effect, or is not above 0.
+        If a word is unknown, or the length is given without effect or not above 0.
     """
 
     task_regressors: TaskRegressors = "none"
     fir_length_s: float | None = None
 
     def __post_init__(self) -> None:
+        if self.task_regressors not in get_args(TaskRegressors):
+            raise ValueError(
+                f"task_regressors must be one of {', '.join(get_args(TaskRegressors))}, not "
+                f"{self.task_regressors!r}."
+            )
         if self.fir_length_s is None:
             return
         if self.task_regressors != "fir":
@@ -60,7 +66,7 @@ class TaskParameters:
         return FIR_LENGTH_S if self.fir_length_s is None else self.fir_length_s
 
 
-def sample_times(n_volumes: int, t_r: float, slice_time_s: float | None = None) -> FloatArray:
+def sample_times(n_volumes: int, t_r: float, slice_time_s: float) -> FloatArray:
     """Return when each volume is sampled, (T,) in seconds.
 
     Parameters
@@ -68,18 +74,17 @@ def sample_times(n_volumes: int, t_r: float, slice_time_s: float | None = None) 
     n_volumes : int
     t_r : float
         Repetition time in seconds.
-    slice_time_s : float, optional
+    slice_time_s : float
         When, within a volume, the slice was measured that all others were shifted to
-        (``StartTime`` in BIDS); by default the middle, as fMRIPrep does it. Without slice timing
-        correction the middle is right on average.
+        (``StartTime`` in BIDS; fMRIPrep takes the middle). Without slice timing correction the
+        middle is right on average.
 
     Examples
     --------
-    >>> sample_times(3, 2.0)
+    >>> sample_times(3, 2.0, 1.0)
     array([1., 3., 5.])
     """
-    reference = t_r / 2 if slice_time_s is None else slice_time_s
-    return np.arange(n_volumes) * t_r + reference
+    return np.arange(n_volumes) * t_r + slice_time_s
 
 
 def canonical_response(times_s: FloatArray) -> FloatArray:

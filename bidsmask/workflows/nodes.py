@@ -30,8 +30,10 @@ from bidsmask.analysis.store import (
     load_part,
     save_all,
 )
+from bidsmask.analysis.task import TimedEvents, summarise_events
 from bidsmask.analysis.voxel_outputs import write_voxel_outputs
-from bidsmask.dataset.confounds import Confounds, load_confounds
+from bidsmask.dataset.confounds import Confounds
+from bidsmask.dataset.responses import load_design
 from bidsmask.images.grid import Grid
 from bidsmask.images.volumes import load_mask
 from bidsmask.reports.summaries import LostPart
@@ -46,8 +48,8 @@ class LoadConfounds(Step):
     """The design and the censored volumes of a run, for each strategy."""
 
     class input_spec(TraitedSpec):
-        table = File(exists=True, mandatory=True, desc="fMRIPrep's confounds table")
-        sidecar = File(exists=True, desc="its JSON sidecar, if there is one")
+        run = traits.Any(mandatory=True, desc="BoldRun")
+        files = traits.List(File(exists=True), desc="tables of the run that are read")
         strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
         n_volumes = traits.Int(mandatory=True, desc="volumes of the BOLD run (T)")
         t_r = traits.Float(mandatory=True, desc="repetition time in seconds")
@@ -57,16 +59,10 @@ class LoadConfounds(Step):
         confounds_files = traits.List(File(exists=True), desc="one for each strategy")
 
     def _run_interface(self, runtime: Any) -> Any:
-        sidecar = Path(self.inputs.sidecar) if traits_isdefined(self.inputs.sidecar) else None
-        load = partial(
-            load_confounds,
-            Path(self.inputs.table),
-            sidecar,
-            n_volumes=self.inputs.n_volumes,
-            t_r=self.inputs.t_r,
-        )
+        given = self.inputs
+        load = partial(load_design, given.run, n_volumes=given.n_volumes, t_r=given.t_r)
         confounds = [
-            attempt("strategy", each.name, partial(load, each)) for each in self.inputs.strategies
+            attempt("strategy", each.name, partial(load, each)) for each in given.strategies
         ]
         refuse_nothing(confounds)
         self._results["confounds_files"] = save_all(confounds, Path(runtime.cwd), "confounds")
@@ -189,6 +185,44 @@ class ComputeConnectivity(Step):
         return runtime
 
 
+class SummariseEvents(Step):
+    """What the events of a run say of its regions, for each strategy."""
+
+    class input_spec(TraitedSpec):
+        events = File(exists=True, mandatory=True, desc="table of events")
+        metadata = traits.Any(mandatory=True, desc="what the sidecars of the BOLD say")
+        extracted_file = File(exists=True, mandatory=True, desc="signals of the run")
+        coverage_files = traits.List(File(exists=True), mandatory=True, desc="per source")
+        confounds_files = traits.List(File(exists=True), mandatory=True, desc="per strategy")
+        cleaned_files = traits.List(File(exists=True), mandatory=True, desc="per strategy")
+        strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
+        t_r = traits.Float(mandatory=True, desc="repetition time in seconds")
+        cleaning = traits.Any(mandatory=True, desc="CleaningSettings")
+        settings = traits.Any(mandatory=True, desc="EventsSettings")
+        version = traits.Str(__version__, usedefault=True)
+
+    class output_spec(TraitedSpec):
+        task_files = traits.List(File(exists=True), desc="one for each strategy")
+
+    def _run_interface(self, runtime: Any) -> Any:
+        given = self.inputs
+        extracted = ExtractedRun.load(Path(given.extracted_file))
+        results = summarise_events(
+            extracted,
+            [Coverage.load(Path(file)) for file in given.coverage_files],
+            [load_part(Confounds, file) for file in given.confounds_files],
+            [load_part(CleanedRun, file) for file in given.cleaned_files],
+            given.strategies,
+            given.cleaning,
+            given.settings,
+            TimedEvents.read(
+                Path(given.events), given.metadata, t_r=given.t_r, n_volumes=extracted.dvars.size
+            ),
+        )
+        self._results["task_files"] = save_all(results, Path(runtime.cwd), "task")
+        return runtime
+
+
 class _CleanedSpec(TraitedSpec):
     """What the nodes that show results take in."""
 
@@ -234,6 +268,9 @@ class WriteDerivatives(Step):
     class input_spec(_CleanedSpec):
         matrices_files = traits.List(File(exists=True), mandatory=True)
         sums_file = File(exists=True, desc="what WriteVoxels has written, if it was asked to")
+        task_files = traits.List(
+            File(exists=True), desc="per strategy, if events were asked about"
+        )
         links = traits.Any(mandatory=True, desc="tuple of (dataset name, path)")
 
     class output_spec(TraitedSpec):
@@ -258,6 +295,9 @@ class DrawReportlets(Step):
     class input_spec(_CleanedSpec):
         matrices_files = traits.List(File(exists=True), mandatory=True)
         seed_maps_file = File(exists=True, desc="maps of seeds, if there are some")
+        task_files = traits.List(
+            File(exists=True), desc="per strategy, if events were asked about"
+        )
         boldref = File(exists=True, desc="BOLD reference of the run, if there is one")
 
     class output_spec(TraitedSpec):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from nipype.pipeline import engine as pe
 from bidsmask.analysis.cost import step_costs
 from bidsmask.analysis.kinds import file_of
 from bidsmask.analysis.plan import RunPlan
+from bidsmask.dataset.runs import BoldRun
+from bidsmask.settings import EventsSettings
 from bidsmask.workflows.nodes import (
     CleanSignals,
     ComputeConnectivity,
@@ -19,6 +21,7 @@ from bidsmask.workflows.nodes import (
     ExtractSignals,
     LoadConfounds,
     PlaceColumns,
+    SummariseEvents,
     WriteDerivatives,
     WriteVoxels,
 )
@@ -41,13 +44,15 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
     -------
     workflow : nipype Workflow
         Nodes ``load_confounds``, ``resample_atlas``, ``extract``, ``clean``, ``connectivity``,
-        ``derive`` and ``report``; ``voxelwise`` where something is wanted of every voxel.
+        ``derive`` and ``report``; ``task`` where something is asked of events, ``voxelwise`` where
+        something is wanted of every voxel.
     """
     run = plan.run
     mem_gb = {name: cost.memory_mb / 1e3 for name, cost in step_costs(plan).items()}
     load_confounds = pe.Node(
         LoadConfounds(
-            table=str(run.confounds),
+            run=run,
+            files=[str(file) for file in _tables(run)],
             strategies=plan.strategies,
             n_volumes=plan.n_volumes,
             t_r=plan.t_r,
@@ -100,8 +105,6 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         mem_gb=mem_gb["report"],
         overwrite=True if plan.reportlets_are_missing else None,
     )
-    if run.confounds_json is not None:
-        load_confounds.inputs.sidecar = str(run.confounds_json)
     if run.boldref is not None:
         report.inputs.boldref = str(run.boldref)
 
@@ -126,6 +129,10 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
     ]
     workflow = pe.Workflow(name=run_wf_name(plan))
     workflow.connect(processing_edges + output_edges)
+    if plan.events.any:
+        task = _init_task(plan, mem_gb["task"])
+        workflow.connect([(source, task, [(field, field)]) for source, field in cleaned[1:]])
+        workflow.connect([(task, sink, [("task_files",) * 2]) for sink in (derive, report)])
     if plan.voxelwise.any:
         voxelwise = _init_voxelwise(plan, output_dir, links, mem_gb["voxelwise"])
         workflow.connect([(source, voxelwise, [(field, field)]) for source, field in cleaned])
@@ -136,6 +143,26 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
     return workflow
 
 
+def _tables(run: BoldRun) -> Iterator[Path]:
+    yield from filter(None, (run.confounds, run.confounds_json, run.events))
+
+
+def _init_task(plan: RunPlan, mem_gb: float) -> pe.Node:
+    """Make the node that asks what the events of a run say of its regions."""
+    return pe.Node(
+        SummariseEvents(
+            events=str(plan.run.events),
+            metadata=plan.run.metadata,
+            strategies=plan.strategies,
+            t_r=plan.t_r,
+            cleaning=plan.cleaning,
+            settings=plan.events,
+        ),
+        name="task",
+        mem_gb=mem_gb,
+    )
+
+
 def _init_voxelwise(
     plan: RunPlan, output_dir: Path, links: Mapping[str, str], mem_gb: float
 ) -> pe.Node:
@@ -143,7 +170,7 @@ def _init_voxelwise(
     without_matrices = replace(plan.connectivity, measures=("correlation",))
     return pe.Node(
         WriteVoxels(
-            plan=replace(plan, connectivity=without_matrices, lost=()),
+            plan=replace(plan, connectivity=without_matrices, events=EventsSettings(), lost=()),
             output_dir=str(output_dir),
             links=tuple(links.items()),
         ),

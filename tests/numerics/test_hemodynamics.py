@@ -33,7 +33,7 @@ def test_the_canonical_response_has_unit_area_and_peaks_after_5_s():
 
 @given(onset=onsets, duration=durations)
 def test_the_response_to_a_block_is_the_convolution(onset, duration):
-    times = sample_times(40, 2.0)
+    times = sample_times(40, 2.0, 1.0)
     steps = onset + (np.arange(20_000) + 0.5) * duration / 20_000
     by_sum = canonical_response(times[:, np.newaxis] - steps).mean(axis=1) * duration
     exact = event_responses(np.array([onset]), np.array([duration]), times).ravel()
@@ -42,7 +42,7 @@ def test_the_response_to_a_block_is_the_convolution(onset, duration):
 
 @given(onset=onsets, first=durations, second=durations)
 def test_two_blocks_in_a_row_are_one_long_block(onset, first, second):
-    times = sample_times(60, 1.5)
+    times = sample_times(60, 1.5, 1.0)
     halves = event_responses(np.array([onset, onset + first]), np.array([first, second]), times)
     whole = event_responses(np.array([onset]), np.array([first + second]), times)
     np.testing.assert_allclose(halves.sum(axis=1), whole[:, 0], atol=1e-9)
@@ -50,20 +50,20 @@ def test_two_blocks_in_a_row_are_one_long_block(onset, first, second):
 
 @given(onset=onsets, later=st.integers(1, 10), duration=st.one_of(st.just(0.0), durations))
 def test_a_later_event_has_the_same_response_later(onset, later, duration):
-    times = sample_times(40, 2.0)
+    times = sample_times(40, 2.0, 1.0)
     at = np.array([onset, onset + 2.0 * later])
     early, late = event_responses(at, np.full(2, duration), times).T
     np.testing.assert_allclose(late[later:], early[:-later], atol=1e-9)
 
 
 def test_a_moment_is_what_a_brief_event_tends_to():
-    times = sample_times(30, 2.0)
+    times = sample_times(30, 2.0, 1.0)
     brief = event_responses(np.array([7.0]), np.array([1e-4]), times) / 1e-4
     moment = event_responses(np.array([7.0]), np.array([0.0]), times)
     np.testing.assert_allclose(moment, brief, atol=1e-4)
 
 
-@pytest.mark.parametrize(("t_r", "slice_time_s"), [(2.0, None), (0.8, 0.0), (2.5, 1.1)])
+@pytest.mark.parametrize(("t_r", "slice_time_s"), [(2.0, 1.0), (0.8, 0.0), (2.5, 1.1)])
 @pytest.mark.parametrize("duration", [0.0, 1.0, 12.0])
 def test_it_is_nilearns_regressor(t_r, slice_time_s, duration):
     compute_regressor = pytest.importorskip("nilearn.glm.first_level").compute_regressor
@@ -99,7 +99,7 @@ def test_lags_reach_from_the_onset_to_some_time_after_the_end():
 
 @given(shape=st.lists(st.floats(-5, 5), min_size=9, max_size=9))
 def test_any_response_lies_in_the_span_of_its_lags(shape):
-    at, times = np.array([6.0, 40.0, 44.0]), sample_times(40, 2.0)
+    at, times = np.array([6.0, 40.0, 44.0]), sample_times(40, 2.0, 1.0)
     responses = np.zeros(60)
     for onset in at:
         first = int(np.argmax(times >= onset))
@@ -110,7 +110,7 @@ def test_any_response_lies_in_the_span_of_its_lags(shape):
 
 
 def test_an_event_fills_the_volumes_of_its_duration_and_one_at_least():
-    times = sample_times(10, 2.0)
+    times = sample_times(10, 2.0, 1.0)
     filled = volumes_of(np.array([4.0]), np.array([6.0]), times, t_r=2.0, delay_s=5.0)
     assert times[filled].tolist() == [9, 11, 13]
     filled = volumes_of(np.array([4.0]), np.array([0.0]), times, t_r=2.0, delay_s=5.0)

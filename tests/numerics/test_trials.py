@@ -17,7 +17,7 @@ def a_run(seed, *, n_confounds=4, censored=0.1):
     """Responses (T, E), conditions (E,), confounds (T, C) and kept volumes (T,)."""
     rng = np.random.default_rng(seed)
     onsets = 6 + np.arange(N_TRIALS) * 18 + rng.uniform(0, 5, N_TRIALS)
-    responses = event_responses(onsets, np.full(N_TRIALS, 2.0), sample_times(T, T_R))
+    responses = event_responses(onsets, np.full(N_TRIALS, 2.0), sample_times(T, T_R, 1.0))
     conditions = rng.permutation(np.arange(N_TRIALS) % 3)
     return (
         responses,

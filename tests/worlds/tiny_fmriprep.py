@@ -174,3 +174,18 @@ def bumps(affine, shape, centres, width_mm=9.0):
     away = np.square(places[..., None, :] - np.asarray(centres, dtype=float)).sum(axis=-1)
     maps = np.exp(-away / (2 * width_mm**2))
     return np.where(maps > 0.05, maps, 0)
+
+
+def write_events(root, subject, events, *, task="rest"):
+    """Write the table of events of a run into a raw dataset; gives its path.
+
+    `events` are rows of onset, duration and trial_type.
+    """
+    folder = root / f"sub-{subject}" / "func"
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {"Name": "raw", "BIDSVersion": "1.10.0", "DatasetType": "raw"}
+    (root / "dataset_description.json").write_text(json.dumps(about))
+    path = folder / f"sub-{subject}_task-{task}_events.tsv"
+    table = pd.DataFrame(events, columns=["onset", "duration", "trial_type"])
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    return path
