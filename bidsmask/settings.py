@@ -52,6 +52,9 @@ MIN_DOF = 10.0
 CONDITION_DELAY_S = 5.0
 """After so many seconds the canonical response to a brief event is at its peak."""
 
+MOST_MINUTES = 120.0
+"""No run is longer; whoever asks for more minutes of one means seconds."""
+
 OfStrategy = Literal["strategy"]
 NumberOrNone = float | Literal["none", "strategy"]
 
@@ -209,10 +212,16 @@ class CleaningSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectivitySettings:
-    """Which region-by-region matrices to compute, and whether correlations become Fisher's z."""
+    """Which region-by-region matrices to compute, and whether correlations become Fisher's z.
+
+    ``create_matrices`` says of which volumes: of all that are kept, or of as many as last so many
+    minutes, drawn by chance from ``random_seed``.
+    """
 
     measures: tuple[str, ...] = ("correlation",)
     fisher_z: bool = False
+    create_matrices: tuple[float | Literal["all"], ...] = ("all",)
+    random_seed: int = 0
 
     def __post_init__(self) -> None:
         _require_words("--connectivity", self.measures, MEASURES)
@@ -220,6 +229,45 @@ class ConnectivitySettings:
             not self.fisher_z or any(name in CORRELATIONS for name in self.measures),
             f"--fisher-z is of {' and '.join(CORRELATIONS)}, and --connectivity asks for neither.",
         )
+        self._check_lengths()
+
+    def _check_lengths(self) -> None:
+        _require(bool(self.create_matrices), "--create-matrices is all, or minutes, or both.")
+        for minutes in self.minutes:
+            _require(
+                0 < minutes <= MOST_MINUTES,
+                f"--create-matrices is in minutes, from above 0 to {MOST_MINUTES:g}, not "
+                f"{minutes:g} (XCP-D counts seconds: its {minutes:g} are {minutes / 60:g} here).",
+            )
+        labels = [length_label(minutes) for minutes in self.minutes]
+        for label in labels:
+            _require(labels.count(label) == 1, f"--create-matrices names {label} twice.")
+        _require(
+            bool(labels) or not self.random_seed,
+            "--random-seed is of volumes that are drawn: give --create-matrices MINUTES, too.",
+        )
+        _require(self.random_seed >= 0, f"--random-seed is 0 or more, not {self.random_seed}.")
+
+    @property
+    def minutes(self) -> tuple[float, ...]:
+        """Lengths of the matrices for which volumes are drawn."""
+        return tuple(float(each) for each in self.create_matrices if each != "all")
+
+    @property
+    def of_all_volumes(self) -> tuple[str, ...]:
+        """Measures that are wanted over all kept volumes."""
+        return self.measures if "all" in self.create_matrices else ()
+
+
+def length_label(minutes: float) -> str:
+    """How a length is called in names of files: in whole seconds.
+
+    Examples
+    --------
+    >>> length_label(2.5)
+    '150s'
+    """
+    return f"{60 * minutes:.0f}s"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -128,3 +128,15 @@ def test_a_dry_run_names_the_joined_files(dataset, tmp_path, capsys):
     said = "".join(capsys.readouterr())
     for ending in (ENDING, MATRIX):
         assert f"func/{path(tmp_path, ending).name}" in said
+
+
+def test_matrices_of_equal_length_are_drawn_from_all_runs(dataset, tmp_path):
+    assert bidsmask(*request(dataset, tmp_path, "--create-matrices", "all", "1")) == 0
+    rows = table(tmp_path, ENDING)
+    ending = MATRIX.replace("desc-36P", "desc-36P+60s")
+    about = json.loads(path(tmp_path, ending, kind="json").read_text())
+    drawn = rows.iloc[about["VolumesDrawn"]]
+    assert len(drawn) == 30
+    assert drawn.index.max() >= VOLUMES > drawn.index.min()
+    found = table(tmp_path, ending).set_index("Node")
+    np.testing.assert_allclose(found, drawn.corr(), atol=1e-5)

@@ -22,11 +22,11 @@ import pandas as pd
 from bidsmask._typing import BoolArray, FloatArray
 from bidsmask._version import __version__
 from bidsmask.analysis.kinds import Source, kind_of
-from bidsmask.analysis.output_names import matrix_name, run_file, time_series_name
-from bidsmask.analysis.outputs import File
+from bidsmask.analysis.output_names import matrix_name, matrix_names, run_file, time_series_name
+from bidsmask.analysis.outputs import File, about_drawn
 from bidsmask.analysis.parts import ALL_ELSE, attempt, letters
 from bidsmask.analysis.plan import Plan, RunPlan
-from bidsmask.analysis.steps import compute_measure
+from bidsmask.analysis.steps import compute_drawn, compute_measure
 from bidsmask.analysis.words import is_fisher_z, measure_words, plain
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.strategies import Strategy
@@ -47,6 +47,7 @@ from bidsmask.derivatives.writing import read_numbers, read_table
 from bidsmask.errors import JoinError
 from bidsmask.numerics.connectivity import MEASURES, fisher_z
 from bidsmask.reports.summaries import LostPart
+from bidsmask.settings import length_label
 
 _RUN = re.compile(r"_run-[0-9a-zA-Z+]+")
 _HAS_SIGNAL = ("ok", "partial")
@@ -204,7 +205,7 @@ def joined_files(join: Join) -> Iterator[Path]:
     for source, strategy, statistic in _series_of(join.plan):
         yield time_series_name(join.plan, source, strategy, statistic)
     for source, strategy, measure in _matrices_of(join.plan):
-        yield matrix_name(join.plan, source, strategy, measure)
+        yield from matrix_names(join.plan, source, strategy, measure)
 
 
 def _problem(name: str, runs: Sequence[RunPlan], names: set[str]) -> str:
@@ -372,35 +373,67 @@ class _Joined:
     def _matrix_files(
         self, source: Source, strategy: Strategy, series: _Series, coverage: pd.DataFrame
     ) -> Iterator[File]:
-        plan, names = self._plan, list(coverage["Node"])
+        settings, cleaning = self._plan.connectivity, self._plan.cleaning
+        kept, how = series.signals[series.kept], {"dof": series.dof}
+        for measure in settings.measures:
+            of = f"{source.name}, {strategy.name}"
+            about = partial(self._matrix, source, strategy, series, coverage, measure)
+            if measure in settings.of_all_volumes:
+                compute = partial(compute_measure, MEASURES[measure], kept, cleaning, **how)
+                yield from about("all", attempt("measure", f"{measure} of {of}", compute))
+            for minutes in settings.minutes:
+                drawn = partial(
+                    compute_drawn,
+                    MEASURES[measure],
+                    kept,
+                    cleaning,
+                    minutes=minutes,
+                    t_r=self._plan.t_r,
+                    seed=settings.random_seed,
+                    **how,
+                )
+                name = f"{measure} ({minutes:g} min) of {of}"
+                yield from about(length_label(minutes), attempt("measure", name, drawn))
+
+    def _matrix(
+        self,
+        source: Source,
+        strategy: Strategy,
+        series: _Series,
+        coverage: pd.DataFrame,
+        measure: str,
+        length: str,
+        values: FloatArray | LostPart,
+    ) -> Iterator[File]:
+        if isinstance(values, LostPart):
+            self.lost.append(values)
+            return
+        plan = self._plan
         statistic, *_ = plan.statistics_of(source)
-        kept = series.signals[series.kept]
-        for measure in plan.connectivity.measures:
-            transformed = is_fisher_z(measure, plan.connectivity)
-            name = f"{measure} of {source.name}, {strategy.name}"
-            compute = partial(
-                compute_measure, MEASURES[measure], kept, plan.cleaning, dof=series.dof
-            )
-            values = attempt("measure", name, compute)
-            if isinstance(values, LostPart):
-                self.lost.append(values)
-                continue
-            yield (
-                matrix_name(plan, source, strategy, measure),
-                tables.matrix(fisher_z(values) if transformed else values, names),
-            )
-            what = plain(measure_words(measure, plan.connectivity))
-            yield (
-                matrix_name(plan, source, strategy, measure, ".json"),
-                {
-                    "Description": f"{what[0].upper()}{what[1:]}, between the signals of "
-                    f"{source.name} (stat-{statistic}), over the {len(kept)} kept volumes of "
-                    f"{len(self._runs)} runs, each of which was cleaned for itself",
-                    **sidecars.about_measure(MEASURES[measure], fisher_z=transformed),
-                    **self._about(source, strategy, statistic, series),
-                    "Node": {"Description": "Name of the row; the columns have the same order"},
-                },
-            )
+        transformed = is_fisher_z(measure, plan.connectivity)
+        name = partial(matrix_name, plan, source, strategy, measure, length=length)
+        yield (
+            name(),
+            tables.matrix(fisher_z(values) if transformed else values, list(coverage["Node"])),
+        )
+        what, n_kept = (
+            plain(measure_words(measure, plan.connectivity)),
+            np.count_nonzero(series.kept),
+        )
+        drawn = about_drawn(plan, series.kept, length)
+        over = f"{drawn['NumberOfVolumesDrawn']} of the {n_kept}" if drawn else f"the {n_kept}"
+        yield (
+            name(".json"),
+            {
+                "Description": f"{what[0].upper()}{what[1:]}, between the signals of "
+                f"{source.name} (stat-{statistic}), over {over} kept volumes of "
+                f"{len(self._runs)} runs, each of which was cleaned for itself",
+                **sidecars.about_measure(MEASURES[measure], fisher_z=transformed),
+                **drawn,
+                **self._about(source, strategy, statistic, series),
+                "Node": {"Description": "Name of the row; the columns have the same order"},
+            },
+        )
 
     def _about(
         self, source: Source, strategy: Strategy, statistic: str, series: _Series

@@ -323,7 +323,9 @@ class _Size:
             n_not_means=sum(label != "mean" for label in statistics),
             n_held=len(regions) * ("eigenvariate" in statistics),
             n_columns=len(statistics) * sum(regions),
-            n_matrix_values=len(plan.connectivity.measures) * sum(n**2 for n in regions),
+            n_matrix_values=len(plan.connectivity.measures)
+            * len(plan.connectivity.create_matrices)
+            * sum(n**2 for n in regions),
             n_maps=n_maps,
             n_seed_maps=n_seeds * wanted.seed_maps,
             n_images=wanted.voxelwise + n_smoothed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from bidsmask._typing import BoolArray, FloatArray
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.plan import RunPlan
-from bidsmask.analysis.store import Coverage, RunValues
+from bidsmask.analysis.store import Coverage, Matrices, RunValues
 from bidsmask.analysis.voxel_outputs import SEEDS_DRAWN, STRATEGIES_DRAWN
 from bidsmask.columns.base import Columns
 from bidsmask.columns.maps import Maps
@@ -230,16 +230,16 @@ def _draw_strategy(
                 sample_mask=cleaned.sample_mask,
             ),
         )
-        for name in plan.connectivity.measures:
-            measure, matrix = MEASURES[name], matrices.by_measure[name][place]
+        volumes, by_measure = _shown(matrices)
+        for name, found in by_measure.items():
+            measure, matrix = MEASURES[name], found[place]
             if isinstance(matrix, LostPart):
                 continue
             yield (
                 Figure(
                     key=f"connectivity.{strategy.name}.{atlas.name}.{name}",
                     title=f"{name.capitalize()}: {what}",
-                    caption=f"{measure.description} of the {column}s ({first}), in the kept "
-                    "volumes.",
+                    caption=f"{measure.description} of the {column}s ({first}), in {volumes}.",
                     alt=f"Matrix of {len(names)} by {len(names)} {column}s",
                     image=_image_name(
                         plan, "relmat", atlas, stat=measure.stat, desc=strategy.label
@@ -253,6 +253,14 @@ def _draw_strategy(
                     measure=name,
                 ),
             )
+
+
+def _shown(matrices: Matrices) -> tuple[str, Mapping[str, tuple[FloatArray | LostPart, ...]]]:
+    """Matrices to be drawn, by measure: of all kept volumes, or else of the first length."""
+    for length, of_drawn in matrices.drawn.items():
+        if not matrices.by_measure:
+            return f"{length} of kept volumes, drawn by chance", of_drawn
+    return "the kept volumes", matrices.by_measure
 
 
 def _draw_seed_maps(

@@ -19,7 +19,7 @@ from bidsmask._typing import FloatArray
 from bidsmask.analysis.kinds import Source, elsewhere, file_of, kind_of
 from bidsmask.analysis.output_names import (
     event_names,
-    matrix_name,
+    matrix_names,
     regional_map_name,
     regional_table_name,
     run_file,
@@ -170,7 +170,7 @@ def _names_of_sources(plan: RunPlan) -> Iterator[Path]:
 def _names_of_measure(plan: RunPlan, measure: str) -> Iterator[Path]:
     for source in plan.sources:
         for strategy in plan.strategies:
-            yield matrix_name(plan, source, strategy, measure, ".json")
+            yield from matrix_names(plan, source, strategy, measure, ".json")
 
 
 def _rename() -> str:

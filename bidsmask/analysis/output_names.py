@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from bidsmask.analysis.kinds import Source, kind_of
-from bidsmask.analysis.plan import RunPlan, smoothed_desc
+from bidsmask.analysis.plan import RunPlan, drawn_desc, smoothed_desc
 from bidsmask.analysis.words import is_fisher_z
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.names import output_name
 from bidsmask.numerics.connectivity import MEASURES
+from bidsmask.settings import length_label
 
 
 def run_file(
@@ -37,11 +38,30 @@ def time_series_name(
 
 
 def matrix_name(
-    plan: RunPlan, source: Source, strategy: Strategy, measure: str, extension: str = ".tsv"
+    plan: RunPlan,
+    source: Source,
+    strategy: Strategy,
+    measure: str,
+    extension: str = ".tsv",
+    *,
+    length: str = "all",
 ) -> Path:
-    """Name of a matrix: ``…_stat-<measure>_desc-<strategy>_relmat``; see `measure_label`."""
+    """Name of a matrix: ``…_stat-<measure>_desc-<strategy>_relmat``; see `measure_label`.
+
+    Of volumes that were drawn: ``…_desc-<strategy>+300s_relmat``.
+    """
     stat = measure_label(plan, source, measure)
-    return run_file(plan, "relmat", extension, source, stat=stat, desc=strategy.label)
+    desc = strategy.label if length == "all" else drawn_desc(strategy, length)
+    return run_file(plan, "relmat", extension, source, stat=stat, desc=desc)
+
+
+def matrix_names(
+    plan: RunPlan, source: Source, strategy: Strategy, measure: str, extension: str = ".tsv"
+) -> Iterator[Path]:
+    """Names of all matrices of a measure, whatever their lengths."""
+    every = ["all"] if measure in plan.connectivity.of_all_volumes else []
+    for length in (*every, *map(length_label, plan.connectivity.minutes)):
+        yield matrix_name(plan, source, strategy, measure, extension, length=length)
 
 
 def condition_means_name(
@@ -140,10 +160,8 @@ def expected_files(plan: RunPlan) -> Iterator[Path]:
                 time_series_name(plan, source, strategy, statistic)
                 for statistic in plan.statistics_of(source)
             )
-            yield from (
-                matrix_name(plan, source, strategy, measure)
-                for measure in plan.connectivity.measures
-            )
+            for measure in plan.connectivity.measures:
+                yield from matrix_names(plan, source, strategy, measure)
             yield from event_names(plan, source, strategy)
     for strategy in plan.strategies:
         if strategy.regresses:

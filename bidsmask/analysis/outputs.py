@@ -10,20 +10,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 
-from bidsmask._typing import FloatArray
+from bidsmask._typing import BoolArray, FloatArray
 from bidsmask._version import __version__
 from bidsmask.analysis.event_outputs import event_files
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.notices import warnings_of_itself
 from bidsmask.analysis.output_names import matrix_name, run_file, time_series_name
 from bidsmask.analysis.parts import letters
-from bidsmask.analysis.plan import RunPlan, smoothed_desc
+from bidsmask.analysis.plan import RunPlan, drawn_desc, smoothed_desc
 from bidsmask.analysis.quality import quality_rows
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
 from bidsmask.analysis.words import (
@@ -48,7 +49,9 @@ from bidsmask.derivatives.sidecars import Provenance, with_columns
 from bidsmask.images.io import image_bytes
 from bidsmask.images.masked_volumes import image_pieces
 from bidsmask.numerics.connectivity import MEASURES, fisher_z
+from bidsmask.numerics.equal_length import drawn_rows, volumes_of
 from bidsmask.reports.summaries import LostPart
+from bidsmask.settings import length_label
 
 File = tuple[Path, Content]
 """The name of a file, relative to the output dataset, and what it holds."""
@@ -91,6 +94,14 @@ def run_files(
 def _labels(values: RunValues, plan: RunPlan) -> dict[str, str]:
     """Labels of ``desc`` in the names of files, and what they mean."""
     labels = {strategy.label: strategy.description for strategy in values.strategies}
+    labels |= {
+        drawn_desc(
+            strategy, length_label(minutes)
+        ): f"Volumes that last {minutes:g} minutes, drawn "
+        f"by chance of those that {strategy.name} kept and cleaned"
+        for minutes in plan.connectivity.minutes
+        for strategy in values.strategies
+    }
     if plan.voxelwise.any:
         labels["brain"] = "Mask of the brain"
     if fwhm_mm := plan.voxelwise.voxelwise_smoothing_fwhm_mm:
@@ -126,10 +137,12 @@ def outputs(
                 plan.statistics_of(source), each.cleaned.signals[number], strict=True
             ):
                 yield from _time_series_files(run, source, coverage, each, statistic, signals)
-            for measure, found in matrices.by_measure.items():
-                matrix = found[number]
-                if not isinstance(matrix, LostPart):
-                    yield from _matrix_files(run, source, coverage, each, measure, matrix)
+            for length, by_measure in {"all": matrices.by_measure, **matrices.drawn}.items():
+                for measure, found in by_measure.items():
+                    if not isinstance(matrix := found[number], LostPart):
+                        yield from _matrix_files(
+                            run, source, coverage, each, measure, length, matrix
+                        )
         for each, results in zip(used, values.task, strict=False):  # no results: none asked for
             yield from event_files(run, source, coverage, each, results, number)
     for each in used:
@@ -287,25 +300,35 @@ def _time_series_files(
 
 
 def _matrix_files(
-    run: Run, source: Source, coverage: Coverage, used: Used, measure: str, values: FloatArray
+    run: Run,
+    source: Source,
+    coverage: Coverage,
+    used: Used,
+    measure: str,
+    length: str,
+    values: FloatArray,
 ) -> Iterator[File]:
     plan, strategy = run.plan, used.strategy
+    name = partial(matrix_name, plan, source, strategy, measure, length=length)
+    drawn = about_drawn(plan, used.cleaned.sample_mask, length)
+    n_kept = used.cleaned.ledger.n_kept
+    over = f"{drawn['NumberOfVolumesDrawn']} of the {n_kept}" if drawn else f"the {n_kept}"
     statistic, *_ = plan.statistics_of(source)
     transformed = is_fisher_z(measure, plan.connectivity)
     yield (
-        matrix_name(plan, source, strategy, measure),
+        name(),
         tables.matrix(fisher_z(values) if transformed else values, coverage.names),
     )
     what = plain(measure_words(measure, plan.connectivity))
     series = time_series_name(plan, source, strategy, statistic)
     yield (
-        matrix_name(plan, source, strategy, measure, ".json"),
+        name(".json"),
         {
             "Description": f"{what[0].upper()}{what[1:]}, between the signals of {source.name} "
-            f"(stat-{statistic}), over the "
-            f"{used.cleaned.ledger.n_kept} kept volumes",
+            f"(stat-{statistic}), over {over} kept volumes",
             "Sources": [run.provenance.output(series)],
             **sidecars.about_measure(MEASURES[measure], fisher_z=transformed),
+            **drawn,
             "NodeFiles": [run.copy(source, ".tsv")],
             "Software": f"bidsmask {__version__}",
             **run.about(source),
@@ -313,6 +336,30 @@ def _matrix_files(
             "Node": {"Description": "Name of the row; the columns have the same order"},
         },
     )
+
+
+def about_drawn(plan: RunPlan, sample_mask: BoolArray, length: str) -> dict[str, Any]:
+    """Say which volumes were drawn of those that were kept, if some were.
+
+    Parameters
+    ----------
+    plan : RunPlan
+    sample_mask : bool array of shape (T,)
+        True = kept.
+    length : str
+        "all", or what `length_label` gives.
+    """
+    found = [each for each in plan.connectivity.minutes if length_label(each) == length]
+    if not found:
+        return {}
+    kept, seed = np.flatnonzero(sample_mask), plan.connectivity.random_seed
+    rows = drawn_rows(kept.size, volumes_of(found[0], plan.t_r), seed)
+    return {
+        "MinutesDrawn": found[0],
+        "NumberOfVolumesDrawn": rows.size,
+        "VolumesDrawn": kept[rows].tolist(),
+        "RandomSeed": seed,
+    }
 
 
 def _design_files(run: Run, used: Used) -> Iterator[File]:

@@ -39,6 +39,7 @@ from bidsmask.settings import (
     Settings,
     VoxelwiseSettings,
     decided,
+    length_label,
 )
 
 _OF_SOURCES = ("AtlasError", "SpaceError")
@@ -153,6 +154,11 @@ class RunPlan:
         if self.lost:
             content += repr([(part.part, part.name) for part in self.lost])
         return hashlib.sha256(content.encode()).hexdigest()
+
+
+def drawn_desc(strategy: Strategy, length: str) -> str:
+    """Label of ``desc`` for matrices of volumes that were drawn: ``36P+300s``."""
+    return f"{strategy.label}+{length}"
 
 
 def smoothed_desc(strategy: Strategy) -> str:
@@ -278,6 +284,13 @@ def _strategies(settings: Settings) -> tuple[Strategy, ...]:
                 f"The smoothed copy of {strategy.name} would have the name of the strategy "
                 f"{smoothed!r}. Give that another name, or ask for one at a time."
             )
+        for minutes in settings.connectivity.minutes:
+            drawn = drawn_desc(strategy, length_label(minutes))
+            if drawn in labels:
+                raise SettingsError(
+                    f"Matrices of {minutes:g} minutes of {strategy.name} would have the name of "
+                    f"the strategy {drawn!r}. Give that another name, or ask for one at a time."
+                )
         alike = [
             f"{asked} (called {one.name})"
             for asked, one in zip(settings.cleaning.strategies, strategies, strict=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,12 +39,14 @@ from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.carpet import carpet_voxels
 from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
 from bidsmask.numerics.connectivity import MEASURES, Measure, n_varying
+from bidsmask.numerics.equal_length import drawn_rows, volumes_of
 from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import (
     CleaningSettings,
     ConnectivitySettings,
     CoverageSettings,
     ExtractionSettings,
+    length_label,
 )
 from bidsmask.vocabulary import MAPS_STATISTICS
 
@@ -308,22 +311,44 @@ def _refuse_unreachable_cutoffs(cleaning: CleaningParameters, t_r: float) -> Non
 
 
 def relate(
-    cleaned: CleanedRun, settings: ConnectivitySettings, cleaning: CleaningSettings
+    cleaned: CleanedRun,
+    settings: ConnectivitySettings,
+    cleaning: CleaningSettings,
+    *,
+    t_r: float,
 ) -> Matrices:
-    """Compute each measure on the kept volumes, of the first statistic of each atlas."""
+    """Compute each measure on the kept volumes, of the first statistic of each atlas.
+
+    Where matrices of equal lengths are asked for, compute them on volumes drawn from these.
+    """
     dof = cleaned.ledger.remaining
-    return Matrices(
-        by_measure={
-            name: tuple(
-                attempt(
-                    "measure",
-                    name,
-                    partial(compute_measure, MEASURES[name], of_atlas[0], cleaning, dof=dof),
-                )
-                for of_atlas in cleaned.signals
+
+    def of_each(name: str, label: str, **how: Any) -> tuple[FloatArray | LostPart, ...]:
+        compute = compute_drawn if how else compute_measure
+        return tuple(
+            attempt(
+                "measure",
+                label,
+                partial(compute, MEASURES[name], of_atlas[0], cleaning, dof=dof, **how),
             )
-            for name in settings.measures
-        }
+            for of_atlas in cleaned.signals
+        )
+
+    return Matrices(
+        by_measure={name: of_each(name, name) for name in settings.of_all_volumes},
+        drawn={
+            length_label(minutes): {
+                name: of_each(
+                    name,
+                    f"{name} ({minutes:g} min)",
+                    minutes=minutes,
+                    t_r=t_r,
+                    seed=settings.random_seed,
+                )
+                for name in settings.measures
+            }
+            for minutes in settings.minutes
+        },
     )
 
 
@@ -357,3 +382,30 @@ def compute_measure(
             "atlas with fewer regions, a smaller strategy, or a wider pass band."
         )
     return measure.function(signals)
+
+
+def compute_drawn(
+    measure: Measure,
+    signals: FloatArray,
+    cleaning: CleaningSettings,
+    *,
+    dof: float,
+    minutes: float,
+    t_r: float,
+    seed: int,
+) -> FloatArray:
+    """Compute a measure of as many kept volumes as last so many minutes; see `compute_measure`.
+
+    Raises
+    ------
+    DegreesOfFreedomError
+        If fewer are kept.
+    """
+    n_kept, n_drawn = len(signals), volumes_of(minutes, t_r)
+    if n_drawn > n_kept:
+        raise DegreesOfFreedomError(
+            f"{n_kept} volumes ({n_kept * t_r / 60:.2f} minutes) are kept, and --create-matrices "
+            f"{minutes:g} asks for {n_drawn}. Ask for fewer minutes, or censor less strictly."
+        )
+    rows = drawn_rows(n_kept, n_drawn, seed)
+    return compute_measure(measure, signals[rows], cleaning, dof=dof * n_drawn / n_kept)

@@ -296,16 +296,21 @@ class CleanedRun:
 class Matrices:
     """Connectivity of one strategy: for each measure, one (P, P) matrix per atlas.
 
-    In place of a matrix that cannot be computed stands why.
+    In place of a matrix that cannot be computed stands why. Those of volumes that were drawn are
+    in `drawn`, under the label of their length.
     """
 
     by_measure: Mapping[str, tuple[FloatArray | LostPart, ...]]
+    drawn: Mapping[str, Mapping[str, tuple[FloatArray | LostPart, ...]]] = field(
+        default_factory=dict
+    )
 
     def save(self, path: Path) -> None:
         """Write as ``.npz``."""
         arrays = {
-            f"{name}/{number}": _as_text(each) if isinstance(each, LostPart) else each
-            for name, found in self.by_measure.items()
+            f"{length}/{name}/{number}": _as_text(each) if isinstance(each, LostPart) else each
+            for length, by_measure in {"all": self.by_measure, **self.drawn}.items()
+            for name, found in by_measure.items()
             for number, each in enumerate(found)
         }
         np.savez(path, allow_pickle=False, **arrays)
@@ -313,12 +318,18 @@ class Matrices:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
-        return cls(
-            by_measure={
-                name: tuple(_from_text(each) if each.dtype.kind == "U" else each for each in found)
-                for name, found in _load(path).items()
-            }
-        )
+        found: dict[str, dict[str, list[FloatArray | LostPart]]] = {"all": {}}
+        with np.load(path, allow_pickle=False) as file:
+            for key in file.files:
+                length, name, _ = key.split("/")
+                each = file[key]
+                matrix = _from_text(each) if each.dtype.kind == "U" else each
+                found.setdefault(length, {}).setdefault(name, []).append(matrix)
+        matrices = {
+            length: {name: tuple(each) for name, each in by_measure.items()}
+            for length, by_measure in found.items()
+        }
+        return cls(by_measure=matrices.pop("all"), drawn=matrices)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -429,7 +440,8 @@ def _lost_measures(
 ) -> Iterator[LostPart]:
     """Tell which measures could not be computed, and of what."""
     for of_strategy, strategy in zip(matrices, strategies, strict=False):
-        for found in of_strategy.by_measure.values():
+        computed = [of_strategy.by_measure, *of_strategy.drawn.values()]
+        for found in (found for by_measure in computed for found in by_measure.values()):
             for each, source in zip(found, sources, strict=True):
                 if isinstance(each, LostPart):
                     yield replace(each, name=f"{each.name} of {source.name}, {strategy.name}")

@@ -287,14 +287,27 @@ def connectivity_words(settings: ConnectivitySettings, statistics: Sequence[str]
     of_which = f", of the {first}" if len(statistics) > 1 else ""
     were = "was" if len(measures) == 1 else "were"
     sentence = (
-        f"Between all pairs of signals of a source, {listed(measures)} {were} computed over the "
-        f"kept volumes{of_which}."
+        f"Between all pairs of signals of a source, {listed(measures)} {were} computed over "
+        f"{_volumes(settings)}{of_which}."
     )
     return Said(
         label="Connectivity",
         value=", ".join(map(plain, measures)) or "none",
         sentences=(sentence,) if measures else (),
     )
+
+
+def _volumes(settings: ConnectivitySettings) -> str:
+    """Over which volumes matrices were computed."""
+    lengths = listed([f"{minutes:g}" for minutes in settings.minutes])
+    drawn = (
+        f"as many of them as last {lengths} minutes, drawn by chance after cleaning (seed "
+        f"{settings.random_seed}; no matrix where fewer were kept)"
+    )
+    if not settings.minutes:
+        return "the kept volumes"
+    every = "the kept volumes, and over " if settings.of_all_volumes else "kept volumes: "
+    return f"{every}{drawn}"
 
 
 _WORKS_OF_MEASURES = {"partial-correlation": " [@marrelec2006]"}

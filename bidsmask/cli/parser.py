@@ -296,6 +296,12 @@ def _add_connectivity(parser: argparse.ArgumentParser) -> None:
     add("--connectivity", dest="measures", nargs="+", choices=MEASURES, metavar="MEASURE",
         help=f"region-by-region matrices: {', '.join(MEASURES)} "
         "(default: correlation)")  # fmt: skip
+    add("--create-matrices", nargs="+", type=_or_word(float, "all"), metavar="MINUTES|all",
+        help="matrices of all kept volumes (default), or of as many as last so many minutes, "
+        "drawn by chance, so that runs are alike in length; n/a where fewer are "
+        "kept")  # fmt: skip
+    add("--random-seed", type=int, metavar="N",
+        help="of the volumes that are drawn (default: 0)")  # fmt: skip
     add("--fisher-z", action="store_true",
         help="write correlations as Fisher's z, in files of their own (stat-fisherz)")  # fmt: skip
 

@@ -31,7 +31,7 @@ ENDING = "_desc-bidsmask_complete.json"
 _IN_FILE_NAMES = frozenset(
     [
         *("measures", "statistics", "fisher_z", "voxelwise", "seed_maps", "alff", "reho"),
-        *("condition_means", "beta_series"),
+        *("create_matrices", "condition_means", "beta_series"),
     ]
 )
 """Settings that never replace anything: what they choose has names of its own."""

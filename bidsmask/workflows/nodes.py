@@ -168,6 +168,7 @@ class ComputeConnectivity(Step):
         cleaned_files = traits.List(File(exists=True), mandatory=True, desc="per strategy")
         settings = traits.Any(mandatory=True, desc="ConnectivitySettings")
         cleaning = traits.Any(mandatory=True, desc="CleaningSettings")
+        t_r = traits.Float(mandatory=True, desc="repetition time in seconds")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
@@ -178,7 +179,9 @@ class ComputeConnectivity(Step):
         matrices = [
             each
             if isinstance(each, LostPart)
-            else steps.relate(each, self.inputs.settings, self.inputs.cleaning)
+            else steps.relate(
+                each, self.inputs.settings, self.inputs.cleaning, t_r=self.inputs.t_r
+            )
             for each in cleaned
         ]
         self._results["matrices_files"] = save_all(matrices, Path(runtime.cwd), "matrices")

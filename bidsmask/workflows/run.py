@@ -89,7 +89,7 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         mem_gb=mem_gb["clean"],
     )
     connectivity = pe.Node(
-        ComputeConnectivity(settings=plan.connectivity, cleaning=plan.cleaning),
+        ComputeConnectivity(settings=plan.connectivity, cleaning=plan.cleaning, t_r=plan.t_r),
         name="connectivity",
         mem_gb=mem_gb["connectivity"],
     )
