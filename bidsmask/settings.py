@@ -26,6 +26,7 @@ from typing import Any, Literal, get_type_hints
 from bidsmask._names import did_you_mean
 from bidsmask.dataset.selection import Selection
 from bidsmask.errors import SettingsError
+from bidsmask.numerics.verdict import RULES, Rule, rules_with
 from bidsmask.vocabulary import (
     CORRELATIONS,
     MAPS_STATISTICS,
@@ -57,6 +58,7 @@ MOST_MINUTES = 120.0
 
 OfStrategy = Literal["strategy"]
 NumberOrNone = float | Literal["none", "strategy"]
+NumberOrWord = float | Literal["none"]
 
 _CUTOFFS = ("high_pass_hz", "low_pass_hz", "fd_threshold_mm", "std_dvars_threshold")
 _MAY_BE_NONE = (*_CUTOFFS, "motion_filter")
@@ -320,6 +322,44 @@ class EventsSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QualitySettings:
+    """Limits of the verdict on a run, where they are not those of `bidsmask.numerics.verdict`.
+
+    ``verdict_limits`` are names of measures with two limits each, from where on to look, and
+    from where on not to use; ``"none"`` is no limit.
+    """
+
+    verdict_limits: tuple[tuple[str, NumberOrWord, NumberOrWord], ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [name for name, *_ in self.verdict_limits]
+        _require_words("--verdict-limits", names, RULES)
+        for name, look, do_not_use in self.verdict_limits:
+            limits = [limit for limit in (look, do_not_use) if isinstance(limit, int | float)]
+            _require(
+                all(map(math.isfinite, limits)),
+                f"--verdict-limits {name}: a limit is a number, or none.",
+            )
+            _require(
+                len(limits) < 2 or not RULES[name].is_beyond(*limits),
+                f"--verdict-limits {name}: worse is what is {RULES[name].worse}, so that the "
+                f"second limit ({do_not_use}) cannot come before the first ({look}).",
+            )
+
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """By which a run is judged."""
+        return rules_with(
+            (name, _limit(look), _limit(do_not_use))
+            for name, look, do_not_use in self.verdict_limits
+        )
+
+
+def _limit(limit: NumberOrWord) -> float | None:
+    return limit if isinstance(limit, int | float) else None
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutputSettings:
     """How results are written. Nothing here changes what is computed of a run."""
 
@@ -376,6 +416,7 @@ class Settings:
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
     connectivity: ConnectivitySettings = field(default_factory=ConnectivitySettings)
     events: EventsSettings = field(default_factory=EventsSettings)
+    quality: QualitySettings = field(default_factory=QualitySettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     execution: ExecutionSettings = field(default_factory=ExecutionSettings)
 
@@ -429,6 +470,7 @@ SECTIONS: dict[str, type[Any]] = {
     "cleaning": CleaningSettings,
     "connectivity": ConnectivitySettings,
     "events": EventsSettings,
+    "quality": QualitySettings,
     "output": OutputSettings,
     "execution": ExecutionSettings,
 }

@@ -412,6 +412,7 @@ def _quality_files(run: Run, values: RunValues) -> Iterator[File]:
             "Sources": run.provenance.bold_and_confounds,
             **run.provenance.acquisition,
             "RepetitionTime": run.plan.t_r,
+            **sidecars.verdict_limits(run.plan.quality.rules),
             **sidecars.quality_columns(content.columns),
             **sidecars.warnings(run.warnings),
             **sidecars.not_done(tuple(map(run.plan.portable, letters(values.lost)))),

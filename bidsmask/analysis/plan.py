@@ -36,6 +36,7 @@ from bidsmask.settings import (
     EventsSettings,
     ExtractionSettings,
     OutputSettings,
+    QualitySettings,
     Settings,
     VoxelwiseSettings,
     decided,
@@ -77,6 +78,7 @@ class RunPlan:
     cleaning: CleaningSettings
     connectivity: ConnectivitySettings
     output: OutputSettings
+    quality: QualitySettings = field(default_factory=QualitySettings)
     voxelwise: VoxelwiseSettings = field(default_factory=VoxelwiseSettings)
     events: EventsSettings = field(default_factory=EventsSettings)
     outputs_are_missing: bool = field(default=False, repr=False, compare=False)
@@ -125,6 +127,7 @@ class RunPlan:
             self.cleaning,
             self.connectivity,
             self.events,
+            self.quality,
             self.output,
         )
         return {
@@ -344,6 +347,7 @@ def _plan_run(
         coverage=settings.coverage,
         cleaning=settings.cleaning,
         connectivity=settings.connectivity,
+        quality=settings.quality,
         output=settings.output,
         voxelwise=settings.voxelwise,
         events=settings.events,

@@ -6,7 +6,7 @@ report and the verdict all take them from `quality_rows`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ from bidsmask._typing import FloatArray
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.store import ExtractedRun, RunValues, Signals
 from bidsmask.dataset.confounds import Confounds
-from bidsmask.derivatives.quality import lost_row, quality_row
+from bidsmask.derivatives.quality import QUALITY_COLUMNS, lost_row, quality_row
 from bidsmask.numerics.cleaning import Cleaner
 from bidsmask.numerics.cleaning_quality import confound_quality, voxel_quality
 from bidsmask.numerics.quality import correlation, fd_summary
-from bidsmask.numerics.verdict import judge
+from bidsmask.numerics.verdict import Rule, judge
+from bidsmask.reports.summaries import Measured
 
 
 def run_quality(values: RunValues) -> dict[str, float]:
@@ -102,7 +103,8 @@ def quality_rows(values: RunValues, plan: RunPlan) -> list[dict[str, Any]]:
                 t_r=plan.t_r,
                 fd_kind=strategy.censoring.in_words,
                 measures={**of_run, **motion_quality(confounds.fd_mm, dvars), **cleaned.quality},
-            )
+            ),
+            plan.quality.rules,
         )
         for strategy, confounds, cleaned in zip(
             values.strategies, values.confounds, values.cleaned, strict=True
@@ -122,6 +124,54 @@ def quality_rows(values: RunValues, plan: RunPlan) -> list[dict[str, Any]]:
     return [rows[name] for name in order]
 
 
-def _with_verdict(row: Mapping[str, Any]) -> dict[str, Any]:
-    verdict = judge(row)
+def _with_verdict(row: Mapping[str, Any], rules: Mapping[str, Rule]) -> dict[str, Any]:
+    verdict = judge(row, rules)
     return {**row, "verdict": verdict.word, "verdict_reason": "; ".join(verdict.reasons) or "n/a"}
+
+
+_ONCE = {
+    "minutes_kept": "Minutes kept",
+    "censored_share": "Volumes left out",
+    "dof_remaining": "Degrees of freedom left",
+    "dof_share": "Degrees of freedom left, of all volumes",
+    "variance_removed": "Variance removed",
+}
+_BEFORE_AND_AFTER = {
+    "dvars": "DVARS",
+    "tsnr": "tSNR",
+    "fd_dvars": "Correlation of FD and DVARS",
+    "r_global_signal": "Regions and the global signal, r",
+    "r_motion": "Regions and motion, r",
+    "r_white_matter": "Regions and white matter, r",
+    "r_csf": "Regions and CSF, r",
+    "r_acompcor": "Regions and aCompCor, r",
+    "r_tcompcor": "Regions and tCompCor, r",
+    "r_aroma": "Regions and AROMA's motion components, r",
+}
+_SHARES = ("censored_share", "dof_share", "variance_removed")
+
+
+def measured(rows: Sequence[Mapping[str, Any]]) -> Iterator[Measured]:
+    """Give what a report shows of the rows of the table of quality; nothing that no row has."""
+    for name, label in _ONCE.items():
+        how = ".0%" if name in _SHARES else ".3g"
+        values = tuple(_in_words(row.get(name, np.nan), how) for row in rows)
+        yield Measured(label=label, meaning=QUALITY_COLUMNS[name].meaning, values=values)
+    for name, label in _BEFORE_AND_AFTER.items():
+        pairs = [
+            [row.get(f"{name}_{when}", np.nan) for when in ("before", "after")] for row in rows
+        ]
+        if np.isfinite(pairs).any():
+            how = ".3g" if name in ("dvars", "tsnr") else ".2f"
+            yield Measured(
+                label=label,
+                meaning=QUALITY_COLUMNS[f"{name}_after"].meaning,
+                values=tuple(
+                    " → ".join(_in_words(value, how) for value in pair) for pair in pairs
+                ),
+            )
+
+
+def _in_words(value: float, how: str = ".3g") -> str:
+    """Write a number as people do; unknown is a dash."""
+    return f"{value:{how}}".replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else "–"

@@ -15,7 +15,7 @@ from bidsmask.analysis.kinds import KINDS, Source, file_of, source_warnings
 from bidsmask.analysis.notices import run_warnings
 from bidsmask.analysis.parts import ALL_ELSE, STEPS, attempt, letters
 from bidsmask.analysis.plan import RunPlan
-from bidsmask.analysis.quality import run_quality
+from bidsmask.analysis.quality import measured, quality_rows, run_quality
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
 from bidsmask.analysis.words import (
     Said,
@@ -31,6 +31,7 @@ from bidsmask.derivatives.names import output_name
 from bidsmask.derivatives.record import made_from
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.derivatives.writing import write_bytes, write_json
+from bidsmask.numerics.verdict import Verdict, judge
 from bidsmask.reports.summaries import (
     CoverageSummary,
     Fact,
@@ -84,6 +85,12 @@ def reportlets_exist(output_dir: Path, plan: RunPlan) -> bool:
     return section.made_from == made_from(plan.run, plan.digest) and all(
         (folder / figure.image).is_file() for figure in section.figures
     )
+
+
+def read_verdict(output_dir: Path, plan: RunPlan) -> Verdict:
+    """Read the verdict on a run from its summary; none without a summary."""
+    section = read_section(summary_path(output_dir, plan))
+    return section.verdict if section else Verdict()
 
 
 def lost_parts(output_dir: Path, plan: RunPlan) -> tuple[LostPart, ...]:
@@ -159,6 +166,9 @@ def run_section(
         Figures that could not be drawn.
     """
     quality = run_quality(values)
+    rows = {row["strategy"]: row for row in quality_rows(values, plan)}
+    done = [rows[strategy.name] for strategy in values.strategies]
+    verdicts = [judge(row, plan.quality.rules) for row in done]
     return RunSection(
         name=plan.run.name,
         title=_title(plan),
@@ -175,8 +185,11 @@ def run_section(
         ),
         strategies=tuple(
             _strategy_summary(*parts)
-            for parts in zip(values.strategies, values.confounds, values.cleaned, strict=True)
+            for parts in zip(
+                values.strategies, values.confounds, values.cleaned, verdicts, strict=True
+            )
         ),
+        quality=tuple(measured(done)),
         figures=drawn,
         lost=(*values.lost, *lost),
         mean_fd_mm=_known(quality["mean_fd"]),
@@ -264,7 +277,7 @@ def _coverage_summary(atlas: Source, coverage: Coverage) -> CoverageSummary:
 
 
 def _strategy_summary(
-    strategy: Strategy, confounds: Confounds, cleaned: CleanedRun
+    strategy: Strategy, confounds: Confounds, cleaned: CleanedRun, verdict: Verdict
 ) -> StrategySummary:
     return StrategySummary(
         name=strategy.name,
@@ -274,6 +287,8 @@ def _strategy_summary(
         filled=confounds.filled,
         ledger=LedgerSummary(strategy=strategy.name, **asdict(cleaned.ledger)),
         censored=tuple((method, int(flags.sum())) for method, flags in confounds.outliers),
+        verdict=verdict.word,
+        verdict_reasons=verdict.reasons,
     )
 
 

@@ -20,6 +20,7 @@ from rich.table import Column
 
 from bidsmask._version import __version__
 from bidsmask.dataset.listing import some_of
+from bidsmask.numerics.verdict import DO_NOT_USE, GOOD, LOOK, NOT_JUDGED, WORDS, Word, worst
 from bidsmask.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
     from bidsmask.analysis.group import GroupSummary
     from bidsmask.analysis.plan import Plan
     from bidsmask.derivatives.status import RunFailure
+    from bidsmask.numerics.verdict import Verdict
     from bidsmask.workflows.cohort import Summary
     from bidsmask.workflows.progress import RunEnd
 
 _BAR_WIDTH = 20
 _MOST_ALIKE = 3
 """So many runs that have failed for the same reason have a line each at the end."""
+
+_COLOURS: dict[Word, str] = {NOT_JUDGED: "green", GOOD: "green", LOOK: "yellow", DO_NOT_USE: "red"}
 
 _IN_SPACE = re.compile(r"_space-.*")
 """What is no help in telling the runs of a bar apart."""
@@ -92,7 +96,7 @@ def say_summary(console: Console, summary: Summary) -> None:
                 say_failure(console, failure)
     total = len({*summary.done, *(failure.run for failure in summary.failures)})
     reused = f" ({count(summary.n_reused, 'step')} reused)" if summary.n_reused else ""
-    colour = "red" if summary.failures else "green"
+    colour = "red" if summary.failures else _COLOURS[_worst(summary)]
     n_in_part = sum(failure.in_part for failure in summary.failures)
     n_failed = len(summary.failures) - n_in_part
     words = [f"[{colour}]{len(summary.done)} of {count(total, 'run')} done{reused}"]
@@ -102,6 +106,31 @@ def say_summary(console: Console, summary: Summary) -> None:
     console.print(f"{_now(console)}{', '.join(words)}.[/] All of it is in {_logs(summary)}.")
     for report in summary.reports:
         console.print(f"  {escape(str(report))}")
+    if line := _verdict(summary):
+        console.print(f"{_now(console)}{line}")
+
+
+def _worst(summary: Summary) -> Word:
+    return worst(verdict.word for verdict in summary.verdicts.values())
+
+
+def _verdict(summary: Summary) -> str:
+    """Say what is to be thought of the runs, and of which not the best; nothing without any."""
+    runs: dict[Word, list[str]] = {}
+    for run, verdict in summary.verdicts.items():
+        runs.setdefault(verdict.word, []).append(_named(run, verdict))
+    words = [
+        f"{len(names)} {word}{f': {some_of(names, _MOST_ALIKE)}' if word != GOOD else ''}"
+        for word in WORDS[:0:-1]
+        if (names := runs.get(word))
+    ]
+    colour = _COLOURS[_worst(summary)]
+    return f"[{colour}]Verdict:[/] {escape('; '.join(words))}." if words else ""
+
+
+def _named(run: str, verdict: Verdict) -> str:
+    """Name a run, and the strategy that is worst in it."""
+    return f"{run} [{verdict.reasons[0]}]" if verdict.reasons else run
 
 
 def say_failure(console: Console, failure: RunFailure) -> None:
@@ -191,7 +220,8 @@ class Watcher:
             self._console.print(f"{now}{escape(self._place())}{line}")
         elif not self._console.is_terminal or self._verbose:
             took = "nothing to compute" if end.seconds is None else f"{end.seconds:.1f} s"
-            line = f"done: {escape(end.run)} ({took})"
+            judged = end.verdict.word != NOT_JUDGED
+            line = f"done: {escape(end.run)} ({took}){f', {end.verdict.word}' if judged else ''}"
             self._console.print(f"{now}{escape(self._place())}{line}")
         for text in end.warnings:
             if text not in self._said[end.run]:

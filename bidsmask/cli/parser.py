@@ -17,6 +17,7 @@ from bidsmask._version import __version__
 from bidsmask.dataset.data import strategy_names
 from bidsmask.dataset.selection import read_filter_file
 from bidsmask.errors import SettingsError
+from bidsmask.numerics.verdict import RULES
 from bidsmask.settings import (
     DEFAULT_ATLASES,
     DEFAULT_STRATEGIES,
@@ -122,6 +123,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_cleaning,
         _add_connectivity,
         _add_events,
+        _add_quality,
         _add_execution,
         _add_information,
     ):
@@ -331,6 +333,18 @@ def _add_events(parser: argparse.ArgumentParser) -> None:
         "(lss), or one model of all trials (lsa)")  # fmt: skip
 
 
+def _add_quality(parser: argparse.ArgumentParser) -> None:
+    add = _adder(
+        parser,
+        "quality",
+        "Each run has a verdict under each strategy: good, look, or do not use. It changes no\n"
+        "result and no exit code.",
+    )
+    add("--verdict-limits", nargs="+", type=_limits, metavar="MEASURE=LOOK,DO-NOT-USE",
+        help="other limits for the verdict, such as minutes_kept=8,5 or dof_share=none,none; "
+        f"of {', '.join(RULES)} (default: see docs/quality.md)")  # fmt: skip
+
+
 def _add_execution(parser: argparse.ArgumentParser) -> None:
     add = _adder(parser, "execution")
     add("-w", "--work-dir", type=Path, metavar="DIR",
@@ -533,6 +547,19 @@ def _or_word(kind: type, *words: str) -> Callable[[str], Any]:
 
     read.__name__ = "number"
     return read
+
+
+def _limits(text: str) -> tuple[str, float | str, float | str]:
+    name, _, limits = text.partition("=")
+    look, _, do_not_use = limits.partition(",")
+    read = _or_word(float, "none")
+    try:
+        return name, read(look), read(do_not_use)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected MEASURE=LOOK,DO-NOT-USE with two numbers or none, such as "
+            f"mean_fd=0.2,none; found {text!r}"
+        ) from None
 
 
 def _named_path(text: str) -> tuple[str, Path]:

@@ -113,8 +113,8 @@ QUALITY_COLUMNS: Mapping[str, QualityColumn] = MappingProxyType(
             meaning="Confound strategy by its name; desc has it without _ and with p for ."
         ),
         "verdict": QualityColumn(
-            meaning="What is to be thought of the run under this strategy, by the limits in "
-            "VerdictThresholds; n/a where the strategy could not be carried out",
+            meaning="What is to be thought of the run under this strategy, by "
+            "VerdictLimits; n/a where the strategy could not be carried out",
             levels=MEANINGS,
         ),
         "verdict_reason": QualityColumn(

@@ -25,6 +25,7 @@ from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
 from bidsmask.numerics.connectivity import Measure
 from bidsmask.numerics.freedom import DegreesOfFreedom
+from bidsmask.numerics.verdict import RULES, Rule
 from bidsmask.vocabulary import NATIVE_SPACES, CensorOutput
 
 _UNITS = {"zscore": "standard deviations", "psc": "percent of the mean", "none": "arbitrary"}
@@ -279,6 +280,22 @@ def outlier_columns(names: Iterable[str], censoring: CensoringParameters) -> dic
 def quality_columns(names: Iterable[str]) -> dict[str, Any]:
     """Columns of the table of quality measures."""
     return {name: QUALITY_COLUMNS[name].described() for name in names}
+
+
+def verdict_limits(rules: Mapping[str, Rule]) -> dict[str, Any]:
+    """Say by which limits the verdict was made, and where they are from."""
+    return {
+        "VerdictLimits": {
+            name: {
+                "Look": f"{rule.worse} {rule.look:g}" if rule.look is not None else "never",
+                "DoNotUse": f"{rule.worse} {rule.do_not_use:g}"
+                if rule.do_not_use is not None
+                else "never",
+                "Source": rule.why if rule == RULES[name] else "given by the user",
+            }
+            for name, rule in rules.items()
+        }
+    }
 
 
 def with_columns(content: dict[str, Any], columns: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

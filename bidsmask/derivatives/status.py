@@ -19,16 +19,15 @@ from filelock import FileLock
 from bidsmask.derivatives.record import ENDING, find_records, record_of
 from bidsmask.derivatives.writing import MISSING, lock_file, safe_text, write_json, write_table
 from bidsmask.errors import NoInputError, OutputError, ReplacementError
+from bidsmask.numerics.verdict import WORDS, Verdict
 
 STATUS_FILE = Path("logs") / "status.tsv"
 SUMMARY_FILE = Path("logs") / "summary.json"
 
 DONE, PARTIAL, FAILED = _STATUSES = "done", "partial", "failed"
 
-_COLUMNS = [
-    *("run", "status", "node", "error", "reason"),
-    *("seconds", "n_warnings", "warnings"),
-]
+_IN_WORDS = ("run", "status", "node", "error", "reason", "verdict", "verdict_reason")
+_COLUMNS = [*_IN_WORDS, "seconds", "n_warnings", "warnings"]
 JOINED = " (concatenated)"
 """How runs that were joined are told from a run of that name."""
 
@@ -66,6 +65,8 @@ class Request:
         What is odd about the request and the dataset as a whole.
     warnings_of : mapping from run to texts
         What is odd about a run.
+    verdict_of : mapping from run to Verdict
+        What is to be thought of a run.
     seconds_of : mapping from run to seconds
         How long a run was worked on. Runs that nothing had to be computed for are not in it.
     is_of_all : bool
@@ -79,6 +80,7 @@ class Request:
     failures: tuple[RunFailure, ...]
     warnings: tuple[str, ...] = ()
     warnings_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    verdict_of: Mapping[str, Verdict] = field(default_factory=dict)
     seconds_of: Mapping[str, float] = field(default_factory=dict)
     is_of_all: bool = False
     folder: str = ""
@@ -131,7 +133,7 @@ def write_status(output_dir: Path, request: Request) -> Path:
     -------
     path : Path
         The table, with columns run, status (done | partial | failed), node, error, reason,
-        seconds, n_warnings and warnings.
+        verdict (good | look | do not use), verdict_reason, seconds, n_warnings and warnings.
     """
     path = output_dir / STATUS_FILE
     with FileLock(lock_file(output_dir, "status.lock")):
@@ -211,12 +213,16 @@ def _as_table(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
 def _rows(request: Request, before: pd.DataFrame) -> list[tuple[str, ...]]:
     took = dict(zip(before["run"], before["seconds"], strict=True))
 
-    def row(run: str, *cells: str) -> tuple[str, ...]:
+    def row(run: str, status: str, *cells: str) -> tuple[str, ...]:
         said = request.warnings_of.get(run, ())
+        verdict = Verdict() if status == FAILED else request.verdict_of.get(run, Verdict())
         seconds = request.seconds_of.get(run)
         return (
             safe_text(run),
+            status,
             *cells,
+            verdict.word,
+            "; ".join(verdict.reasons) or MISSING,
             took.get(run, MISSING) if seconds is None else f"{seconds:.1f}",
             str(len(said)),
             _BETWEEN.join(text.replace(_BETWEEN, " / ") for text in said) or MISSING,
@@ -264,6 +270,7 @@ def _summary(table: pd.DataFrame, request: Request) -> dict[str, Any]:
         "n_done": int(counts.get(DONE, 0)),
         "n_partial": int(counts.get(PARTIAL, 0)),
         "n_failed": int(counts.get(FAILED, 0)),
+        "verdicts": {word: int((table["verdict"] == word).sum()) for word in WORDS},
         "last_request": {
             "exit_code": request.exit_code,
             "n_done": len(request.done),
@@ -280,7 +287,7 @@ def _as_json(row: Mapping[Any, str]) -> dict[str, Any]:
     known = {key: None if value == MISSING else value for key, value in row.items()}
     said = known["warnings"]
     return {
-        **{key: known[key] for key in ("run", "status", "node", "error", "reason")},
+        **{key: known[key] for key in _IN_WORDS},
         "seconds": _number(known["seconds"]),
         "warnings": said.split(_BETWEEN) if said else [],
     }

@@ -11,12 +11,13 @@ from math import isnan
 from types import MappingProxyType
 from typing import Final, Literal
 
-Word = Literal["good", "look", "do not use"]
+Word = Literal["good", "look", "do not use", "n/a"]
 GOOD: Final = "good"
 LOOK: Final = "look"
 DO_NOT_USE: Final = "do not use"
-WORDS: tuple[Word, ...] = (GOOD, LOOK, DO_NOT_USE)
-"""From the best to the worst."""
+NOT_JUDGED: Final = "n/a"
+WORDS: tuple[Word, ...] = (NOT_JUDGED, GOOD, LOOK, DO_NOT_USE)
+"""The worst last."""
 
 MEANINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -138,12 +139,13 @@ class Verdict:
 
     Parameters
     ----------
-    word : {"good", "look", "do not use"}
+    word : {"good", "look", "do not use", "n/a"}
+        n/a: nothing was there to be judged.
     reasons : tuple of str
-        One for each measure that is beyond a limit, those of the second limit first.
+        The measures that decided it: value, side, and limit.
     """
 
-    word: Word
+    word: Word = NOT_JUDGED
     reasons: tuple[str, ...] = ()
 
 
@@ -178,7 +180,7 @@ def judge(measures: Mapping[str, float], rules: Mapping[str, Rule] = RULES) -> V
     >>> verdict.word
     'do not use'
     >>> verdict.reasons
-    ('time kept: 1.5 min, below 2', 'mean framewise displacement: 0.3 mm, above 0.25')
+    ('time kept: 1.5 min, below 2',)
     """
     found: dict[Word, list[str]] = {DO_NOT_USE: [], LOOK: []}
     for name, rule in rules.items():
@@ -193,7 +195,7 @@ def judge(measures: Mapping[str, float], rules: Mapping[str, Rule] = RULES) -> V
         elif rule.is_beyond(value, rule.look):
             found[LOOK].append(f"{said} {rule.look:g}")
     word = worst([GOOD, *(word for word, reasons in found.items() if reasons)])
-    return Verdict(word=word, reasons=(*found[DO_NOT_USE], *found[LOOK]))
+    return Verdict(word=word, reasons=tuple(found.get(word, ())))
 
 
 def worst(words: Iterable[Word]) -> Word:
@@ -201,7 +203,7 @@ def worst(words: Iterable[Word]) -> Word:
 
     Examples
     --------
-    >>> worst(["good", "look"])
-    'look'
+    >>> worst(["good", "look"]), worst([])
+    ('look', 'n/a')
     """
-    return max(words, key=WORDS.index)
+    return max(words, key=WORDS.index, default=NOT_JUDGED)

@@ -39,6 +39,7 @@ class Heading:
 
 
 HEADINGS = (
+    Heading(anchor="quality", title="Quality and verdict", notes=MappingProxyType({})),
     Heading(
         anchor="regions",
         title="Atlas and coverage",
@@ -270,7 +271,11 @@ def _chapter(number: int, section: RunSection, figures_dir: Path) -> Chapter:
     known = {kind for heading in HEADINGS for kind in heading.notes}
     others = [figure for figure in section.figures if figure.kind not in known]
     parts.append(_part_of(anchor, OTHER, others, figures_dir))
-    has_tables = {"regions": bool(section.atlases), "cleaning": bool(section.strategies)}
+    has_tables = {
+        "quality": bool(section.quality),
+        "regions": bool(section.atlases),
+        "cleaning": bool(section.strategies),
+    }
     return Chapter(
         anchor=anchor,
         section=section,

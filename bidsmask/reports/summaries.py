@@ -10,6 +10,7 @@
     │   │   └── lost: LostRegion ...
     │   ├── strategies: StrategySummary ...
     │   │   └── ledger: LedgerSummary
+    │   ├── quality: Measured ...
     │   ├── figures: Figure ...
     │   └── lost: LostPart ...          what could not be done of it
     └── failures: FailedRun ...         one for each run that was not
@@ -25,7 +26,9 @@ import math
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
 from types import NoneType
-from typing import Any, Self, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+from bidsmask.numerics.verdict import DO_NOT_USE, LOOK, NOT_JUDGED, WORDS, Verdict, Word, worst
 
 
 class Value:
@@ -163,6 +166,10 @@ class StrategySummary(Value):
     ledger : LedgerSummary
     censored : tuple of (str, int)
         Volumes that each method flagged; a volume may be flagged by several.
+    verdict : str
+        One of `bidsmask.numerics.verdict.WORDS`.
+    verdict_reasons : tuple of str
+        The measures that decided it.
     """
 
     name: str
@@ -172,6 +179,27 @@ class StrategySummary(Value):
     filled: tuple[str, ...] = ()
     ledger: LedgerSummary
     censored: tuple[tuple[str, int], ...] = ()
+    verdict: Word = NOT_JUDGED
+    verdict_reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured(Value):
+    """A measure of quality, and what it is under each strategy.
+
+    Parameters
+    ----------
+    label : str
+        Short: ``"DVARS"``.
+    meaning : str
+        For those who want to know more.
+    values : tuple of str
+        One for each strategy of the run, ready to be read: ``"20.5 → 14.7"``.
+    """
+
+    label: str
+    meaning: str
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +238,7 @@ class RunSection(Value):
     warnings : tuple of str
     atlases : tuple of CoverageSummary
     strategies : tuple of StrategySummary
+    quality : tuple of Measured
     figures : tuple of Figure
     lost : tuple of LostPart
     mean_fd_mm, median_tsnr : float or None
@@ -225,11 +254,29 @@ class RunSection(Value):
     warnings: tuple[str, ...] = ()
     atlases: tuple[CoverageSummary, ...] = ()
     strategies: tuple[StrategySummary, ...] = ()
+    quality: tuple[Measured, ...] = ()
     figures: tuple[Figure, ...] = ()
     lost: tuple[LostPart, ...] = ()
     mean_fd_mm: float | None = None
     median_tsnr: float | None = None
     made_from: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of its strategies; the reasons name all that are not good."""
+        alike: dict[tuple[Word, str], list[str]] = {}
+        for each in self.strategies:
+            why = "; ".join(each.verdict_reasons)
+            alike.setdefault((each.verdict, why), []).append(each.name)
+        worst_first = sorted(alike, key=lambda key: -WORDS.index(key[0]))
+        return Verdict(
+            word=worst(each.verdict for each in self.strategies),
+            reasons=tuple(
+                f"{', '.join(alike[word, why])}: {word} ({why})"
+                for word, why in worst_first
+                if word in (LOOK, DO_NOT_USE)
+            ),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,6 +327,8 @@ def _plain(value: Any) -> Any:
 def _build(kind: Any, data: Any, *, where: str) -> Any:
     if is_dataclass(kind):
         return _build_dataclass(kind, data, where)
+    if get_origin(kind) is Literal:
+        return _build_word(get_args(kind), data, where)
     if get_origin(kind) is tuple:
         return _build_tuple(get_args(kind), data, where)
     return _build_scalar(get_args(kind) or (kind,), data, where)
@@ -315,6 +364,12 @@ def _build_tuple(kinds: tuple[Any, ...], data: Any, where: str) -> tuple[Any, ..
         _build(kind, item, where=f"{where}[{number}]")
         for number, (kind, item) in enumerate(zip(kinds, data, strict=True))
     )
+
+
+def _build_word(words: tuple[str, ...], data: Any, where: str) -> str:
+    if data not in words:
+        raise ValueError(f"{where} must be one of {', '.join(words)}; found {data!r}.")
+    return str(data)
 
 
 def _build_scalar(kinds: tuple[Any, ...], data: Any, where: str) -> Any:

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ from bidsmask.derivatives.record import agree
 from bidsmask.derivatives.run import is_complete
 from bidsmask.derivatives.status import RunFailure, one_for_each_run, read_failures
 from bidsmask.errors import OutputError, ReplacementError, SettingsError, StorageError
+from bidsmask.numerics.verdict import Verdict
 from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import Settings
 from bidsmask.workflows import resources
@@ -55,6 +56,7 @@ class Summary:
     n_computed: int = 0
     n_reused: int = 0
     n_warnings: int = 0
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     log: Path
 
     @property

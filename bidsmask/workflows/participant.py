@@ -12,13 +12,14 @@ from bidsmask._version import __version__
 from bidsmask.analysis.earlier import heed_earlier_outputs
 from bidsmask.analysis.parts import letters
 from bidsmask.analysis.plan import Plan, RunPlan
-from bidsmask.analysis.reportlets import lost_parts, read_warnings
+from bidsmask.analysis.reportlets import lost_parts, read_verdict, read_warnings
 from bidsmask.derivatives.claims import claim
 from bidsmask.derivatives.description import known_links, write_dataset_files
 from bidsmask.derivatives.manifest import FOLDER as MANIFESTS
 from bidsmask.derivatives.status import Request, write_status
 from bidsmask.derivatives.writing import remove_leftovers, write_text
 from bidsmask.errors import OutputError, ReplacementError
+from bidsmask.numerics.verdict import Verdict
 from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows.cohort import Cohort, Summary
 from bidsmask.workflows.monitor import write_resources
@@ -74,7 +75,7 @@ def run_participants(
         cohort = Cohort(settings, plan, links, log, progress)
         cohort.carry_out()
         n_warnings = len(plan.warnings) + sum(map(len, progress.warnings.values()))
-        summary = replace(cohort.summary(), n_warnings=n_warnings)
+        summary = replace(cohort.summary(), n_warnings=n_warnings, verdicts=progress.verdicts)
         if settings.execution.resource_monitor:
             write_resources(log, cohort.resources, within=settings.output_dir)
         _note_down(settings, plan, summary, progress)
@@ -100,6 +101,7 @@ def _note_down(
         failures=summary.failures,
         warnings=plan.warnings,
         warnings_of=progress.warnings if progress else {},
+        verdict_of=summary.verdicts,
         seconds_of=progress.seconds if progress else {},
         is_of_all=not settings.selection.participants,
         folder=summary.log.relative_to(settings.output_dir).as_posix(),
@@ -110,11 +112,11 @@ def _note_down(
 
 def _summary_of(
     run: RunPlan, plan: Plan, output_dir: Path
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give what is odd about a run and has not been said for all of them; and what it lacks."""
+) -> tuple[tuple[str, ...], tuple[str, ...], Verdict]:
+    """Give what is odd about a run and not said for all of them, what it lacks, the verdict."""
     found = read_warnings(output_dir, run)
     warnings = tuple(text for text in found if text not in plan.warnings)
-    return warnings, letters(lost_parts(output_dir, run))
+    return warnings, letters(lost_parts(output_dir, run)), read_verdict(output_dir, run)
 
 
 def dataset_links(settings: Settings) -> dict[str, str]:

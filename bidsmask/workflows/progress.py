@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from bidsmask.analysis.plan import RunPlan
+from bidsmask.numerics.verdict import Verdict
 from bidsmask.workflows.run import run_wf_name
 
 _SUMMARY_STEP = "report"
@@ -31,6 +32,8 @@ class RunEnd:
         What is odd about it.
     lost : tuple of str
         Parts of it that are n/a, and why.
+    verdict : Verdict
+        The worst of its strategies.
     """
 
     run: str
@@ -39,6 +42,7 @@ class RunEnd:
     reason: str = ""
     warnings: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    verdict: Verdict = field(default_factory=Verdict)
 
 
 @dataclass
@@ -52,6 +56,7 @@ class _Progress:
     seconds: float | None = None
     warnings: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    verdict: Verdict = field(default_factory=Verdict)
     is_over: bool = False
 
 
@@ -62,8 +67,8 @@ class Progress:
     ----------
     plans : iterable of RunPlan
     read_summary : callable
-        Gives what is odd about a run, and which of its parts are n/a, once its summary is
-        written.
+        Gives what is odd about a run, which of its parts are n/a, and the verdict, once its
+        summary is written.
     on_step : callable
         Called with the name of a run, that of a step, and "start", "end" or "exception".
     on_end : callable
@@ -74,7 +79,7 @@ class Progress:
         self,
         plans: Iterable[RunPlan],
         *,
-        read_summary: Callable[[RunPlan], tuple[tuple[str, ...], tuple[str, ...]]],
+        read_summary: Callable[[RunPlan], tuple[tuple[str, ...], tuple[str, ...], Verdict]],
         on_step: Callable[[str, str, str], None],
         on_end: Callable[[RunEnd], None],
     ) -> None:
@@ -95,6 +100,11 @@ class Progress:
         """What is odd about each run."""
         return {each.plan.run.name: each.warnings for each in self._runs.values()}
 
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """The verdict on each run of which the summary was written."""
+        return {each.plan.run.name: each.verdict for each in self._runs.values()}
+
     def __call__(self, node: str, status: str, reason: str = "") -> None:
         """Note that a node (its full name) has status "start", "end" or "exception"."""
         *_, workflow, step = node.split(".")
@@ -108,7 +118,7 @@ class Progress:
         if status == "end":
             each.ended.add(step)
             if step == _SUMMARY_STEP:
-                each.warnings, each.lost = self._read_summary(each.plan)
+                each.warnings, each.lost, each.verdict = self._read_summary(each.plan)
         failed_at = step if status == "exception" else None
         if not each.is_over and (failed_at or each.ended >= _LAST_STEPS):
             each.is_over = True
@@ -120,6 +130,7 @@ class Progress:
                     reason=reason,
                     warnings=each.warnings,
                     lost=each.lost,
+                    verdict=each.verdict,
                 )
             )
 
