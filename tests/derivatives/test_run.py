@@ -238,6 +238,7 @@ def make_result(
         sample_mask=sample_mask(),
         ledger=make_ledger(len(columns)),
         collinear=np.zeros(0, dtype=np.intp),
+        response=np.ones(5),
         carpet=np.zeros((N_VOLUMES, 0)),
     )
     values = RunValues(
