@@ -54,7 +54,7 @@ def output_of(dataset, seeds, tmp_path_factory):
     def request(*options):
         if options not in known:
             out = tmp_path_factory.mktemp("out")
-            every = ("--space", "MNI152NLin2009cAsym", "--alff", "--reho")
+            every = ("--space", "MNI152NLin2009cAsym", "--alff", "--reho", "--min-dof", "0")
             if "--seeds" not in options:
                 every += ("--atlases", dataset.atlas)
             given = [seeds if option == "SEEDS" else option for option in options]

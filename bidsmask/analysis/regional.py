@@ -7,7 +7,8 @@ strategy is left away, as its band is what ALFF asks for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from bidsmask.images.signals_on_disk import Signals, passing_signals
 from bidsmask.numerics.alff import ALFF_BAND_HZ, AmplitudeSpectrum, alff
 from bidsmask.numerics.cleaning import Cleaner
 from bidsmask.numerics.reho import LEAST_NEIGHBOURS, NEIGHBOURHOOD, centred_ranks, reho
+from bidsmask.numerics.threads import in_order
 from bidsmask.settings import ExtractionSettings
 
 _VALUES_NEARBY = 50_000
@@ -121,44 +123,66 @@ def regional_maps(
     RunError
         If the run does not have the frequencies of ALFF.
     """
-    n_voxels = covered.size
-    shape = cleaner.n_kept, n_voxels
-    wants_ranks = "reho" in measures
-    amplitudes, ties = np.full((2, n_voxels), np.nan), np.empty(n_voxels)
+    n_voxels, n_kept = covered.size, cleaner.n_kept
     spectrum = None
     if "alff" in measures or "falff" in measures:
         spectrum = AmplitudeSpectrum(t_r=t_r, sample_mask=cleaner.sample_mask)
-    waiting = passing_signals(scratch / "ranks.npy", shape) if wants_ranks else nullcontext()
-    with waiting as all_ranks:
+    found = _Found(
+        amplitudes=np.full((2, n_voxels), np.nan),
+        ties=np.empty(n_voxels),
+        spectrum=spectrum,
+        is_ranked="reho" in measures,
+    )
+    waiting = passing_signals(scratch / "ranks.npy", (n_kept, n_voxels))
+    with waiting if found.is_ranked else nullcontext() as all_ranks:
         for columns in column_chunks(n_voxels, voxels.shape[0]):
-            ranks = np.empty((shape[0], columns.stop - columns.start), dtype=np.float32)
-            for some, residuals in _residuals(voxels, cleaner, columns, covered):
-                place = slice(columns.start + some.start, columns.start + some.stop)
-                if spectrum is not None:
-                    amplitudes[:, place] = alff(residuals, spectrum)
-                if wants_ranks:
-                    ranks[:, some], ties[place] = centred_ranks(residuals)
+            some = np.array(voxels[:, columns])
+            some[:, ~covered[columns]] = np.nan
+            ranks = np.empty((n_kept, some.shape[1]), dtype=np.float32)
+            for place, residuals in cleaner.blocks(some):
+                found.measure(residuals, columns.start + place.start, ranks[:, place])
             if all_ranks is not None:
                 all_ranks[:, columns] = ranks
-        maps = dict(zip(("alff", "falff"), amplitudes, strict=True))
+        maps = dict(zip(("alff", "falff"), found.amplitudes, strict=True))
         if all_ranks is not None:
-            maps["reho"] = reho(all_ranks, ties, mask)
+            maps["reho"] = reho(all_ranks, found.ties, mask)
     return {name: maps[name] for name in measures}
 
 
-def _residuals(
-    voxels: Signals, cleaner: Cleaner, columns: slice, covered: BoolArray
-) -> Iterator[tuple[slice, FloatArray]]:
-    """Clean some voxels, and give few of them at a time, and which of the columns they are."""
-    some = np.array(voxels[:, columns])
-    some[:, ~covered[columns]] = np.nan
-    for block_columns, block in cleaner.blocks(some):
-        n_columns = block.shape[1]
-        width = max(1, _VALUES_NEARBY // len(block))
-        for start in range(0, n_columns, width):
-            stop = min(start + width, n_columns)
-            first = block_columns.start
-            yield slice(first + start, first + stop), block[:, start:stop]
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Found:
+    """What has been found of the voxels so far.
+
+    Parameters
+    ----------
+    amplitudes : array of shape (2, V)
+        ALFF and fALFF.
+    ties : array of shape (V,)
+        Of ranks, see `centred_ranks`.
+    spectrum : AmplitudeSpectrum or None
+        None: there is to be no ALFF.
+    is_ranked : bool
+    """
+
+    amplitudes: FloatArray
+    ties: FloatArray
+    spectrum: AmplitudeSpectrum | None
+    is_ranked: bool
+
+    def measure(self, residuals: FloatArray, first: int, ranks: FloatArray) -> None:
+        """Measure some voxels (T_kept, n), of which one is the first; fill in their ranks."""
+        width = max(1, _VALUES_NEARBY // len(residuals))
+
+        def measure(start: int) -> None:
+            here = slice(start, start + width)
+            some = residuals[:, here]
+            place = slice(first + start, first + start + some.shape[1])
+            if self.spectrum is not None:
+                self.amplitudes[:, place] = alff(some, self.spectrum)
+            if self.is_ranked:
+                ranks[:, here], self.ties[place] = centred_ranks(some)
+
+        deque(in_order(measure, range(0, residuals.shape[1], width)), maxlen=0)
 
 
 def region_means(
