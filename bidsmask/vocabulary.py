@@ -23,6 +23,16 @@ the end point for as long as the run, with a filter of order 2.
 Bridge = Literal["linear", "nilearn"]
 """What stands in for censored volumes while a filter runs: straight lines, or nilearn's spline."""
 
+Regression = Literal["aggressive", "orthogonalised", "nonaggressive"]
+"""What becomes of variance that components of noise share with components of signal.
+
+Aggressive: it goes. Orthogonalised: it stays. Nonaggressive: both are fitted together, and what
+the fit gives to the noise goes.
+"""
+
+Classification = Literal["rejected", "accepted"]
+"""What a table of metrics (of tedana, of ICA-AROMA) says of a component."""
+
 Standardization = Literal["zscore", "psc", "none"]
 """Standard scores, percent signal change, or signals as they are."""
 

@@ -109,7 +109,7 @@ def _betas(
         "Description": f"Amplitudes of {source.name} in each trial. "
         f"{plain(text([beta_words(settings)]))}",
         "Sources": [
-            *run.provenance.bold_and_confounds,
+            *run.provenance.bold_and_confounds([used.strategy]),
             *run.provenance.sources(plan.run.events),
             run.copy(source),
         ],

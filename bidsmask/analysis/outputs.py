@@ -276,7 +276,7 @@ def _time_series_files(
     content = {
         "Description": f"Time series of {source.name}, cleaned with the strategy "
         f"{strategy.name}. {strategy.description} {plain(text(done))}",
-        "Sources": [*run.provenance.bold_and_confounds, run.copy(source)],
+        "Sources": [*run.provenance.bold_and_confounds([strategy]), run.copy(source)],
         **run.provenance.acquisition,
         **sidecars.sampling(cleaned.sample_mask, t_r=plan.t_r, how=how),
         **run.provenance.space,
@@ -370,12 +370,11 @@ def _design_files(run: Run, used: Used) -> Iterator[File]:
     )
     yield table, tables.design(used.confounds)
     content = {
-        "Description": "Confounds that were regressed, as in the confounds table, with one row "
+        "Description": "Confounds that were regressed, as in their tables, with one row "
         "for every BOLD volume, censored ones included. Detrending, filtering and "
         "standardisation came after.",
         "Sources": run.provenance.sources(
-            run.plan.run.confounds,
-            run.plan.run.confounds_json,
+            *run.plan.run.confounds_files([used.strategy]),
             run.plan.run.events if used.confounds.responses else None,
         ),
         "FilledColumns": list(used.confounds.filled),
@@ -409,7 +408,7 @@ def _quality_files(run: Run, values: RunValues) -> Iterator[File]:
         sidecar,
         {
             "Description": "Quality of the run: one row for each confound strategy",
-            "Sources": run.provenance.bold_and_confounds,
+            "Sources": run.provenance.bold_and_confounds(run.plan.strategies),
             **run.provenance.acquisition,
             "RepetitionTime": run.plan.t_r,
             **sidecars.verdict_limits(run.plan.quality.rules),

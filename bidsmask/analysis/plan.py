@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from bidsmask._names import did_you_mean
 from bidsmask._version import __version__
 from bidsmask.analysis.kinds import Source, file_of, kind_of, source_warnings
 from bidsmask.analysis.parts import attempt, refuse_nothing
@@ -19,6 +20,7 @@ from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.events import with_events
 from bidsmask.dataset.index import NotFound, find_runs
 from bidsmask.dataset.individuals import OwnFiles, find_own
+from bidsmask.dataset.run_tables import PREPROCESSED
 from bidsmask.dataset.runs import IMAGE_EXTENSIONS, BoldRun
 from bidsmask.dataset.seeds import SEED_EXTENSIONS, SeedSet, check_seed_space, read_seeds
 from bidsmask.dataset.sidecars import Folders
@@ -96,7 +98,7 @@ class RunPlan:
         seeds = map(str, self.extraction.seeds)
         asked = (*self.extraction.atlases, *seeds, *self.cleaning.strategies)
         folders = {str(Path(name).absolute().parent) for name in asked if os.sep in name}
-        for folder in sorted({str(self.run.home), *folders}, key=len, reverse=True):
+        for folder in sorted({*map(str, self.run.homes), *folders}, key=len, reverse=True):
             text = text.replace(f"{folder}{os.sep}", "")
         return text
 
@@ -206,11 +208,14 @@ def make_plan(settings: Settings, *, with_sources: bool = True) -> Plan:
         If no run matches.
     """
     strategies = _strategies(settings)
+    datasets = dict(settings.datasets)
+    _require_datasets(strategies, datasets)
     index = find_runs(
         settings.bids_dir,
         settings.selection,
         database_dir=settings.execution.bids_database_dir,
-        datasets=[path for _, path in settings.datasets],
+        datasets=datasets,
+        queries=list(dict.fromkeys(query for each in strategies for query in each.tables)),
     )
     if settings.output.concatenate and not any("run" in run.entities for run in index.runs):
         raise SettingsError(
@@ -314,6 +319,19 @@ def _refuse_what_is_regressed(settings: Settings, strategy: Strategy) -> None:
             f"regresses these ({strategy.task.task_regressors}): nothing would be left. Ask for "
             "one or the other, into two output folders."
         )
+
+
+def _require_datasets(strategies: Sequence[Strategy], datasets: Mapping[str, Path]) -> None:
+    """Refuse a strategy with tables of a dataset that the command line does not name."""
+    for strategy in strategies:
+        for query in strategy.tables:
+            name = query.dataset
+            if name is not None and name not in (PREPROCESSED, *datasets):
+                raise SettingsError(
+                    f"Strategy {strategy.name} takes {query} from the dataset {name!r}, which is "
+                    f"not named.{did_you_mean(name, datasets)} Say where it is: --datasets "
+                    f"{name}=PATH."
+                )
 
 
 def _plan_run(

@@ -95,7 +95,7 @@ class _Files:
                 "Description": f"Map of the {self._what(measure)} NaN inside of the mask where "
                 "there is no value.",
                 "Sources": [
-                    *provenance.bold_and_confounds,
+                    *provenance.bold_and_confounds([self._used.strategy]),
                     provenance.output(mask_name(self._plan)),
                 ],
                 **self._about(measure),

@@ -271,7 +271,11 @@ def cleaner_of(
     """
     _refuse_unreachable_cutoffs(strategy.cleaning, t_r)
     cleaner = Cleaner(
-        strategy.cleaning, t_r=t_r, sample_mask=confounds.sample_mask, design=confounds.design
+        strategy.cleaning,
+        t_r=t_r,
+        sample_mask=confounds.sample_mask,
+        design=confounds.design,
+        nonaggressive=confounds.nonaggressive,
     )
     minutes = cleaner.n_kept * t_r / 60
     if minutes < settings.min_minutes:

@@ -169,7 +169,10 @@ class _Work:
         content = {
             "Description": f"Volumes cleaned with the strategy {used.strategy.name}. "
             f"{used.strategy.description} {plain(text(done))}",
-            "Sources": [*provenance.bold_and_confounds, provenance.output(mask_name(plan))],
+            "Sources": [
+                *provenance.bold_and_confounds([used.strategy]),
+                provenance.output(mask_name(plan)),
+            ],
             **about,
             "SmoothingFWHM": plan.extraction.smoothing_fwhm_mm,
             **used.about,
@@ -248,7 +251,7 @@ class _Work:
             f"(stat-{statistic}) and every voxel, over the {used.cleaned.ledger.n_kept} kept "
             f"volumes. One volume for each seed, in the order of Volumes. {sentences}",
             "Sources": [
-                *run.provenance.bold_and_confounds,
+                *run.provenance.bold_and_confounds([used.strategy]),
                 run.provenance.output(time_series_name(plan, seeds, used.strategy, statistic)),
                 run.provenance.output(mask_name(plan)),
             ],

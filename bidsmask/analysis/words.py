@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bidsmask.analysis.kinds import SourceKind
-from bidsmask.dataset.strategies import Strategy
+from bidsmask.dataset.strategies import ColumnGroup, Strategy
 from bidsmask.numerics.alff import ALFF_BAND_HZ
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
@@ -146,7 +146,10 @@ def strategy_words(strategy: Strategy) -> tuple[Said, ...]:
         Said(
             label="Regression",
             value="confounds, by least squares" if strategy.regresses else "none",
-            sentences=tuple(_regression(cleaning, regresses=strategy.regresses)),
+            sentences=(
+                *_regression(cleaning, regresses=strategy.regresses),
+                *_spared(strategy.groups),
+            ),
         ),
         _standardization(cleaning),
     )
@@ -473,6 +476,23 @@ def _regression(cleaning: CleaningParameters, *, regresses: bool) -> Iterator[st
         )
     elif regresses:
         yield "The confounds were regressed from the signals by least squares."
+
+
+def _spared(groups: Iterable[ColumnGroup]) -> Iterator[str]:
+    """Say what became of variance that some confounds share with accepted components."""
+    labels: dict[str, list[str]] = {}
+    for group in groups:
+        labels.setdefault(group.regression, []).append(group.label)
+    if "orthogonalised" in labels:
+        yield (
+            f"Before, what accepted components explain of {listed(labels['orthogonalised'])} was "
+            "taken out of these by least squares (orthogonalisation)."
+        )
+    if "nonaggressive" in labels:
+        yield (
+            f"Accepted components were fitted together with {listed(labels['nonaggressive'])}, of "
+            "which only their own part of the fit was removed (non-aggressive regression)."
+        )
 
 
 def _standardization(cleaning: CleaningParameters) -> Said:

@@ -136,6 +136,7 @@ def _show_files(console: Console, plan: RunPlan, cost: Cost) -> None:
         "boldref": run.boldref,
         "confounds": run.confounds,
         "sidecar": run.confounds_json,
+        **{str(table.query): table.path for table in run.tables},
         **({"events": run.events} if run.events else {}),
         **{source.name: file_of(source) for source in plan.sources},
     }

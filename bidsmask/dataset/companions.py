@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bidsmask.dataset.entities import Entities, ParsedName, build_name, parse_name
+from bidsmask.dataset.selection import INDICES
 from bidsmask.dataset.sidecars import todays_name
 from bidsmask.errors import ConfoundsError
 
@@ -17,23 +18,41 @@ _ACQUISITION = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "part")
 """Entities in which image and companion must agree; others the companion may do without."""
 
 
-def kinship(companion: Entities, image: Entities) -> int | None:
-    """Count the entities that a companion shares with an image; None if it is not one of its own.
+def kinship(companion: Entities, image: Entities) -> tuple[int, int] | None:
+    """Say how near a companion is to an image; None if it is not one of its own.
 
     A companion is of the same acquisition and has no entity that the image has not: what is the
-    same for all echoes does without ``echo``. The magnitude (``part-mag``) goes without saying.
+    same for all echoes does without ``echo``. The magnitude (``part-mag``) goes without saying,
+    and ``run-1`` is also ``run-01``.
+
+    Returns
+    -------
+    nearness : tuple of int, or None
+        How many entities they share, and how many of these are spelt alike.
 
     Examples
     --------
     >>> image = Entities({"sub": "01", "task": "rest", "echo": "2", "part": "mag"})
     >>> kinship(Entities({"sub": "01", "task": "rest"}), image)
-    2
+    (2, 2)
     >>> kinship(Entities({"sub": "01", "task": "rest", "run": "1"}), image) is None
     True
     """
-    theirs, ours = (_without_magnitude(entities) for entities in (companion, image))
+    spelt = [_without_magnitude(entities) for entities in (companion, image)]
+    theirs, ours = (_counted(entities) for entities in spelt)
     same = theirs.only(*_ACQUISITION) == ours.only(*_ACQUISITION)
-    return len(theirs) if same and theirs.items() <= ours.items() else None
+    if not same or not theirs.items() <= ours.items():
+        return None
+    return len(theirs), len(spelt[0].items() & spelt[1].items())
+
+
+def _counted(entities: Entities) -> Entities:
+    """Write numbers without leading zeros."""
+    return entities | {
+        name: str(int(label))
+        for name, label in entities.items()
+        if name in INDICES and label.isdecimal()
+    }
 
 
 def _without_magnitude(entities: Entities) -> Entities:

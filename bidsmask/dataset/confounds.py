@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from bidsmask._typing import BoolArray, FloatArray
-from bidsmask.dataset.compcor import choose_components
 from bidsmask.dataset.confounds_table import (
     FRAMEWISE_DISPLACEMENT,
     MOTION_PARAMETERS,
@@ -21,10 +20,11 @@ from bidsmask.dataset.confounds_table import (
     STD_DVARS,
     ConfoundsTable,
     read_table,
-    split_number,
 )
+from bidsmask.dataset.design import Tables, first_row_with_value, read_design
 from bidsmask.dataset.families import confound_families
-from bidsmask.dataset.strategies import ColumnGroup, Strategy, load_strategy, strategy_names
+from bidsmask.dataset.run_tables import RunTable
+from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import AllVolumesRemovedError, ConfoundsError, RunError
 from bidsmask.numerics.censoring import (
     CensoringParameters,
@@ -32,16 +32,9 @@ from bidsmask.numerics.censoring import (
     neighbours,
     short_segments,
 )
+from bidsmask.numerics.regression import Nonaggressive
 
 _FAMILY = "family/"
-
-_COSINE = re.compile(r"cosine\d+")
-
-_EXPANDED = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
-_EXPANDED += ["csf", "white_matter", "global_signal", "csf_wm"]
-_EXPANSIONS = ("_derivative1", "_power2", "_derivative1_power2")
-_WELL_KNOWN = {base + how: base for how in ("", *_EXPANSIONS) for base in _EXPANDED}
-"""Columns that fMRIPrep always writes, and what each is made of: names what is missing."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +48,8 @@ class Confounds:
     columns : tuple of str
         Names of the C columns, in the order of the strategy's groups.
     design : float64 array of shape (T, C)
-        The columns as they are in the table, without any NaN, censored volumes included.
+        The columns as they are in their tables, without any NaN, censored volumes included; or
+        without what accepted components explain of them.
     sample_mask : bool array of shape (T,)
         True = kept.
     outliers : tuple of (method, bool array of shape (T,))
@@ -74,6 +68,10 @@ class Confounds:
         `bidsmask.dataset.families`.
     responses : tuple of (column, description)
         Columns that are no confounds: responses to events, see `bidsmask.dataset.responses`.
+    origins : tuple of str
+        Of each column the table that it comes from, and how it is regressed.
+    nonaggressive : Nonaggressive or None
+        Which columns are fitted together with components that stay.
     """
 
     strategy: str
@@ -87,12 +85,14 @@ class Confounds:
     warnings: tuple[str, ...] = ()
     families: Mapping[str, FloatArray] = field(default_factory=dict)
     responses: tuple[tuple[str, str], ...] = ()
+    origins: tuple[str, ...] = ()
+    nonaggressive: Nonaggressive | None = None
 
     def save(self, path: Path) -> None:
         """Write an ``.npz`` that `load` reads; no pickle in it."""
         arrays = {
             "strategy": np.array(self.strategy),
-            "columns": _texts(self.columns),
+            "names": _texts(self.columns),
             "design": self.design,
             "sample_mask": self.sample_mask,
             "methods": _texts([method for method, _ in self.outliers]),
@@ -104,6 +104,8 @@ class Confounds:
             **{f"{_FAMILY}{name}": columns for name, columns in self.families.items()},
             "responses": _texts([name for name, _ in self.responses]),
             "described": _texts([description for _, description in self.responses]),
+            "origins": _texts(self.origins),
+            **(vars(self.nonaggressive) if self.nonaggressive is not None else {}),
         }
         there = {name: values for name, values in arrays.items() if values is not None}
         np.savez(path, allow_pickle=False, **there)
@@ -115,7 +117,7 @@ class Confounds:
             values = dict(file)
         return cls(
             strategy=str(values["strategy"]),
-            columns=_strings(values["columns"]),
+            columns=_strings(values["names"]),
             design=values["design"],
             sample_mask=values["sample_mask"],
             outliers=tuple(zip(_strings(values["methods"]), values["flags"], strict=True)),
@@ -131,6 +133,10 @@ class Confounds:
             responses=tuple(
                 zip(_strings(values["responses"]), _strings(values["described"]), strict=True)
             ),
+            origins=_strings(values["origins"]),
+            nonaggressive=Nonaggressive(columns=values["columns"], accepted=values["accepted"])
+            if "accepted" in values
+            else None,
         )
 
 
@@ -149,13 +155,13 @@ def load_confounds(
     *,
     n_volumes: int | None,
     t_r: float | None = None,
+    others: Sequence[RunTable] = (),
     may_keep_none: bool = False,
 ) -> Confounds:
     """Read the confounds of one run and choose those of a strategy.
 
-    Rows at the start of a column without a value (derivatives have no first value) are given
-    the value of the row that follows; anywhere else a missing value is an error. Rows are
-    never cut or added to fit the run.
+    Columns are those of `bidsmask.dataset.design.read_design`. Rows are never cut or added to fit
+    the run.
 
     Volumes are flagged by methods that do not influence each other, but for neighbours of volumes
     flagged for motion, and short segments: kept stretches that are shorter than
@@ -173,6 +179,8 @@ def load_confounds(
         Volumes of the BOLD run, T. None: as many as the table has rows.
     t_r : float or None
         Repetition time in seconds. Needed only where motion parameters are filtered.
+    others : sequence of RunTable
+        The tables that the strategy asks for besides.
     may_keep_none : bool
         Whether a run may be left with no volume at all.
 
@@ -189,11 +197,6 @@ def load_confounds(
     rows = read_table(table)
     if n_volumes is not None:
         rows.require_volumes(n_volumes)
-    columns, warnings = _choose(rows, sidecar, strategy)
-    values = {name: rows.numbers(name) for name in columns}
-    design = np.empty((len(rows.cells), len(columns)))
-    for position, name in enumerate(columns):
-        design[:, position] = _fill_first_rows(rows, name, values[name])
     fd_mm = _displacement(rows, strategy, t_r)
     std_dvars = rows.numbers_or_none(STD_DVARS)
     outliers = _flag(rows, strategy.censoring, fd_mm, std_dvars)
@@ -201,133 +204,21 @@ def load_confounds(
     if not (may_keep_none or sample_mask.any()):
         raise AllVolumesRemovedError(_nothing_kept(table, strategy, outliers))
     families, unreadable = confound_families(rows)
+    design = read_design(Tables(rows, sidecar, others), strategy, sample_mask)
     return Confounds(
         strategy=strategy.name,
-        columns=columns,
-        design=design,
+        columns=design.columns,
+        design=design.values,
         sample_mask=sample_mask,
         outliers=outliers,
         fd_mm=fd_mm,
         std_dvars=std_dvars,
-        filled=tuple(name for name in columns if np.isnan(values[name][0])),
-        warnings=(*warnings, *unreadable),
+        filled=design.filled,
+        warnings=(*design.warnings, *unreadable),
+        origins=design.origins,
+        nonaggressive=design.nonaggressive,
         families=families,
     )
-
-
-# --- the design ----------------------------------------------------------------------------------
-
-
-def _choose(
-    rows: ConfoundsTable, sidecar: Path | None, strategy: Strategy
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Columns of a strategy, and warnings; or one letter about all that is missing."""
-    chosen: dict[str, None] = {}  # an ordered set: a column that two groups want comes once
-    complaints, warnings = [], []
-    for group in strategy.groups:
-        names, missing = _columns_of(rows, sidecar, group)
-        chosen |= dict.fromkeys(names)
-        if missing:
-            complaints.append(missing)
-        elif not names:
-            warnings.append(f"{rows.file.name} has no column for {group.label}.")
-        elif group.limit and len(names) < group.limit:
-            warnings.append(f"{rows.file.name} has {len(names)} columns only for {group.label}.")
-    if complaints:
-        raise ConfoundsError(
-            f"{rows.file}: strategy {strategy.name} cannot be used: {'; '.join(complaints)}. "
-            "Of the strategies that come with bidsmask, this table has all columns for "
-            f"{_usable(rows, sidecar, strategy)}.{_old_spelling(rows)}"
-        )
-    columns = tuple(chosen)
-    cosines = [name for name in columns if _COSINE.fullmatch(name)]
-    if cosines and strategy.cleaning.is_high_pass:
-        warnings.append(
-            f"{strategy.name}: {', '.join(cosines)} left out of the design, because the filter "
-            "takes slow changes away already."
-        )
-        columns = tuple(name for name in columns if name not in cosines)
-    return columns, tuple(warnings)
-
-
-def _columns_of(
-    rows: ConfoundsTable, sidecar: Path | None, group: ColumnGroup
-) -> tuple[list[str], str]:
-    """Columns of a group, in order, and what is missing (nothing: an empty text)."""
-    names = _in_order([name for name in rows.position if group.matches(name)])
-    names, unknown = choose_components(rows, sidecar, group, names)
-    if unknown:
-        return [], unknown
-    if group.count is not None and len(names) != group.count:
-        return [], _missing_columns(rows, group, len(names))
-    if not names and not group.optional:
-        return [], _missing_columns(rows, group, 0)
-    return names[: group.limit], ""
-
-
-def _in_order(names: list[str]) -> list[str]:
-    """Order numbered columns (``cosine02``, ``cosine10``) by number, others as in the file."""
-    first: dict[str, int] = {}
-    for place, name in enumerate(names):
-        first.setdefault(split_number(name)[0], place)
-
-    def key(name: str) -> tuple[int, int]:
-        stem, number = split_number(name)
-        return first[stem], int(number or 0)
-
-    return sorted(names, key=key)
-
-
-def _missing_columns(rows: ConfoundsTable, group: ColumnGroup, n_found: int) -> str:
-    known = [name for name in _WELL_KNOWN if group.matches(name) and name not in rows.position]
-    shown = [name for name in known if _WELL_KNOWN[name] in (name, *rows.position)]
-    if known:
-        return f"{group.label}: no column {shown or known}"
-    wanted = "at least one column" if group.count is None else f"{group.count} columns"
-    where = f" of the mask {group.mask}" if group.mask else ""
-    return f"{group.label}: expected {wanted} matching {group.pattern}{where}, found {n_found}"
-
-
-def _old_spelling(rows: ConfoundsTable) -> str:
-    """Say that names are spelt as fMRIPrep spelt them once, but are none that it had."""
-    found = next((name for name in rows.position if re.match("[a-z]+[A-Z]", name)), None)
-    return "" if found is None else f" The file contains header in camel case, such as {found}."
-
-
-def _usable(rows: ConfoundsTable, sidecar: Path | None, refused: Strategy) -> str:
-    """Names of the built-in strategies whose columns are all there."""
-    others = [name for name in strategy_names() if name != refused.name]
-    return ", ".join(
-        f"'{name}'" for name in others if _has_all(rows, sidecar, load_strategy(name))
-    )
-
-
-def _has_all(rows: ConfoundsTable, sidecar: Path | None, strategy: Strategy) -> bool:
-    try:
-        return not any(_columns_of(rows, sidecar, group)[1] for group in strategy.groups)
-    except ConfoundsError:  # a JSON that cannot be read, which the refused strategy did not need
-        return False
-
-
-def _fill_first_rows(rows: ConfoundsTable, column: str, values: FloatArray) -> FloatArray:
-    """Give rows without a value at the start the value of the next row."""
-    first = _first_row_with_value(rows, column, values)
-    return np.concatenate([np.full(first, values[first]), values[first:]])
-
-
-def _first_row_with_value(rows: ConfoundsTable, column: str, values: FloatArray) -> int:
-    """Where the values of a column begin; from there on there must be no gap."""
-    missing = np.isnan(values)
-    if missing.all():
-        raise ConfoundsError(f"{rows.file}: column {column} is n/a in every row.")
-    first = int(np.argmin(missing))
-    if missing[first:].any():
-        row = first + int(np.argmax(missing[first:]))
-        raise ConfoundsError(
-            f"{rows.file}: row {row + 1} (line {row + 2}), column {column}: found n/a. Only the "
-            "first rows may be without a value; run fMRIPrep again, or remove this run."
-        )
-    return first
 
 
 # --- the volumes ---------------------------------------------------------------------------------
@@ -399,7 +290,7 @@ def _measured(
             "Leave the threshold out, or use another table."
         )
     if column is not None:
-        _first_row_with_value(rows, column, values)
+        first_row_with_value(rows, column, values)
     return values
 
 

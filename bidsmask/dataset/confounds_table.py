@@ -109,10 +109,17 @@ class ConfoundsTable:
         return self.numbers(column) if column in self.position else None
 
 
-def read_table(file: Path) -> ConfoundsTable:
+def read_table(file: Path, *, without_header: str | None = None) -> ConfoundsTable:
     """Read a confounds table (TSV, UTF-8 with or without byte-order mark, any line ends).
 
     Tabs at the ends of lines, and quotes and blanks around a cell, mean nothing.
+
+    Parameters
+    ----------
+    file : Path
+    without_header : str, optional
+        What columns are called, with a number behind it, where the first line holds numbers.
+        Otherwise such a table is refused.
 
     Raises
     ------
@@ -127,6 +134,11 @@ def read_table(file: Path) -> ConfoundsTable:
             f"{file}: the confounds table is empty. Copy it again from its source."
         )
     header = _header(file, lines[0])
+    if header and all(map(_is_number, header)):
+        if without_header is None:
+            raise _headless(file)
+        lines.insert(0, "")
+        header = [f"{without_header}{number:02d}" for number in range(len(header))]
     cells = [_cells(line, len(header)) for line in _without_last_blank(lines[1:])]
     if not cells:
         raise ConfoundsError(
@@ -183,13 +195,14 @@ def _header(file: Path, line: str) -> list[str]:
                 "probably written again by another program; use the one that fMRIPrep wrote, or "
                 "write it with tabs."
             )
-    header = [_bare(name) for name in _cells(line, 0)]
-    if header and all(map(_is_number, header)):
-        raise ConfoundsError(
-            f"{file}: The confound file contains no header: its first line holds numbers, names "
-            "such as trans_x were expected. Use the one that fMRIPrep wrote."
-        )
-    return header
+    return [_bare(name) for name in _cells(line, 0)]
+
+
+def _headless(file: Path) -> ConfoundsError:
+    return ConfoundsError(
+        f"{file}: The confound file contains no header: its first line holds numbers, names "
+        "such as trans_x were expected. Use the one that fMRIPrep wrote."
+    )
 
 
 def _cells(line: str, n_expected: int) -> list[str]:

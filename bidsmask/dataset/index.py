@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from bidsmask.dataset.listing import (
 from bidsmask.dataset.runs import BoldRun, read_run
 from bidsmask.dataset.selection import Selection, agrees, labels_of
 from bidsmask.dataset.sidecars import Folders, read_json
+from bidsmask.dataset.strategies import TableQuery
 from bidsmask.errors import DatasetError, NoInputError, SidecarError
 from bidsmask.vocabulary import NATIVE_SPACES
 
@@ -97,7 +98,8 @@ def find_runs(
     selection: Selection,
     *,
     database_dir: Path | str | None = None,
-    datasets: Sequence[Path] = (),
+    datasets: Mapping[str, Path] | None = None,
+    queries: Sequence[TableQuery] = (),
 ) -> Index:
     """Find the BOLD runs of an fMRIPrep output that were asked for, with their companions.
 
@@ -114,9 +116,11 @@ def find_runs(
         Participants, sessions, tasks, runs, spaces, filters.
     database_dir : path, optional
         Where pybids' index is kept for later calls, and taken from if it is there.
-    datasets : sequence of Path
+    datasets : mapping from name to root, optional
         Further ones, in which masks, references and confounds are looked for that are not
         beside their BOLD.
+    queries : sequence of TableQuery
+        Tables that strategies ask for besides.
 
     Returns
     -------
@@ -155,7 +159,14 @@ def find_runs(
     unmatched = _unmatched_options(selection, _preferred(files, selection), subjects)
     folders = Folders()
     runs = [
-        read_run(file.path, root=root, folders=folders, selection=selection, datasets=datasets)
+        read_run(
+            file.path,
+            root=root,
+            folders=folders,
+            selection=selection,
+            datasets=datasets,
+            queries=queries,
+        )
         for file in chosen
     ]
     return Index(

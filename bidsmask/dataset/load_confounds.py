@@ -21,6 +21,8 @@ from bidsmask.dataset import confounds as engine
 from bidsmask.dataset import tedana as tedana_components
 from bidsmask.dataset.companions import find_table, name_of
 from bidsmask.dataset.nilearn_strategies import NAMES, PRESETS, Parts
+from bidsmask.dataset.run_tables import PREPROCESSED, RunTable, find_tables
+from bidsmask.dataset.sidecars import Folders
 from bidsmask.dataset.strategies import Strategy, load_strategy, strategy_names
 from bidsmask.errors import ConfoundsError, StrategyError
 
@@ -309,13 +311,21 @@ def _load_run(run: Path, strategy: Strategy | Parts, demean: bool) -> Loaded:
         _check_denoised(run, strategy)
     table = find_table(run, desc="confounds", suffixes=("timeseries", "regressors"))
     sidecar = table.with_suffix(".json")
+    others = _tables_beside(run, strategy) if isinstance(strategy, Strategy) else ()
     confounds = engine.load_confounds(
         table,
         sidecar if sidecar.exists() else None,
         strategy.strategy() if isinstance(strategy, Parts) else strategy,
         n_volumes=None,
+        others=others,
         may_keep_none=True,
     )
+    if confounds.nonaggressive is not None:
+        raise StrategyError(
+            f"Strategy {confounds.strategy} regresses components nonaggressively: it needs the "
+            "accepted ones too, and no table of confounds can say so. Use the command line, or "
+            "the regression orthogonalised."
+        )
     for warning in confounds.warnings:
         warn_user(warning)
     kept = confounds.sample_mask
@@ -329,6 +339,19 @@ def _load_run(run: Path, strategy: Strategy | Parts, demean: bool) -> Loaded:
         return None, sample_mask
     frame = _frame(confounds.columns, confounds.design, kept, demean)
     return (frame if isinstance(strategy, Strategy) else _sorted(frame)), sample_mask
+
+
+def _tables_beside(run: Path, strategy: Strategy) -> tuple[RunTable, ...]:
+    """Find the tables that a strategy asks for in the folder of the image."""
+    for query in strategy.tables:
+        if query.dataset not in (None, PREPROCESSED):
+            raise ConfoundsError(
+                f"Strategy {strategy.name} takes {query} from the dataset {query.dataset!r}, and "
+                f"only the command line can be told where that is. Copy the table to {run.parent}"
+                ", and leave the dataset out of the strategy."
+            )
+    place = run.absolute()
+    return find_tables(place, strategy.tables, root=place.parent, folders=Folders(), datasets={})
 
 
 def _load_tedana(run: Path, parts: Parts, demean: bool) -> DataFrame:

@@ -37,7 +37,12 @@ def load_design(run: BoldRun, strategy: Strategy, *, n_volumes: int, t_r: float)
     """
     assert run.confounds is not None, "a run without problems has confounds"
     confounds = load_confounds(
-        run.confounds, run.confounds_json, strategy, n_volumes=n_volumes, t_r=t_r
+        run.confounds,
+        run.confounds_json,
+        strategy,
+        n_volumes=n_volumes,
+        t_r=t_r,
+        others=run.tables,
     )
     if not strategy.models_task:
         return confounds
@@ -81,6 +86,7 @@ def with_responses(
         confounds,
         columns=(*confounds.columns, *names),
         design=np.hstack([confounds.design, *(columns for _, _, columns in found)]),
+        nonaggressive=confounds.nonaggressive and confounds.nonaggressive.before(len(names)),
         responses=tuple((name, description) for name, description, _ in found),
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from bidsmask.dataset.companions import kinship
 from bidsmask.dataset.entities import Entities, ParsedName, build_name, parse_name
+from bidsmask.dataset.run_tables import RunTable, find_tables
 from bidsmask.dataset.selection import Criteria, Selection, Wanted, agrees, labels_of
 from bidsmask.dataset.sidecars import (
     Folders,
@@ -23,6 +24,7 @@ from bidsmask.dataset.sidecars import (
     read_metadata,
     repetition_time,
 )
+from bidsmask.dataset.strategies import Strategy, TableQuery
 from bidsmask.errors import SidecarError
 
 IMAGE_EXTENSIONS = (".nii.gz", ".nii")
@@ -58,6 +60,8 @@ class BoldRun:
     metadata : tuple of (key, value)
         What the sidecars say of ``EchoTime, FlipAngle, Resolution, SkullStripped,
         SliceTimingCorrected, StartTime, TaskName``, sorted; nested values as JSON text.
+    tables : tuple of RunTable
+        What the strategies ask for besides.
     problems : tuple of str
         Each a letter that says why this run cannot be done.
     warnings : tuple of str
@@ -74,6 +78,7 @@ class BoldRun:
     no_events: str = ""
     t_r: float | None = None
     metadata: tuple[tuple[str, Any], ...] = ()
+    tables: tuple[RunTable, ...] = ()
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -85,8 +90,27 @@ class BoldRun:
     @property
     def home(self) -> Path:
         """The folder that the subject's folder lies in: the dataset."""
-        folders = [path for path in self.bold.parents if path.name == f"sub-{self.subject}"]
-        return folders[0].parent if folders else self.bold.parent
+        return self._home_of(self.bold)
+
+    @property
+    def homes(self) -> set[Path]:
+        """The datasets of all its files."""
+        files = (self.bold, self.mask, self.confounds)
+        return {
+            *(self._home_of(path) for path in files if path),
+            *(table.root for table in self.tables if table.root),
+        }
+
+    def _home_of(self, path: Path) -> Path:
+        folders = [above for above in path.parents if above.name == f"sub-{self.subject}"]
+        return folders[0].parent if folders else path.parent
+
+    def confounds_files(self, strategies: Sequence[Strategy]) -> tuple[Path, ...]:
+        """The tables that the confounds of some strategies come from, and their sidecar."""
+        asked = {query for strategy in strategies for query in strategy.tables}
+        own = (self.confounds, self.confounds_json)
+        others = (table.path for table in self.tables if table.query in asked)
+        return tuple(path for path in (*own, *others) if path)
 
     @property
     def subject(self) -> str:
@@ -180,7 +204,8 @@ def read_run(
     root: Path,
     folders: Folders,
     selection: Selection,
-    datasets: Sequence[Path] = (),
+    datasets: Mapping[str, Path] | None = None,
+    queries: Sequence[TableQuery] = (),
 ) -> BoldRun:
     """Find and check everything that belongs to a BOLD file. Never fails: see `problems`.
 
@@ -199,10 +224,13 @@ def read_run(
         Shared by the runs of a dataset, so that each folder is listed once.
     selection : Selection
         Its filters restrict the companions.
-    datasets : sequence of Path
+    datasets : mapping from name to root, optional
         Further ones, in which companions are looked for that are not beside the BOLD.
+    queries : sequence of TableQuery
+        Tables that strategies ask for.
     """
-    elsewhere = [root_of / bold.parent.relative_to(root) for root_of in datasets]
+    others = datasets or {}
+    elsewhere = [root_of / bold.parent.relative_to(root) for root_of in others.values()]
     places = [
         {folder: folders.files(folder) for folder in group} for group in ([bold.parent], elsewhere)
     ]
@@ -222,6 +250,7 @@ def read_run(
         confounds_json=confounds_json.path,
         t_r=time.t_r,
         metadata=metadata.pairs(),
+        tables=find_tables(bold, queries, root=root, folders=folders, datasets=others),
         problems=_letters(content_problem(bold), *(report.problem for report in reports)),
         warnings=_letters(*(report.warning for report in reports)),
     )

@@ -25,9 +25,11 @@ Criteria = tuple[tuple[str, Wanted], ...]
 QUERIES = ("bold", "mask", "boldref", "confounds")
 """What a filter file can ask for: the BOLD itself and the companions of a run."""
 
-_INDICES = ("run", "echo", "flip", "inv", "split", "chunk")  # their labels are numbers
+INDICES = ("run", "echo", "flip", "inv", "split", "chunk")
+"""Entities whose labels are numbers: ``run-1`` is also ``run-01``."""
+
 _NOT_ENTITIES = ("suffix", "extension", "datatype")
-_LONG_NAMES = {
+LONG_NAMES = {
     "subject": "sub", "session": "ses", "acquisition": "acq", "nucleus": "nuc", "volume": "voi",
     "ceagent": "ce", "tracer": "trc", "reconstruction": "rec", "direction": "dir",
     "modality": "mod", "inversion": "inv", "mtransfer": "mt", "processing": "proc",
@@ -141,9 +143,40 @@ def read_filter_file(path: Path) -> tuple[tuple[tuple[str, Criteria], ...], tupl
         If the file cannot be read, or says something that cannot be a filter.
     """
     content = _read_json_object(path)
-    filters = [(query, _read_query(path, query, content[query])) for query in content]
+    filters = [
+        (query, read_criteria(path, f'"{query}"', content[query]) if query in QUERIES else ())
+        for query in content
+    ]
     warnings = [*_unknown_queries(path, content), *_unknown_entities(path, filters)]
     return tuple(pair for pair in filters if pair[0] in QUERIES), tuple(warnings)
+
+
+def read_criteria(path: Path, where: str, content: Any) -> Criteria:
+    """Read what is wanted of the labels of a file.
+
+    Parameters
+    ----------
+    path : Path
+        File in which it stands, for the messages.
+    where : str
+        Place in it.
+    content : mapping from entity to what is wanted of it
+        As in a ``--bids-filter-file``.
+
+    Raises
+    ------
+    SettingsError
+        If it says something that cannot be a filter.
+    """
+    if not isinstance(content, dict):
+        raise SettingsError(
+            f'{path}: {where} has to be an object of entities such as {{"run": 1}}, '
+            f"not {_short(content)}."
+        )
+    return tuple(
+        (_short_name(entity), _read_wanted(path, where, entity, value))
+        for entity, value in content.items()
+    )
 
 
 def _bare(entity: str, labels: Iterable[str]) -> list[str]:
@@ -169,7 +202,7 @@ def _agrees(entity: str, label: str | None, wanted: Wanted) -> bool:
 
 
 def _same_label(entity: str, label: str, wanted: str) -> bool:
-    if entity in _INDICES and label.isdecimal() and wanted.isdecimal():
+    if entity in INDICES and label.isdecimal() and wanted.isdecimal():
         return label.lstrip("0") == wanted.lstrip("0")
     return label == wanted
 
@@ -187,32 +220,18 @@ def _read_json_object(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_query(path: Path, query: str, content: Any) -> Criteria:
-    if not isinstance(content, dict):
-        raise SettingsError(
-            f'{path}: "{query}" has to be an object of entities such as {{"run": 1}}, '
-            f"not {_short(content)}."
-        )
-    if query not in QUERIES:
-        return ()
-    return tuple(
-        (_short_name(entity), _read_wanted(path, query, entity, value))
-        for entity, value in content.items()
-    )
-
-
 def _short_name(entity: str) -> str:
-    return _LONG_NAMES.get(entity, entity)
+    return LONG_NAMES.get(entity, entity)
 
 
-def _read_wanted(path: Path, query: str, entity: str, value: Any) -> Wanted:
+def _read_wanted(path: Path, where: str, entity: str, value: Any) -> Wanted:
     try:
         if isinstance(value, list):
             return tuple(_read_one(entity, item) for item in value)
         return _read_one(entity, value)
     except ValueError:
         raise SettingsError(
-            f'{path}: "{query}": "{entity}" cannot be {_short(value)}. It can be a label '
+            f'{path}: {where}: "{entity}" cannot be {_short(value)}. It can be a label '
             '(letters, digits and +), a whole number, null (must be absent), "*" (any), or a '
             "list of these."
         ) from None
@@ -256,5 +275,5 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value)
+    text = json.dumps(value, default=str)  # YAML has dates, too
     return text if len(text) <= 40 else text[:37] + "..."

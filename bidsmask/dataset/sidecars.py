@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shlex
 import stat
 import zlib
@@ -38,6 +39,9 @@ _KEPT = (
     "StartTime",
     "TaskName",
 )
+_TODAY = {"ica_mixing.tsv": "desc-ICA_mixing.tsv", "ica_metrics.tsv": "desc-tedana_metrics.tsv"}
+_OF_TEDANA = re.compile(r"(?<![^_])ica_(mixing|metrics)\.tsv$")
+
 _ANNEX_POINTER = b"/annex/objects/"
 _MAX_POINTER_BYTES = 32768  # git-annex reads no more of a pointer file either
 
@@ -47,6 +51,7 @@ class Folders:
 
     def __init__(self) -> None:
         self._known: dict[Path, tuple[tuple[Path, ParsedName], ...]] = {}
+        self._inside: dict[Path, tuple[Path, ...]] = {}
 
     def files(self, folder: Path) -> tuple[tuple[Path, ParsedName], ...]:
         """Everything in `folder` that has a BIDS name, sorted by it.
@@ -57,6 +62,13 @@ class Folders:
         if folder not in self._known:
             self._known[folder] = tuple(_parsed(folder))
         return self._known[folder]
+
+    def inside(self, folder: Path) -> tuple[Path, ...]:
+        """The folders that lie in `folder`, sorted by name."""
+        if folder not in self._inside:
+            paths = [folder / name for name in sorted(_names(folder))]
+            self._inside[folder] = tuple(path for path in paths if path.is_dir())
+        return self._inside[folder]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,8 +336,17 @@ def _names(folder: Path) -> list[str]:
 
 
 def todays_name(name: str) -> str:
-    """Spell the name of a confounds table of fMRIPrep 1.0 and 1.1 as later ones do."""
-    return name.replace("_bold_confounds.", "_desc-confounds_regressors.")
+    """Spell the names of tables as BIDS does.
+
+    Those of confounds of fMRIPrep 1.0 and 1.1, and those of tedana with ``--convention orig``.
+
+    Examples
+    --------
+    >>> todays_name("sub-01_task-rest_ica_mixing.tsv")
+    'sub-01_task-rest_desc-ICA_mixing.tsv'
+    """
+    name = name.replace("_bold_confounds.", "_desc-confounds_regressors.")
+    return _OF_TEDANA.sub(lambda found: _TODAY[found[0]], name)
 
 
 def _missing(path: Path, error: OSError) -> str:

@@ -9,6 +9,10 @@ user's own file is read in the same way::
     columns:
       - {label: motion, pattern: "(trans|rot)_[xyz]", count: 6}
       - {label: high-pass, pattern: 'cosine\d+', optional: true}
+      - label: components that tedana rejected
+        table: {dataset: tedana, desc: ICA, suffix: mixing}
+        classification: rejected
+        regression: orthogonalised
     censoring: {fd_threshold_mm: 0.5, min_segment_volumes: 5}
     task: {task_regressors: fir}      # optional; responses to events join the columns
     cleaning: {detrend: true, filter: none, standardize: zscore}
@@ -20,23 +24,27 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from bidsmask._names import did_you_mean
 from bidsmask.dataset.data import STRATEGIES_FOLDER, strategy_names
-from bidsmask.errors import StrategyError
+from bidsmask.dataset.entities import ENTITY_ORDER
+from bidsmask.dataset.selection import LONG_NAMES, Criteria, Wanted, read_criteria
+from bidsmask.errors import SettingsError, StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
 from bidsmask.numerics.hemodynamics import TaskParameters
 from bidsmask.vocabulary import (
     Bridge,
+    Classification,
     Displacement,
     Filter,
     FilterEnds,
     MotionFilter,
+    Regression,
     Standardization,
     TaskRegressors,
 )
@@ -45,6 +53,7 @@ __all__ = [
     "ColumnGroup",
     "Reference",
     "Strategy",
+    "TableQuery",
     "label_of",
     "load_strategy",
     "strategy_names",
@@ -54,6 +63,7 @@ MAX_BYTES = 1_000_000
 """A strategy is a page of text; a larger file is something else."""
 
 P = TypeVar("P", CensoringParameters, CleaningParameters, TaskParameters)
+W = TypeVar("W")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +74,52 @@ class Reference:
     doi: str | None = None
 
 
+_METRICS_OF = {"ICA": "tedana", "melodic": "aroma"}
+"""Label of ``desc`` of the table that classifies the components of another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableQuery:
+    """A table of the run besides fMRIPrep's confounds, by what its name says.
+
+    Parameters
+    ----------
+    dataset : str or None
+        Its dataset, as ``--datasets NAME=PATH`` names it; ``preprocessed`` is that of the BOLD.
+        None: the table lies beside the BOLD, or in any of the datasets.
+    criteria : tuple of (entity, what is wanted of it)
+        ``desc`` and ``suffix``, and other entities where they tell tables apart. What is not
+        wanted is that of the BOLD.
+    """
+
+    dataset: str | None = None
+    criteria: Criteria
+
+    def __str__(self) -> str:
+        labels = {entity: wanted for entity, wanted in self.criteria if wanted is not None}
+        suffix = labels.pop("suffix")
+        return "_".join([*(f"{name}-{label}" for name, label in labels.items()), f"{suffix}.tsv"])
+
+    @property
+    def desc(self) -> str:
+        """Label of ``desc``."""
+        return str(dict(self.criteria)["desc"])
+
+    @property
+    def suffix(self) -> str:
+        """What the table is, such as ``timeseries`` or ``mixing``."""
+        return str(dict(self.criteria)["suffix"])
+
+    @property
+    def metrics(self) -> TableQuery:
+        """The table that classifies the components of this one."""
+        desc = _METRICS_OF.get(self.desc, self.desc)
+        return replace(self, criteria=(("desc", desc), ("suffix", "metrics")))
+
+
 @dataclass(frozen=True, kw_only=True)
 class ColumnGroup:
-    r"""Columns of the confounds table that belong together.
+    r"""Columns of a table that belong together.
 
     Parameters
     ----------
@@ -88,6 +141,23 @@ class ColumnGroup:
         its variance (0.5: half of it), the one that reaches it included.
     limit : int or None
         Keep only the first so many.
+    table : TableQuery or None
+        The table that they are in. None: fMRIPrep's confounds.
+    classification : {"rejected", "accepted"} or None
+        Keep only components that are so called in the table of metrics that belongs to `table`:
+        ``desc-tedana_metrics.tsv`` to ``desc-ICA_mixing.tsv``, ``desc-aroma_metrics.tsv`` to
+        ``desc-melodic_mixing.tsv``, else the one with the same ``desc``.
+    regression : {"aggressive", "orthogonalised", "nonaggressive"}
+        What becomes of variance that they share with accepted components; see
+        `bidsmask.numerics.regression`.
+    accepted : str or None
+        Regular expression: columns of the same table that are accepted. None: those that are so
+        classified.
+
+    Raises
+    ------
+    ValueError
+        If one of these would have no effect without another.
 
     Examples
     --------
@@ -104,6 +174,35 @@ class ColumnGroup:
     retained: bool = False
     variance: float | None = None
     limit: int | None = None
+    table: TableQuery | None = None
+    classification: Classification | None = None
+    regression: Regression = "aggressive"
+    accepted: str | None = None
+
+    def __post_init__(self) -> None:
+        spares = self.regression != "aggressive"
+        if self.classification and self.table is None:
+            raise ValueError(
+                f"{self.label}: classification has no effect without table, which says where the "
+                "components are, such as {desc: ICA, suffix: mixing}."
+            )
+        if self.accepted and not spares:
+            raise ValueError(
+                f"{self.label}: accepted has no effect with the regression aggressive; say "
+                "orthogonalised or nonaggressive, or leave it out."
+            )
+        if spares and not self.accepted and self.classification != "rejected":
+            raise ValueError(
+                f"{self.label}: the regression {self.regression} spares what is accepted; give "
+                "classification: rejected, or accepted, a pattern of columns of the same table."
+            )
+
+    @property
+    def tables(self) -> tuple[TableQuery, ...]:
+        """The tables that are needed besides fMRIPrep's confounds."""
+        if self.table is None:
+            return ()
+        return (self.table, self.table.metrics) if self.classification else (self.table,)
 
     def matches(self, column: str) -> bool:
         """Whether the whole name of a column fits the pattern."""
@@ -140,6 +239,11 @@ class Strategy:
     def models_task(self) -> bool:
         """Whether responses to events are part of the design."""
         return self.task.task_regressors != "none"
+
+    @property
+    def tables(self) -> tuple[TableQuery, ...]:
+        """The tables that are needed besides fMRIPrep's confounds, each once."""
+        return tuple(dict.fromkeys(table for group in self.groups for table in group.tables))
 
     @property
     def label(self) -> str:
@@ -316,25 +420,50 @@ def _read_reference(top: _Section) -> Reference:
 
 def _read_group(section: _Section) -> ColumnGroup:
     section.allow([item.name for item in fields(ColumnGroup)])
-    group = ColumnGroup(
-        label=section.text("label"),
-        pattern=section.text("pattern"),
-        count=section.count("count"),
-        optional=section.flag("optional"),
-        mask=section.text("mask") if "mask" in section.content else None,
-        retained=section.flag("retained"),
-        variance=section.share("variance"),
-        limit=section.count("limit"),
-    )
+    classification = section.choice("classification", get_args(Classification))
+    everything = ".*" if classification and "pattern" not in section.content else None
     try:
-        re.compile(group.pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise section.complaint(
-            "pattern", group.pattern, f"a regular expression, but: {error}"
-        ) from error
-    if group.mask not in (None, "WM", "CSF", "combined"):
-        raise section.complaint("mask", group.mask, "WM, CSF or combined")
-    return group
+        return ColumnGroup(
+            label=section.text("label"),
+            pattern=everything or section.pattern("pattern"),
+            count=section.count("count"),
+            optional=section.flag("optional"),
+            mask=section.choice("mask", ("WM", "CSF", "combined")),
+            retained=section.flag("retained"),
+            variance=section.share("variance"),
+            limit=section.count("limit"),
+            table=_read_table_query(section) if "table" in section.content else None,
+            classification=classification,
+            regression=section.choice("regression", get_args(Regression)) or "aggressive",
+            accepted=section.pattern("accepted") if "accepted" in section.content else None,
+        )
+    except ValueError as error:
+        raise StrategyError(f"{section.file}: {section.where}: {error}") from error
+
+
+def _read_table_query(group: _Section) -> TableQuery:
+    where = f"{group.where}: table"
+    section = _Section(group.file, where, group.content["table"])
+    section.allow(("dataset", "suffix", *ENTITY_ORDER, *LONG_NAMES))
+    wanted = {key: value for key, value in section.content.items() if key != "dataset"}
+    try:
+        criteria = dict(read_criteria(group.file, where, {"suffix": "timeseries"} | wanted))
+    except SettingsError as error:
+        raise StrategyError(str(error)) from error
+    for key in ("desc", "suffix"):
+        if not isinstance(criteria.get(key), str):
+            raise section.complaint(key, wanted.get(key), "a label, such as aroma")
+    if "sub" in criteria:
+        raise section.complaint("sub", wanted.get("sub"), "nothing: it is that of the BOLD")
+    return TableQuery(
+        dataset=section.text("dataset") if "dataset" in section.content else None,
+        criteria=tuple(sorted(criteria.items(), key=_place_in_name)),
+    )
+
+
+def _place_in_name(criterion: tuple[str, Wanted]) -> float:
+    entity, _ = criterion
+    return ENTITY_ORDER.index(entity) if entity in ENTITY_ORDER else len(ENTITY_ORDER)
 
 
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
@@ -413,6 +542,24 @@ class _Section:
         value = self.required(key, "a text")
         if not isinstance(value, str) or not value.strip():
             raise self.complaint(key, value, "a text (in quotes if it looks like a number)")
+        return value
+
+    def choice(self, key: str, choices: Sequence[W]) -> W | None:
+        value = self.content.get(key)
+        for choice in choices:
+            if value == choice:
+                return choice
+        if value is None:
+            return None
+        *first, last = map(str, choices)
+        raise self.complaint(key, value, f"{', '.join(first)} or {last}")
+
+    def pattern(self, key: str) -> str:
+        value = self.text(key)
+        try:
+            re.compile(value)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise self.complaint(key, value, f"a regular expression, but: {error}") from error
         return value
 
     def list(self, key: str) -> list[Any]:

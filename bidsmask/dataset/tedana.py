@@ -1,4 +1,4 @@
-"""Components of a multi-echo run that tedana judged: time courses as confounds."""
+"""Components that tedana, or ICA-AROMA, has classified: time courses as confounds."""
 
 from __future__ import annotations
 
@@ -49,15 +49,11 @@ def load_components(image: Path, classes: Sequence[str]) -> tuple[tuple[str, ...
         )
     mixing = read_table(find_table(image, desc="ICA", suffixes=("mixing",)))
     metrics = read_table(find_table(image, desc="tedana", suffixes=("metrics",)))
-    by_number = {_normal(name): name for name in mixing.position}
-    chosen: dict[str, FloatArray] = {}
-    for component, classification in _judgements(metrics):
-        if classification not in classes:
-            continue
-        if _normal(component) not in by_number:
-            raise ConfoundsError(f"{mixing.file}: no column for {component} of {metrics.file}.")
-        name = by_number[_normal(component)]
-        chosen[f"{classification}_{name}"] = mixing.numbers(name)
+    chosen = {
+        f"{classification}_{name}": mixing.numbers(name)
+        for name, classification in classify(mixing, metrics).items()
+        if classification in classes
+    }
     columns = tuple(sorted(chosen))
     values = np.empty((len(mixing.cells), len(columns)))
     for position, column in enumerate(columns):
@@ -65,13 +61,49 @@ def load_components(image: Path, classes: Sequence[str]) -> tuple[tuple[str, ...
     return columns, values
 
 
-def _judgements(metrics: ConfoundsTable) -> list[tuple[str, str]]:
-    """Name and class of each component."""
-    for name in ("Component", "classification"):
-        if name not in metrics.position:
-            raise ConfoundsError(f"{metrics.file}: no column {name}; is it a table of tedana?")
-    component, judged = metrics.position["Component"], metrics.position["classification"]
-    return [(row[component], row[judged]) for row in metrics.cells]
+def classify(mixing: ConfoundsTable, metrics: ConfoundsTable) -> dict[str, str]:
+    """Say of each component what it was classified as.
+
+    Parameters
+    ----------
+    mixing : ConfoundsTable
+        One column for each component.
+    metrics : ConfoundsTable
+        One row for each component, with a column ``classification``; and ``Component``, as
+        tedana writes it, or else in the order of the columns, as ICA-AROMA does.
+
+    Returns
+    -------
+    classes : dict of str
+        By the names of the columns.
+
+    Raises
+    ------
+    ConfoundsError
+        If the tables do not fit each other.
+    """
+    if "classification" not in metrics.position:
+        raise ConfoundsError(
+            f"{metrics.file}: no column classification; is it a table of tedana or of ICA-AROMA?"
+        )
+    judged = [row[metrics.position["classification"]].strip() for row in metrics.cells]
+    if "Component" in metrics.position:
+        by_number = {_normal(name): name for name in mixing.position}
+        components = [row[metrics.position["Component"]].strip() for row in metrics.cells]
+        for component in components:
+            if _normal(component) not in by_number:
+                raise ConfoundsError(
+                    f"{mixing.file}: no column for {component} of {metrics.file}."
+                )
+        names = [by_number[_normal(component)] for component in components]
+    else:
+        names = [*mixing.position]
+    if len(names) != len(judged):
+        raise ConfoundsError(
+            f"{mixing.file} has {len(names)} components, and {metrics.file} {len(judged)} rows: "
+            "they are not of the same decomposition. Copy both again from the same run."
+        )
+    return dict(zip(names, judged, strict=True))
 
 
 def _normal(component: str) -> tuple[str, int]:

@@ -23,7 +23,7 @@ from bidsmask.derivatives.names import output_name, run_folder
 from bidsmask.derivatives.writing import sha256, write_json
 
 BOLD, MASK, CONFOUNDS, SIDECAR = "BOLD", "Mask", "Confounds", "ConfoundsSidecar"
-EVENTS = "Events"
+EVENTS, TABLE = "Events", "Table"
 
 ENDING = "_desc-bidsmask_complete.json"
 """How the name of a record ends."""
@@ -68,8 +68,9 @@ class Source:
     dataset : str
         Where the dataset is, from the output on.
     files : mapping from role to SourceFile
-        The roles are `BOLD`, `MASK`, `CONFOUNDS`, `SIDECAR` and `EVENTS`; of joined runs, their
-        names, and the files are their records.
+        The roles are `BOLD`, `MASK`, `CONFOUNDS`, `SIDECAR`, `EVENTS`, and `TABLE` with the name
+        of one that a strategy asks for besides; of joined runs, their names, and the files are
+        their records.
     """
 
     dataset: str
@@ -90,10 +91,13 @@ class Source:
         return self.dataset != other.dataset and not same_content
 
     def agrees(self, other: Source) -> bool:
-        """Whether both are of the same files; of events, if both requests asked about them."""
+        """Whether both are of the same files; of what not all need, if both asked about it."""
         mine, theirs = self.files, other.files
-        asked = EVENTS in mine and EVENTS in theirs
-        roles = {role for role in (*mine, *theirs) if asked or role != EVENTS}
+        roles = {
+            role
+            for role in (*mine, *theirs)
+            if not role.startswith((EVENTS, TABLE)) or (role in mine and role in theirs)
+        }
         return all(mine.get(role) == theirs.get(role) for role in roles)
 
 
@@ -345,6 +349,7 @@ def _files(run: BoldRun) -> Iterator[tuple[str, Path]]:
         CONFOUNDS: run.confounds,
         SIDECAR: run.confounds_json,
         EVENTS: run.events,
+        **{f"{TABLE} {table.query}": table.path for table in run.tables},
     }
     yield from ((role, path) for role, path in files.items() if path is not None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +80,10 @@ class Provenance:
         """URI of one of our own files."""
         return bids_uri(self.output_dir / name, self.output_dir, self.links)
 
-    @property
-    def bold_and_confounds(self) -> list[str]:
-        """URIs of what signals and designs are made of."""
+    def bold_and_confounds(self, strategies: Sequence[Strategy]) -> list[str]:
+        """URIs of what signals that some strategies clean are made of."""
         run = self.run
-        return self.sources(run.bold, run.mask, run.confounds, run.confounds_json)
+        return self.sources(run.bold, run.mask, *run.confounds_files(strategies))
 
     def atlas(self, atlas: Atlas | SeedSet) -> str:
         """URI of the image of an atlas, or of a table of seeds."""
@@ -238,10 +237,8 @@ def design_columns(confounds: Confounds) -> dict[str, dict[str, Any]]:
     """Columns of the design: those of the confounds table by their names there, and responses."""
     filled = "; its first rows are n/a there and were given the first value that follows"
     return {
-        name: described(
-            f"Column {name} of the confounds table{filled if name in confounds.filled else ''}"
-        )
-        for name in confounds.columns
+        name: described(f"Column {name} of {origin}{filled if name in confounds.filled else ''}")
+        for name, origin in zip(confounds.columns, confounds.origins, strict=False)
     } | {name: described(description) for name, description in confounds.responses}
 
 

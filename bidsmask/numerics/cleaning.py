@@ -39,8 +39,10 @@ from bidsmask.numerics.filters import (
 )
 from bidsmask.numerics.freedom import DegreesOfFreedom, white_noise_behind
 from bidsmask.numerics.regression import (
+    Nonaggressive,
     check_finite,
     collinear_columns,
+    nonaggressive_bases,
     orthonormal_basis,
     residuals,
     sizes_of,
@@ -206,6 +208,8 @@ class Cleaner:
     design : array of shape (T, C)
         Confounds to regress out; C may be 0. Censored rows are never looked at.
     details : CleaningDetails, optional
+    nonaggressive : Nonaggressive, optional
+        Columns of the design of which only their own part of a joint fit is removed.
 
     Attributes
     ----------
@@ -214,7 +218,10 @@ class Cleaner:
     sample_mask : bool array of shape (T,)
         The volumes that come out.
     basis : float64 array of shape (T_kept, rank)
-        Orthonormal columns of the design after steps 1 to 4, cosines included.
+        Orthonormal columns of the design after steps 1 to 4, cosines included; of columns that
+        are regressed non-aggressively, without what is accepted.
+    removed : float64 array of shape (T_kept, rank), or None
+        What is taken out in place of `basis`; see `bidsmask.numerics.regression.residuals`.
     collinear : tuple of int
         Columns of the design, from 0, that explain nothing that those before them do not, or of
         which the filter leaves nothing. Empty with a design that is not standardised.
@@ -250,6 +257,7 @@ class Cleaner:
         sample_mask: BoolArray,
         design: FloatArray,
         details: CleaningDetails = DETAILS,
+        nonaggressive: Nonaggressive | None = None,
     ) -> None:
         _check_rows(sample_mask, design)
         self.parameters = parameters
@@ -258,7 +266,13 @@ class Cleaner:
         self._t_r = t_r
         self.collinear: tuple[int, ...] = ()
         self._check_kept()
-        self._rank_of_cosines, self.basis = self._bases(np.asarray(design, dtype=np.float64))
+        self.removed: FloatArray | None = None
+        self._rank_of_accepted = 0
+        whole = np.asarray(design, dtype=np.float64)
+        if nonaggressive is None:
+            self._rank_of_cosines, self.basis = self._bases(whole)
+        else:
+            self._rank_of_cosines, self.basis = self._bases_beside(whole, nonaggressive)
         self._check_rank()
 
     def __call__(self, signals: FloatArray) -> FloatArray:
@@ -400,7 +414,7 @@ class Cleaner:
         series = self._series(kept)
         is_asked = self.parameters.standardize == "psc"
         mean = series.mean(axis=0) if is_asked else np.zeros(series.shape[1])
-        return residuals(self._filtered(series), self.basis), mean
+        return residuals(self._filtered(series), self.basis, self.removed), mean
 
     def _operator_pays(self, n_columns: int) -> bool:
         """Whether steps 1 to 5 are cheaper as one matrix than one after the other.
@@ -540,6 +554,37 @@ class Cleaner:
             )
         return rank_of_cosines, basis
 
+    def _bases_beside(
+        self, design: FloatArray, nonaggressive: Nonaggressive
+    ) -> tuple[int, FloatArray]:
+        """Rank of the cosines, and the basis where some columns are regressed non-aggressively."""
+        noise, accepted = design[:, nonaggressive.columns], nonaggressive.accepted
+        rank_of_cosines, regressed = self._bases(design[:, ~nonaggressive.columns])
+        steps = []
+        for columns in (noise, accepted):
+            check_finite(columns[self.sample_mask])
+            kept = np.array(columns[self.sample_mask], dtype=np.float64)
+            steps.append(np.array(self._filtered(self._series(kept))))
+            _flatten(steps[-1], sizes_of(kept))
+        basis, self.removed = nonaggressive_bases(regressed, *steps)
+        self._rank_of_accepted = orthonormal_basis(steps[1]).shape[1]
+        own = np.hstack([regressed, steps[1], steps[0]])
+        first = own.shape[1] - noise.shape[1]
+        aggressive, alone = (
+            np.flatnonzero(each) for each in (~nonaggressive.columns, nonaggressive.columns)
+        )
+        self.collinear = tuple(
+            sorted(
+                [int(aggressive[number]) for number in self.collinear]
+                + [
+                    int(alone[number - first])
+                    for number in collinear_columns(own)
+                    if number >= first
+                ]
+            )
+        )
+        return rank_of_cosines, basis
+
     @property
     def n_kept(self) -> int:
         """How many volumes come out."""
@@ -550,11 +595,12 @@ class Cleaner:
         return 2 if self.parameters.detrend else int(self.parameters.standardize != "none")
 
     def _check_rank(self) -> None:
-        if self.n_kept - self._n_detrend - self.basis.shape[1] <= 0:
+        rank = self.basis.shape[1] + self._rank_of_accepted
+        if self.n_kept - self._n_detrend - rank <= 0:
             raise DegreesOfFreedomError(
                 f"No degrees of freedom are left: {self.n_kept} of {self.sample_mask.size} "
                 f"volumes are kept, minus {self._n_detrend} for mean and line and "
-                f"{self.basis.shape[1]} for independent columns of the design. Choose a smaller "
+                f"{rank} for independent columns of the design. Choose a smaller "
                 "strategy, or censor less strictly."
             )
 
@@ -577,12 +623,15 @@ class Cleaner:
         """Degrees of freedom behind the filter, and behind the design, to a millionth.
 
         Projections lose as many as they have dimensions. A Butterworth filter lets frequencies
-        pass in part: what is left of white noise is asked.
+        pass in part, and what is regressed non-aggressively leaves some of what it shares: what
+        is left of white noise is asked.
         """
-        if not self._is_butterworth:
-            free = float(self.n_kept - self._n_detrend)
+        free = float(self.n_kept - self._n_detrend)
+        if not self._is_butterworth and self.removed is None:
             return free - self._rank_of_cosines, free - self.basis.shape[1]
-        filtered, remaining = white_noise_behind(*self._factors(), self.basis)
+        filtered, remaining = white_noise_behind(*self._factors(), self.basis, self.removed)
+        if not self._is_butterworth:
+            filtered = free - self._rank_of_cosines
         return round(filtered, 6), round(remaining, 6)
 
     def _factors(self) -> tuple[FloatArray, FloatArray | None]:
@@ -591,7 +640,7 @@ class Cleaner:
         With even ends the K cosines that the filter lets pass are enough, whatever the length of
         the run. Other ends have no such basis: the first matrix is the whole product.
         """
-        if self.parameters.filter_ends != "even":
+        if self.parameters.filter_ends != "even" or not self._is_butterworth:
             steps = np.empty((self.n_kept, self.n_kept))
             for columns, single_volumes in self._single_volumes():
                 steps[:, columns] = self._filtered(self._series(single_volumes))

@@ -58,7 +58,10 @@ class DegreesOfFreedom:
 
 
 def white_noise_behind(
-    left: FloatArray, right: FloatArray | None, basis: FloatArray
+    left: FloatArray,
+    right: FloatArray | None,
+    basis: FloatArray,
+    removed: FloatArray | None = None,
 ) -> tuple[float, float]:
     """Return the effective degrees of freedom of white noise behind a filter, and a regression.
 
@@ -73,6 +76,8 @@ def white_noise_behind(
         multiplied out.
     basis : array of shape (T, rank)
         Orthonormal columns, which are regressed out of what the filter gives.
+    removed : array of shape (T, rank), optional
+        What is taken out in their place; see `bidsmask.numerics.regression.residuals`.
 
     Returns
     -------
@@ -96,11 +101,16 @@ def white_noise_behind(
     products = left.T @ left
     behind_filter = products - len(left) * np.outer(mean, mean)
     mean -= basis.mean(axis=0) @ explained
-    behind_both = products - explained.T @ explained - len(left) * np.outer(mean, mean)
-    (variance, filtered), (rest, remaining) = (
+    if removed is None:
+        behind_both = products - explained.T @ explained - len(left) * np.outer(mean, mean)
+    else:
+        rest = left - removed @ explained
+        rest -= rest.mean(axis=0)
+        behind_both = rest.T @ rest
+    (variance, filtered), (still, remaining) = (
         _variance_and_freedom(each, spread) for each in (behind_filter, behind_both)
     )
-    return filtered, remaining if rest > NOTHING_LEFT * variance else 0.0
+    return filtered, remaining if still > NOTHING_LEFT * variance else 0.0
 
 
 def _variance_and_freedom(products: FloatArray, spread: FloatArray | None) -> tuple[float, float]:

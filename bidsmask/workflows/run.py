@@ -144,7 +144,8 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
 
 
 def _tables(run: BoldRun) -> Iterator[Path]:
-    yield from filter(None, (run.confounds, run.confounds_json, run.events))
+    others = (table.path for table in run.tables)
+    yield from filter(None, (run.confounds, run.confounds_json, run.events, *others))
 
 
 def _init_task(plan: RunPlan, mem_gb: float) -> pe.Node:

@@ -19,14 +19,15 @@ from bidsmask.dataset.sidecars import Folders
 def read(dataset):
     """Read a run of the dataset, with filters for its companions."""
 
-    def read(bold, *, datasets=(), **filters) -> BoldRun:
+    def read(bold, *, datasets=(), queries=(), **filters) -> BoldRun:
         pairs = tuple((query, tuple(wanted.items())) for query, wanted in filters.items())
         return read_run(
             bold,
             root=dataset.root,
             folders=Folders(),
             selection=Selection(filters=pairs),
-            datasets=datasets,
+            datasets={str(number): root for number, root in enumerate(datasets)},
+            queries=queries,
         )
 
     return read
@@ -123,6 +124,8 @@ def rename_table(dataset, bold, name):
         ("sub-01_task-rest_echo-2_part-mag", "sub-01_task-rest"),
         ("sub-01_task-rest_echo-2_part-mag", "sub-01_task-rest_echo-2"),
         ("sub-01_task-rest_chunk-1", "sub-01_task-rest"),
+        ("sub-01_task-rest_run-1", "sub-01_task-rest_run-01"),
+        ("sub-01_task-rest_run-02_echo-1", "sub-01_task-rest_run-2"),
         ("sub-01_ses-a_task-rest_acq-x_run-1_echo-2", "sub-01_ses-a_task-rest_acq-x_run-1"),
     ],
 )

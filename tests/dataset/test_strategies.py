@@ -13,6 +13,7 @@ from bidsmask.dataset.entities import is_label
 from bidsmask.dataset.strategies import (
     ColumnGroup,
     Strategy,
+    TableQuery,
     label_of,
     load_strategy,
     strategy_names,
@@ -300,6 +301,54 @@ LETTERS = {
         {"columns": [{"label": "a", "pattern": "b", "retained": "WM"}]},
         "retained: found 'WM', expected true or false",
     ),
+    "table is a text": (
+        {"columns": [{"label": "a", "pattern": "b", "table": "aroma"}]},
+        "columns, item 1: table: expected 'key: value' lines, found 'aroma'",
+    ),
+    "table has a query": (
+        {"columns": [{"label": "a", "pattern": "b", "table": {"query": {"desc": "aroma"}}}]},
+        "columns, item 1: table: unknown key 'query'",
+    ),
+    "table without desc": (
+        {"columns": [{"label": "a", "pattern": "b", "table": {"suffix": "mixing"}}]},
+        "columns, item 1: table: desc: found None, expected a label, such as aroma",
+    ),
+    "table of a participant": (
+        {"columns": [{"label": "a", "pattern": "b", "table": {"desc": "x", "sub": "01"}}]},
+        "table: sub: found '01', expected nothing: it is that of the BOLD",
+    ),
+    "table with a label that is none": (
+        {"columns": [{"label": "a", "pattern": "b", "table": {"desc": "x", "acq": 1.5}}]},
+        'columns, item 1: table: "acq" cannot be 1.5',
+    ),
+    "class that no table has": (
+        {"columns": [{"label": "a", "table": {"desc": "ICA"}, "classification": "bad"}]},
+        "classification: found 'bad', expected rejected or accepted",
+    ),
+    "class without a table": (
+        {"columns": [{"label": "a", "pattern": "b", "classification": "rejected"}]},
+        "columns, item 1: a: classification has no effect without table",
+    ),
+    "regression is misspelt": (
+        {"columns": [{"label": "a", "pattern": "b", "regression": "non-aggressive"}]},
+        "regression: found 'non-aggressive', expected aggressive, orthogonalised or nonaggressive",
+    ),
+    "nothing is accepted": (
+        {"columns": [{"label": "a", "pattern": "b", "regression": "nonaggressive"}]},
+        "the regression nonaggressive spares what is accepted; give classification: rejected, or",
+    ),
+    "accepted without effect": (
+        {"columns": [{"label": "a", "pattern": "b", "accepted": "c"}]},
+        "columns, item 1: a: accepted has no effect with the regression aggressive",
+    ),
+    "bad pattern of what is accepted": (
+        {
+            "columns": [
+                {"label": "a", "pattern": "b", "accepted": "(", "regression": "orthogonalised"}
+            ]
+        },
+        r"accepted: found '\(', expected a regular expression",
+    ),
     "group is a text": ({"columns": ["rot_x"]}, "columns, item 1: expected 'key: value' lines"),
     "columns are a text": ({"columns": "rot_x"}, "columns: found 'rot_x', expected a list"),
     "filter is unknown": ({"cleaning": {"filter": "fir"}}, "cleaning: filter must be one of"),
@@ -372,6 +421,35 @@ def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(StrategyError, match=r"other\.yaml: the strategy cannot be read: No such"):
         load_strategy(tmp_path / "other.yaml")
+
+
+def test_a_group_may_come_from_another_table(tmp_path: Path) -> None:
+    group = {
+        "label": "rejected",
+        "table": {"dataset": "tedana", "description": "ICA", "suffix": "mixing", "echo": None},
+        "classification": "rejected",
+        "regression": "orthogonalised",
+    }
+    strategy = load_strategy(written(tmp_path, a_strategy() | {"columns": [group]}))
+    (read,) = strategy.groups
+    assert read.table == TableQuery(
+        dataset="tedana", criteria=(("echo", None), ("desc", "ICA"), ("suffix", "mixing"))
+    )
+    assert (read.pattern, read.classification, read.regression) == (
+        ".*",
+        "rejected",
+        "orthogonalised",
+    )
+    assert list(map(str, strategy.tables)) == [
+        "desc-ICA_mixing.tsv",
+        "desc-tedana_metrics.tsv",
+    ]
+
+
+def test_a_table_is_of_time_series_unless_it_is_said(tmp_path: Path) -> None:
+    group = {"label": "a", "pattern": "b", "table": {"desc": "aroma"}}
+    strategy = load_strategy(written(tmp_path, a_strategy() | {"columns": [group]}))
+    assert str(strategy.tables[0]) == "desc-aroma_timeseries.tsv"
 
 
 # --- what the command line changes

@@ -173,6 +173,7 @@ def make_confounds(strategy: Strategy, columns: tuple[str, ...]) -> Confounds:
         fd_mm=fd,
         std_dvars=None,
         filled=columns[1:2],
+        origins=("the confounds table",) * len(columns),
     )
 
 
