@@ -20,8 +20,9 @@
     │   ├── ReplacementError            outputs of that name were made from another file
     │   ├── JoinError                   runs of one task cannot be put one behind the other
     │   ├── DegreesOfFreedomError       too few volumes are left for the design
-    │   ├── LongNameError               a file would have a longer name than can be
     │   │   └── AllVolumesRemovedError      no volume is left at all
+    │   ├── ConvergenceError            an estimate does not come to an end
+    │   ├── LongNameError               a file would have a longer name than can be
     │   └── WorkerError                 the process that did the work died
     ├── OutputError                73   output or work folder not writable
     │   └── StorageError           74   disk full or I/O error
@@ -151,6 +152,10 @@ class DegreesOfFreedomError(RunError):
 
 class AllVolumesRemovedError(Namesake, DegreesOfFreedomError):
     """No volume is left."""
+
+
+class ConvergenceError(RunError):
+    """An estimate that is found step by step does not come to an end."""
 
 
 class LongNameError(RunError):

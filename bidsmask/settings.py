@@ -21,7 +21,7 @@ import tomllib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, Self, get_type_hints
 
 from bidsmask._names import did_you_mean
 from bidsmask.dataset.selection import Selection
@@ -218,18 +218,30 @@ class ConnectivitySettings:
 
     ``create_matrices`` says of which volumes: of all that are kept, or of as many as last so many
     minutes, drawn by chance from ``random_seed``.
+    ``graphical_lasso_alpha`` is the penalty of graphical lassos; None is one that is chosen by
+    cross-validation.
     """
 
     measures: tuple[str, ...] = ("correlation",)
     fisher_z: bool = False
     create_matrices: tuple[float | Literal["all"], ...] = ("all",)
     random_seed: int = 0
+    graphical_lasso_alpha: float | None = None
 
     def __post_init__(self) -> None:
         _require_words("--connectivity", self.measures, MEASURES)
         _require(
             not self.fisher_z or any(name in CORRELATIONS for name in self.measures),
-            f"--fisher-z is of {' and '.join(CORRELATIONS)}, and --connectivity asks for neither.",
+            f"--fisher-z is of {', '.join(CORRELATIONS)}; --connectivity asks for none of them.",
+        )
+        alpha = self.graphical_lasso_alpha
+        _require(
+            alpha is None or any("graphical-lasso" in name for name in self.measures),
+            "--graphical-lasso-alpha is of graphical lassos, and --connectivity asks for none.",
+        )
+        _require(
+            alpha is None or 0 < alpha < math.inf,
+            f"--graphical-lasso-alpha is a penalty above 0, not {alpha}.",
         )
         self._check_lengths()
 
@@ -249,6 +261,16 @@ class ConnectivitySettings:
             "--random-seed is of volumes that are drawn: give --create-matrices MINUTES, too.",
         )
         _require(self.random_seed >= 0, f"--random-seed is 0 or more, not {self.random_seed}.")
+
+    def only(self, measures: tuple[str, ...]) -> Self:
+        """Ask for some of the measures, and for nothing that is of others."""
+        has_lasso = any("graphical-lasso" in name for name in measures)
+        return dataclasses.replace(
+            self,
+            measures=measures,
+            fisher_z=self.fisher_z and any(name in CORRELATIONS for name in measures),
+            graphical_lasso_alpha=self.graphical_lasso_alpha if has_lasso else None,
+        )
 
     @property
     def minutes(self) -> tuple[float, ...]:

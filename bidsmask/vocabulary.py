@@ -90,10 +90,29 @@ MAPS_STATS: Mapping[str, str] = MappingProxyType(
 )
 """Their labels in names of files: ``stat-regression``."""
 
-MEASURES = ("correlation", "covariance", "partial-correlation", "precision")
-"""Relations between columns; `bidsmask.numerics.connectivity.MEASURES` computes them."""
+MEASURES = (
+    "correlation",
+    "covariance",
+    "partial-correlation",
+    "precision",
+    "ledoit-wolf-correlation",
+    "ledoit-wolf-partial-correlation",
+    "ledoit-wolf-precision",
+    "graphical-lasso-partial-correlation",
+    "graphical-lasso-precision",
+    "xdf-variance",
+    "xdf-z",
+    "xdf-p",
+)
+"""Relations between columns; `bidsmask.numerics.connectivity.measures` computes them."""
 
-CORRELATIONS = ("correlation", "partial-correlation")
+CORRELATIONS = (
+    "correlation",
+    "partial-correlation",
+    "ledoit-wolf-correlation",
+    "ledoit-wolf-partial-correlation",
+    "graphical-lasso-partial-correlation",
+)
 """Those of them that lie between -1 and 1, so that Fisher's z applies."""
 
 REGIONAL_MEASURES = ("alff", "falff", "reho")

@@ -22,7 +22,7 @@ from bidsmask.columns.coverage import STATUSES
 from bidsmask.derivatives.quality import QUALITY_COLUMNS
 from bidsmask.derivatives.sidecars import COVERAGE_COLUMNS, outlier_columns, quality_columns
 from bidsmask.numerics.censoring import CensoringParameters
-from bidsmask.numerics.connectivity import MEASURES
+from bidsmask.numerics.connectivity.measures import MEASURES
 from bidsmask.vocabulary import MAPS_STATISTICS, MAPS_STATS, STATISTICS
 
 ROOT = Path(__file__).parents[1]

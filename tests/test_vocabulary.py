@@ -10,8 +10,8 @@ import pytest
 
 from bidsmask.cli.parser import build_parser
 from bidsmask.dataset.entities import is_label
-from bidsmask.numerics import connectivity
 from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.connectivity import measures as connectivity
 from bidsmask.numerics.projections import statistics
 from bidsmask.numerics.projections.regions import RegionStatistic
 from bidsmask.settings import ConnectivitySettings, ExtractionSettings

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from bidsmask.analysis.output_names import matrix_name, matrix_names, run_file, 
 from bidsmask.analysis.outputs import File, about_drawn
 from bidsmask.analysis.parts import ALL_ELSE, attempt, letters
 from bidsmask.analysis.plan import Plan, RunPlan
-from bidsmask.analysis.steps import compute_drawn, compute_measure
+from bidsmask.analysis.steps import compute_measure, take_sample
 from bidsmask.analysis.words import is_fisher_z, measure_words, plain
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.strategies import Strategy
@@ -45,7 +45,9 @@ from bidsmask.derivatives.sidecars import Provenance, with_columns
 from bidsmask.derivatives.status import JOINED, RunFailure
 from bidsmask.derivatives.writing import read_numbers, read_table
 from bidsmask.errors import JoinError
-from bidsmask.numerics.connectivity import MEASURES, fisher_z
+from bidsmask.numerics.connectivity.measures import MEASURES, Relation
+from bidsmask.numerics.connectivity.plain import fisher_z
+from bidsmask.numerics.connectivity.xdf import memory_of
 from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import length_label
 
@@ -265,6 +267,9 @@ class _Series:
         NaN in columns that are not usable in every run.
     kept : bool array of shape (T,)
         Rows of volumes that were not censored.
+    sample_mask : bool array
+        The volumes of all runs, with so many between them that no signal remembers the run before;
+        True for those that were not censored.
     n_rows : tuple of int
         Of each run.
     dof : float
@@ -273,8 +278,15 @@ class _Series:
 
     signals: FloatArray
     kept: BoolArray
+    sample_mask: BoolArray
     n_rows: tuple[int, ...]
     dof: float
+
+
+def _apart(masks: Sequence[BoolArray]) -> BoolArray:
+    """Put runs one behind the other, too far apart for signals to remember the run before."""
+    gap = np.zeros(memory_of(int(np.count_nonzero(np.concatenate(masks)))), dtype=bool)
+    return np.concatenate([each for mask in masks for each in (mask, gap)])
 
 
 class _Joined:
@@ -315,9 +327,12 @@ class _Joined:
         ]
         signals = np.concatenate(found)
         signals[:, ~usable] = np.nan
+        masks = [self._sample_mask(plan, strategy) for plan in self._runs]
+        drops = self._plan.output.censor_output == "drop"
         return _Series(
             signals=signals,
-            kept=np.concatenate([self._kept(plan, strategy) for plan in self._runs]),
+            kept=np.concatenate([mask[mask] if drops else mask for mask in masks]),
+            sample_mask=_apart(masks),
             n_rows=tuple(map(len, found)),
             dof=sum(self._dof(plan, source, strategy, statistic) for plan in self._runs),
         )
@@ -327,11 +342,11 @@ class _Joined:
         said = json.loads((self._output_dir / sidecar).read_bytes())
         return float(said["DegreesOfFreedom"]["remaining"])
 
-    def _kept(self, plan: RunPlan, strategy: Strategy) -> BoolArray:
-        """Tell which rows of the time series of a run are of volumes that were kept."""
+    def _sample_mask(self, plan: RunPlan, strategy: Strategy) -> BoolArray:
+        """Tell which volumes of a run were kept."""
         name = run_file(plan, "outliers", ".tsv", desc=strategy.label, with_space=False)
         kept: BoolArray = read_table(self._output_dir / name)["censored"].to_numpy() == 0
-        return kept[kept] if plan.output.censor_output == "drop" else kept
+        return kept
 
     def _series_files(
         self,
@@ -374,26 +389,27 @@ class _Joined:
         self, source: Source, strategy: Strategy, series: _Series, coverage: pd.DataFrame
     ) -> Iterator[File]:
         settings, cleaning = self._plan.connectivity, self._plan.cleaning
-        kept, how = series.signals[series.kept], {"dof": series.dof}
-        for measure in settings.measures:
-            of = f"{source.name}, {strategy.name}"
-            about = partial(self._matrix, source, strategy, series, coverage, measure)
-            if measure in settings.of_all_volumes:
-                compute = partial(compute_measure, MEASURES[measure], kept, cleaning, **how)
-                yield from about("all", attempt("measure", f"{measure} of {of}", compute))
-            for minutes in settings.minutes:
-                drawn = partial(
-                    compute_drawn,
-                    MEASURES[measure],
-                    kept,
-                    cleaning,
-                    minutes=minutes,
+        of = f"{source.name}, {strategy.name}"
+        for minutes in (None, *settings.minutes):
+            take = cache(
+                partial(
+                    take_sample,
+                    series.signals[series.kept],
+                    series.sample_mask,
+                    series.dof,
+                    settings,
                     t_r=self._plan.t_r,
-                    seed=settings.random_seed,
-                    **how,
+                    minutes=minutes,
                 )
-                name = f"{measure} ({minutes:g} min) of {of}"
-                yield from about(length_label(minutes), attempt("measure", name, drawn))
+            )
+            length = "all" if minutes is None else length_label(minutes)
+            drawn = "" if minutes is None else f" ({minutes:g} min)"
+            for measure in settings.of_all_volumes if minutes is None else settings.measures:
+                compute = partial(compute_measure, MEASURES[measure], take, cleaning)
+                relation = attempt("measure", f"{measure}{drawn} of {of}", compute)
+                yield from self._matrix(
+                    source, strategy, series, coverage, measure, length, relation
+                )
 
     def _matrix(
         self,
@@ -403,18 +419,18 @@ class _Joined:
         coverage: pd.DataFrame,
         measure: str,
         length: str,
-        values: FloatArray | LostPart,
+        relation: Relation | LostPart,
     ) -> Iterator[File]:
-        if isinstance(values, LostPart):
-            self.lost.append(values)
+        if isinstance(relation, LostPart):
+            self.lost.append(relation)
             return
         plan = self._plan
         statistic, *_ = plan.statistics_of(source)
-        transformed = is_fisher_z(measure, plan.connectivity)
+        matrix, transformed = relation.matrix, is_fisher_z(measure, plan.connectivity)
         name = partial(matrix_name, plan, source, strategy, measure, length=length)
         yield (
             name(),
-            tables.matrix(fisher_z(values) if transformed else values, list(coverage["Node"])),
+            tables.matrix(fisher_z(matrix) if transformed else matrix, list(coverage["Node"])),
         )
         what, n_kept = (
             plain(measure_words(measure, plan.connectivity)),
@@ -430,6 +446,7 @@ class _Joined:
                 f"{len(self._runs)} runs, each of which was cleaned for itself",
                 **sidecars.about_measure(MEASURES[measure], fisher_z=transformed),
                 **drawn,
+                **relation.found,
                 **self._about(source, strategy, statistic, series),
                 "Node": {"Description": "Name of the row; the columns have the same order"},
             },

@@ -25,7 +25,7 @@ from bidsmask.derivatives.names import figure_name
 from bidsmask.errors import SpaceError
 from bidsmask.images.header import grid_of, read_header
 from bidsmask.images.io import load_volume
-from bidsmask.numerics.connectivity import MEASURES
+from bidsmask.numerics.connectivity.measures import MEASURES, Relation
 from bidsmask.reports import figures
 from bidsmask.reports.summaries import Figure, LedgerSummary, LostPart
 
@@ -232,8 +232,8 @@ def _draw_strategy(
         )
         volumes, by_measure = _shown(matrices)
         for name, found in by_measure.items():
-            measure, matrix = MEASURES[name], found[place]
-            if isinstance(matrix, LostPart):
+            measure, relation = MEASURES[name], found[place]
+            if isinstance(relation, LostPart) or not measure.drawn:
                 continue
             yield (
                 Figure(
@@ -247,7 +247,7 @@ def _draw_strategy(
                 ),
                 partial(
                     figures.connectivity,
-                    matrix,
+                    relation.matrix,
                     names=names,
                     networks=networks,
                     measure=name,
@@ -255,7 +255,7 @@ def _draw_strategy(
             )
 
 
-def _shown(matrices: Matrices) -> tuple[str, Mapping[str, tuple[FloatArray | LostPart, ...]]]:
+def _shown(matrices: Matrices) -> tuple[str, Mapping[str, tuple[Relation | LostPart, ...]]]:
     """Matrices to be drawn, by measure: of all kept volumes, or else of the first length."""
     for length, of_drawn in matrices.drawn.items():
         if not matrices.by_measure:

@@ -39,7 +39,6 @@ from bidsmask.numerics.affine import apply_affine
 from bidsmask.numerics.alff import slow_frequencies
 from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import EventsSettings
-from bidsmask.vocabulary import CORRELATIONS
 
 _T = TypeVar("_T")
 
@@ -96,12 +95,7 @@ def _foresee_run(plan: RunPlan, grid_of: Callable[[Path], Grid]) -> RunPlan | Ru
             kind=found[0].kind,
             reason=" ".join(letters((*plan.lost, *found))),
         )
-    left = _others(plan.connectivity.measures, measures)
-    connectivity = replace(
-        plan.connectivity,
-        measures=left,
-        fisher_z=plan.connectivity.fisher_z and any(name in CORRELATIONS for name in left),
-    )
+    connectivity = plan.connectivity.only(_others(plan.connectivity.measures, measures))
     events = EventsSettings() if any(task) else plan.events
     lost_parts = (*plan.lost, *found)
     return replace(kept, connectivity=connectivity, events=events, lost=lost_parts)

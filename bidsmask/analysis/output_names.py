@@ -16,7 +16,7 @@ from bidsmask.analysis.words import is_fisher_z
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.names import output_name
-from bidsmask.numerics.connectivity import MEASURES
+from bidsmask.numerics.connectivity.measures import MEASURES
 from bidsmask.settings import length_label
 
 

@@ -48,7 +48,8 @@ from bidsmask.derivatives.run import Content, RunFiles, write_run
 from bidsmask.derivatives.sidecars import Provenance, with_columns
 from bidsmask.images.io import image_bytes
 from bidsmask.images.masked_volumes import image_pieces
-from bidsmask.numerics.connectivity import MEASURES, fisher_z
+from bidsmask.numerics.connectivity.measures import MEASURES, Relation
+from bidsmask.numerics.connectivity.plain import fisher_z
 from bidsmask.numerics.equal_length import drawn_rows, volumes_of
 from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import length_label
@@ -139,9 +140,9 @@ def outputs(
                 yield from _time_series_files(run, source, coverage, each, statistic, signals)
             for length, by_measure in {"all": matrices.by_measure, **matrices.drawn}.items():
                 for measure, found in by_measure.items():
-                    if not isinstance(matrix := found[number], LostPart):
+                    if not isinstance(relation := found[number], LostPart):
                         yield from _matrix_files(
-                            run, source, coverage, each, measure, length, matrix
+                            run, source, coverage, each, measure, length, relation
                         )
         for each, results in zip(used, values.task, strict=False):  # no results: none asked for
             yield from event_files(run, source, coverage, each, results, number)
@@ -306,7 +307,7 @@ def _matrix_files(
     used: Used,
     measure: str,
     length: str,
-    values: FloatArray,
+    relation: Relation,
 ) -> Iterator[File]:
     plan, strategy = run.plan, used.strategy
     name = partial(matrix_name, plan, source, strategy, measure, length=length)
@@ -314,10 +315,10 @@ def _matrix_files(
     n_kept = used.cleaned.ledger.n_kept
     over = f"{drawn['NumberOfVolumesDrawn']} of the {n_kept}" if drawn else f"the {n_kept}"
     statistic, *_ = plan.statistics_of(source)
-    transformed = is_fisher_z(measure, plan.connectivity)
+    matrix, transformed = relation.matrix, is_fisher_z(measure, plan.connectivity)
     yield (
         name(),
-        tables.matrix(fisher_z(values) if transformed else values, coverage.names),
+        tables.matrix(fisher_z(matrix) if transformed else matrix, coverage.names),
     )
     what = plain(measure_words(measure, plan.connectivity))
     series = time_series_name(plan, source, strategy, statistic)
@@ -329,6 +330,7 @@ def _matrix_files(
             "Sources": [run.provenance.output(series)],
             **sidecars.about_measure(MEASURES[measure], fisher_z=transformed),
             **drawn,
+            **relation.found,
             "NodeFiles": [run.copy(source, ".tsv")],
             "Software": f"bidsmask {__version__}",
             **run.about(source),

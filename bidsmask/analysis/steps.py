@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -38,7 +38,8 @@ from bidsmask.images.signals_on_disk import SignalsOnDisk, new_signals
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.carpet import carpet_voxels
 from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
-from bidsmask.numerics.connectivity import MEASURES, Measure, n_varying
+from bidsmask.numerics.connectivity.measures import MEASURES, Measure, Relation, Sample
+from bidsmask.numerics.connectivity.plain import varies
 from bidsmask.numerics.equal_length import drawn_rows, volumes_of
 from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import (
@@ -325,91 +326,113 @@ def relate(
 
     Where matrices of equal lengths are asked for, compute them on volumes drawn from these.
     """
-    dof = cleaned.ledger.remaining
-
-    def of_each(name: str, label: str, **how: Any) -> tuple[FloatArray | LostPart, ...]:
-        compute = compute_drawn if how else compute_measure
-        return tuple(
-            attempt(
-                "measure",
-                label,
-                partial(compute, MEASURES[name], of_atlas[0], cleaning, dof=dof, **how),
+    take = {
+        minutes: [
+            cache(
+                partial(
+                    take_sample,
+                    of_atlas[0],
+                    cleaned.sample_mask,
+                    cleaned.ledger.remaining,
+                    settings,
+                    t_r=t_r,
+                    minutes=minutes,
+                )
             )
             for of_atlas in cleaned.signals
+        ]
+        for minutes in (None, *settings.minutes)
+    }
+
+    def of_each(name: str, minutes: float | None = None) -> tuple[Relation | LostPart, ...]:
+        label = name if minutes is None else f"{name} ({minutes:g} min)"
+        return tuple(
+            attempt("measure", label, partial(compute_measure, MEASURES[name], of_atlas, cleaning))
+            for of_atlas in take[minutes]
         )
 
     return Matrices(
-        by_measure={name: of_each(name, name) for name in settings.of_all_volumes},
+        by_measure={name: of_each(name) for name in settings.of_all_volumes},
         drawn={
-            length_label(minutes): {
-                name: of_each(
-                    name,
-                    f"{name} ({minutes:g} min)",
-                    minutes=minutes,
-                    t_r=t_r,
-                    seed=settings.random_seed,
-                )
-                for name in settings.measures
-            }
+            length_label(minutes): {name: of_each(name, minutes) for name in settings.measures}
             for minutes in settings.minutes
         },
     )
 
 
-def compute_measure(
-    measure: Measure, signals: FloatArray, cleaning: CleaningSettings, *, dof: float
-) -> FloatArray:
-    """Compute a measure of the kept volumes, if there is enough of them.
+def take_sample(
+    signals: FloatArray,
+    sample_mask: BoolArray,
+    dof: float,
+    settings: ConnectivitySettings,
+    *,
+    t_r: float,
+    minutes: float | None = None,
+) -> Sample:
+    """Take all kept volumes, or as many as last so many minutes, drawn by chance.
 
     Parameters
     ----------
-    measure : Measure
     signals : array of shape (T_kept, P)
-    cleaning : CleaningSettings
+    sample_mask : bool array of shape (T,)
+        Which volumes these are.
     dof : float
-        Degrees of freedom of each column.
-
-    Raises
-    ------
-    DegreesOfFreedomError
-        If it inverts the covariance of all columns, and there are not as many degrees of freedom
-        as columns, and the minimum of the settings beyond. The expected inverse is the true one
-        times dof / (dof - P - 1), and each partial correlation is a correlation with dof - P + 2
-        degrees of freedom (Anderson 2003, An Introduction to Multivariate Statistical Analysis,
-        sections 7.7 and 4.3).
-    """
-    n_columns = n_varying(signals)
-    if measure.inverts and dof < n_columns + cleaning.min_dof:
-        raise DegreesOfFreedomError(
-            f"It inverts the covariance of {n_columns} columns, which takes as many degrees of "
-            f"freedom and {cleaning.min_dof:g} beyond (--min-dof); {dof:.1f} are left. Take an "
-            "atlas with fewer regions, a smaller strategy, or a wider pass band."
-        )
-    return measure.function(signals)
-
-
-def compute_drawn(
-    measure: Measure,
-    signals: FloatArray,
-    cleaning: CleaningSettings,
-    *,
-    dof: float,
-    minutes: float,
-    t_r: float,
-    seed: int,
-) -> FloatArray:
-    """Compute a measure of as many kept volumes as last so many minutes; see `compute_measure`.
+        Degrees of freedom that are left of all of them.
+    settings : ConnectivitySettings
+    t_r : float
+        Repetition time in seconds.
+    minutes : float, optional
 
     Raises
     ------
     DegreesOfFreedomError
         If fewer are kept.
     """
+    whole = Sample(
+        signals=signals, sample_mask=sample_mask, dof=dof, alpha=settings.graphical_lasso_alpha
+    )
+    if minutes is None:
+        return whole
     n_kept, n_drawn = len(signals), volumes_of(minutes, t_r)
     if n_drawn > n_kept:
         raise DegreesOfFreedomError(
             f"{n_kept} volumes ({n_kept * t_r / 60:.2f} minutes) are kept, and --create-matrices "
             f"{minutes:g} asks for {n_drawn}. Ask for fewer minutes, or censor less strictly."
         )
-    rows = drawn_rows(n_kept, n_drawn, seed)
-    return compute_measure(measure, signals[rows], cleaning, dof=dof * n_drawn / n_kept)
+    rows = drawn_rows(n_kept, n_drawn, settings.random_seed)
+    drawn = np.zeros_like(sample_mask)
+    drawn[np.flatnonzero(sample_mask)[rows]] = True
+    return replace(whole, signals=signals[rows], sample_mask=drawn, dof=dof * n_drawn / n_kept)
+
+
+def compute_measure(
+    measure: Measure, take: Callable[[], Sample], cleaning: CleaningSettings
+) -> Relation:
+    """Compute a measure, if there are volumes enough.
+
+    Parameters
+    ----------
+    measure : Measure
+    take : callable
+        Gives the volumes; see `take_sample`.
+    cleaning : CleaningSettings
+
+    Raises
+    ------
+    DegreesOfFreedomError
+        If there are not as many volumes as asked for, or the measure inverts the covariance of all
+        columns, and there are not as many degrees of freedom as columns, and the minimum of the
+        settings beyond. The expected inverse is the true one times dof / (dof - P - 1), and each
+        partial correlation is a correlation with dof - P + 2 degrees of freedom (Anderson 2003, An
+        Introduction to Multivariate Statistical Analysis, sections 7.7 and 4.3).
+    """
+    sample = take()
+    n_columns = int(np.count_nonzero(varies(sample.signals)))
+    if measure.inverts and sample.dof < n_columns + cleaning.min_dof:
+        raise DegreesOfFreedomError(
+            f"It inverts the covariance of {n_columns} columns, which takes as many degrees of "
+            f"freedom and {cleaning.min_dof:g} beyond (--min-dof); {sample.dof:.1f} are left. "
+            f"Take ledoit-wolf-{measure.name}, an atlas with fewer regions, a smaller strategy, "
+            "or a wider pass band."
+        )
+    return measure.function(sample)

@@ -20,6 +20,7 @@ from bidsmask.columns.statistics import RunStatistics
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.images.grid import Grid
+from bidsmask.numerics.connectivity.measures import Relation
 from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.reports.summaries import LostPart
 from bidsmask.vocabulary import Bridge, CensorOutput
@@ -294,42 +295,50 @@ class CleanedRun:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Matrices:
-    """Connectivity of one strategy: for each measure, one (P, P) matrix per atlas.
+    """Connectivity of one strategy: for each measure, one relation per atlas.
 
-    In place of a matrix that cannot be computed stands why. Those of volumes that were drawn are
-    in `drawn`, under the label of their length.
+    In place of one that cannot be computed stands why. Those of volumes that were drawn are in
+    `drawn`, under the label of their length.
     """
 
-    by_measure: Mapping[str, tuple[FloatArray | LostPart, ...]]
-    drawn: Mapping[str, Mapping[str, tuple[FloatArray | LostPart, ...]]] = field(
+    by_measure: Mapping[str, tuple[Relation | LostPart, ...]]
+    drawn: Mapping[str, Mapping[str, tuple[Relation | LostPart, ...]]] = field(
         default_factory=dict
     )
 
     def save(self, path: Path) -> None:
         """Write as ``.npz``."""
         arrays = {
-            f"{length}/{name}/{number}": _as_text(each) if isinstance(each, LostPart) else each
+            key: array
             for length, by_measure in {"all": self.by_measure, **self.drawn}.items()
-            for name, found in by_measure.items()
-            for number, each in enumerate(found)
+            for name, relations in by_measure.items()
+            for key, array in _flat(f"{length}/{name}", tuple(map(_arrays, relations)))
         }
         np.savez(path, allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
-        found: dict[str, dict[str, list[FloatArray | LostPart]]] = {"all": {}}
-        with np.load(path, allow_pickle=False) as file:
-            for key in file.files:
-                length, name, _ = key.split("/")
-                each = file[key]
-                matrix = _from_text(each) if each.dtype.kind == "U" else each
-                found.setdefault(length, {}).setdefault(name, []).append(matrix)
-        matrices = {
-            length: {name: tuple(each) for name, each in by_measure.items()}
-            for length, by_measure in found.items()
-        }
-        return cls(by_measure=matrices.pop("all"), drawn=matrices)
+        found: dict[str, dict[str, tuple[Relation | LostPart, ...]]] = {"all": {}}
+        for length, by_measure in _load(path, depth=2).items():
+            found[length] = {
+                name: tuple(_relation(*arrays) for arrays in relations)
+                for name, relations in by_measure.items()
+            }
+        return cls(by_measure=found.pop("all"), drawn=found)
+
+
+def _arrays(each: Relation | LostPart) -> tuple[Array, ...]:
+    if isinstance(each, LostPart):
+        return (_as_text(each),)
+    return each.matrix, np.array(json.dumps(dict(each.found)))
+
+
+def _relation(what: Array, found: Array | None = None) -> Relation | LostPart:
+    """Undo `_arrays`."""
+    if found is None:
+        return _from_text(what)
+    return Relation(matrix=what, found=json.loads(str(found)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -465,8 +474,8 @@ def _flat(name: str, content: Any) -> Iterator[tuple[str, Array]]:
         yield name, np.asarray(content)
 
 
-def _load(path: Path) -> dict[str, Any]:
-    """Read arrays, and nest them as `_flat` found them."""
+def _load(path: Path, depth: int = 1) -> dict[str, Any]:
+    """Read arrays, and nest them as `_flat` found them, below `depth` names."""
     tree: dict[str, Any] = {}
     with np.load(path, allow_pickle=False) as file:
         for key in file.files:
@@ -475,8 +484,13 @@ def _load(path: Path) -> dict[str, Any]:
             for name in branches:
                 branch = branch.setdefault(name, {})
             branch[leaf] = file[key]
-    return {name: _nested(content) for name, content in tree.items()}
+    named: dict[str, Any] = _nested(tree, depth)
+    return named
 
 
-def _nested(content: Any) -> Any:
-    return tuple(map(_nested, content.values())) if isinstance(content, dict) else content
+def _nested(content: Any, depth: int) -> Any:
+    if not isinstance(content, dict):
+        return content
+    if depth:
+        return {name: _nested(each, depth - 1) for name, each in content.items()}
+    return tuple(_nested(each, 0) for each in content.values())

@@ -43,7 +43,7 @@ from bidsmask.derivatives import sidecars
 from bidsmask.derivatives.run import write_files
 from bidsmask.images.io import image_bytes
 from bidsmask.images.signals_on_disk import SignalsOnDisk, passing_signals
-from bidsmask.numerics.connectivity import MEASURES
+from bidsmask.numerics.connectivity.measures import MEASURES
 from bidsmask.vocabulary import CensorOutput
 
 STRATEGIES_DRAWN, SEEDS_DRAWN = 2, 3

@@ -16,7 +16,7 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.masked_volumes import image_pieces
 from bidsmask.images.signals_on_disk import Signals
 from bidsmask.numerics.cleaning import VALUES_AT_ONCE, Cleaner
-from bidsmask.numerics.connectivity import correlation_with
+from bidsmask.numerics.connectivity.plain import correlation_with
 from bidsmask.numerics.smooth import SmoothingInside
 from bidsmask.numerics.threads import in_order
 from bidsmask.vocabulary import CensorOutput

@@ -16,7 +16,7 @@ from bidsmask.dataset.strategies import ColumnGroup, Strategy
 from bidsmask.numerics.alff import ALFF_BAND_HZ
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
-from bidsmask.numerics.connectivity import MEASURES
+from bidsmask.numerics.connectivity.measures import MEASURES
 from bidsmask.numerics.hemodynamics import TaskParameters
 from bidsmask.numerics.reho import LEAST_NEIGHBOURS, NEIGHBOURHOOD
 from bidsmask.settings import (
@@ -275,6 +275,9 @@ def measure_words(name: str, settings: ConnectivitySettings) -> str:
     named = description.split()[0].endswith("'s")  # Pearson's
     words = description if named else f"the {description[0].lower()}{description[1:]}"
     words += _WORKS_OF_MEASURES.get(name, "")
+    if "graphical-lasso" in name:
+        alpha = settings.graphical_lasso_alpha
+        words += f", penalty {f'{alpha:g}' if alpha is not None else 'by cross-validation'}"
     return f"Fisher's z of {words}" if is_fisher_z(name, settings) else words
 
 
@@ -313,7 +316,17 @@ def _volumes(settings: ConnectivitySettings) -> str:
     return f"{every}{drawn}"
 
 
-_WORKS_OF_MEASURES = {"partial-correlation": " [@marrelec2006]"}
+_WORKS_OF_MEASURES = {
+    "partial-correlation": " [@marrelec2006]",
+    "ledoit-wolf-correlation": " [@ledoit2004]",
+    "ledoit-wolf-partial-correlation": " [@ledoit2004]",
+    "ledoit-wolf-precision": " [@ledoit2004]",
+    "graphical-lasso-partial-correlation": " [@friedman2008]",
+    "graphical-lasso-precision": " [@friedman2008]",
+    "xdf-variance": " [@afyouni2019]",
+    "xdf-z": " [@afyouni2019]",
+    "xdf-p": " [@afyouni2019]",
+}
 
 
 def _censoring(strategy: Strategy) -> Iterator[Said]:

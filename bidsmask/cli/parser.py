@@ -296,8 +296,12 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
 def _add_connectivity(parser: argparse.ArgumentParser) -> None:
     add = _adder(parser, "connectivity")
     add("--connectivity", dest="measures", nargs="+", choices=MEASURES, metavar="MEASURE",
-        help=f"region-by-region matrices: {', '.join(MEASURES)} "
-        "(default: correlation)")  # fmt: skip
+        help=f"region-by-region matrices: {', '.join(MEASURES)} (default: correlation); "
+        "ledoit-wolf-correlation is what nilearn calls correlation, xdf-… say how sure each "
+        "correlation is")  # fmt: skip
+    add("--graphical-lasso-alpha", type=float, metavar="ALPHA",
+        help="penalty of graphical lassos (default: chosen by cross-validation, which takes "
+        "minutes for a hundred regions)")  # fmt: skip
     add("--create-matrices", nargs="+", type=_or_word(float, "all"), metavar="MINUTES|all",
         help="matrices of all kept volumes (default), or of as many as last so many minutes, "
         "drawn by chance, so that runs are alike in length; n/a where fewer are "

@@ -23,7 +23,7 @@ from bidsmask.derivatives.writing import safe_text
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
-from bidsmask.numerics.connectivity import Measure
+from bidsmask.numerics.connectivity.measures import Measure
 from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.numerics.verdict import RULES, Rule
 from bidsmask.vocabulary import NATIVE_SPACES, CensorOutput
@@ -180,9 +180,10 @@ def about_strategy(strategy: Strategy) -> dict[str, Any]:
 
 def about_measure(measure: Measure, *, fisher_z: bool) -> dict[str, Any]:
     """Which relation of regions a matrix holds, in the words of BEP017."""
+    said = filter(None, [measure.description, measure.caveat])
     return {
         "RelationshipMeasure": f"Fisher's z of {measure.name}" if fisher_z else measure.name,
-        "MeasureDescription": measure.description,
+        "MeasureDescription": ". ".join(said),
         "Weighted": True,
         "Directed": not measure.symmetric,
         "ValidDiagonal": measure.valid_diagonal,

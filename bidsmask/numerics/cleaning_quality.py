@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from bidsmask._typing import BoolArray, FloatArray, IntArray
-from bidsmask.numerics.connectivity import correlation_with
+from bidsmask.numerics.connectivity.plain import correlation_with
 from bidsmask.numerics.filters import detrend
 from bidsmask.numerics.quality import correlation
 

@@ -168,7 +168,7 @@ def _init_voxelwise(
     plan: RunPlan, output_dir: Path, links: Mapping[str, str], mem_gb: float
 ) -> pe.Node:
     """Make the node that writes cleaned volumes and maps, which nothing else changes."""
-    without_matrices = replace(plan.connectivity, measures=("correlation",))
+    without_matrices = plan.connectivity.only(("correlation",))
     return pe.Node(
         WriteVoxels(
             plan=replace(plan, connectivity=without_matrices, events=EventsSettings(), lost=()),

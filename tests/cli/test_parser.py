@@ -79,7 +79,7 @@ def test_every_spelling_of_an_option_arrives(options, section, field, expected):
         ([*BASIC, "--smoothing-fwhm", "inf"], "width in mm from 0"),
         ([*BASIC, "--statistic", "mode"], "mean"),
         ([*BASIC, "--statistic", "mean", "mean"], "names 'mean' twice"),
-        ([*BASIC, "--fisher-z", "--connectivity", "covariance"], "asks for neither"),
+        ([*BASIC, "--fisher-z", "--connectivity", "covariance"], "asks for none of them"),
         ([*BASIC, "--nprocs", "0"], "1 or more"),
         ([*BASIC, "--mem", "lots"], "8G"),
         ([*BASIC, "--high-pass", "-1"], "above zero"),

@@ -48,6 +48,7 @@ from bidsmask.errors import OutputError, StorageError
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.connectivity.measures import Relation
 from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.settings import (
     CleaningSettings,
@@ -261,7 +262,14 @@ def make_result(
         confounds=tuple(make_confounds(strategy, columns) for strategy in strategies),
         coverage=(Coverage(table=table),),
         cleaned=(cleaned,) * len(strategies),
-        matrices=(Matrices(by_measure={"correlation": (matrix,), "covariance": (2 * matrix,)}),)
+        matrices=(
+            Matrices(
+                by_measure={
+                    "correlation": (Relation(matrix=matrix),),
+                    "covariance": (Relation(matrix=2 * matrix),),
+                }
+            ),
+        )
         * len(strategies),
     )
     plan = RunPlan(
@@ -635,7 +643,7 @@ def test_a_matrix_names_its_rows_and_what_it_is(place: Place) -> None:
     assert list(table.index) == list(table.columns)
     np.testing.assert_array_equal(
         table.to_numpy().astype(np.float32),
-        result.given.matrices[0].by_measure["correlation"][0].astype(np.float32),
+        result.given.matrices[0].by_measure["correlation"][0].matrix.astype(np.float32),
     )
     content = sidecar(path)
     assert content["RelationshipMeasure"] == "correlation"

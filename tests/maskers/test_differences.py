@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bidsmask
-from bidsmask.numerics.connectivity import correlation
+from bidsmask.numerics.connectivity.plain import correlation
 
 BAND = {"low_pass": 0.1, "high_pass": 0.01, "t_r": 2.0, "detrend": True}
 

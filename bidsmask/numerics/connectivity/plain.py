@@ -1,12 +1,10 @@
-"""Relations between the columns of a run: one (P, P) matrix per measure.
+"""Covariance, correlation, and their inverses, of a sample as it is: nothing is shrunk.
 
 In every matrix the row and column of a signal that is constant, or holds a value that is not
-finite, are NaN; the others are what they would be without it. No shrinkage is applied anywhere.
+finite, are NaN; the others are what they would be without it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Callable
 
 import numpy as np
 
@@ -21,42 +19,6 @@ RANK_TOLERANCE = 1e-6
 
 The inverse of a covariance squares the ratio: beyond 10^12, few of its digits mean anything.
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """A way to relate signals, and what its files and figures need to know of it.
-
-    Parameters
-    ----------
-    name : str
-        As on the command line.
-    stat : str
-        Label of the entity ``stat-`` in file names.
-    description : str
-        One sentence for sidecars and reports.
-    valid_diagonal : bool
-        Whether the diagonal says something about the data (a variance, say).
-    symmetric : bool
-        Whether the matrix equals its transpose.
-    z_stat : str or None
-        The same label for Fisher's z of it; None where that does not apply, because values do not
-        lie between -1 and 1.
-    inverts : bool
-        Whether it inverts the covariance of all columns, which takes more degrees of freedom than
-        there are columns.
-    function : callable
-        Signals (T, P) to matrix (P, P).
-    """
-
-    name: str
-    stat: str
-    description: str
-    valid_diagonal: bool
-    symmetric: bool
-    z_stat: str | None
-    inverts: bool = False
-    function: Callable[[FloatArray], FloatArray]
 
 
 def covariance(signals: FloatArray) -> FloatArray:
@@ -89,7 +51,7 @@ def covariance(signals: FloatArray) -> FloatArray:
         products: FloatArray = centred.T @ centred
         return products / (len(usable) - 1)
 
-    return _on_usable(signals, of_usable)
+    return on_usable(signals, of_usable)
 
 
 def correlation(signals: FloatArray) -> FloatArray:
@@ -119,10 +81,10 @@ def correlation(signals: FloatArray) -> FloatArray:
     """
 
     def of_usable(usable: FloatArray) -> FloatArray:
-        unit = _unit_columns(usable)
-        return _unit_diagonal(unit.T @ unit)
+        unit = unit_columns(usable)
+        return unit_diagonal(unit.T @ unit)
 
-    return _on_usable(signals, of_usable)
+    return on_usable(signals, of_usable)
 
 
 def correlation_with(seeds: FloatArray, signals: FloatArray) -> FloatArray:
@@ -151,11 +113,11 @@ def correlation_with(seeds: FloatArray, signals: FloatArray) -> FloatArray:
     >>> correlation_with(seed, np.array([[2.0, 3.0, 7.0], [4.0, 2.0, 7.0], [6.0, 1.0, 7.0]]))
     array([[ 1., -1., nan]])
     """
-    _check_volumes(seeds)
-    of_seeds, of_signals = _varies(seeds), _varies(signals)
+    check_volumes(seeds)
+    of_seeds, of_signals = varies(seeds), varies(signals)
     r = np.full((seeds.shape[1], signals.shape[1]), np.nan)
     left, right = (
-        _unit_columns(np.compress(usable, columns, axis=1).astype(np.float64, copy=False))
+        unit_columns(np.compress(usable, columns, axis=1).astype(np.float64, copy=False))
         for columns, usable in ((seeds, of_seeds), (signals, of_signals))
     )
     r[np.ix_(of_seeds, of_signals)] = np.clip(left.T @ right, -1, 1)
@@ -196,7 +158,7 @@ def precision(signals: FloatArray) -> FloatArray:
         std = usable.std(axis=0, ddof=1)
         return _inverse_correlation(usable) / np.outer(std, std)
 
-    return _on_usable(signals, of_usable)
+    return on_usable(signals, of_usable)
 
 
 def partial_correlation(signals: FloatArray) -> FloatArray:
@@ -231,14 +193,9 @@ def partial_correlation(signals: FloatArray) -> FloatArray:
     def of_usable(usable: FloatArray) -> FloatArray:
         inverse = _inverse_correlation(usable)
         scale = np.sqrt(np.diag(inverse))
-        return _unit_diagonal(-inverse / np.outer(scale, scale))
+        return unit_diagonal(-inverse / np.outer(scale, scale))
 
-    return _on_usable(signals, of_usable)
-
-
-def n_varying(signals: FloatArray) -> int:
-    """Count the columns (T, P) that vary and are finite, which measures are computed of."""
-    return int(np.count_nonzero(_varies(signals)))
+    return on_usable(signals, of_usable)
 
 
 def fisher_z(r: FloatArray) -> FloatArray:
@@ -271,37 +228,47 @@ def fisher_z(r: FloatArray) -> FloatArray:
     return z
 
 
-def _on_usable(signals: FloatArray, measure: Callable[[FloatArray], FloatArray]) -> FloatArray:
+def on_usable(signals: FloatArray, measure: Callable[[FloatArray], FloatArray]) -> FloatArray:
     """Apply a measure to the columns that vary and are finite; NaN for all others."""
-    _check_volumes(signals)
-    usable = np.flatnonzero(_varies(signals))
+    check_volumes(signals)
+    usable = np.flatnonzero(varies(signals))
     matrix = np.full((signals.shape[1], signals.shape[1]), np.nan)
     if usable.size:
         matrix[np.ix_(usable, usable)] = measure(signals[:, usable].astype(np.float64))
     return matrix
 
 
-def _check_volumes(signals: FloatArray) -> None:
+def check_volumes(signals: FloatArray) -> None:
+    """Refuse signals (T, P) that have no degree of freedom.
+
+    Raises
+    ------
+    DegreesOfFreedomError
+        If T is below 2.
+    """
     if len(signals) < 2:
         raise DegreesOfFreedomError(
             f"Connectivity needs at least 2 kept volumes, and here are {len(signals)}."
         )
 
 
-def _varies(signals: FloatArray) -> BoolArray:
+def varies(signals: FloatArray) -> BoolArray:
+    """Tell which columns of signals (T, P) are finite and not constant."""
     finite = np.isfinite(signals).all(axis=0)
     values = np.where(finite, signals, 0)
     varies: BoolArray = np.ptp(values, axis=0) > ROUNDING * np.abs(values).max(axis=0)
     return varies
 
 
-def _unit_columns(signals: FloatArray) -> FloatArray:
+def unit_columns(signals: FloatArray) -> FloatArray:
+    """Return signals (T, P), none of them constant, with mean 0 and length 1."""
     centred: FloatArray = signals - signals.mean(axis=0)
     centred /= np.linalg.norm(centred, axis=0)
     return centred
 
 
-def _unit_diagonal(matrix: FloatArray) -> FloatArray:
+def unit_diagonal(matrix: FloatArray) -> FloatArray:
+    """Take rounding errors from correlations (P, P): symmetric, within -1 and 1, 1 of itself."""
     matrix = np.clip((matrix + matrix.T) / 2, -1, 1)
     np.fill_diagonal(matrix, 1)
     return matrix
@@ -309,7 +276,7 @@ def _unit_diagonal(matrix: FloatArray) -> FloatArray:
 
 def _inverse_correlation(signals: FloatArray) -> FloatArray:
     """Invert the correlation matrix through the singular values of the signals themselves."""
-    _, sizes, directions = np.linalg.svd(_unit_columns(signals), full_matrices=False)
+    _, sizes, directions = np.linalg.svd(unit_columns(signals), full_matrices=False)
     rank = int(np.count_nonzero(sizes > RANK_TOLERANCE * sizes[0]))
     if rank < signals.shape[1]:
         raise DegreesOfFreedomError(
@@ -320,51 +287,3 @@ def _inverse_correlation(signals: FloatArray) -> FloatArray:
     scaled = directions / sizes[:, np.newaxis]
     inverse: FloatArray = scaled.T @ scaled
     return inverse
-
-
-MEASURES: Mapping[str, Measure] = MappingProxyType(
-    {
-        measure.name: measure
-        for measure in (
-            Measure(
-                name="correlation",
-                stat="pearsoncorrelation",
-                description="Pearson's correlation",
-                valid_diagonal=False,
-                symmetric=True,
-                z_stat="fisherz",
-                function=correlation,
-            ),
-            Measure(
-                name="covariance",
-                stat="covariance",
-                description="Sample covariance (divided by the number of volumes minus 1)",
-                valid_diagonal=True,
-                symmetric=True,
-                z_stat=None,
-                function=covariance,
-            ),
-            Measure(
-                name="partial-correlation",
-                stat="partialcorrelation",
-                description="Partial correlation given all other regions",
-                valid_diagonal=False,
-                symmetric=True,
-                z_stat="partialfisherz",
-                inverts=True,
-                function=partial_correlation,
-            ),
-            Measure(
-                name="precision",
-                stat="precision",
-                description="Precision (the inverse of the sample covariance, without shrinkage)",
-                valid_diagonal=True,
-                symmetric=True,
-                z_stat=None,
-                inverts=True,
-                function=precision,
-            ),
-        )
-    }
-)
-"""Every measure by the name it has on the command line."""

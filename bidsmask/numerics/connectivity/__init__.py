@@ -1,0 +1,1 @@
+"""Relations between the columns of a run."""
