@@ -1,11 +1,13 @@
 """Strategies at the command line: by name, by label in names of files, and as a list."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
 
 from bidsmask.cli.main import main
+from bidsmask.dataset.strategies import load_strategy, strategy_names
 
 
 @pytest.fixture
@@ -64,3 +66,94 @@ def test_a_strategy_may_say_how_its_filter_treats_the_ends(extract, write):
     assert exit_code == 0
     (series,) = out.rglob("*_desc-ends_timeseries.json")
     assert json.loads(series.read_text())["CleaningParameters"]["filter_ends"] == "xcpd"
+
+
+# --- strategies that come along
+
+
+def test_strategies_with_points_and_underscores_are_written_side_by_side(extract):
+    names = ("acompcor_gsr", "scrubbing.5+gsr", "gsr_only")
+    exit_code, out = extract("--strategies", *names, "--fd-threshold", 5, "--filter", "none")
+    assert exit_code == 0
+    for label in ("acompcorgsr", "scrubbingp5+gsr", "gsronly"):
+        assert len(list(out.rglob(f"*_desc-{label}_timeseries.tsv"))) == 1
+        assert len(list(out.rglob(f"*_desc-{label}_relmat.tsv"))) == 1
+    (report,) = out.glob("sub-01.html")
+    assert all(name in report.read_text() for name in names)
+    assert "Murphy" in (out / "logs" / "CITATION.md").read_text()
+
+
+def test_the_same_strategy_by_two_names_is_refused(extract, capsys):
+    exit_code, _ = extract("--strategies", "icaaroma", "ica_aroma")
+    assert exit_code == 2
+    assert "would have the same names, with desc-icaaroma" in capsys.readouterr().err
+
+
+def test_rapidtide_is_answered_with_what_to_do_instead(extract, capsys):
+    exit_code, _ = extract("--strategies", "rapidtide+24P")
+    assert exit_code == 2
+    letter = capsys.readouterr().err
+    assert "every voxel" in letter
+    assert '{"bold": {"desc": "lfofilterCleaned"}}' in letter
+
+
+@pytest.fixture
+def with_denoised(make_dataset, tmp_path):
+    """A run that is also there as ICA-AROMA and rapidtide leave it: here the same volumes."""
+    made = make_dataset(tmp_path / "dataset")
+    (run,) = made.runs
+    for desc in ("smoothAROMAnonaggr", "lfofilterCleaned"):
+        name = run.bold.name.replace("preproc", desc)
+        run.bold.with_name(name).write_bytes(run.bold.read_bytes())
+        sidecar = run.bold.with_name(run.bold.name.replace(".nii.gz", ".json"))
+        sidecar.with_name(name.replace(".nii.gz", ".json")).write_bytes(sidecar.read_bytes())
+    return made
+
+
+def run_on(dataset, out, *options):
+    where = [str(dataset.root), str(out), "participant", "--atlases", str(dataset.atlas)]
+    return main([*where, *map(str, options)])
+
+
+def test_a_strategy_for_denoised_runs_costs_itself_on_others_and_its_advice_works(
+    with_denoised, tmp_path, capsys
+):
+    asked = ("--strategies", "icaaroma", "none")
+    assert run_on(with_denoised, tmp_path / "first", *asked) == 1
+    assert not list((tmp_path / "first").rglob("*_desc-icaaroma_timeseries.tsv"))
+    assert len(list((tmp_path / "first").rglob("*_desc-none_timeseries.tsv"))) == 1
+    letter = capsys.readouterr().err.replace("\n", " ")
+    advice = re.search(r"--bids-filter-file\s+that\s+holds\s+(\{.*?\}\})", letter)
+    assert advice is not None
+    file = tmp_path / "filter.json"
+    file.write_text(advice.group(1))
+    assert run_on(with_denoised, tmp_path / "second", *asked, "--bids-filter-file", file) == 0
+    assert len(list((tmp_path / "second").rglob("*_desc-icaaroma_timeseries.tsv"))) == 1
+
+
+def test_the_advice_for_rapidtide_works(with_denoised, tmp_path):
+    file = tmp_path / "filter.json"
+    file.write_text('{"bold": {"desc": "lfofilterCleaned"}}')
+    asked = ("--strategies", "24P", "--filter", "none", "--bids-filter-file", file)
+    assert run_on(with_denoised, tmp_path / "out", *asked) == 0
+    (sidecar,) = (tmp_path / "out").rglob("*_desc-24P_timeseries.json")
+    assert "desc-lfofilterCleaned_bold" in sidecar.read_text()
+
+
+# --- the list
+
+
+def test_the_list_needs_no_dataset_and_has_every_strategy(capsys):
+    assert main(["--list-strategies"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    for name in strategy_names():
+        strategy = load_strategy(name)
+        (row,) = (line for line in lines if line.split()[:1] == [name])
+        assert strategy.reference.text.split()[0] in row
+        assert ("0.01-0.08 Hz" in row) == (strategy.cleaning.filter == "butterworth")
+        assert any(str(strategy.reference.doi) in line for line in lines)
+    whole = " ".join(lines)
+    assert "24 motion" in whole
+    assert "FD > 0.2" in whole
+    assert "DVARS > 1.5" in whole

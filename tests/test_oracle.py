@@ -49,8 +49,7 @@ COLUMNS = {
         "csf",
         "white_matter",
     },
-    "acompcor": {
-        *COSINES,
+    "acompcor": {  # without fMRIPrep's cosines: its filter takes slow changes away
         *(base + expansion for base in RIGID for expansion in EXPANSIONS[:2]),
         *(f"{letter}_comp_cor_{number:02d}" for letter in "wc" for number in range(5)),
     },

@@ -249,12 +249,14 @@ TABLES = {
     "nosteady": "no_nonsteady_desc-confounds_regressors",
     "ds000031": "ds000031_sub-01_ses-002_task-rest_run-001_desc-confounds_timeseries",
 }
+ALWAYS = {"none", "baseline", "gsr_only"}
+WITH_AROMA = {"aroma", "aroma_gsr", *ALWAYS}
 WORKABLE = {
     # by hand: tables of 30 rows, 27, 29 and 30 of them steady; one of 40 without derivatives
-    "testv21": {"24P", "acompcor", "none"},
-    "test14": {"24P", "acompcor", "none"},
-    "nosteady": {"24P", "27P", "none"},  # no JSON says where its components come from
-    "ds000031": {"none"},
+    "testv21": {"24P", "acompcor", "acompcor_gsr", *ALWAYS},
+    "test14": {"24P", "acompcor", "acompcor_gsr", *WITH_AROMA},
+    "nosteady": {"24P", "27P", *WITH_AROMA},  # no JSON says where its components come from
+    "ds000031": ALWAYS,
 }
 
 

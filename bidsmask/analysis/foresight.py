@@ -65,6 +65,7 @@ def _foresee_run(plan: RunPlan, grid_of: Callable[[Path], Grid]) -> RunPlan | Ru
     strategies = [
         _lost_by_names("strategy", each.name, _names_of_strategy(plan, each), _rename)
         or _lost_without_events(plan, "strategy", each.name, asks=each.models_task)
+        or attempt("strategy", each.name, partial(each.check_bold, plan.run.bold))
         for each in plan.strategies
     ]
     task = [

@@ -146,10 +146,7 @@ def strategy_words(strategy: Strategy) -> tuple[Said, ...]:
         Said(
             label="Regression",
             value="confounds, by least squares" if strategy.regresses else "none",
-            sentences=(
-                *_regression(cleaning, regresses=strategy.regresses),
-                *_spared(strategy.groups),
-            ),
+            sentences=(*_regression(strategy), *_spared(strategy.groups)),
         ),
         _standardization(cleaning),
     )
@@ -480,15 +477,27 @@ def _pass_band(cleaning: CleaningParameters) -> str:
     return f"it passed frequencies {f'above {high:g}' if low is None else f'below {low:g}'} Hz"
 
 
-def _regression(cleaning: CleaningParameters, *, regresses: bool) -> Iterator[str]:
-    if cleaning.filter == "cosine" and cleaning.high_pass_hz is not None:
-        together = ", together with the confounds," if regresses else ""
+def _regression(strategy: Strategy) -> Iterator[str]:
+    cleaning = strategy.cleaning
+    if cleaning.filter == "cosine":
+        together = ", together with the confounds," if strategy.regresses else ""
         yield (
             f"Cosines with frequencies below {cleaning.high_pass_hz:g} Hz were regressed from the "
             f"signals{together} by least squares."
         )
-    elif regresses:
+    elif strategy.regresses:
         yield "The confounds were regressed from the signals by least squares."
+    if cleaning.is_high_pass and strategy.wants("cosine00"):
+        yield (
+            "The cosine drift terms of fMRIPrep were left out of the regression, because the "
+            "filter takes slow changes away."
+        )
+    if strategy.wants("global_signal"):
+        yield (
+            "Regressing the global signal moves the whole distribution of correlations towards "
+            "negative values, and whether it takes away noise or activity is not settled, so "
+            "results should be compared with those without it [@murphy2017]."
+        )
 
 
 def _spared(groups: Iterable[ColumnGroup]) -> Iterator[str]:

@@ -62,6 +62,8 @@ def main(argv: Sequence[str] | None = None, *, in_own_process: bool = False) -> 
             return _demo(options.demo)
         if options.check:
             return _check(options.bids_dir)
+        if options.list_strategies:
+            return _list_strategies()
         return _run_level(options, in_own_process=in_own_process)
     except BidsmaskError as error:
         return _say_error(as_typed(str(error), argv), error.exit_code)
@@ -171,6 +173,13 @@ def _check(folder: Path) -> int:
     from bidsmask.cli.check import show_check
 
     return show_check(folder)
+
+
+def _list_strategies() -> int:
+    """Print what each named strategy does."""
+    from bidsmask.cli.strategies import show_strategies
+
+    return show_strategies()
 
 
 def _demo(folder: Path) -> int:

@@ -78,7 +78,9 @@ exit codes: 0 all runs done; 1 some failed or are done in part, see logs/status.
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line; ``settings`` of the result is a `Settings`, or None for --demo.
+    """Parse the command line; ``settings`` of the result is a `Settings`.
+
+    It is None for --demo, --check and --list-strategies.
 
     Raises
     ------
@@ -99,7 +101,8 @@ def _parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Nam
     options = parser.parse_args(argv)
     if options.check:
         _check_alone(options)
-    options.settings = None if options.demo or options.check else _settings(options)
+    alone = options.demo or options.check or options.list_strategies
+    options.settings = None if alone else _settings(options)
     return options
 
 
@@ -114,7 +117,8 @@ def build_parser() -> argparse.ArgumentParser:
         add_help=False,
         usage="bidsmask bids_dir output_dir {participant,group} [options]\n"
         "       bidsmask output_dir --check\n"
-        "       bidsmask --demo output_dir",
+        "       bidsmask --demo output_dir\n"
+        "       bidsmask --list-strategies",
     )
     _add_positionals(parser)
     for add_group in (
@@ -391,6 +395,11 @@ def _add_information(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("information")
     group.add_argument(
         "-v", "--verbose", action="count", default=0, help="say more; -vv: every node"
+    )
+    group.add_argument(
+        "--list-strategies",
+        action="store_true",
+        help="list the confound strategies: columns, filter, volumes left out, what to cite",
     )
     group.add_argument("--version", action="version", version=f"bidsmask {__version__}")
     group.add_argument("-h", "--help", action="help", help="show this and exit")

@@ -239,13 +239,8 @@ def _choose(tables: Tables, strategy: Strategy) -> tuple[dict[str, _Column], tup
             "Of the strategies that come with bidsmask, this table has all columns for "
             f"{_usable(tables, strategy)}.{_old_spelling(tables.confounds)}"
         )
-    cosines = [name for name in chosen if _COSINE.fullmatch(name)]
-    if cosines and strategy.cleaning.is_high_pass:
-        warnings.append(
-            f"{strategy.name}: {', '.join(cosines)} left out of the design, because the filter "
-            "takes slow changes away already."
-        )
-        chosen = {name: column for name, column in chosen.items() if name not in cosines}
+    if strategy.cleaning.is_high_pass:
+        chosen = {name: each for name, each in chosen.items() if not _COSINE.fullmatch(name)}
     return chosen, tuple(warnings)
 
 
@@ -308,8 +303,12 @@ def _old_spelling(rows: ConfoundsTable) -> str:
 
 def _usable(tables: Tables, refused: Strategy) -> str:
     """Names of the built-in strategies whose columns are all there."""
-    others = [name for name in strategy_names() if name != refused.name]
-    return ", ".join(f"'{name}'" for name in others if _has_all(tables, load_strategy(name)))
+    others = [load_strategy(name) for name in strategy_names() if name != refused.name]
+    return ", ".join(
+        f"'{each.name}'"
+        for each in others
+        if each.bold_desc in ((), refused.bold_desc) and _has_all(tables, each)
+    )
 
 
 def _has_all(tables: Tables, strategy: Strategy) -> bool:

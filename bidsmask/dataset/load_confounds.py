@@ -20,10 +20,10 @@ from bidsmask._warn import warn_user
 from bidsmask.dataset import confounds as engine
 from bidsmask.dataset import tedana as tedana_components
 from bidsmask.dataset.companions import find_table, name_of
-from bidsmask.dataset.nilearn_strategies import NAMES, PRESETS, Parts
+from bidsmask.dataset.nilearn_strategies import NAMES, PRESETS, Parts, preset
 from bidsmask.dataset.run_tables import PREPROCESSED, RunTable, find_tables
 from bidsmask.dataset.sidecars import Folders
-from bidsmask.dataset.strategies import Strategy, load_strategy, strategy_names
+from bidsmask.dataset.strategies import Strategy, load_strategy
 from bidsmask.errors import ConfoundsError, StrategyError
 
 if TYPE_CHECKING:
@@ -67,9 +67,8 @@ def load_confounds(
         folder. The images themselves are not looked at. A pair of GIFTI files (``hemi-L`` and
         ``hemi-R``) is one run.
     strategy : str, Path, or sequence of str
-        The name of a strategy: of the command line such as ``"36P"``, or of nilearn such as
-        ``"scrubbing"``; or the path of a YAML file with one; or parts, which the
-        arguments that follow say more about:
+        The name of a strategy of the command line, such as ``"36P"`` or ``"scrubbing.5"``; or the
+        path of a YAML file with one; or parts, which the arguments that follow say more about:
 
         - ``"motion"``: head motion;
         - ``"high_pass"``: fMRIPrep's cosines;
@@ -133,7 +132,7 @@ def load_confounds(
     columns are not used: ``"scrub"`` follows the thresholds that are given here.
 
     What else belongs to a named strategy, its filter say, is for a masker or `bidsmask.clean` to
-    do.
+    do: without it, ``"36P"`` or ``"acompcor"`` leave slow changes where they are.
 
     Examples
     --------
@@ -172,6 +171,7 @@ def load_confounds_strategy(
     ----------
     img_files : path, or list of paths
     denoise_strategy : {"simple", "scrubbing", "compcor", "ica_aroma"}
+        Those of the command line are the same (``ica_aroma`` is ``icaaroma`` there).
     **arguments
         Changes to the strategy, by the names of `load_confounds`. `global_signal` adds the global
         signal to it.
@@ -206,7 +206,7 @@ def load_confounds_strategy(
     _check_words(arguments)
     given = {name: value for name, value in arguments.items() if value is not None}
     demean = given.pop("demean", True)
-    parts = PRESETS[denoise_strategy]
+    parts = preset(denoise_strategy)
     if "global_signal" in given:
         parts = replace(parts, names=(*parts.names, "global_signal"))
     idle = parts.idle(given)
@@ -237,16 +237,16 @@ def _resolve(strategy: Any, arguments: Parts) -> Strategy | Parts:
     if not isinstance(strategy, str | PathLike):
         return _with_warnings(replace(arguments, names=tuple(strategy)))
     if strategy in NAMES:
+        whole = f" For the strategy: load_confounds_strategy(…, {strategy!r})."
         raise StrategyError(
             f"{strategy!r} is a part of a strategy: write strategy=({strategy!r},)."
+            f"{whole if strategy in PRESETS else ''}"
         )
     if arguments.changed():
         raise StrategyError(
             f"{', '.join(arguments.changed())} would have no effect: the strategy {strategy} says "
             "itself which columns and volumes it takes."
         )
-    if strategy in PRESETS and strategy not in strategy_names():
-        return PRESETS[str(strategy)]
     return load_strategy(strategy if isinstance(strategy, str) else Path(strategy))
 
 
@@ -310,6 +310,8 @@ def _load_run(run: Path, strategy: Strategy | Parts, demean: bool) -> Loaded:
             return _load_tedana(run, strategy, demean), None
         _check_denoised(run, strategy)
     table = find_table(run, desc="confounds", suffixes=("timeseries", "regressors"))
+    if isinstance(strategy, Strategy):
+        strategy.check_bold(run)
     sidecar = table.with_suffix(".json")
     others = _tables_beside(run, strategy) if isinstance(strategy, Strategy) else ()
     confounds = engine.load_confounds(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bidsmask._names import did_you_mean
-from bidsmask.dataset.strategies import ColumnGroup, Reference, Strategy
+from bidsmask.dataset.strategies import ColumnGroup, Reference, Strategy, load_strategy
 from bidsmask.errors import StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
@@ -151,7 +151,7 @@ class Parts:
             name=title,
             description=f"Of fMRIPrep's confounds, {title} were regressed.",
             reference=Reference(text="Parts chosen by the user"),
-            groups=tuple(group for name in self.names for group in self._groups(name)),
+            groups=tuple(group for name in self.names for group in self.groups(name)),
             censoring=self._censoring(),
             cleaning=CleaningParameters(),
         )
@@ -168,7 +168,7 @@ class Parts:
         except ValueError as error:
             raise StrategyError(f"Volumes cannot be left out so: {error}") from error
 
-    def _groups(self, name: str) -> list[ColumnGroup]:
+    def groups(self, name: str) -> list[ColumnGroup]:
         """Columns of a part."""
         if name in _SIGNALS:
             pattern, count = _SIGNALS[name]
@@ -194,10 +194,45 @@ class Parts:
         return int(limit)
 
 
-PRESETS = {
-    "simple": Parts(names=("high_pass", "motion", "wm_csf")),
-    "scrubbing": Parts(names=("high_pass", "motion", "wm_csf", "scrub"), wm_csf="full"),
-    "compcor": Parts(names=("high_pass", "motion", "compcor")),
-    "ica_aroma": Parts(names=("high_pass", "wm_csf", "ica_aroma")),
-}
-"""nilearn's strategies."""
+PRESETS = ("simple", "scrubbing", "compcor", "ica_aroma")
+"""nilearn's strategies. The command line has them too; what each of them is, its file says."""
+
+_WORDS = {"motion": _MODELS, "wm_csf": _MODELS, "compcor": ("anat_combined",)}
+"""What may be said about the parts of a preset."""
+
+
+def _in_words(group: ColumnGroup) -> tuple[str, dict[str, str]]:
+    """Tell which part a group of columns is, and what is said about the part."""
+    for part, words in _WORDS.items():
+        for word in words:
+            (made,) = Parts(names=("high_pass", part), **{part: word}).groups(part)
+            if (made.pattern, made.mask) == (group.pattern, group.mask):
+                return part, {part: word}
+    return "high_pass", {}
+
+
+def preset(name: str) -> Parts:
+    """Say in parts what one of `PRESETS` is.
+
+    Examples
+    --------
+    >>> preset("ica_aroma").names
+    ('high_pass', 'wm_csf', 'ica_aroma')
+    """
+    strategy = load_strategy(name)
+    names: list[str] = []
+    said: dict[str, Any] = {}
+    for group in strategy.groups:
+        part, words = _in_words(group)
+        names.append(part)
+        said |= words
+    if strategy.bold_desc:
+        names.append("ica_aroma")
+    if limit_mm := strategy.censoring.fd_threshold_mm:
+        names.append("scrub")
+        said |= {
+            "scrub": strategy.censoring.min_segment_volumes,
+            "fd_threshold": limit_mm,
+            "std_dvars_threshold": strategy.censoring.std_dvars_threshold,
+        }
+    return Parts(names=tuple(names), **said)

@@ -22,6 +22,7 @@ Of the settings that stand under ``cleaning`` and ``censoring``, any may be left
 
 from __future__ import annotations
 
+import json
 import re
 import reprlib
 from collections.abc import Iterable, Sequence
@@ -31,9 +32,9 @@ from typing import Any, TypeVar, get_args
 
 from bidsmask._names import did_you_mean
 from bidsmask.dataset.data import STRATEGIES_FOLDER, strategy_names
-from bidsmask.dataset.entities import ENTITY_ORDER
+from bidsmask.dataset.entities import ENTITY_ORDER, is_label, parse_name
 from bidsmask.dataset.selection import LONG_NAMES, Criteria, Wanted, read_criteria
-from bidsmask.errors import SettingsError, StrategyError
+from bidsmask.errors import ConfoundsError, SettingsError, StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
 from bidsmask.numerics.hemodynamics import TaskParameters
@@ -220,6 +221,9 @@ class Strategy:
     description : str
         One or two sentences for the methods text, about the regressed columns only; filter and
         censoring can be changed on the command line and are described from their parameters.
+    bold_desc : tuple of str
+        Labels of ``desc``, one of which the BOLD must have: of the denoising that the strategy
+        goes on with. Empty: any BOLD will do.
     """
 
     name: str
@@ -229,11 +233,17 @@ class Strategy:
     censoring: CensoringParameters
     cleaning: CleaningParameters
     task: TaskParameters = field(default_factory=TaskParameters)
+    bold_desc: tuple[str, ...] = ()
 
     @property
     def regresses(self) -> bool:
-        """Whether there is a design at all."""
-        return bool(self.groups) or self.models_task
+        """Whether there is a design: cosines alone are none where a filter is a high-pass."""
+        columns = [
+            group
+            for group in self.groups
+            if not (self.cleaning.is_high_pass and group.pattern.startswith("cosine"))
+        ]
+        return bool(columns) or self.models_task
 
     @property
     def models_task(self) -> bool:
@@ -259,6 +269,27 @@ class Strategy:
                     f"Strategy {self.name}: {name} ({getattr(limits, name)}) has no effect "
                     "without fd_threshold_mm or std_dvars_threshold. Give one, or leave it out."
                 )
+
+    def wants(self, column: str) -> bool:
+        """Whether a column belongs to one of the groups."""
+        return any(group.matches(column) for group in self.groups)
+
+    def check_bold(self, bold: Path) -> None:
+        """Refuse a BOLD that has not been denoised as the strategy takes it to be.
+
+        Raises
+        ------
+        ConfoundsError
+            If its ``desc`` is not one of `bold_desc`.
+        """
+        desc = parse_name(bold.name).entities.get("desc")
+        if self.bold_desc and desc not in self.bold_desc:
+            wanted = json.dumps({"bold": {"desc": list(self.bold_desc)}})
+            raise ConfoundsError(
+                f"{bold.name}: strategy {self.name} goes on with a BOLD that has been denoised, "
+                f"desc-{' or desc-'.join(self.bold_desc)}. Ask for it with a --bids-filter-file "
+                f"that holds {wanted}, or choose another strategy."
+            )
 
     def with_overrides(self, **changes: Any) -> Strategy:
         """Replace some of the settings; ``"strategy"`` keeps what the strategy says.
@@ -336,13 +367,25 @@ def label_of(name: str) -> str:
     return name.replace("_", "").replace(".", "p")
 
 
+_LEFT_OUT = {
+    "rapidtide+24P": "rapidtide+24P, of XCP-D, regresses a signal of its own from every voxel; "
+    "bidsmask regresses the same signals from all voxels of a run, and has no such strategy. Let "
+    "rapidtide take its signal out of the BOLD, put what it writes (desc-lfofilterCleaned_bold) "
+    'beside fMRIPrep\'s files, ask for it with a --bids-filter-file that holds {"bold": {"desc": '
+    '"lfofilterCleaned"}}, and choose 24P. One regression then comes after the other, which is '
+    "not the same as both at once.",
+}
+"""Strategies by name as published that cannot be had, and what to do instead."""
+
+
 def load_strategy(name: str | Path) -> Strategy:
     """Read a strategy, by its name or from a YAML file.
 
     Parameters
     ----------
     name : str or Path
-        One of `strategy_names`, or the path of a file of the user.
+        One of `strategy_names`, also by its label (``acompcorgsr``) or with other full stops and
+        underscores (``ica_aroma``); or the path of a file of the user.
 
     Raises
     ------
@@ -354,8 +397,11 @@ def load_strategy(name: str | Path) -> Strategy:
     >>> load_strategy("36P").cleaning.low_pass_hz
     0.08
     """
-    if str(name) in strategy_names():
-        return _read(STRATEGIES_FOLDER / f"{name}.yaml")
+    by_label = {label_of(known): known for known in strategy_names()}
+    if str(name) in _LEFT_OUT:
+        raise StrategyError(_LEFT_OUT[str(name)])
+    if label_of(str(name)) in by_label:
+        return _read(STRATEGIES_FOLDER / f"{by_label[label_of(str(name))]}.yaml")
     if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
         return _read(Path(name))
     raise StrategyError(
@@ -367,7 +413,18 @@ def load_strategy(name: str | Path) -> Strategy:
 def _read(file: Path) -> Strategy:
     """Build the strategy from the content of a file, from the leaves up."""
     top = _Section(file, "the file", _parse(file))
-    top.allow(("name", "description", "reference", "columns", "censoring", "cleaning", "task"))
+    top.allow(
+        (
+            "name",
+            "description",
+            "reference",
+            "bold_desc",
+            "columns",
+            "censoring",
+            "cleaning",
+            "task",
+        )
+    )
     return Strategy(
         name=_read_name(top),
         description=" ".join(top.text("description").split()),
@@ -379,6 +436,7 @@ def _read(file: Path) -> Strategy:
         censoring=_read_parameters(top, "censoring", CensoringParameters),
         cleaning=_read_parameters(top, "cleaning", CleaningParameters),
         task=_read_parameters(top, "task", TaskParameters),
+        bold_desc=top.labels("bold_desc"),
     )
 
 
@@ -567,6 +625,12 @@ class _Section:
         if not isinstance(value, list):
             raise self.complaint(key, value, "a list of column groups, or [] for none")
         return value
+
+    def labels(self, key: str) -> tuple[str, ...]:
+        value = self.content.get(key, [])
+        if not isinstance(value, list) or not all(type(v) is str and is_label(v) for v in value):
+            raise self.complaint(key, value, "a list of labels of desc, such as [preproc]")
+        return tuple(value)
 
     def section(self, key: str, default: Any = None) -> _Section:
         return _Section(self.file, key, self.content.get(key, default))

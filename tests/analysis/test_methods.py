@@ -13,7 +13,13 @@ from bidsmask.columns.table import LookUpTable
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.runs import BoldRun
-from bidsmask.dataset.strategies import ColumnGroup, Reference, Strategy
+from bidsmask.dataset.strategies import (
+    ColumnGroup,
+    Reference,
+    Strategy,
+    load_strategy,
+    strategy_names,
+)
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
 from bidsmask.reports.methods import citation_bibtex, citation_markdown
@@ -26,7 +32,7 @@ from bidsmask.settings import (
 )
 from bidsmask.vocabulary import MEASURES, STATISTICS
 
-MOTION = (ColumnGroup(label="motion", pattern=".*"),)
+MOTION = (ColumnGroup(label="motion", pattern="(trans|rot)_[xyz]"),)
 IMPROVED = Reference(
     text="Satterthwaite et al. (2013). An improved framework.",
     doi="10.1016/j.neuroimage.2012.08.052",
@@ -197,6 +203,33 @@ def test_volumes_at_the_start_are_told(dummy_scans, said):
 def test_nothing_is_said_of_censoring_where_there_is_none():
     assert "censored)" not in words(described(strategy(dummy_scans=0)))
     assert "spline" not in words(described(strategy(dummy_scans=0)))
+
+
+@pytest.mark.parametrize("name", strategy_names())
+def test_that_the_global_signal_is_regressed_is_said_with_what_to_think_of_it(name):
+    regressed = load_strategy(name)
+    methods = described(regressed)
+    expected = any(name in regressed.name for name in ("gsr", "27P", "36P"))
+    assert ("Regressing the global signal" in words(methods)) == expected
+    assert ("murphy2017" in keys(methods)) == expected
+
+
+@pytest.mark.parametrize("name", strategy_names())
+def test_where_a_filter_is_the_high_pass_the_cosines_are_said_to_be_left_out(name):
+    regressed = load_strategy(name)
+    assert ("left out of the regression" in words(described(regressed))) == (
+        name in ("acompcor", "acompcor_gsr")
+    )
+    without = regressed.with_overrides(filter="none")
+    assert "left out of the regression" not in words(described(without))
+
+
+def test_where_cosines_were_all_nothing_is_said_to_be_regressed():
+    filtered = load_strategy("baseline").with_overrides(filter="butterworth", high_pass_hz=0.01)
+    said = words(described(filtered))
+    assert "left out of the regression" in said
+    assert "by least squares" not in said
+    assert "signals and confounds alike" not in said
 
 
 @pytest.mark.parametrize("measure", sorted(MEASURES))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import pytest
 from nilearn.interfaces import fmriprep
 
 import bidsmask
+from bidsmask.dataset.data import STRATEGIES_FOLDER
 from bidsmask.dataset.load_confounds import load_confounds, load_confounds_strategy
+from bidsmask.dataset.nilearn_strategies import PRESETS, preset
 from bidsmask.dataset.strategies import load_strategy, strategy_names
 from bidsmask.errors import AllVolumesRemovedError, ConfoundsError, StrategyError
 
@@ -238,14 +241,20 @@ def test_a_denoised_run_leaves_nothing_to_regress(write: Write) -> None:
 
 @pytest.mark.parametrize("name", strategy_names())
 def test_a_named_strategy_gives_its_columns_in_its_order(write: Write, name: str) -> None:
-    confounds, sample_mask = load_confounds(write(), strategy=name)
-    groups = iter(load_strategy(name).groups)
+    strategy = load_strategy(name)
+    desc = strategy.bold_desc[0] if strategy.bold_desc else "preproc"
+    run = write(image=f"{STEM}_space-T1w_desc-{desc}_bold.nii.gz")
+    confounds, sample_mask = load_confounds(run, strategy=STRATEGIES_FOLDER / f"{name}.yaml")
+    groups = iter(strategy.groups)
     group = next(groups, None)
     for column in confounds:
         while group is not None and not group.matches(str(column)):
             group = next(groups, None)
         assert group is not None
-    np.testing.assert_array_equal(sample_mask, np.arange(2, T))
+    moved = {10, 13, 55} if strategy.censoring.fd_threshold_mm else set()
+    assert moved <= set(range(T)) - set(sample_mask)
+    if not moved:
+        np.testing.assert_array_equal(sample_mask, np.arange(2, T))
     if len(confounds.columns):
         np.testing.assert_allclose(confounds.iloc[sample_mask].mean(), 0, atol=1e-12)
 
@@ -254,12 +263,37 @@ def test_the_strategy_36p_has_36_columns(write: Write) -> None:
     assert load_confounds(write(), "36P")[0].shape == (T, 36)
 
 
-def test_a_strategy_of_nilearn_may_be_named_too(write: Write) -> None:
-    run = str(write())
-    assert_same(
-        load_confounds(run, strategy="scrubbing"),
-        fmriprep.load_confounds_strategy(run, denoise_strategy="scrubbing"),
-    )
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [
+        ("simple", "simple"),
+        ("scrubbing", "scrubbing"),
+        ("acompcor50", "compcor"),
+        ("icaaroma", "ica_aroma"),
+    ],
+)
+def test_a_strategy_of_nilearn_has_its_columns_also_by_name(
+    write: Write, name: str, preset: str
+) -> None:
+    desc = "smoothAROMAnonaggr" if name == "icaaroma" else "preproc"
+    run = str(write(image=f"{STEM}_space-MNI152NLin6Asym_desc-{desc}_bold.nii.gz"))
+    confounds, sample_mask = load_confounds(run, strategy=name)
+    theirs = fmriprep.load_confounds_strategy(run, denoise_strategy=preset)
+    assert_same((confounds[sorted(confounds)], sample_mask), theirs)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_a_preset_is_in_parts_is_what_its_file_says(name: str) -> None:
+    strategy, made = load_strategy(name), preset(name).strategy()
+    assert [replace(each, label="") for each in made.groups] == [
+        replace(each, label="") for each in strategy.groups
+    ]
+    assert replace(made.censoring, dummy_scans="auto") == strategy.censoring
+
+
+def test_a_strategy_for_denoised_runs_refuses_others_by_name(write: Write) -> None:
+    with pytest.raises(ConfoundsError, match=r"icaaroma goes on with a BOLD .*smoothAROMAnonaggr"):
+        load_confounds(write(), strategy="icaaroma")
 
 
 def test_a_strategy_may_be_a_file_of_the_user(write: Write, tmp_path: Path) -> None:
@@ -403,6 +437,10 @@ def test_values_missing_in_several_first_rows_stay_missing_in_nilearn_and_not_he
     [
         ({"strategy": "36p"}, "no strategy '36p'. Did you mean '36P'"),
         ({"strategy": "motion"}, r"write strategy=\('motion',\)"),
+        (
+            {"strategy": "compcor"},
+            r"write strategy=\('compcor',\)\. For the strategy: load_confounds_strategy",
+        ),
         ({"strategy": ("motoin",)}, "'motoin' is not a part of a strategy. Did you mean 'motion'"),
         ({"strategy": ("compcor",)}, "must hold 'high_pass'"),
         ({"motion": "fll"}, "'motion' must be one of basic, power2, derivatives, full, not 'fll'"),

@@ -146,7 +146,11 @@ def test_a_value_of_any_other_kind_gets_a_letter(value: object) -> None:
 
 
 def test_the_strategies_are_these() -> None:
-    assert strategy_names() == ("24P", "27P", "36P", "acompcor", "none", "simple", "simple+gsr")
+    of_xcpd = {"24P", "27P", "36P", "acompcor", "acompcor_gsr", "aroma", "aroma_gsr", "gsr_only"}
+    of_giga = {"simple", "scrubbing.2", "scrubbing.5", "acompcor50", "icaaroma"}
+    of_giga |= {"simple+gsr", "scrubbing.2+gsr", "scrubbing.5+gsr"}
+    of_nilearn = {"simple", "scrubbing", "compcor"}  # and icaaroma
+    assert set(strategy_names()) == of_xcpd | of_giga | of_nilearn | {"none", "baseline"}
 
 
 def test_listing_the_strategies_does_not_wait_for_numpy_or_yaml() -> None:
@@ -170,8 +174,11 @@ def test_36p_expands_the_tissue_and_global_means() -> None:
     assert columns_of(load_strategy("36P")) == MOTION | TISSUES
 
 
-@pytest.mark.parametrize("name", ["24P", "27P", "36P"])
-def test_the_p_strategies_filter_as_published(name: str) -> None:
+OF_XCPD = ["24P", "27P", "36P", "acompcor", "acompcor_gsr", "aroma", "aroma_gsr", "gsr_only"]
+
+
+@pytest.mark.parametrize("name", OF_XCPD)
+def test_the_strategies_of_xcpd_filter_as_published(name: str) -> None:
     cleaning = load_strategy(name).cleaning
     assert (cleaning.filter, cleaning.high_pass_hz, cleaning.low_pass_hz) == (
         "butterworth",
@@ -180,8 +187,8 @@ def test_the_p_strategies_filter_as_published(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["simple", "simple+gsr", "acompcor", "none"])
-def test_the_cosine_strategies_have_no_filter_of_their_own(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(set(strategy_names()) - set(OF_XCPD)))
+def test_all_others_have_no_filter_of_their_own(name: str) -> None:
     assert load_strategy(name).cleaning.filter == "none"
 
 
@@ -191,6 +198,42 @@ def test_simple_and_its_twin_differ_by_the_global_signal() -> None:
     assert columns_of(simple) == MOTION | {"csf", "white_matter"} | {
         f"cosine0{n}" for n in range(4)
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "twin"),
+    [
+        *[(name, f"{name}+gsr") for name in ("simple", "scrubbing.2", "scrubbing.5")],
+        *[(name, f"{name}_gsr") for name in ("acompcor", "aroma")],
+    ],
+)
+def test_a_strategy_and_its_twin_differ_by_the_global_signal(name: str, twin: str) -> None:
+    without, with_gsr = load_strategy(name), load_strategy(twin)
+    added = [group for group in with_gsr.groups if group not in without.groups]
+    assert [group.pattern for group in added] == ["global_signal"]
+    assert (without.censoring, without.cleaning) == (with_gsr.censoring, with_gsr.cleaning)
+    assert with_gsr.wants("global_signal")
+    assert not without.wants("global_signal")
+
+
+@pytest.mark.parametrize(
+    ("name", "limits"),
+    [("scrubbing", (0.5, 1.5)), ("scrubbing.5", (0.5, None)), ("scrubbing.2", (0.2, None))],
+)
+def test_scrubbing_leaves_out_what_its_name_says(name: str, limits: tuple[float, float]) -> None:
+    censoring = load_strategy(name).censoring
+    assert (censoring.fd_threshold_mm, censoring.std_dvars_threshold) == limits
+    assert censoring.min_segment_volumes == 5
+
+
+@pytest.mark.parametrize("asked", ["ica_aroma", "acompcorgsr", "scrubbingp5+gsr", "gsronly"])
+def test_a_strategy_may_be_asked_for_by_its_label(asked: str) -> None:
+    assert label_of(load_strategy(asked).name) == label_of(asked)
+
+
+def test_rapidtide_is_left_out_by_name_and_says_what_to_do_instead() -> None:
+    with pytest.raises(StrategyError, match=r"every voxel.*lfofilterCleaned.*choose 24P"):
+        load_strategy("rapidtide+24P")
 
 
 def test_none_has_no_columns() -> None:
@@ -213,6 +256,12 @@ def test_acompcor_takes_five_components_of_each_mask() -> None:
         ("none", "10.1016/j.neuroimage.2017.12.073"),
         ("simple", "10.1371/journal.pcbi.1011942"),
         ("simple+gsr", "10.1371/journal.pcbi.1011942"),
+        ("baseline", "10.1371/journal.pcbi.1011942"),
+        ("scrubbing", "10.1016/j.neuroimage.2011.10.018"),
+        ("scrubbing.2+gsr", "10.1371/journal.pcbi.1011942"),
+        ("acompcor50", "10.1016/j.neuroimage.2014.03.028"),
+        ("aroma", "10.1016/j.neuroimage.2015.02.064"),
+        ("aroma_gsr", "10.1162/imag_a_00257"),
     ],
 )
 def test_each_strategy_says_what_to_cite(name: str, doi: str) -> None:
@@ -366,6 +415,10 @@ LETTERS = {
     "segments without threshold": (
         {"censoring": {"min_segment_volumes": 5}},
         r"min_segment_volumes \(5\) has no effect without",
+    ),
+    "BOLD is no label": (
+        {"bold_desc": "pre-proc"},
+        "bold_desc: found 'pre-proc', expected a list",
     ),
     "doi is an address": (
         {"reference": {"text": "x", "doi": "https://doi.org/10.1/x"}},
