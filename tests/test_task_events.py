@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 from worlds.tiny_fmriprep import (
+    N_UNSTEADY,
     SHAPE,
     SPACE,
     T_R,
@@ -238,6 +240,54 @@ def test_events_that_changed_are_computed_again(extract, world):
         path.write_text(before)
     assert exit_code == 0
     assert len(table(out, "_betaseries")) == len(first) - 1
+
+
+def test_results_that_asked_nothing_of_events_stay_beside_those_that_do(extract):
+    extract("--strategies", "none")
+    _, out = extract("--strategies", "24P", "--beta-series", "lss")
+    there = {path.name.partition("_desc-")[2] for path in out.rglob("*_timeseries.tsv")}
+    assert there == {"none_timeseries.tsv", "24P_timeseries.tsv"}
+    _, out = extract("--strategies", "none", "--task-regressors", "canonical")
+    assert len(list(out.glob("sub-01/func/*_betaseries.tsv"))) == 1
+
+
+def test_a_start_time_that_is_none_is_said(extract, world):
+    (sidecar,) = world[0].rglob("sub-01*_desc-preproc_bold.json")
+    before = sidecar.read_text()
+    try:
+        sidecar.write_text(json.dumps(json.loads(before) | {"StartTime": 1000}))
+        exit_code, out = extract("--strategies", "none", "--condition-means")
+    finally:
+        sidecar.write_text(before)
+    assert exit_code == 1
+    assert "StartTime" in (out / "logs" / "status.tsv").read_text()
+    assert not list(out.rglob("*_conditionmeans.tsv"))
+
+
+def test_volumes_are_sampled_at_their_start_time(extract, world):
+    (sidecar,) = world[0].rglob("sub-01*_desc-preproc_bold.json")
+    before = sidecar.read_text()
+    try:
+        sidecar.write_text(json.dumps(json.loads(before) | {"StartTime": 0.25}))
+        _, out = extract("--strategies", "none", "--task-regressors", "canonical")
+    finally:
+        sidecar.write_text(before)
+    onset, duration, _ = EVENTS[0]
+    times = sample_times(N_VOLUMES, T_R, 0.25)[:8]
+    expected = event_responses(np.array([onset]), np.array([float(duration)]), times).ravel()
+    np.testing.assert_allclose(table(out, "_design")["task_go"][:8], expected, atol=1e-6)
+
+
+def test_voxels_are_cleaned_of_the_task_too(extract):
+    options = ("--strategies", "none", "--task-regressors", "fir", "--voxelwise")
+    exit_code, out = extract(*options)
+    assert exit_code == 0
+    (path,) = out.rglob("*_desc-none_bold.nii.gz")
+    values = nib.load(path).get_fdata()[..., N_UNSTEADY:]
+    varying = values[values.std(axis=-1) > 0]
+    task = task_response(AMPLITUDES)[N_UNSTEADY:]
+    r = np.corrcoef(np.vstack([task, varying]))[0, 1:]
+    assert np.abs(r).max() < 0.15
 
 
 def test_the_methods_text_and_the_page_tell(extract):
