@@ -372,9 +372,10 @@ def _design_files(run: Run, used: Used) -> Iterator[File]:
     )
     yield table, tables.design(used.confounds)
     content = {
-        "Description": "Confounds that were regressed, as in their tables, with one row "
-        "for every BOLD volume, censored ones included. Detrending, filtering and "
-        "standardisation came after.",
+        "Description": "Confounds that were regressed, as in their tables"
+        f"{', and responses to events' if used.confounds.responses else ''}, with one row for "
+        "every BOLD volume, censored ones included. Detrending, filtering and standardisation "
+        "came after.",
         "Sources": run.provenance.sources(
             *run.plan.run.confounds_files([used.strategy]),
             run.plan.run.events if used.confounds.responses else None,

@@ -393,14 +393,14 @@ def _responses(task: TaskParameters) -> Iterator[Said]:
     value, sentence = {
         "canonical": (
             "canonical response",
-            "For each condition of the task, its events, convolved with the canonical "
-            "haemodynamic response, counted as a confound [@friston1998].",
+            "The response to each condition of the task (its events convolved with the canonical "
+            "haemodynamic response [@friston1998]) was regressed as confounds are.",
         ),
         "fir": (
             f"any shape, until {task.follows_s:g} s after an event",
             "The response to each condition of the task, of any shape (finite impulse response, "
             f"from the onset of an event until {task.follows_s:g} s after the end of the longest "
-            "one), counted among the confounds [@cole2019].",
+            "one [@cole2019]) was regressed as confounds are.",
         ),
     }[task.task_regressors]
     yield Said(label="Task regressors", value=value, sentences=(sentence,))

@@ -100,7 +100,7 @@ def _canonical(events: Events, task: TaskParameters, times_s: FloatArray, t_r: f
         own = events.of(condition)
         responses = event_responses(events.onsets_s[own], events.durations_s[own], times_s)
         description = (
-            f"Response to the {own.sum()} events of condition {condition}: their durations "
+            f"Response to the events of condition {condition} ({own.sum()}): their durations "
             "convolved with the canonical haemodynamic response of SPM (area 1), sampled "
             f"{times_s[0]:g} s into each volume"
         )
@@ -114,7 +114,7 @@ def _fir(events: Events, task: TaskParameters, times_s: FloatArray, t_r: float) 
         counts = fir_responses(events.onsets_s[own], times_s, t_r, n_lags)
         for lag in range(n_lags):
             description = (
-                f"How many of the {own.sum()} events of condition {condition} had begun {lag} "
+                f"How many events of condition {condition} (of {own.sum()}) had begun {lag} "
                 f"volumes before (volumes are sampled {times_s[0]:g} s after they begin)"
             )
             yield f"task_{condition}_lag{lag:02d}", description, counts[:, [lag]]

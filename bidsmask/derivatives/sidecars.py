@@ -167,6 +167,7 @@ def about_cleaning_of_runs(strategy: Strategy) -> dict[str, Any]:
         "SoftwareFilters": _software_filters(strategy.cleaning),
         "CleaningParameters": dataclasses.asdict(strategy.cleaning),
         "CensoringParameters": dataclasses.asdict(strategy.censoring),
+        **({"TaskParameters": dataclasses.asdict(strategy.task)} if strategy.models_task else {}),
     }
 
 

@@ -123,6 +123,7 @@ def event_responses(
     A boxcar convolved with `canonical_response`, in closed form: the difference of two regularised
     incomplete gamma functions at each end. A long event comes to 1. An event of duration 0 is a
     moment, of the same area as an event of 1 s. What lies before the first volume counts.
+    (nilearn convolves in steps, 50 a repetition time; its curve comes one step later.)
 
     Examples
     --------
