@@ -413,8 +413,9 @@ def gather(inputs: Any) -> RunValues:
     cleaned = [load_part(CleanedRun, file) for file in inputs.cleaned_files]
     done = [number for number, each in enumerate(cleaned) if isinstance(each, CleanedRun)]
     loaded = [load_part(Confounds, file) for file in inputs.confounds_files]
+    confounds = {n: each for n, each in enumerate(loaded) if isinstance(each, Confounds)}
+    first = min(confounds)
     strategies = tuple(plan.strategies[number] for number in done)
-    first = next(number for number, each in enumerate(loaded) if isinstance(each, Confounds))
     files = given.get("matrices_files")
     matrices = tuple(Matrices.load(Path(file)) for file in _of(done, files))
     return RunValues(
@@ -422,9 +423,9 @@ def gather(inputs: Any) -> RunValues:
         placed=placed,
         sources=sources,
         strategies=strategies,
-        fd_mm=next(each.fd_mm for each in loaded if isinstance(each, Confounds)),
+        fd_mm=confounds[first].fd_mm,
         fd_kind=plan.strategies[first].censoring.in_words,
-        confounds=tuple(Confounds.load(Path(inputs.confounds_files[number])) for number in done),
+        confounds=tuple(confounds[number] for number in done),
         coverage=tuple(Coverage.load(Path(file)) for file in inputs.coverage_files),
         cleaned=tuple(each for each in cleaned if isinstance(each, CleanedRun)),
         matrices=matrices,

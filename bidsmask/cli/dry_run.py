@@ -18,6 +18,7 @@ from bidsmask.analysis.parts import attempt, letters
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.steps import cleaner_of
 from bidsmask.cli.console import say_problem, say_warning
+from bidsmask.dataset.confounds_table import read_table
 from bidsmask.dataset.responses import load_design
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import AtlasError, RunError
@@ -162,5 +163,7 @@ def _show_room(console: Console, plan: RunPlan) -> None:
 
 
 def _ledger(plan: RunPlan, strategy: Strategy) -> DegreesOfFreedom:
-    confounds = load_design(plan.run, strategy, n_volumes=plan.n_volumes, t_r=plan.t_r)
+    assert plan.run.confounds is not None, "a run without problems has confounds"
+    rows = read_table(plan.run.confounds)
+    confounds = load_design(plan.run, strategy, rows, n_volumes=plan.n_volumes, t_r=plan.t_r)
     return cleaner_of(confounds, strategy, plan.cleaning, t_r=plan.t_r).ledger

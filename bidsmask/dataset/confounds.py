@@ -149,7 +149,7 @@ def _strings(texts: np.ndarray[tuple[int], np.dtype[np.str_]]) -> tuple[str, ...
 
 
 def load_confounds(
-    table: Path,
+    table: Path | ConfoundsTable,
     sidecar: Path | None,
     strategy: Strategy,
     *,
@@ -170,8 +170,8 @@ def load_confounds(
 
     Parameters
     ----------
-    table : Path
-        ``*_desc-confounds_timeseries.tsv``; one row per volume.
+    table : Path or ConfoundsTable
+        ``*_desc-confounds_timeseries.tsv``, or what was read of it; one row per volume.
     sidecar : Path or None
         The JSON beside it. Needed only for CompCor components of fMRIPrep before 21.0.
     strategy : Strategy
@@ -194,7 +194,7 @@ def load_confounds(
     AllVolumesRemovedError
         If no volume is left, and that is not allowed.
     """
-    rows = read_table(table)
+    rows = read_table(table) if isinstance(table, Path) else table
     if n_volumes is not None:
         rows.require_volumes(n_volumes)
     fd_mm = _displacement(rows, strategy, t_r)
@@ -202,7 +202,7 @@ def load_confounds(
     outliers = _flag(rows, strategy.censoring, fd_mm, std_dvars)
     sample_mask = ~_union([flags for _, flags in outliers], len(rows.cells))
     if not (may_keep_none or sample_mask.any()):
-        raise AllVolumesRemovedError(_nothing_kept(table, strategy, outliers))
+        raise AllVolumesRemovedError(_nothing_kept(rows.file, strategy, outliers))
     families, unreadable = confound_families(rows)
     design = read_design(Tables(rows, sidecar, others), strategy, sample_mask)
     return Confounds(

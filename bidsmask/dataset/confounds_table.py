@@ -12,7 +12,7 @@ import re
 import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +74,7 @@ class ConfoundsTable:
     file: Path
     position: Mapping[str, int]
     cells: Sequence[Sequence[str]]
+    _numbers: dict[str, FloatArray] = field(default_factory=dict, init=False, repr=False)
 
     def require_volumes(self, n_volumes: int) -> None:
         """Refuse a table of another length than the run."""
@@ -84,13 +85,18 @@ class ConfoundsTable:
             )
 
     def numbers(self, column: str) -> FloatArray:
-        """Give the (T,) values of a column, float64; NaN where there is none.
+        """Give the (T,) values of a column, float64, read-only; NaN where there is none.
 
         Raises
         ------
         ConfoundsError
             If a cell is text, or infinite.
         """
+        if column not in self._numbers:
+            self._numbers[column] = self._read_numbers(column)
+        return self._numbers[column]
+
+    def _read_numbers(self, column: str) -> FloatArray:
         position = self.position[column]
         values = np.empty(len(self.cells))
         for row, cells in enumerate(self.cells):
@@ -102,6 +108,7 @@ class ConfoundsTable:
                     f"{reprlib.repr(cells[position])}, expected a number or n/a. "
                     f"{_advice(cells[position])}"
                 ) from None
+        values.flags.writeable = False
         return values
 
     def numbers_or_none(self, column: str) -> FloatArray | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from bidsmask._typing import FloatArray
 from bidsmask.dataset.confounds import Confounds, load_confounds
+from bidsmask.dataset.confounds_table import ConfoundsTable
 from bidsmask.dataset.events import Events, read_events, slice_time_s
 from bidsmask.dataset.runs import BoldRun
 from bidsmask.dataset.strategies import Strategy
@@ -27,17 +28,28 @@ from bidsmask.numerics.hemodynamics import (
 )
 
 
-def load_design(run: BoldRun, strategy: Strategy, *, n_volumes: int, t_r: float) -> Confounds:
+def load_design(
+    run: BoldRun, strategy: Strategy, rows: ConfoundsTable, *, n_volumes: int, t_r: float
+) -> Confounds:
     """Load what a strategy regresses out of a run: its confounds, and responses to its events.
+
+    Parameters
+    ----------
+    run : BoldRun
+    strategy : Strategy
+    rows : ConfoundsTable
+        Of the run: read once for all strategies.
+    n_volumes : int
+    t_r : float
+        Repetition time in seconds.
 
     Raises
     ------
     ConfoundsError, EventsError
         If a table cannot be used, or there is none.
     """
-    assert run.confounds is not None, "a run without problems has confounds"
     confounds = load_confounds(
-        run.confounds,
+        rows,
         run.confounds_json,
         strategy,
         n_volumes=n_volumes,

@@ -33,6 +33,7 @@ from bidsmask.analysis.store import (
 from bidsmask.analysis.task import TimedEvents, summarise_events
 from bidsmask.analysis.voxel_outputs import write_voxel_outputs
 from bidsmask.dataset.confounds import Confounds
+from bidsmask.dataset.confounds_table import read_table
 from bidsmask.dataset.responses import load_design
 from bidsmask.images.grid import Grid
 from bidsmask.images.volumes import load_mask
@@ -60,9 +61,10 @@ class LoadConfounds(Step):
 
     def _run_interface(self, runtime: Any) -> Any:
         given = self.inputs
+        rows = read_table(given.run.confounds)
         load = partial(load_design, given.run, n_volumes=given.n_volumes, t_r=given.t_r)
         confounds = [
-            attempt("strategy", each.name, partial(load, each)) for each in given.strategies
+            attempt("strategy", each.name, partial(load, each, rows)) for each in given.strategies
         ]
         refuse_nothing(confounds)
         self._results["confounds_files"] = save_all(confounds, Path(runtime.cwd), "confounds")
