@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -9,6 +10,8 @@ import pandas as pd
 import pytest
 
 from bidsmask.cli.main import main
+from bidsmask.derivatives.quality import QUALITY_COLUMNS
+from bidsmask.numerics.verdict import MEANINGS, RULES
 
 RUN = "sub-01_task-rest_space-MNI152NLin2009cAsym"
 
@@ -211,3 +214,81 @@ def test_limits_come_back_from_the_settings_that_were_written(extract):
     *_, last = sorted(out.glob("logs/*/bidsmask.toml"))
     assert last.read_text(encoding="utf-8") == text
     assert other.quality.loc["none", "verdict"] == "good"
+
+
+# --- the page
+
+PAGE = Path(__file__).parents[1] / "docs" / "quality.md"
+
+
+def rows(*cells):
+    return "".join(f"| {' | '.join(row)} |\n" for row in cells)
+
+
+def limit(value):
+    return "never" if value is None else f"{value:g}"
+
+
+def linked(text):
+    return re.sub(r"doi:(10\.[^\s)]+)", r"[doi](https://doi.org/\1)", text)
+
+
+def tables_of_the_page():
+    return {
+        "words": rows(
+            ("verdict", "meaning"),
+            ("---", "---"),
+            *((f"`{word}`", meaning) for word, meaning in MEANINGS.items()),
+        ),
+        "limits": rows(
+            ("measure", "worse", "look", "do not use", "unit", "why"),
+            ("---",) * 6,
+            *(
+                (
+                    f"`{name}`",
+                    rule.worse,
+                    limit(rule.look),
+                    limit(rule.do_not_use),
+                    rule.unit,
+                    linked(rule.why),
+                )
+                for name, rule in RULES.items()
+            ),
+        ),
+        "measures": rows(
+            ("column", "formula", "volumes", "unit", "better", "source"),
+            ("---",) * 6,
+            *(
+                (
+                    f"`{name}`",
+                    column.formula,
+                    column.volumes,
+                    column.unit,
+                    column.better,
+                    linked(f"doi:{column.doi}") if column.doi else "",
+                )
+                for name, column in QUALITY_COLUMNS.items()
+                if column.formula
+            ),
+        ),
+    }
+
+
+@pytest.mark.parametrize("mark", tables_of_the_page())
+def test_the_page_says_what_the_code_does(mark):
+    _, _, after = PAGE.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")
+    assert after.partition("<!-- end -->")[0] == tables_of_the_page()[mark]
+
+
+def test_every_measure_has_a_formula_volumes_a_unit_and_a_direction():
+    in_words = {"strategy", "verdict", "verdict_reason", "fd_kind", "status", "reason"}
+    for name, column in QUALITY_COLUMNS.items():
+        said = column.described()
+        assert said["Description"], name
+        if name not in in_words:
+            assert {"Units", "Formula", "Volumes", "Direction"} <= said.keys(), name
+
+
+@pytest.mark.parametrize("name", [name for name in QUALITY_COLUMNS if "after" in name])
+def test_what_is_measured_after_is_measured_before(name):
+    assert name.replace("after", "before") in QUALITY_COLUMNS

@@ -22,7 +22,7 @@ from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.reports.bibliography import Work, work_from_text
 from bidsmask.reports.methods import Methods, with_citations
-from bidsmask.settings import Settings
+from bidsmask.settings import QualitySettings, Settings
 
 _TOOLS = {
     "nipype": "Nipype",
@@ -51,6 +51,7 @@ def methods_of(settings: Settings, plan: Plan, *, fmriprep_version: str | None) 
         *_regions(settings, plan),
         *map(_strategy, plan.strategies, works),
         *_bookkeeping(settings, plan),
+        *_quality(settings, plan),
         *_relations(settings, plan),
         text(event_words(settings.events)),
         text(voxel_words(settings.voxelwise, settings.extraction, settings.connectivity)),
@@ -109,6 +110,26 @@ def _bookkeeping(settings: Settings, plan: Plan) -> Iterator[str]:
             "matrix of all cleaning steps, as those of white noise behind it "
             "[@worsley1995]. " + text([rows_words(settings.output.censor_output, plan.strategies)])
         )
+
+
+def _quality(settings: Settings, plan: Plan) -> Iterator[str]:
+    if not plan.strategies:
+        return
+    limits = listed([*_limits(settings.quality)])
+    yield (
+        "What cleaning did to each run was measured over the same voxels and kept volumes before "
+        "and after: variance removed, DVARS [@power2012] and its correlation with framewise "
+        "displacement, temporal signal-to-noise ratio [@murphy2007], and correlations of regions "
+        "with confounds and with the global signal."
+        + (f" A run was to be looked at, or not to be used: {limits}." if limits else "")
+    )
+
+
+def _limits(settings: QualitySettings) -> Iterator[str]:
+    for rule in settings.rules.values():
+        limits = [f"{each:g}" for each in (rule.look, rule.do_not_use) if each is not None]
+        if limits:
+            yield f"{rule.what} {rule.worse} {' and '.join(limits)} {rule.unit}".strip()
 
 
 def _relations(settings: Settings, plan: Plan) -> Iterator[str]:

@@ -29,6 +29,10 @@ _ALL, _KEPT = "all", "kept"
 _PAIRS = "pairs of successive volumes that are both kept"
 
 
+Better = Literal["higher", "lower", "nearer to 0", "neither"]
+"""Which values of a measure are better."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class QualityColumn:
     """What a column of the table of quality holds.
@@ -38,7 +42,7 @@ class QualityColumn:
     meaning : str
     unit, formula, volumes : str
         Of a measure; ``volumes`` are those that it is of.
-    better : {"higher", "lower", "neither"}, or nothing
+    better : Better, or nothing
         Which values are better, of a measure.
     doi : str
         Of the work that it is from.
@@ -50,7 +54,7 @@ class QualityColumn:
     unit: str = ""
     formula: str = ""
     volumes: str = ""
-    better: Literal["higher", "lower", "neither", ""] = ""
+    better: Better | Literal[""] = ""
     doi: str = ""
     levels: Mapping[str, str] = field(default_factory=dict)
 
@@ -72,7 +76,7 @@ def _measure(
     meaning: str,
     formula: str,
     *,
-    better: Literal["higher", "lower", "neither"],
+    better: Better,
     volumes: str = _ALL,
     unit: str = "volumes",
     doi: str = "",
@@ -243,7 +247,7 @@ QUALITY_COLUMNS: Mapping[str, QualityColumn] = MappingProxyType(
                 "Pearson's r of FD_t and DVARS_t",
                 volumes=_PAIRS,
                 unit="1",
-                better="lower",
+                better="nearer to 0",
                 doi=_POWER_2012,
             )
             for when in ("before", "after")
@@ -282,7 +286,7 @@ QUALITY_COLUMNS: Mapping[str, QualityColumn] = MappingProxyType(
             "Correlation of framewise displacement and DVARS over the whole mask, before cleaning",
             "Pearson's r of FD_t and DVARS_t",
             unit="1",
-            better="lower",
+            better="nearer to 0",
             doi=_POWER_2012,
         ),
         "regions_usable": _measure(

@@ -154,7 +154,7 @@ def test_what_is_cited_is_listed_and_what_is_listed_is_cited():
 
 def test_works_depend_on_what_was_done():
     plain = described(unfiltered(), measures=())
-    assert not keys(plain) & {"lindquist2019", "power2012", "power2014", "marrelec2006"}
+    assert not keys(plain) & {"lindquist2019", "power2014", "marrelec2006"}
     full = described(
         strategy(fd_threshold_mm=0.2, min_segment_volumes=5), measures=("partial-correlation",)
     )
@@ -284,9 +284,13 @@ def test_a_strategy_may_have_no_reference():
 
 
 def test_a_users_text_is_not_taken_for_a_citation():
-    methods = described(strategy(description="See [@power2012] and [@nobody]."))
-    assert "power2012" not in keys(methods)
+    methods = described(strategy(description="See [@power2014] and [@nobody]."))
+    assert "power2014" not in keys(methods)
     assert "[ @nobody]" in words(methods)
+
+
+def test_the_limits_of_the_verdict_are_told():
+    assert "mean framewise displacement above 0.25 and 0.55 mm" in words(described(strategy()))
 
 
 def test_markdown_shows_users_text_as_it_is():
