@@ -218,6 +218,41 @@ def test_a_pattern_may_say_what_is_accepted(world):
     assert world.ask(world.strategy("right", wrong)) == 1
 
 
+def about(path, **content):
+    path.with_suffix(".json").write_text(json.dumps(content))
+
+
+def rapidtide(world, rows):
+    path = world.add("rapidtide", "desc-regressor_timeseries", {0: np.sin(rows)}, header=False)
+    about(path, Columns=["sLFO"], SamplingFrequency=2.5, StartTime=0.0)
+    group = {
+        "label": "sLFO",
+        "pattern": "sLFO",
+        "table": {"dataset": "rapidtide", "desc": "regressor"},
+    }
+    return world.strategy("rapidtide", group)
+
+
+def test_a_table_without_header_may_have_names_in_its_json(world):
+    assert world.ask(rapidtide(world, np.arange(N_VOLUMES))) == 0
+    assert list(world.design("rapidtide")[0]) == ["sLFO"]
+
+
+def test_a_regressor_of_another_rate_is_refused_and_what_was_denoised_is_extracted(world, capsys):
+    strategy = rapidtide(world, np.arange(5 * N_VOLUMES))
+    assert world.ask("none", strategy) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{5 * N_VOLUMES} rows, but the BOLD run has {N_VOLUMES} volumes" in said
+    assert "sampled at 2.5 Hz, and not once for each volume" in said
+    denoised = world.run.bold.name.replace("desc-preproc", "desc-denoised")
+    world.run.bold.with_name(denoised).write_bytes(world.run.bold.read_bytes())
+    filters = world.folder / "filters.json"
+    filters.write_text('{"bold": {"desc": "denoised"}}')
+    folder = world.folder / "denoised"
+    asked = [str(world.root), str(folder), "participant", "--bids-filter-file", str(filters)]
+    assert main([*asked, "--atlases", str(world.atlas), "--strategies", "none"]) == 0
+
+
 # --- what is wrong costs its own strategy, and each letter helps
 
 

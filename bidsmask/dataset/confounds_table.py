@@ -11,7 +11,7 @@ import math
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,12 +76,16 @@ class ConfoundsTable:
     cells: Sequence[Sequence[str]]
     _numbers: dict[str, FloatArray] = field(default_factory=dict, init=False, repr=False)
 
-    def require_volumes(self, n_volumes: int) -> None:
+    def require_volumes(
+        self,
+        n_volumes: int,
+        advice: str = "Nothing is cut to fit: copy both again from the same run of fMRIPrep.",
+    ) -> None:
         """Refuse a table of another length than the run."""
         if len(self.cells) != n_volumes:
             raise ConfoundsError(
                 f"{self.file}: {len(self.cells)} rows, but the BOLD run has {n_volumes} volumes. "
-                "Nothing is cut to fit: copy both again from the same run of fMRIPrep."
+                f"{advice}"
             )
 
     def numbers(self, column: str) -> FloatArray:
@@ -116,7 +120,9 @@ class ConfoundsTable:
         return self.numbers(column) if column in self.position else None
 
 
-def read_table(file: Path, *, without_header: str | None = None) -> ConfoundsTable:
+def read_table(
+    file: Path, *, names: Callable[[int], Sequence[str] | None] = lambda _: None
+) -> ConfoundsTable:
     """Read a confounds table (TSV, UTF-8 with or without byte-order mark, any line ends).
 
     Tabs at the ends of lines, and quotes and blanks around a cell, mean nothing.
@@ -124,9 +130,9 @@ def read_table(file: Path, *, without_header: str | None = None) -> ConfoundsTab
     Parameters
     ----------
     file : Path
-    without_header : str, optional
-        What columns are called, with a number behind it, where the first line holds numbers.
-        Otherwise such a table is refused.
+    names : callable, optional
+        Gives names for so many columns where the first line holds numbers, or None. By default
+        such a table is refused.
 
     Raises
     ------
@@ -142,10 +148,11 @@ def read_table(file: Path, *, without_header: str | None = None) -> ConfoundsTab
         )
     header = _header(file, lines[0])
     if header and all(map(_is_number, header)):
-        if without_header is None:
+        given = names(len(header))
+        if given is None or len(given) != len(header):
             raise _headless(file)
         lines.insert(0, "")
-        header = [f"{without_header}{number:02d}" for number in range(len(header))]
+        header = [*given]
     cells = [_cells(line, len(header)) for line in _without_last_blank(lines[1:])]
     if not cells:
         raise ConfoundsError(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from bidsmask._typing import BoolArray, FloatArray
 from bidsmask.dataset.compcor import choose_components
 from bidsmask.dataset.confounds_table import ConfoundsTable, read_table, split_number
 from bidsmask.dataset.run_tables import RunTable
+from bidsmask.dataset.sidecars import read_json
 from bidsmask.dataset.strategies import (
     ColumnGroup,
     Strategy,
@@ -69,7 +72,8 @@ class Tables:
         if group.table is None:
             return self.confounds
         rows = self._open(group.table)
-        rows.require_volumes(len(self.confounds.cells))
+        if len(rows.cells) != len(self.confounds.cells):
+            rows.require_volumes(len(self.confounds.cells), _why_other_length(rows.file))
         return rows
 
     def sidecar_of(self, group: ColumnGroup) -> Path | None:
@@ -91,8 +95,7 @@ class Tables:
             if found is None or found.path is None:
                 missing = f"No table {query} is known of this run."
                 raise ConfoundsError((found and found.problem) or missing)
-            stem = "component_" if query.suffix == "mixing" else None
-            self._read[query] = read_table(found.path, without_header=stem)
+            self._read[query] = read_table(found.path, names=partial(_names, found.path, query))
         return self._read[query]
 
 
@@ -214,6 +217,32 @@ def _accepted(tables: Tables, group: ColumnGroup) -> FloatArray:
     for position, name in enumerate(names):
         values[:, position] = _fill_first_rows(rows, name, rows.numbers(name))
     return values
+
+
+def _names(file: Path, query: TableQuery, n_columns: int) -> Sequence[str] | None:
+    """Name the columns of a table without header: MELODIC writes none, nor does rapidtide."""
+    if query.suffix == "mixing":
+        return [f"component_{number:02d}" for number in range(n_columns)]
+    said = _about(file).get("Columns")
+    return said if isinstance(said, list) and all(isinstance(name, str) for name in said) else None
+
+
+def _why_other_length(file: Path) -> str:
+    """Say what to do with a table that has not one row for each volume."""
+    rate_hz = _about(file).get("SamplingFrequency")
+    if isinstance(rate_hz, int | float):
+        return (
+            f"Its JSON says that it was sampled at {rate_hz:g} Hz, and not once for each volume. "
+            "Take a regressor like that of rapidtide, which is delayed for each voxel, out with "
+            "the program that made it, and extract from what it denoised (--bids-filter-file)."
+        )
+    return "Nothing is cut to fit: make it of all volumes of this run, and copy it again."
+
+
+def _about(file: Path) -> dict[str, Any]:
+    """What the JSON beside a table says; nothing if there is none."""
+    beside = file.with_suffix(".json")
+    return read_json(beside) if beside.exists() else {}
 
 
 def _choose(tables: Tables, strategy: Strategy) -> tuple[dict[str, _Column], tuple[str, ...]]:
