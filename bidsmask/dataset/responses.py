@@ -126,7 +126,8 @@ def _fir(events: Events, task: TaskParameters, times_s: FloatArray, t_r: float) 
         counts = fir_responses(events.onsets_s[own], times_s, t_r, n_lags)
         for lag in range(n_lags):
             description = (
-                f"How many events of condition {condition} (of {own.sum()}) had begun {lag} "
-                f"volumes before (volumes are sampled {times_s[0]:g} s after they begin)"
+                f"Events of condition {condition} ({own.sum()}), {lag} volumes after their first "
+                f"volume (volumes are sampled {times_s[0]:g} s after they begin); an event that "
+                "lies otherwise between volumes than the first one counts in part for two lags"
             )
             yield f"task_{condition}_lag{lag:02d}", description, counts[:, [lag]]

@@ -166,20 +166,35 @@ def fir_responses(
     volumes earlier. No shape is assumed, so that nothing of the mean response to a condition
     stays in what is left.
 
+    Lags are counted from where the first event lies between two volumes. An event that lies
+    elsewhere between them counts in part for two lags, as if the response were straight from lag
+    to lag: what is left of responses that are not locked to volumes is far less than if each
+    were taken to be at its nearest one.
+
     References
     ----------
     Cole et al. (2019), NeuroImage 189, doi:10.1016/j.neuroimage.2018.12.054
 
     Examples
     --------
-    >>> fir_responses(np.array([1.5]), np.array([0.0, 2.0, 4.0, 6.0]), 2.0, 2)
+    >>> times = np.array([0.0, 2.0, 4.0, 6.0])
+    >>> fir_responses(np.array([1.5]), times, 2.0, 2)
     array([[0., 0.],
            [1., 0.],
            [0., 1.],
            [0., 0.]])
+    >>> fir_responses(np.array([-8.0, 1.5]), times, 2.0, 2)
+    array([[0.  , 0.  ],
+           [0.75, 0.25],
+           [0.  , 0.75],
+           [0.  , 0.  ]])
     """
-    lags = np.floor((times_s[:, np.newaxis] - onsets_s + _ON_TIME_S) / t_r)
-    counts: FloatArray = (lags[:, :, np.newaxis] == np.arange(n_lags)).sum(axis=1, dtype=float)
+    since = times_s[:, np.newaxis] - onsets_s + _ON_TIME_S
+    volumes = (since - since[0, 0] % t_r) / t_r
+    counts: FloatArray = np.empty((times_s.size, n_lags))
+    for lag in range(n_lags):
+        shares = 1 - np.abs(volumes - lag)
+        counts[:, lag] = np.where((shares > _ON_TIME_S) & (since >= 0), shares, 0).sum(axis=1)
     return counts
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
 from bidsmask.numerics.hemodynamics import (
     TaskParameters,
     canonical_response,
@@ -97,6 +98,14 @@ def test_lags_reach_from_the_onset_to_some_time_after_the_end():
     assert fir_lags(np.array([0.0]), 17.9, 2.0) == 9
 
 
+@given(onset=st.integers(0, 20), shift=st.floats(0, 2))
+def test_events_that_lie_alike_between_volumes_count_whole(onset, shift):
+    times, at = sample_times(40, 2.0, 1.0), 2.0 * onset + shift + np.array([0.0, 6.0, 30.0])
+    columns = fir_responses(at, times, 2.0, 5)
+    assert np.abs(columns - np.rint(columns)).max() < 1e-5
+    assert columns.sum(axis=1).max() <= 2
+
+
 @given(shape=st.lists(st.floats(-5, 5), min_size=9, max_size=9))
 def test_any_response_lies_in_the_span_of_its_lags(shape):
     at, times = np.array([6.0, 40.0, 44.0]), sample_times(40, 2.0, 1.0)
@@ -123,3 +132,30 @@ def test_a_length_without_effect_is_refused():
     with pytest.raises(ValueError, match="above 0"):
         TaskParameters(task_regressors="fir", fir_length_s=0.0)
     assert TaskParameters(task_regressors="fir").follows_s == 18
+
+
+@pytest.mark.parametrize(
+    ("task_regressors", "expected"), [("none", 0.9), ("canonical", 0.4), ("fir", 0.0)]
+)
+def test_only_responses_of_any_shape_take_away_what_a_task_of_another_shape_evokes(
+    task_regressors, expected
+):
+    """Two signals share a response that comes 3 s late and lasts, and nothing else.
+
+    Events are not locked to volumes.
+    """
+    rng = np.random.default_rng(4)
+    times, at = sample_times(400, 2.0, 1.0), np.arange(10, 780, 29.0) + rng.uniform(0, 3, 27)
+    late = event_responses(at + 3, np.full(at.size, 8.0), times).sum(axis=1, keepdims=True)
+    signals = 4 * late / late.std() + rng.normal(size=(400, 2))
+    brief = np.full(at.size, 2.0)
+    design = {
+        "none": np.empty((400, 0)),
+        "canonical": event_responses(at, brief, times).sum(axis=1, keepdims=True),
+        "fir": fir_responses(at, times, 2.0, fir_lags(brief, 20.0, 2.0)),
+    }[task_regressors]
+    cleaner = Cleaner(
+        CleaningParameters(), t_r=2.0, sample_mask=np.ones(400, dtype=bool), design=design
+    )
+    r = np.corrcoef(cleaner(signals).T)[0, 1]
+    assert r > expected if expected else abs(r) < 0.15
