@@ -21,7 +21,7 @@ import tomllib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, get_type_hints
+from typing import Any, Literal, Self, get_args, get_type_hints
 
 from bidsmask._names import did_you_mean
 from bidsmask.dataset.selection import Selection
@@ -42,6 +42,7 @@ from bidsmask.vocabulary import (
     MotionFilter,
     Standardization,
     TaskRegressors,
+    VoxelScaling,
 )
 
 DEFAULT_ATLASES = ("Schaefer2018_seg-7n_scale-400",)
@@ -70,7 +71,8 @@ class ExtractionSettings:
 
     No atlases are the default ones, unless something else is asked for; see `Settings.atlases`.
     ``statistics`` are keys of `bidsmask.vocabulary.STATISTICS`; connectivity is of the first.
-    ``maps_statistic`` is one of `bidsmask.vocabulary.MAPS_STATISTICS`.
+    ``maps_statistic`` is one of `bidsmask.vocabulary.MAPS_STATISTICS`. ``voxel_scaling`` is what
+    voxels are before they are averaged.
     """
 
     atlases: tuple[str, ...] = field(default=(), repr=False)
@@ -79,6 +81,7 @@ class ExtractionSettings:
     statistics: tuple[str, ...] = ("mean",)
     maps_statistic: str = "least-squares"
     smoothing_fwhm_mm: float = 0.0
+    voxel_scaling: VoxelScaling = "none"
 
     def __post_init__(self) -> None:
         _require(
@@ -101,6 +104,22 @@ class ExtractionSettings:
         )
         _require(bool(self.statistics), "--statistic needs at least one statistic.")
         _require_words("--statistic", self.statistics, STATISTICS)
+        _require_words("--voxel-scaling", (self.voxel_scaling,), get_args(VoxelScaling))
+        if self.voxel_scaling != "none":
+            self._check_scaling()
+
+    def _check_scaling(self) -> None:
+        others = [name for name in self.statistics if name != "mean"]
+        _require(
+            not others,
+            "--voxel-scaling is of voxels that are averaged, and --statistic asks for "
+            f"{', '.join(others)}: ask for the mean alone, or for --voxel-scaling none.",
+        )
+        _require(
+            not self.smoothing_fwhm_mm,
+            "--voxel-scaling and --smoothing-fwhm exclude each other: smoothing would mix voxels "
+            "of different scales. Ask for one of them.",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -452,6 +471,10 @@ class Settings:
         _require(
             bool(self.atlases or self.extraction.seeds) or not self.output.concatenate,
             "--concatenate joins time series: give an atlas, or --seeds.",
+        )
+        _require(
+            bool(self.atlases or self.extraction.seeds) or self.extraction.voxel_scaling == "none",
+            "--voxel-scaling is of voxels that are averaged: give an atlas, or --seeds.",
         )
         _require(
             bool(self.extraction.seeds) or not self.voxelwise.seed_maps,

@@ -48,6 +48,9 @@ Displacement = Literal["table", "rmsd", "power", "jenkinson"]
 MotionFilter = Literal["notch", "lp"]
 """What takes breathing out of motion parameters, as XCP-D calls it: a notch, or a low-pass."""
 
+VoxelScaling = Literal["none", "zscore", "psc"]
+"""What voxels are before they are averaged: as they are, standard scores, percentages."""
+
 CensorOutput = Literal["na", "drop", "interpolate"]
 """What stands in the rows of volumes that were left out."""
 

@@ -102,7 +102,14 @@ class Coefficients:
     s_per_spilled_voxel: float = 8e-10
     """If voxels wait on the disk: for each voxel of each volume."""
 
+    s_per_scaled_voxel: float = 2e-9
+    """If voxels are scaled before they are averaged: for each voxel of each volume."""
+
     s_per_cleaned_voxel: float = 5.5e-9
+    """For each voxel of each volume, and strategy; once more for measures of every voxel."""
+
+    s_per_alff_voxel: float = 2e-9
+    s_per_reho_voxel: float = 6e-9
     """For each voxel of each volume, and strategy."""
 
     s_per_imaged_voxel: float = 2.5e-9
@@ -137,6 +144,9 @@ class Coefficients:
     """For each map."""
 
     bytes_per_spilled_voxel: float = 8.0
+    bytes_per_scaled_voxel: float = 32.0
+    """If voxels are scaled before they are averaged."""
+
     cleaning_bytes: float = 40e6
     """Of voxels that are cleaned at a time."""
 
@@ -182,13 +192,23 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
         )
         * (size.n_volumes * size.placed_voxels)
         + one.s_per_mapped_voxel * size.n_maps * size.seen_voxels
-        + one.s_per_spilled_voxel * size.needs_voxels * size.seen_voxels,
+        + (
+            one.s_per_spilled_voxel * size.needs_voxels
+            + one.s_per_scaled_voxel * size.scales_voxels
+        )
+        * size.seen_voxels,
         "clean": one.s_per_cleaned_value * size.n_strategies * size.extracted_values,
         "connectivity": one.s_per_matrix_value * size.matrix_values,
         "task": one.s_per_cleaned_value * size.n_strategies * size.extracted_values,
         "voxelwise": size.n_strategies
         * (
-            (one.s_per_cleaned_voxel + one.s_per_imaged_voxel * size.n_images) * size.seen_voxels
+            (
+                one.s_per_cleaned_voxel * size.n_cleanings
+                + one.s_per_alff_voxel * size.has_alff
+                + one.s_per_reho_voxel * size.has_reho
+                + one.s_per_imaged_voxel * size.n_images
+            )
+            * size.seen_voxels
             + one.s_per_smoothed_copy * size.n_smoothed * size.seen_voxels
             + one.s_per_imaged_voxel * size.n_seed_maps * size.n_voxels
             + one.s_per_correlated_voxel * size.n_seed_maps * size.seen_voxels
@@ -203,7 +223,7 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
         del seconds["voxelwise"]
     if not plan.events.any:
         del seconds["task"]
-    reading_s = pace.read_s_per_voxel * size.seen_voxels
+    reading_s = pace.read_s_per_voxel * size.seen_voxels * (1 + size.scales_voxels)
     memory = _step_bytes(size)
     return {
         name: Cost(
@@ -260,7 +280,8 @@ def voxel_room(plan: RunPlan) -> tuple[int, int]:
         n_inside = int(np.count_nonzero(load_mask(plan.run.mask, plan.grid)))
     size = _Size.of(plan)
     a_volume = _VOXEL_BYTES * n_inside
-    n_volumes = size.n_images * size.n_volumes + size.n_seed_maps
+    n_maps = size.n_seed_maps + len(plan.voxelwise.regional)
+    n_volumes = size.n_images * size.n_volumes + n_maps
     return (
         size.n_strategies * n_volumes * a_volume,
         (2 * size.n_volumes + size.n_seed_maps) * a_volume,
@@ -300,7 +321,11 @@ class _Size:
     n_seed_maps: int
     n_images: int
     n_smoothed: int
+    n_cleanings: int
+    has_alff: bool
+    has_reho: bool
     needs_voxels: bool
+    scales_voxels: bool
     voxel_bytes: int
     smooths: bool
 
@@ -330,7 +355,11 @@ class _Size:
             n_seed_maps=n_seeds * wanted.seed_maps,
             n_images=wanted.voxelwise + n_smoothed,
             n_smoothed=n_smoothed,
+            n_cleanings=(wanted.voxelwise or wanted.seed_maps) + bool(wanted.regional),
+            has_alff=wanted.alff,
+            has_reho=wanted.reho,
             needs_voxels=wanted.any,
+            scales_voxels=plan.extraction.voxel_scaling != "none",
             voxel_bytes=plan.voxel_bytes,
             smooths=plan.extraction.smoothing_fwhm_mm > 0,
         )
@@ -374,6 +403,7 @@ def _step_bytes(size: _Size) -> dict[str, float]:
         + blocks
         + one.bytes_per_seen_voxel * size.n_voxels
         + one.bytes_per_spilled_voxel * size.needs_voxels * size.n_voxels
+        + one.bytes_per_scaled_voxel * size.scales_voxels * size.n_voxels
         + one.bytes_per_smoothed_voxel * size.smooths * size.n_voxels
         + one.share_held * size.n_held * size.seen_voxels * size.voxel_bytes,
         "clean": placed + cleaned,

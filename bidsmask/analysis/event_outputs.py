@@ -80,7 +80,9 @@ def _means(
         "n_events": described("Its events", "events"),
         "n_volumes": described("Kept volumes that they fill: what the means rest on", "volumes"),
     } | sidecars.region_columns(
-        coverage.table, "Mean of", standardize=used.strategy.cleaning.standardize
+        coverage.table,
+        "Mean of",
+        units=sidecars.units_of(used.strategy.cleaning.standardize, plan.extraction.voxel_scaling),
     )
     yield (
         condition_means_name(plan, source, used.strategy, ".json"),
@@ -120,7 +122,11 @@ def _betas(
         "onset": described("When the trial began, from the first volume on", "s"),
         "duration": described("How long it was", "s"),
         "trial_type": described("Its condition"),
-    } | sidecars.region_columns(coverage.table, "Amplitude of", standardize="none")
+    } | sidecars.region_columns(
+        coverage.table,
+        "Amplitude of",
+        units=sidecars.units_of("none", plan.extraction.voxel_scaling),
+    )
     yield (
         beta_series_name(plan, source, used.strategy, ".json"),
         with_columns(content, columns),

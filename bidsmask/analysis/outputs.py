@@ -285,6 +285,7 @@ def _time_series_files(
         "Statistic": statistic,
         "MinimumCoverage": plan.coverage.min_coverage,
         "SmoothingFWHM": plan.extraction.smoothing_fwhm_mm,
+        "VoxelScaling": plan.extraction.voxel_scaling,
         **used.about,
         **sidecars.warnings(run.warnings, used.confounds.warnings, source.warnings),
     }
@@ -292,7 +293,7 @@ def _time_series_files(
     columns = sidecars.region_columns(
         coverage.table,
         f"{capital} ({statistic})",
-        standardize=strategy.cleaning.standardize,
+        units=sidecars.units_of(strategy.cleaning.standardize, plan.extraction.voxel_scaling),
     )
     yield (
         time_series_name(plan, source, strategy, statistic, ".json"),

@@ -284,6 +284,7 @@ def _strategies(settings: Settings) -> tuple[Strategy, ...]:
     )
     for strategy in strategies:
         _refuse_what_is_regressed(settings, strategy)
+        _refuse_percent_of_nothing(settings, strategy)
     labels = {strategy.label for strategy in strategies}
     for strategy in strategies:
         smoothed = smoothed_desc(strategy)
@@ -332,6 +333,16 @@ def _require_datasets(strategies: Sequence[Strategy], datasets: Mapping[str, Pat
                     f"not named.{did_you_mean(name, datasets)} Say where it is: --datasets "
                     f"{name}=PATH."
                 )
+
+
+def _refuse_percent_of_nothing(settings: Settings, strategy: Strategy) -> None:
+    scaling = settings.extraction.voxel_scaling
+    if scaling != "none" and strategy.cleaning.standardize == "psc":
+        raise SettingsError(
+            f"--voxel-scaling {scaling} leaves signals a mean of 0, of which {strategy.name} "
+            "would take percentages (standardize: psc). For percentages of each voxel ask for "
+            "--voxel-scaling psc --standardize none."
+        )
 
 
 def _plan_run(

@@ -18,7 +18,7 @@ from bidsmask.analysis.steps import cleaner_of
 from bidsmask.analysis.store import RunValues
 from bidsmask.analysis.words import plain, regional_words, text
 from bidsmask.columns.base import Columns
-from bidsmask.dataset.confounds import load_confounds
+from bidsmask.dataset.responses import load_design
 from bidsmask.derivatives import sidecars
 from bidsmask.derivatives.sidecars import COVERAGE_COLUMNS, described
 from bidsmask.images.io import image_bytes
@@ -47,13 +47,8 @@ def regional_files(
     if not measures:
         return
     strategy = unfiltered(used.strategy)
-    assert plan.run.confounds is not None, "a run without problems has confounds"
-    confounds = load_confounds(  # a filter may have made some of them superfluous
-        plan.run.confounds,
-        plan.run.confounds_json,
-        strategy,
-        n_volumes=plan.n_volumes,
-        t_r=plan.t_r,
+    confounds = load_design(  # of which a filter may have made some superfluous
+        plan.run, strategy, n_volumes=plan.n_volumes, t_r=plan.t_r
     )
     cleaner = cleaner_of(confounds, strategy, plan.cleaning, t_r=plan.t_r)
     maps = regional_maps(

@@ -34,6 +34,7 @@ from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import AtlasError, DegreesOfFreedomError, RunError
 from bidsmask.images.grid import Grid
+from bidsmask.images.scaled_voxels import ScaledVoxels
 from bidsmask.images.signals_on_disk import SignalsOnDisk, new_signals
 from bidsmask.images.stream import BoldStream
 from bidsmask.numerics.carpet import carpet_voxels
@@ -49,7 +50,7 @@ from bidsmask.settings import (
     ExtractionSettings,
     length_label,
 )
-from bidsmask.vocabulary import MAPS_STATISTICS
+from bidsmask.vocabulary import MAPS_STATISTICS, VoxelScaling
 
 N_FREQUENCIES = 151
 """From 0 to the Nyquist frequency: how finely the report draws what cleaning lets through."""
@@ -115,6 +116,9 @@ def extract_run(
 ) -> tuple[ExtractedRun, list[Coverage]]:
     """Read every column that is wanted off a run, and its statistics, in one pass.
 
+    Voxels that are to be scaled before they are averaged are averaged in a second one, when their
+    means and standard deviations are known.
+
     Parameters
     ----------
     bold : Path
@@ -137,7 +141,7 @@ def extract_run(
     inside = np.flatnonzero(placed.mask.ravel(order="F"))
     labels = _labels(placed, sources)
     carpet = carpet_voxels(labels, placed.mask.ravel(order="F"))
-    requests = [
+    of_sources = [
         Request(
             columns=columns,
             statistic=kind_of(source).engine[label],
@@ -147,12 +151,18 @@ def extract_run(
         for source, columns in zip(sources, placed.columns, strict=True)
         for label in kind_of(source).statistics(settings)
     ]
+    scales = settings.voxel_scaling != "none"
+    requests = [] if scales else list(of_sources)
     requests.append(Request(columns=place_voxels(carpet, placed.grid)))
     with nullcontext() if spill is None else _new_voxels(spill, stream, placed) as voxels:
         if voxels is not None:
             requests.append(_all_voxels(placed, settings, voxels))
-        read = iter(extract(stream, requests, see=[seen.see], smoothed_together=inside))
+        extractions = extract(stream, requests, see=[seen.see], smoothed_together=inside)
     seen.refuse_impossible()
+    if scales:
+        scaled = scaled_voxels(stream, placed.mask, seen, settings.voxel_scaling)
+        extractions = (*extract(scaled, of_sources), *extractions)
+    read = iter(extractions)
     by_source = [[next(read) for _ in kind_of(source).statistics(settings)] for source in sources]
     extracted = ExtractedRun.of(
         seen,
@@ -166,6 +176,33 @@ def extract_run(
         for source, found in zip(sources, by_source, strict=True)
     ]
     return extracted, tables
+
+
+def scaled_voxels(
+    stream: BoldStream, mask: BoolArray, seen: RunStatistics, scaling: VoxelScaling
+) -> ScaledVoxels:
+    """Scale the voxels of a run over time, by what all of its volumes were like.
+
+    Censored volumes are among them: voxels are read before there is a strategy.
+
+    Parameters
+    ----------
+    stream : BoldStream
+    mask : bool array of shape (X, Y, Z)
+    seen : RunStatistics
+        Of the voxels of the mask, in the whole run.
+    scaling : {"zscore", "psc"}
+        Standard scores, with the sample standard deviation; or percent of the mean, which a voxel
+        whose mean is not above 0 does not have: it counts as not covered.
+    """
+    mean, std = seen.volumes.mean, seen.volumes.std
+    unit, usable = (std, std > 0) if scaling == "zscore" else (mean / 100, mean > 0)
+    factor = np.full(mean.shape, np.nan)
+    np.divide(1, unit, out=factor, where=usable & (std > 0) & ~seen.nonfinite)
+    volumes = np.zeros((2, *mask.shape))
+    for volume, values in zip(volumes, (mean, factor), strict=True):
+        volume.T[mask.T] = values
+    return ScaledVoxels(stream, *volumes)
 
 
 def read_voxels(

@@ -25,7 +25,7 @@ from bidsmask.settings import (
     ExtractionSettings,
     VoxelwiseSettings,
 )
-from bidsmask.vocabulary import CORRELATIONS, STATISTICS, CensorOutput
+from bidsmask.vocabulary import CORRELATIONS, STATISTICS, CensorOutput, VoxelScaling
 
 _CITATION = re.compile(r" ?\[@[0-9A-Za-z]+\]")
 
@@ -104,6 +104,7 @@ def extraction_words(
             value=f"Gaussian of {fwhm_mm:g} mm FWHM" if fwhm_mm else "none",
             sentences=_smoothed(fwhm_mm),
         ),
+        _scaling(settings.voxel_scaling),
         Said(
             label=f"Signal of a {column}",
             value=signal,
@@ -120,6 +121,24 @@ def extraction_words(
             ),
         ),
     )
+
+
+def _scaling(scaling: VoxelScaling) -> Said:
+    value, *sentences = {
+        "none": ("none",),
+        "zscore": (
+            "z-score (sample SD)",
+            "Before they were averaged, voxels were standardized to mean 0 and sample standard "
+            "deviation 1 over all volumes of the run, censored ones included.",
+        ),
+        "psc": (
+            "percent signal change",
+            "Before they were averaged, voxels were expressed as percent change from their mean "
+            "over all volumes of the run, censored ones included; voxels whose mean was not above "
+            "0 count as not covered.",
+        ),
+    }[scaling]
+    return Said(label="Scaling of voxels", value=value, sentences=tuple(sentences))
 
 
 def _smoothed(fwhm_mm: float) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ from bidsmask.vocabulary import (
     MotionFilter,
     Standardization,
     TaskRegressors,
+    VoxelScaling,
 )
 
 _UNKNOWN = "unrecognized arguments: "
@@ -218,6 +219,10 @@ def _add_extraction(parser: argparse.ArgumentParser) -> None:
         metavar="STATISTIC", help="what is taken over the voxels of a region: "
         f"{', '.join(STATISTICS)} (default: mean); several at once, connectivity is of the "
         "first")  # fmt: skip
+    add("--voxel-scaling", choices=get_args(VoxelScaling),
+        help="what voxels are before they are averaged: as they are (none, default), standard "
+        "scores over all volumes of the run (zscore), or percent of their mean (psc); reads each "
+        "run twice")  # fmt: skip
     add("--smoothing-fwhm", dest="smoothing_fwhm_mm", type=float, metavar="MM",
         help="smooth the BOLD volumes beforehand, by a Gaussian of that full width at half "
         "maximum (default: 0, no smoothing)")  # fmt: skip

@@ -29,6 +29,10 @@ from bidsmask.numerics.verdict import RULES, Rule
 from bidsmask.vocabulary import NATIVE_SPACES, CensorOutput
 
 _UNITS = {"zscore": "standard deviations", "psc": "percent of the mean", "none": "arbitrary"}
+_UNITS_OF_SCALED_VOXELS = {
+    "zscore": "standard deviations of a voxel",
+    "psc": "percent of the mean of a voxel",
+}
 
 COVERAGE_COLUMNS: dict[str, Any] = {
     "Node": {"Description": "Name of the region, map or seed"},
@@ -210,8 +214,15 @@ def not_done(letters: tuple[str, ...]) -> dict[str, Any]:
     return {"NotDone": list(letters)} if letters else {}
 
 
+def units_of(standardize: str, voxel_scaling: str) -> str:
+    """Unit of signals: that of their standardisation, else of the voxels that were averaged."""
+    if standardize == "none" and voxel_scaling in _UNITS_OF_SCALED_VOXELS:
+        return _UNITS_OF_SCALED_VOXELS[voxel_scaling]
+    return _UNITS[standardize]
+
+
 def region_columns(
-    coverage: pd.DataFrame, description: str, *, standardize: str
+    coverage: pd.DataFrame, description: str, *, units: str
 ) -> dict[str, dict[str, Any]]:
     """Columns of a table of time series, by the names of their regions.
 
@@ -221,7 +232,8 @@ def region_columns(
         One row per region, as `bidsmask.columns.coverage.Coverage.table` makes it.
     description : str
         What a column holds; the name of the region is put behind it.
-    standardize : {"zscore", "psc", "none"}
+    units : str
+        Of `units_of`.
     """
     return {
         str(row["Node"]): {
@@ -229,7 +241,7 @@ def region_columns(
             "Index": int(row["index"]),
             "Coverage": float(row["coverage"]),
             "Status": str(row["status"]),
-            "Units": _UNITS[standardize],
+            "Units": units,
         }
         for row in coverage.to_dict("records")
     }

@@ -65,7 +65,15 @@ def with_a_smoothed_copy(plan):
     return replace(plan, voxelwise=more)
 
 
-WAITS_ON_THE_DISK = [with_voxels, with_a_smoothed_copy]
+def with_measures_of_voxels(plan):
+    return replace(plan, voxelwise=VoxelwiseSettings(alff=True, reho=True))
+
+
+def with_scaled_voxels(plan):
+    return replace(plan, extraction=ExtractionSettings(voxel_scaling="zscore"))
+
+
+WAITS_ON_THE_DISK = [with_voxels, with_a_smoothed_copy, with_measures_of_voxels]
 """More of these takes no more memory, unless the run is so large that its blocks do."""
 
 MORE = [
@@ -77,6 +85,7 @@ MORE = [
     with_more_strategies,
     with_more_measures,
     with_more_statistics,
+    with_scaled_voxels,
 ]
 
 
