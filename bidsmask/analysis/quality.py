@@ -81,14 +81,18 @@ def cleaning_quality(
     return {
         **voxel_quality(extracted.carpet, carpet, mask, confounds.fd_mm, detrends=detrends),
         **confound_quality(
-            _side_by_side(raw), _side_by_side(cleaned), families, mask, detrends=detrends
+            _side_by_side(raw, mask.size),
+            _side_by_side(cleaned, len(carpet)),
+            families,
+            mask,
+            detrends=detrends,
         ),
     }
 
 
-def _side_by_side(signals: Signals) -> FloatArray:
-    first = [of_source[0] for of_source in signals]
-    return np.hstack(first) if first else np.empty((0, 0))
+def _side_by_side(signals: Signals, n_volumes: int) -> FloatArray:
+    """Put the first statistic of each source side by side; a run may have no source."""
+    return np.hstack([np.empty((n_volumes, 0)), *(of_source[0] for of_source in signals)])
 
 
 def quality_rows(values: RunValues, plan: RunPlan) -> list[dict[str, Any]]:

@@ -73,8 +73,14 @@ def with_scaled_voxels(plan):
     return replace(plan, extraction=ExtractionSettings(voxel_scaling="zscore"))
 
 
-WAITS_ON_THE_DISK = [with_voxels, with_a_smoothed_copy, with_measures_of_voxels]
-"""More of these takes no more memory, unless the run is so large that its blocks do."""
+WAITS_ON_THE_DISK = [
+    with_voxels,
+    with_a_smoothed_copy,
+    with_measures_of_voxels,
+    with_scaled_voxels,
+]
+"""More of these takes no more memory, unless the run is so large that its blocks do; voxels that
+are scaled take it in a step that is not the largest."""
 
 MORE = [
     *WAITS_ON_THE_DISK,
@@ -85,7 +91,6 @@ MORE = [
     with_more_strategies,
     with_more_measures,
     with_more_statistics,
-    with_scaled_voxels,
 ]
 
 
