@@ -13,12 +13,16 @@ from bidsmask._typing import FloatArray
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.output_names import mask_name, regional_map_name, regional_table_name
 from bidsmask.analysis.outputs import File, Run, Used
+from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.regional import REGIONAL, region_means, regional_maps, unfiltered
 from bidsmask.analysis.steps import cleaner_of
 from bidsmask.analysis.store import RunValues
 from bidsmask.analysis.words import plain, regional_words, text
 from bidsmask.columns.base import Columns
+from bidsmask.dataset.confounds import Confounds
+from bidsmask.dataset.confounds_table import read_table
 from bidsmask.dataset.responses import load_design
+from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives import sidecars
 from bidsmask.derivatives.sidecars import COVERAGE_COLUMNS, described
 from bidsmask.images.io import image_bytes
@@ -47,9 +51,7 @@ def regional_files(
     if not measures:
         return
     strategy = unfiltered(used.strategy)
-    confounds = load_design(  # of which a filter may have made some superfluous
-        plan.run, strategy, n_volumes=plan.n_volumes, t_r=plan.t_r
-    )
+    confounds = _with_whole_design(used.confounds, strategy, plan)
     cleaner = cleaner_of(confounds, strategy, plan.cleaning, t_r=plan.t_r)
     maps = regional_maps(
         voxels,
@@ -66,6 +68,19 @@ def regional_files(
         yield from files.of_voxels(values, measure, of_voxels)
         for source, columns in zip(values.sources, placed.columns, strict=True):
             yield from files.of_regions(values, measure, of_voxels, source, columns)
+
+
+def _with_whole_design(confounds: Confounds, strategy: Strategy, plan: RunPlan) -> Confounds:
+    """Put columns back that a filter had made superfluous; the same volumes are left out."""
+    assert plan.run.confounds is not None, "a run without problems has confounds"
+    whole = load_design(
+        plan.run,
+        strategy,
+        read_table(plan.run.confounds),
+        n_volumes=plan.n_volumes,
+        t_r=plan.t_r,
+    )
+    return replace(whole, sample_mask=confounds.sample_mask)
 
 
 class _Files:
