@@ -91,7 +91,8 @@ class CleaningParameters:
     filter_ends : {"even", "nilearn", "xcpd"}
         What the Butterworth filter takes to be beyond the ends of a run: its mirror image
         without end; 33 volumes of it, turned about the end point; the end point for as long as
-        the run, with a filter of order 2 (as XCP-D).
+        the run, with a filter of order 2, and the design keeps what the filter has left of its
+        means (as XCP-D).
     bridge : {"linear", "nilearn"}
         What stands in for censored volumes while the Butterworth filter runs.
     standardize : {"zscore", "psc", "none"}
@@ -120,6 +121,12 @@ class CleaningParameters:
     def filter_order(self) -> int:
         """Order of one pass of the Butterworth filter."""
         return XCPD_ORDER if self.filter_ends == "xcpd" else BUTTERWORTH_ORDER
+
+    @property
+    def regresses_as_xcpd(self) -> bool:
+        """Whether means of the design that the filter has left are not taken out."""
+        ends = self.filter == "butterworth" and self.filter_ends == "xcpd"
+        return ends and self.detrend
 
     def __post_init__(self) -> None:
         self._check_choices()
@@ -262,6 +269,8 @@ class Cleaner:
         _check_rows(sample_mask, design)
         self.parameters = parameters
         self.details = details
+        if parameters.regresses_as_xcpd:
+            self.details = replace(details, standardize_design=False)
         self.sample_mask: BoolArray = np.array(sample_mask, dtype=bool)
         self._t_r = t_r
         self.collinear: tuple[int, ...] = ()

@@ -3,7 +3,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from nilearn.signal import clean
 
@@ -138,11 +138,25 @@ def test_the_content_of_a_censored_volume_never_matters(parameters, seed, value)
 
 @given(parameters=PARAMETERS, seed=SEEDS)
 def test_what_comes_out_is_orthogonal_to_the_filtered_design(parameters, seed):
+    assume(not parameters.regresses_as_xcpd or parameters.standardize == "none")
     signals, design = random_run(seed)
     cleaner = cleaner_of(parameters, random_mask(seed), design)
     cleaned = cleaner(signals)
     cosines = np.abs(cleaner.basis.T @ cleaned) / np.linalg.norm(cleaned, axis=0)
     assert cosines.max() < 1e-10
+
+
+def test_xcpd_fits_no_constant_and_standard_scores_take_one_out():
+    """So its residuals are orthogonal to its design, and their standard scores nearly so."""
+    signals, design = random_run(0)
+    for how, most in (("none", 1e-10), ("zscore", 0.05)):
+        parameters = CleaningParameters(
+            **FILTERS["band-pass"], filter_ends="xcpd", standardize=how
+        )
+        cleaner = cleaner_of(parameters, random_mask(0), design)
+        cleaned = cleaner(signals)
+        cosines = np.abs(cleaner.basis.T @ cleaned) / np.linalg.norm(cleaned, axis=0)
+        assert cosines.max() < most
 
 
 @given(parameters=PARAMETERS, seed=SEEDS)
@@ -678,6 +692,7 @@ def test_the_content_of_a_censored_volume_matters_to_none_of_many_columns(parame
 @settings(deadline=None, max_examples=20)
 @given(parameters=PARAMETERS, seed=SEEDS)
 def test_many_columns_are_orthogonal_to_the_filtered_design(parameters, seed):
+    assume(not parameters.regresses_as_xcpd or parameters.standardize == "none")
     signals, design = random_run(seed, n_columns=MANY)
     cleaner = cleaner_of(parameters, random_mask(seed), design)
     cleaned = cleaner(signals)
