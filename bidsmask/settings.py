@@ -37,6 +37,7 @@ from bidsmask.vocabulary import (
     Bridge,
     CensorOutput,
     Displacement,
+    EdgeTimeSeries,
     Filter,
     FilterEnds,
     MotionFilter,
@@ -238,7 +239,8 @@ class ConnectivitySettings:
     ``create_matrices`` says of which volumes: of all that are kept, or of as many as last so many
     minutes, drawn by chance from ``random_seed``.
     ``graphical_lasso_alpha`` is the penalty of graphical lassos; None is one that is chosen by
-    cross-validation.
+    cross-validation. ``network_means`` are of Fisher's z, ``edge_timeseries`` of the first
+    statistic.
     """
 
     measures: tuple[str, ...] = ("correlation",)
@@ -246,6 +248,8 @@ class ConnectivitySettings:
     create_matrices: tuple[float | Literal["all"], ...] = ("all",)
     random_seed: int = 0
     graphical_lasso_alpha: float | None = None
+    network_means: bool = False
+    edge_timeseries: EdgeTimeSeries | None = None
 
     def __post_init__(self) -> None:
         _require_words("--connectivity", self.measures, MEASURES)
@@ -261,6 +265,11 @@ class ConnectivitySettings:
         _require(
             alpha is None or 0 < alpha < math.inf,
             f"--graphical-lasso-alpha is a penalty above 0, not {alpha}.",
+        )
+        _require(
+            not self.network_means or any(name in CORRELATIONS for name in self.measures),
+            f"--network-means are of {', '.join(CORRELATIONS)}; --connectivity asks for none of "
+            "them.",
         )
         self._check_lengths()
 
@@ -283,11 +292,13 @@ class ConnectivitySettings:
 
     def only(self, measures: tuple[str, ...]) -> Self:
         """Ask for some of the measures, and for nothing that is of others."""
+        has_correlation = any(name in CORRELATIONS for name in measures)
         has_lasso = any("graphical-lasso" in name for name in measures)
         return dataclasses.replace(
             self,
             measures=measures,
-            fisher_z=self.fisher_z and any(name in CORRELATIONS for name in measures),
+            fisher_z=self.fisher_z and has_correlation,
+            network_means=self.network_means and has_correlation,
             graphical_lasso_alpha=self.graphical_lasso_alpha if has_lasso else None,
         )
 

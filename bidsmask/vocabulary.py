@@ -121,6 +121,9 @@ CORRELATIONS = (
 REGIONAL_MEASURES = ("alff", "falff", "reho")
 """What is measured of every voxel, as ``stat-`` in names of files."""
 
+EdgeTimeSeries = Literal["rss", "all"]
+"""How large edge time series are together, volume by volume; or each of them, too."""
+
 BOLD_SPACES = ("bold", "func", "run", "native", "boldref")
 """Names of the BOLD's own space, which has no ``space`` entity."""
 

@@ -346,6 +346,8 @@ def everything(tmp_path_factory, small_dataset):
         "--seed-radius": ["6"],
         "--statistic": ["median", "mean"],
         "--connectivity": list(MEASURES)[:2],
+        "--network-means": [],
+        "--edge-timeseries": ["all"],
         "--strategies": ["none", "24P"],
         "--min-dof": ["0"],
         "--resource-monitor": [],

@@ -1,6 +1,8 @@
 """Connectivity beyond Pearson's r: its files, what they say of themselves, and whose numbers."""
 
 import json
+import os
+import subprocess
 
 import numpy as np
 import pandas as pd
@@ -122,3 +124,82 @@ def test_fishers_z_is_of_every_correlation(small_dataset, tmp_path):
 def test_a_penalty_without_a_lasso_is_refused(small_dataset, tmp_path, capsys):
     assert extract(small_dataset, tmp_path / "out", "--graphical-lasso-alpha", 0.1) == 2
     assert "asks for none" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def validators():
+    """Commands of BIDS validators, from BIDSMASK_VALIDATORS."""
+    named = [name for name in os.environ.get("BIDSMASK_VALIDATORS", "").split(":") if name]
+    if not named:
+        pytest.skip("no BIDS validator: set BIDSMASK_VALIDATORS to its command")
+    return named
+
+
+# --- networks and edges
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory, small_dataset):
+    out = tmp_path_factory.mktemp("beside") / "out"
+    options = ("--strategies", "simple", "--min-dof", 0, "--dummy-scans", 2)
+    asked = ("--network-means", "--edge-timeseries", "all")
+    assert extract(small_dataset, out, *options, *asked) == 0
+    return out
+
+
+def test_means_of_networks_are_those_over_pairs(beside, small_dataset):
+    lut = pd.read_csv(small_dataset.atlas_table, sep="\t")
+    z = np.arctanh(matrix(beside, "correlation") - np.eye(len(lut)))
+    means = table(beside, "fisherz", suffix="networkmeans")
+    for row in means.itertuples():
+        within = row.network == row.other
+        pairs = z[np.ix_(lut["network"] == row.network, lut["network"] == row.other)]
+        pairs = pairs[np.triu_indices(len(pairs), k=1)] if within else pairs.ravel()
+        known = pairs[np.isfinite(pairs)]
+        assert row.n_pairs == known.size
+        np.testing.assert_allclose(row.mean, known.mean(), rtol=1e-4)
+    n = lut["network"].nunique()
+    assert len(means) == n * (n + 1) // 2
+
+
+def test_edges_sum_to_correlations_and_their_size_is_written(beside):
+    r = matrix(beside, "correlation")
+    edges = table(beside, "edges", suffix="timeseries")
+    names = list(table(beside, "pearsoncorrelation")["Node"])
+    first, second = np.triu_indices(len(names), k=1)
+    assert list(edges) == [f"{names[i]}--{names[j]}" for i, j in zip(first, second, strict=True)]
+    values = edges.to_numpy(dtype=float)
+    assert np.isnan(values[:2]).all()
+    np.testing.assert_allclose(
+        np.sum(values[2:], axis=0) / (len(values) - 3), r[first, second], atol=1e-5
+    )
+    rss = table(beside, "edgerss", suffix="timeseries")["rss"].to_numpy(dtype=float)
+    np.testing.assert_allclose(rss[2:], np.sqrt(np.nansum(values[2:] ** 2, axis=1)), rtol=1e-5)
+    assert np.isnan(rss[:2]).all()
+
+
+def test_a_source_without_networks_is_told(small_dataset, tmp_path, capsys):
+    seeds = tmp_path / "seeds.tsv"
+    seeds.with_suffix(".json").write_text('{"Space": "MNI152NLin2009cAsym"}')
+    seeds.write_text("name\tx\ty\tz\tradius\nA\t0\t0\t0\t8\nB\t10\t0\t0\t8\n")
+    where = [str(small_dataset.root), str(tmp_path / "out"), "participant"]
+    what = ["--participant-label", "01", "--seeds", str(seeds), "--network-means"]
+    assert main([*where, *what]) == 1
+    assert "has a column network" in capsys.readouterr().err
+    assert not list((tmp_path / "out").rglob("*_networkmeans*"))
+
+
+def test_means_of_networks_without_a_correlation_are_refused(small_dataset, tmp_path, capsys):
+    options = ("--network-means", "--connectivity", "covariance")
+    assert extract(small_dataset, tmp_path / "out", *options) == 2
+    assert "--network-means are of" in capsys.readouterr().err
+
+
+def test_both_datasets_are_valid(related, beside, validators):
+    for validator in validators:
+        for out in (related, beside):
+            done = subprocess.run(
+                [validator, out, "--format", "json"], capture_output=True, text=True, check=False
+            )
+            issues = json.loads(done.stdout)["issues"]["issues"]
+            assert not [issue for issue in issues if issue["severity"] == "error"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from bidsmask._typing import BoolArray, FloatArray
 from bidsmask.analysis.kinds import Source, kind_of
+from bidsmask.analysis.networks import networks_of
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.store import Coverage, Matrices, RunValues
 from bidsmask.analysis.voxel_outputs import SEEDS_DRAWN, STRATEGIES_DRAWN
@@ -31,8 +32,6 @@ from bidsmask.reports.summaries import Figure, LedgerSummary, LostPart
 
 Drawing = tuple[Figure, Callable[[], bytes]]
 """What is to be said of a figure, and what draws it: one that fails costs no other."""
-
-_NETWORK_COLUMNS = ("network", "Network", "network_label", "community")
 
 
 def draw(values: RunValues, plan: RunPlan, boldref: Path | None) -> Iterator[Drawing]:
@@ -208,7 +207,7 @@ def _draw_strategy(
     for place, (atlas, coverage) in enumerate(zip(values.sources, values.coverage, strict=True)):
         if not coverage.usable.any():
             continue
-        names, networks = coverage.names, _networks(atlas)
+        names, networks = coverage.names, networks_of(atlas)
         column = kind_of(atlas).column
         first = f"stat-{plan.statistics_of(atlas)[0]}"
         what = f"{atlas.name}, {strategy.name}"
@@ -359,19 +358,12 @@ def _in_mask(voxels: FloatArray, mask: BoolArray) -> FloatArray:
     return image.reshape(mask.shape, order="F")
 
 
-def _networks(atlas: Source) -> list[str] | None:
-    """The network of each region, where the look-up table has such a column."""
-    columns = dict(atlas.lut.columns)
-    found = [columns[name] for name in _NETWORK_COLUMNS if name in columns]
-    return list(found[0]) if found else None
-
-
 def _carpet_groups(values: RunValues) -> list[str]:
     """Say where each voxel of the carpet is: in which network of the first atlas, or outside."""
     labels = values.extracted.carpet_labels
     for source, columns in zip(values.sources, values.placed.columns, strict=True):
         if isinstance(columns, Regions):
-            networks = _networks(source) or ["inside the atlas"] * len(source.lut.ids)
+            networks = networks_of(source) or ["inside the atlas"] * len(source.lut.ids)
             group_of = dict(zip(source.lut.ids, networks, strict=True))
             return [group_of.get(int(label), "outside the atlas") for label in labels]
     return ["inside the mask"] * labels.size

@@ -17,9 +17,14 @@ import numpy as np
 
 from bidsmask._typing import FloatArray
 from bidsmask.analysis.kinds import Source, elsewhere, file_of, kind_of
+from bidsmask.analysis.networks import networks_of
 from bidsmask.analysis.output_names import (
+    MOST_EDGE_REGIONS,
+    edges_names,
     event_names,
+    has_edges,
     matrix_names,
+    network_means_names,
     regional_map_name,
     regional_table_name,
     run_file,
@@ -32,7 +37,7 @@ from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.status import RunFailure
-from bidsmask.errors import EventsError, LongNameError
+from bidsmask.errors import AtlasError, EventsError, LongNameError
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import open_image
 from bidsmask.numerics.affine import apply_affine
@@ -81,7 +86,7 @@ def _foresee_run(plan: RunPlan, grid_of: Callable[[Path], Grid]) -> RunPlan | Ru
         for names in [partial(_names_of_measure, measure=each)]
     ]
     alff = _foresee_alff(kept)
-    lost += [*strategies, *sources, *measures, alff, *task]
+    lost += [*strategies, *sources, *measures, alff, *task, *_lost_beside_matrices(kept)]
     found = tuple(part for part in lost if part)
     if not found:
         return plan
@@ -155,6 +160,7 @@ def _names_of_sources(plan: RunPlan) -> Iterator[Path]:
         for strategy in plan.strategies:
             for statistic in plan.statistics_of(source):
                 yield time_series_name(plan, source, strategy, statistic, ".json")
+            yield from edges_names(plan, source, strategy, ".json")
             yield from event_names(plan, source, strategy, ".json")
             if plan.voxelwise.seed_maps and isinstance(source, SeedSet):
                 yield seed_map_name(plan, source, strategy)
@@ -162,10 +168,32 @@ def _names_of_sources(plan: RunPlan) -> Iterator[Path]:
                 yield regional_table_name(plan, source, strategy, measure, ".json")
 
 
+def _lost_beside_matrices(plan: RunPlan) -> Iterator[LostPart]:
+    """Say that no source has networks, or which have too many edges for a table."""
+    lost = partial(LostPart, part="measure", kind=AtlasError.__name__)
+    if plan.connectivity.network_means and not any(map(networks_of, plan.sources)):
+        yield lost(
+            name="network means",
+            reason="No source has a column network in its table, or names as those of Schaefer's "
+            "atlas (7Networks_LH_Vis_1). Add the column.",
+        )
+    for source in plan.sources:
+        n_regions = len(source.lut.names)
+        if plan.connectivity.edge_timeseries == "all" and not has_edges(plan, source):
+            yield lost(
+                name=f"edge time series of {source.name}",
+                reason=f"{n_regions} regions have {n_regions * (n_regions - 1) // 2} edges, and "
+                f"those of more than {MOST_EDGE_REGIONS} regions are not written. Their root sum "
+                "of squares is (--edge-timeseries rss); bidsmask.numerics.connectivity.edges."
+                "edge_time_series gives them from the time series.",
+            )
+
+
 def _names_of_measure(plan: RunPlan, measure: str) -> Iterator[Path]:
     for source in plan.sources:
         for strategy in plan.strategies:
             yield from matrix_names(plan, source, strategy, measure, ".json")
+            yield from network_means_names(plan, source, strategy, measure, ".json")
 
 
 def _rename() -> str:

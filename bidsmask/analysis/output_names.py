@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsmask.analysis.kinds import Source, kind_of
+from bidsmask.analysis.networks import networks_of
 from bidsmask.analysis.plan import RunPlan, drawn_desc, smoothed_desc
 from bidsmask.analysis.words import is_fisher_z
 from bidsmask.dataset.seeds import SeedSet
@@ -18,6 +19,10 @@ from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.names import output_name
 from bidsmask.numerics.connectivity.measures import MEASURES
 from bidsmask.settings import length_label
+from bidsmask.vocabulary import CORRELATIONS
+
+MOST_EDGE_REGIONS = 200
+"""They have 19,900 edges: a table of 70 MB for 300 volumes."""
 
 
 def run_file(
@@ -59,9 +64,62 @@ def matrix_names(
     plan: RunPlan, source: Source, strategy: Strategy, measure: str, extension: str = ".tsv"
 ) -> Iterator[Path]:
     """Names of all matrices of a measure, whatever their lengths."""
-    every = ["all"] if measure in plan.connectivity.of_all_volumes else []
-    for length in (*every, *map(length_label, plan.connectivity.minutes)):
+    for length in _lengths(plan, measure):
         yield matrix_name(plan, source, strategy, measure, extension, length=length)
+
+
+def _lengths(plan: RunPlan, measure: str) -> tuple[str, ...]:
+    every = ("all",) if measure in plan.connectivity.of_all_volumes else ()
+    return (*every, *map(length_label, plan.connectivity.minutes))
+
+
+def network_means_name(
+    plan: RunPlan,
+    source: Source,
+    strategy: Strategy,
+    measure: str,
+    extension: str = ".tsv",
+    *,
+    length: str = "all",
+) -> Path:
+    """Name of means of a matrix over networks: ``…_stat-fisherz_desc-<strategy>_networkmeans``."""
+    stat = _of_statistic(plan, source, str(MEASURES[measure].z_stat))
+    desc = strategy.label if length == "all" else drawn_desc(strategy, length)
+    return run_file(plan, "networkmeans", extension, source, stat=stat, desc=desc)
+
+
+def network_means_names(
+    plan: RunPlan, source: Source, strategy: Strategy, measure: str, extension: str = ".tsv"
+) -> Iterator[Path]:
+    """Names of all means of networks of a measure, if it has some."""
+    asked = plan.connectivity.network_means and measure in CORRELATIONS
+    if asked and networks_of(source) is not None:
+        for length in _lengths(plan, measure):
+            yield network_means_name(plan, source, strategy, measure, extension, length=length)
+
+
+def edges_name(
+    plan: RunPlan, source: Source, strategy: Strategy, label: str, extension: str = ".tsv"
+) -> Path:
+    """Name of edge time series (``edges``) or their root sum of squares (``edgerss``)."""
+    stat = _of_statistic(plan, source, label)
+    return run_file(plan, "timeseries", extension, source, stat=stat, desc=strategy.label)
+
+
+def edges_names(
+    plan: RunPlan, source: Source, strategy: Strategy, extension: str = ".tsv"
+) -> Iterator[Path]:
+    """Names of all edge time series of a source."""
+    if plan.connectivity.edge_timeseries:
+        yield edges_name(plan, source, strategy, "edgerss", extension)
+    if has_edges(plan, source):
+        yield edges_name(plan, source, strategy, "edges", extension)
+
+
+def has_edges(plan: RunPlan, source: Source) -> bool:
+    """Whether every edge of a source is asked for, and can be written."""
+    wanted = plan.connectivity.edge_timeseries == "all"
+    return wanted and len(source.lut.names) <= MOST_EDGE_REGIONS
 
 
 def condition_means_name(
@@ -162,6 +220,8 @@ def expected_files(plan: RunPlan) -> Iterator[Path]:
             )
             for measure in plan.connectivity.measures:
                 yield from matrix_names(plan, source, strategy, measure)
+                yield from network_means_names(plan, source, strategy, measure)
+            yield from edges_names(plan, source, strategy)
             yield from event_names(plan, source, strategy)
     for strategy in plan.strategies:
         if strategy.regresses:

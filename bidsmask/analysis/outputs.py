@@ -19,6 +19,7 @@ import numpy as np
 
 from bidsmask._typing import BoolArray, FloatArray
 from bidsmask._version import __version__
+from bidsmask.analysis.connectivity_outputs import edge_files, network_files
 from bidsmask.analysis.event_outputs import event_files
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.notices import warnings_of_itself
@@ -53,6 +54,7 @@ from bidsmask.numerics.connectivity.plain import fisher_z
 from bidsmask.numerics.equal_length import drawn_rows, volumes_of
 from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import length_label
+from bidsmask.vocabulary import CORRELATIONS
 
 File = tuple[Path, Content]
 """The name of a file, relative to the output dataset, and what it holds."""
@@ -144,6 +146,10 @@ def outputs(
                         yield from _matrix_files(
                             run, source, coverage, each, measure, length, relation
                         )
+                        if plan.connectivity.network_means and measure in CORRELATIONS:
+                            yield from network_files(run, source, each, measure, length, relation)
+            if plan.connectivity.edge_timeseries:
+                yield from edge_files(run, source, coverage, each, each.cleaned.signals[number][0])
         for each, results in zip(used, values.task, strict=False):  # no results: none asked for
             yield from event_files(run, source, coverage, each, results, number)
     for each in used:

@@ -315,8 +315,23 @@ def connectivity_words(settings: ConnectivitySettings, statistics: Sequence[str]
     return Said(
         label="Connectivity",
         value=", ".join(map(plain, measures)) or "none",
-        sentences=(sentence,) if measures else (),
+        sentences=(sentence, *_beside_matrices(settings)) if measures else (),
     )
+
+
+def _beside_matrices(settings: ConnectivitySettings) -> Iterator[str]:
+    if settings.network_means:
+        yield (
+            "Fisher's z of correlations was averaged over the pairs of regions within each "
+            "network, and between each two."
+        )
+    if settings.edge_timeseries:
+        beside = ", and each of them," if settings.edge_timeseries == "all" else ""
+        yield (
+            "Of edge time series (products of the standard scores of two signals, volume by "
+            f"volume) [@faskowitz2020], the root sum of squares over all pairs{beside} was "
+            "computed."
+        )
 
 
 def _volumes(settings: ConnectivitySettings) -> str:

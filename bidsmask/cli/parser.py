@@ -35,6 +35,7 @@ from bidsmask.vocabulary import (
     Bridge,
     CensorOutput,
     Displacement,
+    EdgeTimeSeries,
     Filter,
     FilterEnds,
     MotionFilter,
@@ -317,6 +318,12 @@ def _add_connectivity(parser: argparse.ArgumentParser) -> None:
         "kept")  # fmt: skip
     add("--random-seed", type=int, metavar="N",
         help="of the volumes that are drawn (default: 0)")  # fmt: skip
+    add("--network-means", action="store_true",
+        help="also write means of Fisher's z within networks and between them, where the table of "
+        "an atlas says which (column network, or names as Schaefer's)")  # fmt: skip
+    add("--edge-timeseries", choices=get_args(EdgeTimeSeries),
+        help="also write edge time series: their root sum of squares in each volume (rss), or "
+        "every pair of at most 200 regions, too (all)")  # fmt: skip
     add("--fisher-z", action="store_true",
         help="write correlations as Fisher's z, in files of their own (stat-fisherz)")  # fmt: skip
 

@@ -51,6 +51,7 @@ This dataset follows BIDS {bids_version} (derivatives). For every BOLD run there
 | `*_stat-*_desc-*_timeseries.tsv` | one row per BOLD volume, one column per region |
 | `*_desc-*_relmat.tsv` | region by region connectivity; the first column names the rows |
 | `*_conditionmeans.tsv`, `*_betaseries.tsv` | of events, if asked for |
+| `*_desc-*_networkmeans.tsv` | its means within networks and between them, if asked for |
 | `*_stat-coverage_bold.tsv` | share of each region that is covered; why one has no signal |
 | `*_dseg.nii.gz`, `*_dseg.tsv` | the atlas on the grid of the run (maps: `*_probseg`), its names |
 | `*_desc-*_bold.nii.gz` | cleaned volumes, if asked for (`+smooth`: smoothed afterwards) |
