@@ -32,6 +32,7 @@ from bidsmask.vocabulary import (
     MAPS_STATISTICS,
     MEASURES,
     STATISTICS,
+    THRESHOLDS,
     AnalysisLevel,
     BetaSeries,
     Bridge,
@@ -62,7 +63,7 @@ OfStrategy = Literal["strategy"]
 NumberOrNone = float | Literal["none", "strategy"]
 NumberOrWord = float | Literal["none"]
 
-_CUTOFFS = ("high_pass_hz", "low_pass_hz", "fd_threshold_mm", "std_dvars_threshold")
+_CUTOFFS = ("high_pass_hz", "low_pass_hz", *THRESHOLDS)
 _MAY_BE_NONE = (*_CUTOFFS, "motion_filter")
 
 
@@ -208,6 +209,8 @@ class CleaningSettings:
     motion_filter_order: int | OfStrategy = field(default="strategy", repr=False)
     fd_threshold_mm: NumberOrNone = field(default="strategy", repr=False)
     std_dvars_threshold: NumberOrNone = field(default="strategy", repr=False)
+    dvars_percent_threshold: NumberOrNone = field(default="strategy", repr=False)
+    leverage_threshold: NumberOrNone = field(default="strategy", repr=False)
     volumes_before: int | OfStrategy = field(default="strategy", repr=False)
     volumes_after: int | OfStrategy = field(default="strategy", repr=False)
     min_segment_volumes: int | OfStrategy = field(default="strategy", repr=False)

@@ -42,6 +42,14 @@ TaskRegressors = Literal["none", "canonical", "fir"]
 BetaSeries = Literal["lss", "lsa"]
 """Least squares, separate: one model for each trial. Least squares, all: one for all trials."""
 
+THRESHOLDS = (
+    "fd_threshold_mm",
+    "std_dvars_threshold",
+    "dvars_percent_threshold",
+    "leverage_threshold",
+)
+"""Settings that flag volumes for what they are; other ones are about those beside them."""
+
 Displacement = Literal["table", "rmsd", "power", "jenkinson"]
 """Framewise displacement: columns of the confounds table, or recomputed."""
 

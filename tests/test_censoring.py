@@ -3,6 +3,7 @@
 import html
 import json
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -153,3 +154,32 @@ def test_a_strategy_file_takes_the_same_words_and_the_command_line_overrules_the
     exit_code, out = extract("--strategies", tmp_path / "mine.yaml", "--fd", "table")
     assert exit_code == 0
     assert quality(out)["fd_kind"] == "Power's, from the confounds table"
+
+
+def test_what_the_data_flag_is_left_out_like_what_the_table_flags(make_dataset, tmp_path):
+    """A burst in two volumes that the table does not know of."""
+    dataset = make_dataset(tmp_path / "in", motion=0.0)
+    run = dataset.runs[0]
+    image = nib.load(run.bold)
+    values = np.asarray(image.dataobj).astype(np.float32)
+    pattern = np.random.default_rng(0).normal(size=values.shape[:3])
+    values[..., 40] += 8 * values.std(axis=3) * pattern
+    nib.save(nib.Nifti1Image(values, image.affine, image.header), run.bold)
+    where = [str(dataset.root), str(tmp_path / "out"), "participant"]
+    what = ["--atlases", str(dataset.atlas), "--strategies", "none", "--censor-after", "1"]
+    what += ["--leverage-threshold", "3", "--dvars-percent-threshold", "5"]
+    assert main([*where, *what]) == 0
+    flags, about = outliers(tmp_path / "out")
+    assert flags["leverage"][40]
+    assert {40, 41} <= set(flagged(flags["dvars_percent"]))
+    assert flags["neighbour"][42] or flags["dvars_percent"][42]
+    assert flags["censored"][[40, 41, 42]].all()
+    assert about["leverage"]["Threshold"] == 3
+    row = quality(tmp_path / "out")
+    assert row["n_censored"] == flags["censored"].sum()
+    assert row["max_dvars_percent"] > 5
+    (series,) = (tmp_path / "out").rglob("*_timeseries.tsv")
+    table = pd.read_csv(series, sep="\t")
+    assert table.iloc[[40, 41]].isna().all(axis=None)
+    text = (tmp_path / "out" / "logs" / "CITATION.md").read_text()
+    assert "projection scrubbing" in text

@@ -298,6 +298,8 @@ def tables_of_outputs():
         "non_steady_state",
         "framewise_displacement",
         "std_dvars",
+        "dvars_percent",
+        "leverage",
         "neighbour",
         "short_segment",
         "censored",

@@ -18,6 +18,7 @@ from bidsmask.dataset.confounds import Confounds
 from bidsmask.derivatives.quality import QUALITY_COLUMNS, lost_row, quality_row
 from bidsmask.numerics.cleaning import Cleaner
 from bidsmask.numerics.cleaning_quality import confound_quality, voxel_quality
+from bidsmask.numerics.leverage import dvars_percent
 from bidsmask.numerics.quality import correlation, fd_summary
 from bidsmask.numerics.verdict import Rule, judge
 from bidsmask.reports.summaries import Measured
@@ -38,11 +39,17 @@ def run_quality(values: RunValues) -> dict[str, float]:
     return {
         **motion_quality(values.fd_mm, extracted.dvars),
         "mean_dvars": float(np.nanmean(extracted.dvars)),
+        "max_dvars_percent": _largest(dvars_percent(extracted.dvars, extracted.std)),
         "median_tsnr": float(np.median(tsnr)),
         "n_voxels": float(extracted.mean.size),
         "n_nonfinite_voxels": float(np.count_nonzero(extracted.nonfinite)),
         **({"regions_usable": min(usable)} if usable else {}),
     }
+
+
+def _largest(values: FloatArray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.max()) if known.size else float("nan")
 
 
 def motion_quality(fd_mm: FloatArray | None, dvars: FloatArray) -> dict[str, float]:

@@ -364,9 +364,12 @@ def _censoring(strategy: Strategy) -> Iterator[Said]:
     censoring = strategy.censoring
     rules = list(_censoring_rules(censoring))
     fd, dvars = censoring.fd_threshold_mm, censoring.std_dvars_threshold
+    percent, times = censoring.dvars_percent_threshold, censoring.leverage_threshold
     limits = [
         *([f"FD {fd:g} mm"] if fd is not None else []),
         *([f"standardised DVARS {dvars:g}"] if dvars is not None else []),
+        *([f"{percent:g} % of all variance (DVARS)"] if percent is not None else []),
+        *([f"{times:g} times the median leverage"] if times is not None else []),
     ]
     yield Said(label="Framewise displacement (FD)", value=censoring.in_words)
     yield Said(
@@ -467,6 +470,17 @@ def _censoring_rules(censoring: CensoringParameters) -> Iterator[str]:
         )
     if censoring.std_dvars_threshold is not None:
         yield f"above a standardized DVARS of {censoring.std_dvars_threshold:g} [@power2014]"
+    if censoring.dvars_percent_threshold is not None:
+        yield (
+            f"more than {censoring.dvars_percent_threshold:g} % of all variance above the median "
+            "in their DVARS [@afyouni2018]"
+        )
+    if censoring.leverage_threshold is not None:
+        yield (
+            f"above {censoring.leverage_threshold:g} times the median leverage in those principal "
+            "components of up to 900 voxels that have heavy tails (projection scrubbing) "
+            "[@pham2023]"
+        )
 
 
 _WORKS_OF_FD = {"Power": " [@power2012]", "Jenkinson": " [@jenkinson2002]"}

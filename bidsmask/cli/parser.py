@@ -279,6 +279,13 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
         "low-pass; XCP-D: 4)")  # fmt: skip
     add("--dvars-threshold", dest="std_dvars_threshold", type=_or_word(float, "none"), metavar="X",
         help="censor volumes with more standardised DVARS, as nipype defines it")  # fmt: skip
+    add("--dvars-percent-threshold", type=_or_word(float, "none"), metavar="PERCENT",
+        help="censor volumes whose DVARS is so many percent of all variance above its median "
+        "(Delta%%D-var; 5 as published)")  # fmt: skip
+    add("--leverage-threshold", type=_or_word(float, "none"), metavar="X",
+        help="censor volumes with more than X times the median leverage in principal components "
+        "with heavy tails (projection scrubbing; 3 as published); --dry-run cannot foresee "
+        "this one and the last")  # fmt: skip
     add("--censor-before", dest="volumes_before", type=_or_word(int), metavar="N",
         help="censor N volumes before one beyond a threshold, too")  # fmt: skip
     add("--censor-after", dest="volumes_after", type=_or_word(int), metavar="N",

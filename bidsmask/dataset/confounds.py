@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,9 @@ from bidsmask.numerics.regression import Nonaggressive
 
 _FAMILY = "family/"
 
+DVARS_PERCENT, LEVERAGE = "dvars_percent", "leverage"
+"""Methods that flag volumes by the data of a run, and not by its table."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Confounds:
@@ -54,7 +57,8 @@ class Confounds:
         True = kept.
     outliers : tuple of (method, bool array of shape (T,))
         True = flagged, for each method in use, in the order ``non_steady_state``,
-        ``framewise_displacement``, ``std_dvars``, ``neighbour``, ``short_segment``.
+        ``framewise_displacement``, ``std_dvars``, ``dvars_percent``, ``leverage``,
+        ``neighbour``, ``short_segment``.
     fd_mm, std_dvars : array of shape (T,), or None
         Framewise displacement in mm, of the kind that the strategy asks for, and standardized
         DVARS (no unit) as nipype and fMRIPrep define it; NaN where there is no value (the first
@@ -202,7 +206,8 @@ def load_confounds(
     outliers = _flag(rows, strategy.censoring, fd_mm, std_dvars)
     sample_mask = ~_union([flags for _, flags in outliers], len(rows.cells))
     if not (may_keep_none or sample_mask.any()):
-        raise AllVolumesRemovedError(_nothing_kept(rows.file, strategy, outliers))
+        letter = _nothing_kept(strategy.name, strategy.censoring, outliers)
+        raise AllVolumesRemovedError(f"{rows.file}: {letter}")
     families, unreadable = confound_families(rows)
     design = read_design(Tables(rows, sidecar, others), strategy, sample_mask)
     return Confounds(
@@ -269,8 +274,44 @@ def _flag(
         )
         if threshold is not None
     ]
-    flagged = [("non_steady_state", _non_steady_state(rows, censoring)), *motion]
-    moved = _union([flags for _, flags in motion], len(rows.cells))
+    return _with_neighbours(_non_steady_state(rows, censoring), motion, censoring)
+
+
+def with_flags(
+    confounds: Confounds, censoring: CensoringParameters, found: Mapping[str, BoolArray]
+) -> Confounds:
+    """Add what the data of a run flag; neighbours and short segments follow anew.
+
+    Parameters
+    ----------
+    confounds : Confounds
+    censoring : CensoringParameters
+    found : mapping from method to bool array of shape (T,)
+
+    Raises
+    ------
+    AllVolumesRemovedError
+        If no volume is left.
+    """
+    before = dict(confounds.outliers)
+    motion = [
+        (method, flags)
+        for method, flags in {**before, **found}.items()
+        if method not in ("non_steady_state", "neighbour", "short_segment")
+    ]
+    outliers = _with_neighbours(before["non_steady_state"], motion, censoring)
+    sample_mask = ~_union([flags for _, flags in outliers], confounds.sample_mask.size)
+    if not sample_mask.any():
+        raise AllVolumesRemovedError(_nothing_kept(confounds.strategy, censoring, outliers))
+    return replace(confounds, outliers=outliers, sample_mask=sample_mask)
+
+
+def _with_neighbours(
+    unsteady: BoolArray, motion: Sequence[tuple[str, BoolArray]], censoring: CensoringParameters
+) -> tuple[tuple[str, BoolArray], ...]:
+    """Flag neighbours and short segments of what some methods have flagged."""
+    flagged = [("non_steady_state", unsteady), *motion]
+    moved = _union([flags for _, flags in motion], unsteady.size)
     if censoring.volumes_before or censoring.volumes_after:
         near = neighbours(moved, censoring.volumes_before, censoring.volumes_after)
         flagged.append(("neighbour", near))
@@ -309,12 +350,11 @@ def _union(flags: Sequence[BoolArray], n_volumes: int) -> BoolArray:
 
 
 def _nothing_kept(
-    table: Path, strategy: Strategy, outliers: Sequence[tuple[str, BoolArray]]
+    strategy: str, limits: CensoringParameters, outliers: Sequence[tuple[str, BoolArray]]
 ) -> str:
     counts = ", ".join(f"{method} {int(flags.sum())}" for method, flags in outliers)
-    limits = strategy.censoring
     return (
-        f"{table}: strategy {strategy.name} keeps 0 of {outliers[0][1].size} volumes. Flagged: "
+        f"strategy {strategy} keeps 0 of {outliers[0][1].size} volumes. Flagged: "
         f"{counts} (thresholds: FD {limits.fd_threshold_mm} mm ({limits.in_words}), std_dvars "
         f"{limits.std_dvars_threshold}, segments of {limits.min_segment_volumes} volumes). "
         "Raise a threshold, or leave this run out."

@@ -39,6 +39,7 @@ from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
 from bidsmask.numerics.hemodynamics import TaskParameters
 from bidsmask.vocabulary import (
+    THRESHOLDS,
     Bridge,
     Classification,
     Displacement,
@@ -262,12 +263,11 @@ class Strategy:
 
     def __post_init__(self) -> None:
         limits = self.censoring
-        has_threshold = limits.fd_threshold_mm or limits.std_dvars_threshold
         for name in ("min_segment_volumes", "volumes_before", "volumes_after"):
-            if getattr(limits, name) and not has_threshold:
+            if getattr(limits, name) and not limits.has_threshold:
                 raise StrategyError(
                     f"Strategy {self.name}: {name} ({getattr(limits, name)}) has no effect "
-                    "without fd_threshold_mm or std_dvars_threshold. Give one, or leave it out."
+                    f"without one of {', '.join(THRESHOLDS)}. Give one, or leave it out."
                 )
 
     def wants(self, column: str) -> bool:
@@ -534,6 +534,8 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "low_pass_hz": ((int, float, type(None)), "a number (Hz), or null"),
     "fd_threshold_mm": ((int, float, type(None)), "a number (mm), or null"),
     "std_dvars_threshold": ((int, float, type(None)), "a number, or null"),
+    "dvars_percent_threshold": ((int, float, type(None)), "a number (percent), or null"),
+    "leverage_threshold": ((int, float, type(None)), "a number (times the median), or null"),
     "fd": ((str,), ", ".join(get_args(Displacement))),
     "head_radius_mm": ((int, float, type(None)), "a number (mm), or null"),
     "motion_filter": ((str, type(None)), f"{', '.join(get_args(MotionFilter))}, or null"),

@@ -275,6 +275,15 @@ QUALITY_COLUMNS: Mapping[str, QualityColumn] = MappingProxyType(
             better="lower",
             doi=_POWER_2012,
         ),
+        "max_dvars_percent": _measure(
+            "Largest DVARS of one volume above the median, as a share of all variance "
+            "(Delta%D-var), before cleaning",
+            "max over t of 100 * (D_t - median D) / A, D_t = DVARS_t^2 / 4, A = mean over voxels "
+            "of the variance over time",
+            unit="%",
+            better="lower",
+            doi="10.1016/j.neuroimage.2017.12.098",
+        ),
         "median_tsnr": _measure(
             "Median over the mask of the temporal signal-to-noise ratio, before cleaning",
             "mean / SD, ddof 1",

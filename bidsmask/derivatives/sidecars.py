@@ -273,6 +273,19 @@ def outlier_columns(names: Iterable[str], censoring: CensoringParameters) -> dic
             "threshold",
             "Threshold": censoring.std_dvars_threshold,
         },
+        "dvars_percent": {
+            "Description": "DVARS above its median as a share of all variance, before cleaning "
+            "(Delta%D-var, doi:10.1016/j.neuroimage.2017.12.098), above the threshold",
+            "Threshold": censoring.dvars_percent_threshold,
+            "Units": "%",
+        },
+        "leverage": {
+            "Description": "Leverage in principal components with heavy tails of voxels of the "
+            "carpet (projection scrubbing, doi:10.1016/j.neuroimage.2023.119972), above so many "
+            "times its median, and above what the largest of normal noise reaches in one run of "
+            "twenty",
+            "Threshold": censoring.leverage_threshold,
+        },
         "neighbour": {
             "Description": "So many volumes before and after one above a threshold",
             "Threshold": [censoring.volumes_before, censoring.volumes_after],

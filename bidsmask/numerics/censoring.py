@@ -10,7 +10,7 @@ import numpy as np
 
 from bidsmask._typing import BoolArray, FloatArray, IntArray
 from bidsmask.numerics.displacement import DisplacementParameters
-from bidsmask.vocabulary import Bridge
+from bidsmask.vocabulary import THRESHOLDS, Bridge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,12 @@ class CensoringParameters(DisplacementParameters):
         Volumes with a framewise displacement above this many mm are left out. None: no limit.
     std_dvars_threshold : float or None
         Volumes with a standardized DVARS above this (no unit) are left out. None: no limit.
+    dvars_percent_threshold : float or None
+        Volumes whose DVARS is this many percent of all variance above its median are left out
+        (Delta % D-var, `bidsmask.numerics.leverage.dvars_percent`). None: no limit.
+    leverage_threshold : float or None
+        Volumes whose leverage is above this many times the median are left out (projection
+        scrubbing, `bidsmask.numerics.leverage.leverage`). None: no limit.
     volumes_before, volumes_after : int
         So many volumes before and after a volume beyond a threshold are left out too.
     min_segment_volumes : int
@@ -46,6 +52,8 @@ class CensoringParameters(DisplacementParameters):
 
     fd_threshold_mm: float | None = None
     std_dvars_threshold: float | None = None
+    dvars_percent_threshold: float | None = None
+    leverage_threshold: float | None = None
     volumes_before: int = 0
     volumes_after: int = 0
     min_segment_volumes: int = 0
@@ -53,7 +61,7 @@ class CensoringParameters(DisplacementParameters):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("fd_threshold_mm", "std_dvars_threshold"):
+        for name in THRESHOLDS:
             threshold = getattr(self, name)
             if threshold is not None and not threshold > 0:
                 raise ValueError(f"{name} must be above 0 (None: no limit), not {threshold}.")
@@ -67,6 +75,11 @@ class CensoringParameters(DisplacementParameters):
                 )
         elif self.dummy_scans < 0:
             raise ValueError(f"dummy_scans must be 0 or more, not {self.dummy_scans}.")
+
+    @property
+    def has_threshold(self) -> bool:
+        """Whether any volume is flagged for what it is itself."""
+        return any(getattr(self, name) is not None for name in THRESHOLDS)
 
 
 def flag_above(values: FloatArray, threshold: float) -> BoolArray:

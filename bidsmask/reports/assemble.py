@@ -335,6 +335,7 @@ def _spelled(method: str) -> str:
         "non_steady_state": "non-steady state",
         "framewise_displacement": "framewise displacement",
         "std_dvars": "standardized DVARS",
+        "dvars_percent": "DVARS in % of all variance",
         "neighbour": "beside a flagged volume",
         "short_segment": "short segment",
     }

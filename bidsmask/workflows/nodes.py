@@ -18,6 +18,7 @@ from nipype.interfaces.base import File, traits
 
 from bidsmask._version import __version__
 from bidsmask.analysis import steps
+from bidsmask.analysis.flags import flag_run
 from bidsmask.analysis.notices import heard
 from bidsmask.analysis.outputs import write_outputs
 from bidsmask.analysis.parts import attempt, refuse_nothing
@@ -149,15 +150,26 @@ class CleanSignals(Step):
 
     class output_spec(TraitedSpec):
         cleaned_files = traits.List(File(exists=True), desc="one for each strategy")
+        confounds_files = traits.List(File(exists=True), desc="with what the data flag")
 
     def _run_interface(self, runtime: Any) -> Any:
+        extracted = ExtractedRun.load(Path(self.inputs.extracted_file))
+        loaded = [load_part(Confounds, file) for file in self.inputs.confounds_files]
+        t_r, strategies = self.inputs.t_r, self.inputs.strategies
+        confounds = flag_run(extracted, loaded, strategies, t_r=t_r)
         cleaned = steps.clean_run(
-            ExtractedRun.load(Path(self.inputs.extracted_file)),
+            extracted,
             [Coverage.load(Path(file)) for file in self.inputs.coverage_files],
-            [load_part(Confounds, file) for file in self.inputs.confounds_files],
-            self.inputs.strategies,
+            confounds,
+            strategies,
             self.inputs.settings,
-            t_r=self.inputs.t_r,
+            t_r=t_r,
+        )
+        is_same = all(one is other for one, other in zip(confounds, loaded, strict=True))
+        self._results["confounds_files"] = (
+            self.inputs.confounds_files
+            if is_same
+            else save_all(confounds, Path(runtime.cwd), "confounds")
         )
         self._results["cleaned_files"] = save_all(cleaned, Path(runtime.cwd), "cleaned")
         return runtime

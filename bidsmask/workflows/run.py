@@ -117,7 +117,7 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
     ]
     cleaned = [
         (resample_atlas, "placed_file"),
-        (load_confounds, "confounds_files"),
+        (clean, "confounds_files"),
         (extract, "extracted_file"),
         (extract, "coverage_files"),
         (clean, "cleaned_files"),

@@ -270,7 +270,7 @@ def spelled(method: str) -> str:
     >>> spelled("non_steady_state")
     'non-steady state'
     """
-    names = {"std_dvars": "DVARS", "framewise_displacement": "framewise displacement"}
+    names = {"std_dvars": "DVARS", "dvars_percent": "DVARS in %"}
     return names.get(method, method.replace("_", " ").replace("non steady", "non-steady"))
 
 

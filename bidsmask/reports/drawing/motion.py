@@ -10,7 +10,7 @@ from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.reports.drawing.arrangement import stretches
 from bidsmask.reports.drawing.axes import X_TITLE, Panel, spelled, stacked
 from bidsmask.reports.drawing.canvas import TITLE, WIDTH, Box, Canvas
-from bidsmask.reports.drawing.colours import BLUE, GREEN, MUTED, ORANGE, PURPLE, SKY
+from bidsmask.reports.drawing.colours import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, RED, SKY
 from bidsmask.reports.drawing.legend import Key, draw_legend, legend_height
 from bidsmask.reports.drawing.traces import Trace, draw_trace, trace_panel
 from bidsmask.reports.drawing.words import text_width
@@ -19,6 +19,8 @@ METHOD_COLOURS = {
     "non_steady_state": PURPLE,
     "framewise_displacement": ORANGE,
     "std_dvars": SKY,
+    "dvars_percent": INK,
+    "leverage": RED,
     "neighbour": BLUE,
     "short_segment": GREEN,
 }
