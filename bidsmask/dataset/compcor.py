@@ -142,9 +142,15 @@ def _entries(sidecar: Path) -> dict[str, Mapping[str, Any]]:
     try:
         content = json.loads(read_text(sidecar, MAX_SIDECAR_BYTES))
     except (json.JSONDecodeError, RecursionError) as error:
-        raise ConfoundsError(f"{sidecar}: this is not JSON that can be read: {error}") from error
+        raise ConfoundsError(
+            f"{sidecar}: this is not JSON that can be read: {error}. Copy it again from its "
+            "source."
+        ) from error
     if not isinstance(content, dict):
-        raise ConfoundsError(f"{sidecar}: expected a JSON object with one entry per column.")
+        raise ConfoundsError(
+            f"{sidecar}: expected a JSON object with one entry per column. Copy it again from its "
+            "source."
+        )
     return {name: entry for name, entry in content.items() if isinstance(entry, dict)}
 
 
@@ -155,7 +161,8 @@ def _unknown_mask(
         return (
             f"{group.label}: Could not find associated json file, "
             f"{rows.file.with_suffix('.json').name}. The table is of fMRIPrep before 21.0, where "
-            f"it alone says which of {unknown[0]} to {unknown[-1]} come from {group.mask}"
+            f"it alone says which of {unknown[0]} to {unknown[-1]} come from {group.mask}: copy "
+            "it there from fMRIPrep's output"
         )
     return f"{group.label}: {sidecar} has no 'Mask' for {', '.join(unknown)}"
 

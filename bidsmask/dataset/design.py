@@ -314,6 +314,11 @@ def _in_order(names: list[str]) -> list[str]:
 
 
 def _missing_columns(rows: ConfoundsTable, group: ColumnGroup, n_found: int) -> str:
+    if group.table is None and group.matches("aroma_motion_01"):
+        return (
+            f"{group.label}: no column aroma_motion (fMRIPrep wrote them until 23.0; those of "
+            "fMRIPost-AROMA are found by a strategy that says table: {desc: aroma})"
+        )
     known = [name for name in _WELL_KNOWN if group.matches(name) and name not in rows.position]
     shown = [name for name in known if _WELL_KNOWN[name] in (name, *rows.position)]
     if known:
@@ -357,7 +362,10 @@ def first_row_with_value(rows: ConfoundsTable, column: str, values: FloatArray) 
     """Where the values of a column begin; from there on there must be no gap."""
     missing = np.isnan(values)
     if missing.all():
-        raise ConfoundsError(f"{rows.file}: column {column} is n/a in every row.")
+        raise ConfoundsError(
+            f"{rows.file}: column {column} is n/a in every row. Choose a strategy without it, or "
+            "run fMRIPrep again."
+        )
     first = int(np.argmin(missing))
     if missing[first:].any():
         row = first + int(np.argmax(missing[first:]))
