@@ -204,6 +204,30 @@ def test_seeds_have_means_too_and_one_that_is_nowhere_is_missing(output_of):
     assert not list(out.rglob("*desc-simple_bold.nii.gz"))
 
 
+def test_probabilistic_maps_have_means_weighted_as_their_signals_are(dataset, tmp_path):
+    """Of a map that is 1 in half of the voxels and of one that is 1 in the others: plain means."""
+    mask = nib.load(dataset.runs[0].mask)
+    inside = mask.get_fdata() > 0
+    halves = np.arange(inside.shape[0])[:, np.newaxis, np.newaxis] < inside.shape[0] // 2
+    weights = np.stack([inside & halves, inside & ~halves], axis=-1).astype(np.float32)
+    atlas = tmp_path / "tpl-MNI152NLin2009cAsym_atlas-Halves_probseg.nii.gz"
+    nib.Nifti1Image(weights, mask.affine).to_filename(atlas)
+    atlas.with_name(atlas.name.replace(".nii.gz", ".tsv")).write_text(
+        "index\tname\n1\tone\n2\tother\n", encoding="utf-8"
+    )
+    options = ("--alff", "--space", "MNI152NLin2009cAsym", "--atlases", atlas)
+    out = tmp_path / "out"
+    for statistic in ("least-squares", "weighted-mean"):
+        words = (*options, "--maps-statistic", statistic)
+        assert bidsmask(dataset.root, out, "participant", *words) == 0
+        values = map_of(out, "alff", "simple")
+        table = table_of(out, "alff", "simple", "atlas-*")
+        for name, half in (("one", halves), ("other", ~halves)):
+            members = inside & half & np.isfinite(values)
+            expected = values[members].mean()
+            np.testing.assert_allclose(table.loc[name, "alff"], expected, rtol=SINGLE)
+
+
 def test_maps_without_any_atlas(dataset, tmp_path):
     options = ("--alff", "--atlases", "none", "--space", "MNI152NLin2009cAsym")
     assert bidsmask(dataset.root, tmp_path, "participant", *options) == 0
