@@ -92,6 +92,9 @@ def test_breathing_is_filtered_for_displacement_and_for_nothing_else(extract, mo
     _, about = outliers(out)
     assert "notch at 15.5 to 18 breaths" in about["framewise_displacement"]["Description"]
     assert quality(out)["mean_fd"] < table["framewise_displacement"].mean()
+    (series,) = out.rglob("*desc-none_timeseries.json")
+    (warning,) = json.loads(series.read_text())["Warnings"]
+    assert "the notch is where they show up, at 12 to 14.5 per minute" in warning
     text = (out / "logs" / "CITATION.md").read_text()
     assert "notch at 15.5 to 18 breaths per minute (order 4) (Fair et al., 2020)" in text
 

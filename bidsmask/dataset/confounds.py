@@ -202,6 +202,7 @@ def load_confounds(
     if n_volumes is not None:
         rows.require_volumes(n_volumes)
     fd_mm = _displacement(rows, strategy, t_r)
+    folded = strategy.censoring.folded_in_words(t_r) if t_r else ()
     std_dvars = rows.numbers_or_none(STD_DVARS)
     outliers = _flag(rows, strategy.censoring, fd_mm, std_dvars)
     sample_mask = ~_union([flags for _, flags in outliers], len(rows.cells))
@@ -219,7 +220,7 @@ def load_confounds(
         fd_mm=fd_mm,
         std_dvars=std_dvars,
         filled=design.filled,
-        warnings=(*design.warnings, *unreadable),
+        warnings=(*design.warnings, *unreadable, *folded),
         origins=design.origins,
         nonaggressive=design.nonaggressive,
         families=families,

@@ -15,6 +15,7 @@ from bidsmask.numerics.respiration import (
     LOW_PASS_ORDER,
     NOTCH_ORDER,
     ORDER_OF_ONE_PASS,
+    alias_band_hz,
     remove_above,
     remove_band,
 )
@@ -163,6 +164,22 @@ class DisplacementParameters:
         else:
             band = f"low-pass at {low}"
         return f"{band} breaths per minute (order {self._order})"
+
+    def folded_in_words(self, t_r: float) -> tuple[str, ...]:
+        """Say where a band of breathing was looked for, if not where it is."""
+        low, high = self.band_stop_min_bpm, self.band_stop_max_bpm
+        if self.motion_filter != "notch" or low is None or high is None:
+            return ()
+        nyquist_bpm = 0.5 * BREATHS_PER_HZ / t_r
+        if high <= nyquist_bpm:
+            return ()
+        seen = alias_band_hz(low / BREATHS_PER_HZ, high / BREATHS_PER_HZ, t_r)
+        first, last = (f"{BREATHS_PER_HZ * edge_hz:.3g}" for edge_hz in seen)
+        return (
+            f"{low:g} to {high:g} breaths per minute lie above {nyquist_bpm:g}, the Nyquist "
+            f"frequency of a repetition time of {t_r:g} s; the notch is where they show up, at "
+            f"{first} to {last} per minute.",
+        )
 
     @property
     def _radius_mm(self) -> float:

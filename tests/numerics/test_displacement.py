@@ -142,6 +142,15 @@ def test_the_advice_for_a_low_pass_above_nyquist_works():
     assert np.isfinite(slower.measure(random_motion(0), 6.0)[1:]).all()
 
 
+def test_a_band_that_is_folded_is_said_to_be():
+    band = {"band_stop_min_bpm": 18.0, "band_stop_max_bpm": 24.0}
+    folded = DisplacementParameters(fd="power", **NOTCH | band)
+    assert folded.folded_in_words(0.8) == ()
+    (words,) = folded.folded_in_words(2.0)
+    assert words.startswith("18 to 24 breaths per minute lie above 15")
+    assert words.endswith("at 6 to 12 per minute.")
+
+
 @pytest.mark.parametrize(
     ("given_", "words"),
     [
