@@ -183,8 +183,8 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         help="keep pybids' index here and use it again; "
         "never in the input or the output")  # fmt: skip
     add("-d", "--datasets", "--derivatives", dest="datasets", nargs="+", type=_named_path,
-        metavar="NAME=PATH", help="further datasets, in which atlases are looked for, and masks "
-        "and confounds that are not beside their BOLD")  # fmt: skip
+        metavar="NAME=PATH", help="further datasets, in which atlases are looked for, and masks, "
+        "confounds and other tables of strategies that are not beside their BOLD")  # fmt: skip
 
 
 def _add_extraction(parser: argparse.ArgumentParser) -> None:

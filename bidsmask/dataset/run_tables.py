@@ -24,7 +24,7 @@ PREPROCESSED = "preprocessed"
 _PLACE = ("space", "cohort", "res", "den", "label", "desc", "thresh")
 """Entities of a table that say nothing of the run: a time course has no place."""
 
-_OF_OTHERS = ("ses-", "func", "anat", "fmap", "dwi", "perf", "figures", "log")
+_OF_OTHERS = ("ses-", "anat", "fmap", "dwi", "perf", "figures", "log")
 """Folders in which no table of the run is looked for, unless the BOLD lies in one of that name."""
 
 

@@ -41,6 +41,7 @@ def world(dataset, new_dataset):
         f"{FUNC}/{RUN}_space-MNI152NLin6Asym_res-2_desc-ICA_mixing.tsv",
         f"{RUN}_desc-ICA_mixing.tsv",
         f"sub-01/{RUN}_desc-ICA_mixing.tsv",
+        f"sub-01/func/{RUN}_desc-ICA_mixing.tsv",
         f"{RUN}/desc-ICA_mixing.tsv",
         f"{RUN}_tedana/desc-ICA_mixing.tsv",
         f"{FUNC}/task-rest_run-01/desc-ICA_mixing.tsv",

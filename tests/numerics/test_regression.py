@@ -124,6 +124,16 @@ def test_the_degrees_of_freedom_are_those_of_the_operator(parameters):
     assert account.n_kept - spent == pytest.approx(account.remaining, abs=1e-5)
 
 
+def test_more_columns_behind_are_regressed_whole():
+    accepted, rejected, signals = components(10)
+    motion = np.random.default_rng(11).normal(size=(T, 2))
+    every = Nonaggressive(columns=np.ones(4, dtype=bool), accepted=accepted)
+    behind = cleaner_of(LINE, np.hstack([rejected, motion]), nonaggressive=every.before(2))
+    first = Nonaggressive(columns=np.arange(6) >= 2, accepted=accepted)
+    in_front = cleaner_of(LINE, np.hstack([motion, rejected]), nonaggressive=first)
+    np.testing.assert_allclose(behind(signals), in_front(signals), atol=1e-10)
+
+
 def test_without_components_to_keep_nonaggressive_is_aggressive():
     _, rejected, signals = components(7)
     nothing = Nonaggressive(columns=np.ones(4, dtype=bool), accepted=np.empty((T, 0)))
