@@ -201,6 +201,14 @@ def test_columns_of_the_same_name_keep_apart(world):
     np.testing.assert_allclose(table["csf_physio"], world.mixing[:, 0], atol=1e-8)
 
 
+def test_the_confounds_of_another_dataset_may_be_meant(world):
+    world.add("other", "desc-confounds_timeseries", {"csf": world.mixing[:, 0]})
+    table = {"dataset": "other", "desc": "confounds"}
+    strategy = world.strategy("theirs", {"label": "csf", "pattern": "csf", "table": table})
+    assert world.ask(strategy) == 0
+    np.testing.assert_allclose(world.design("theirs")[0]["csf"], world.mixing[:, 0], atol=1e-8)
+
+
 def test_a_pattern_may_say_what_is_accepted(world):
     columns = {f"noise_{n}": world.rejected[:, n] for n in range(3)}
     columns |= {f"signal__{n}": world.accepted[:, n] for n in range(2)}
