@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from bidsmask.cli.main import main
+from bidsmask.numerics.connectivity.xdf import xdf_variance
 
 SPACE = "space-MNI152NLin2009cAsym"
 ENDING = f"{SPACE}_atlas-Demo60_stat-mean_desc-36P_timeseries"
@@ -62,6 +63,22 @@ def test_connectivity_is_of_all_kept_volumes(output):
     known = kept.columns[kept.notna().any()]
     expected = np.corrcoef(kept[known].to_numpy().T)
     np.testing.assert_allclose(found.loc[known, known], expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("how", ["na", "drop"])
+def test_the_last_volume_of_a_run_is_no_neighbour_of_the_first_of_the_next(dataset, tmp_path, how):
+    """The variance of correlations, as of runs a thousand volumes apart."""
+    out = tmp_path / "out"
+    options = ("--strategies", "none", "--connectivity", "xdf-variance", "--censor-output", how)
+    assert bidsmask(*request(dataset, out, *options)) == 0
+    series = ENDING.replace("36P", "none")
+    outliers = [table(out, "desc-none_outliers", run)["censored"] == 0 for run in (1, 2)]
+    apart = np.concatenate([outliers[0], np.zeros(1000, dtype=bool), outliers[1]])
+    kept = table(out, series).dropna(how="all").to_numpy()
+    said = [json.loads(path(out, series, run, "json").read_text()) for run in (1, 2)]
+    dof = sum(each["DegreesOfFreedom"]["remaining"] for each in said)
+    found = table(out, f"{SPACE}_atlas-Demo60_stat-xdfvariance_desc-none_relmat")
+    np.testing.assert_allclose(found.set_index("Node"), xdf_variance(kept, apart, dof), rtol=1e-4)
 
 
 def test_the_sidecar_says_where_each_run_begins(output):

@@ -8,7 +8,7 @@ import pytest
 
 from bidsmask.analysis.methods import methods_of
 from bidsmask.analysis.plan import Plan, RunPlan
-from bidsmask.analysis.words import plain, strategy_words, text
+from bidsmask.analysis.words import connectivity_words, plain, strategy_words, text
 from bidsmask.columns.table import LookUpTable
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.entities import Entities
@@ -254,6 +254,25 @@ def test_several_statistics_are_listed_and_the_first_is_related():
 def test_fishers_z_is_of_correlations():
     text = words(described(measures=("correlation", "covariance"), fisher_z=True))
     assert "Fisher's z of Pearson's correlation and the sample covariance" in text
+
+
+@pytest.mark.parametrize("alpha", [None, 0.3])
+def test_the_penalty_of_a_graphical_lasso_is_told(alpha):
+    measures = ("graphical-lasso-precision",)
+    said = connectivity_words(
+        ConnectivitySettings(measures=measures, graphical_lasso_alpha=alpha), ["mean"]
+    )
+    expected = "penalty 0.3" if alpha else "penalty by cross-validation"
+    assert expected in text([said])
+
+
+@pytest.mark.parametrize(("how", "each"), [("rss", False), ("all", True)])
+def test_means_of_networks_and_edges_are_told(how, each):
+    asked = ConnectivitySettings(network_means=True, edge_timeseries=how)
+    said = text([connectivity_words(asked, ["mean"])])
+    assert "within each network, and between each two" in said
+    assert "root sum of squares over all pairs" in said
+    assert ("and each of them" in said) is each
 
 
 def test_a_table_of_settings_says_the_same_in_short():

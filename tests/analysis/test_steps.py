@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from bidsmask import NiftiLabelsMasker
-from bidsmask.analysis.steps import extract_run, place_sources
+from bidsmask.analysis.steps import extract_run, place_sources, take_sample
 from bidsmask.analysis.store import PlacedSources
 from bidsmask.dataset.atlases import find_atlas
-from bidsmask.errors import ImageError, SpaceError
+from bidsmask.errors import DegreesOfFreedomError, ImageError, SpaceError
 from bidsmask.images.stream import BoldStream
 from bidsmask.images.volumes import load_mask
-from bidsmask.settings import CoverageSettings, ExtractionSettings
+from bidsmask.settings import ConnectivitySettings, CoverageSettings, ExtractionSettings
 from bidsmask.vocabulary import STATISTICS
 
 ANY = CoverageSettings(min_coverage=0.0)
@@ -109,3 +109,20 @@ def test_an_atlas_that_lies_elsewhere_is_refused(world):
     elsewhere = dataclasses.replace(grid, affine=affine)
     with pytest.raises(SpaceError, match="same space"):
         place_sources((atlas,), elsewhere, mask, "least-squares")
+
+
+def test_volumes_that_are_drawn_keep_their_places_and_their_share_of_freedom():
+    sample_mask = np.arange(40) % 4 != 0
+    signals = np.flatnonzero(sample_mask)[:, np.newaxis] * np.ones(3)
+    settings = ConnectivitySettings(create_matrices=(0.5,))
+    whole = take_sample(signals, sample_mask, 20, settings, t_r=2.0)
+    drawn = take_sample(signals, sample_mask, 20, settings, t_r=2.0, minutes=0.5)
+    np.testing.assert_array_equal(whole.sample_mask, sample_mask)
+    np.testing.assert_array_equal(np.flatnonzero(drawn.sample_mask), drawn.signals[:, 0])
+    assert (len(drawn.signals), drawn.dof) == (15, 10)
+
+
+def test_more_minutes_than_are_kept_cannot_be_drawn():
+    settings = ConnectivitySettings(create_matrices=(5,))
+    with pytest.raises(DegreesOfFreedomError, match="asks for 150"):
+        take_sample(np.ones((30, 2)), np.ones(30, dtype=bool), 9, settings, t_r=2.0, minutes=5)

@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 
 from bidsmask._typing import BoolArray, FloatArray
+from bidsmask.errors import DegreesOfFreedomError
 from bidsmask.numerics.connectivity.plain import (
     correlation,
     covariance,
@@ -81,7 +82,7 @@ class Sample:
     @cached_property
     def variance(self) -> FloatArray:
         """Variance of the correlations."""
-        return xdf_variance(self.signals, self.sample_mask, self.dof)
+        return xdf_variance(self.signals, self.sample_mask, self._some_dof)
 
     @cached_property
     def shrunk(self) -> Relation:
@@ -93,8 +94,24 @@ class Sample:
         """Precision of standard scores by a graphical lasso, and its penalty."""
         return self._inverse("Alpha", lambda scores: sparse_precision(scores, self.alpha))
 
+    @property
+    def _some_dof(self) -> float:
+        """Degrees of freedom, if any are left.
+
+        Raises
+        ------
+        DegreesOfFreedomError
+            If not: then nothing says how uncertain the signals are.
+        """
+        if self.dof <= 0:
+            raise DegreesOfFreedomError(
+                "No degrees of freedom are left, so that these signals say nothing of the brain. "
+                "Take a smaller strategy, or a wider pass band."
+            )
+        return self.dof
+
     def _shrunk(self, scores: FloatArray) -> tuple[FloatArray, float]:
-        shrunk, shrinkage = ledoit_wolf(scores, self.dof)
+        shrunk, shrinkage = ledoit_wolf(scores, self._some_dof)
         inverse = np.linalg.inv(shrunk)
         return (inverse + inverse.T) / 2, shrinkage
 

@@ -157,6 +157,14 @@ def test_more_regions_than_volumes_can_be_related(name):
     assert np.isfinite(matrix[~np.eye(30, dtype=bool)]).all()
 
 
+@pytest.mark.parametrize(
+    "name", ["ledoit-wolf-precision", "ledoit-wolf-partial-correlation", "xdf-variance", "xdf-p"]
+)
+def test_what_counts_degrees_of_freedom_is_refused_where_none_are_left(name):
+    with pytest.raises(DegreesOfFreedomError, match="No degrees of freedom are left"):
+        matrix_of(MEASURES[name], random_signals(0), dof=0.0)
+
+
 def test_nothing_usable_gives_a_matrix_of_nan_and_nothing_was_found():
     for measure in MEASURES.values():
         relation = measure.function(sample_of(np.full((10, 3), np.nan)))
