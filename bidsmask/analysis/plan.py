@@ -301,7 +301,7 @@ def _strategies(settings: Settings) -> tuple[Strategy, ...]:
                     f"the strategy {drawn!r}. Give that another name, or ask for one at a time."
                 )
         alike = [
-            f"{asked} (called {one.name})"
+            asked if asked == one.name else f"{asked} (called {one.name})"
             for asked, one in zip(settings.cleaning.strategies, strategies, strict=True)
             if one.label == strategy.label
         ]
