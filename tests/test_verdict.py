@@ -168,9 +168,11 @@ def test_other_limits_judge_anew_and_the_numbers_stay(extract):
     pd.testing.assert_frame_equal(told.quality[numbers], before[numbers])
 
 
-def test_the_group_has_the_verdict_of_each_run(extract, small_dataset):
+def test_the_group_has_the_verdict_of_each_run(extract, small_dataset, capsys):
     told = extract("--strategies", "none", "24P", "--min-dof", 0)
     assert main([str(small_dataset.root), str(told.out), "group"]) == 0
+    words = re.findall(r"verdict \(of each run and strategy\): (.*)", capsys.readouterr().err)
+    assert words == ["1 do not use, 1 look"]
     table = pd.read_csv(told.out / "group_qc.tsv", sep="\t").set_index("strategy")
     assert list(table["verdict"]) == list(told.quality["verdict"])
     assert table["dvars_after"].to_list() == pytest.approx(

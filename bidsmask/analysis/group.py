@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from bidsmask.derivatives.manifest import (
 from bidsmask.derivatives.quality import QUALITY_COLUMNS, with_counts
 from bidsmask.derivatives.writing import read_table, write_json, write_table
 from bidsmask.errors import DatasetError, NoInputError
+from bidsmask.numerics.verdict import WORDS
 from bidsmask.settings import Settings
 
 _SEES = ("ok", "partial")
@@ -27,7 +28,10 @@ _MOST = 3
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSummary:
-    """What the group level wrote, and what it left out."""
+    """What the group level wrote, and what it left out.
+
+    `verdicts` counts runs with each strategy by what is to be thought of them.
+    """
 
     n_subjects: int
     n_runs: int
@@ -35,6 +39,7 @@ class GroupSummary:
     atlases: tuple[str, ...]
     files: tuple[Path, ...]
     left_out: tuple[LeftOut, ...]
+    verdicts: Mapping[str, int]
 
     @property
     def exit_code(self) -> int:
@@ -80,6 +85,7 @@ def run_group(settings: Settings) -> GroupSummary:
         atlases=tuple(dict.fromkeys(coverage["atlas"])) if coverage is not None else (),
         files=tuple(output_dir / f"{name}.tsv" for name in (*tables, "participants")),
         left_out=found.left_out,
+        verdicts={word: int((qc["verdict"] == word).sum()) for word in WORDS},
     )
 
 

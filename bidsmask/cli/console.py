@@ -151,6 +151,8 @@ def say_group(console: Console, summary: GroupSummary) -> None:
     console.print(f"{_now(console)}{runs} of {subjects} read:")
     for what, names in (("strategy", summary.strategies), ("atlas", summary.atlases)):
         console.print(f"  {what}: {escape(', '.join(names) or 'none')}")
+    said = [f"{number} {word}" for word, number in summary.verdicts.items() if number]
+    console.print(f"  verdict (of each run and strategy): {', '.join(said[::-1])}")
     console.print(f"{count(len(summary.files), 'table')} written:")
     for file in summary.files:
         console.print(f"  {escape(str(file))}")
