@@ -1,8 +1,9 @@
 """What all kinds of columns have in common.
 
 A *column* is one output: of a region, a map, a sphere or a voxel. *Columns* are placed: they lie
-on the grid of a run (or of an atlas that runs are brought to), inside a mask. They say how large
-each column is and how much of it a run has seen, and give the projections that read them.
+on the grid of a run (or of an atlas that runs are brought to), inside a mask. The grid may be that
+of grayordinates: what is called a voxel here is a vertex then. They say how large each column is
+and how much of it a run has seen, and give the projections that read them.
 """
 
 from abc import ABC, abstractmethod
@@ -14,7 +15,7 @@ import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.columns.coverage import Extent
-from bidsmask.images.grid import Grid
+from bidsmask.images.grayordinates import Lattice
 from bidsmask.numerics.projections.regions import Projection
 
 
@@ -39,7 +40,7 @@ class Part:
 class Columns(ABC):
     """Columns on a grid, inside a mask."""
 
-    grid: Grid
+    grid: Lattice
     extent: Extent
 
     @property
@@ -102,7 +103,7 @@ class Columns(ABC):
 
     @classmethod
     @abstractmethod
-    def from_arrays(cls, grid: Grid, arrays: Mapping[str, Array]) -> Self:
+    def from_arrays(cls, grid: Lattice, arrays: Mapping[str, Array]) -> Self:
         """Make the columns again of what `arrays` gave."""
 
 
@@ -112,14 +113,14 @@ class VoxelSets(Columns):
 
     Parameters
     ----------
-    grid : Grid
+    grid : Grid or Grayordinates
     members : P int arrays
         Flat indices (x runs fastest), ascending, of the voxels of each column that lie on the
         grid and inside the mask.
     extent : Extent
     """
 
-    grid: Grid
+    grid: Lattice
     members: tuple[IntArray, ...]
     extent: Extent
 
@@ -182,6 +183,8 @@ def members_of(arrays: Mapping[str, Array]) -> tuple[IntArray, ...]:
     return tuple(np.split(arrays["voxels"], np.cumsum(arrays["n_inside"])[:-1]))
 
 
-def extent_of(arrays: Mapping[str, Array]) -> Extent:
+def extent_of(arrays: Mapping[str, Array], grid: Lattice) -> Extent:
     """Make the extent again that `VoxelSets.arrays` has given."""
-    return Extent.of_voxels(arrays["n_voxels"], arrays["n_on_grid"], arrays["n_inside"])
+    return Extent.of_voxels(
+        arrays["n_voxels"], arrays["n_on_grid"], arrays["n_inside"], places=grid.word
+    )

@@ -32,6 +32,8 @@ STATUSES: dict[Status, str] = {
 }
 """Whether a column has a signal, and what from."""
 
+_ONE = {"voxels": "voxel", "vertices": "vertex", "grayordinates": "grayordinate"}
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Extent:
@@ -48,6 +50,8 @@ class Extent:
         their squared weights.
     unit : str
         What `size` counts: "voxels" or "squared weight".
+    places : str
+        What is meant by voxels: "voxels", "vertices", or "grayordinates" where there are both.
     """
 
     n_voxels: IntArray
@@ -56,9 +60,16 @@ class Extent:
     size: FloatArray
     size_inside: FloatArray
     unit: str = "voxels"
+    places: str = "voxels"
 
     @classmethod
-    def of_voxels(cls, n_voxels: IntArray, n_on_grid: IntArray, n_inside: IntArray) -> Extent:
+    def of_voxels(
+        cls,
+        n_voxels: IntArray,
+        n_on_grid: IntArray,
+        n_inside: IntArray,
+        places: str = "voxels",
+    ) -> Extent:
         """Measure columns by their voxels."""
         return cls(
             n_voxels=n_voxels,
@@ -66,6 +77,7 @@ class Extent:
             n_inside=n_inside,
             size=n_voxels.astype(np.float64),
             size_inside=n_inside.astype(np.float64),
+            places=places,
         )
 
 
@@ -143,31 +155,38 @@ class Coverage:
         return "ok" if self.share[column] == 1 else "partial"
 
     def _reason(self, column: int) -> str:
-        status, extent = self._status(column), self.extent
+        status, extent, places = self._status(column), self.extent, self.extent.places
         n_voxels, n_on_grid = int(extent.n_voxels[column]), int(extent.n_on_grid[column])
         n_inside, n_covered = int(extent.n_inside[column]), int(self.n_covered[column])
         if status == "ok":
             return "n/a"
+        on_grid, place = places == "voxels", _ONE[places]
+        where = "on the grid" if on_grid else "among those"
+        beyond = "beyond the grid of the run" if on_grid else "not among those of the run"
         if not n_voxels:
-            return "It has no voxel in the atlas, or none that a voxel of the run is nearest to."
+            none = ", or none that a voxel of the run is nearest to" if on_grid else ""
+            return f"It has no {place} in the atlas{none}."
         if not n_on_grid:
-            return "None of its voxels lies on the grid of the run."
+            return f"None of its {places} lies {where} of the run."
         if not n_inside:
-            return f"None of its {n_on_grid} voxels on the grid lies inside the mask."
+            here = "on the grid" if on_grid else "of the run"
+            return f"None of its {n_on_grid} {places} {here} lies inside the mask."
         if not n_covered:
-            return f"None of its {n_inside} voxels inside the mask has finite values that change."
+            return (
+                f"None of its {n_inside} {places} inside the mask has finite values that change."
+            )
         if status == "constant":
             return "Its signal is the same in all volumes, or is not finite in some."
         lost = [
             f"{count} {what}"
             for count, what in (
-                (n_voxels - n_on_grid, "beyond the grid of the run"),
+                (n_voxels - n_on_grid, beyond),
                 (n_on_grid - n_inside, "outside of the mask"),
                 (n_inside - n_covered, "without finite values that change"),
             )
             if count > 0
         ]
-        seen = f"{n_covered} of {n_voxels} voxels ({self.share[column]:.1%}"
+        seen = f"{n_covered} of {n_voxels} {places} ({self.share[column]:.1%}"
         seen += ")" if extent.unit == "voxels" else f" of the {extent.unit})"
         why = f" ({', '.join(lost)})" if lost else ""
         least = f"; at least {self.min_coverage:.1%} is asked for" if status == "low" else ""

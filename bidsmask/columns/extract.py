@@ -14,42 +14,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
-from bidsmask.columns.base import Columns, Part, VoxelSets
-from bidsmask.columns.coverage import Coverage, share_of
+from bidsmask.columns.base import Part, VoxelSets
+from bidsmask.columns.by_points import extract_points
+from bidsmask.columns.extraction import Extraction as Extraction
+from bidsmask.columns.extraction import coverage_of as coverage_of
+from bidsmask.columns.extraction import still, usable
 from bidsmask.columns.maps import Maps
 from bidsmask.columns.readers import read_all, readers_of
 from bidsmask.columns.request import Request
 from bidsmask.columns.voxels import Voxels
 from bidsmask.columns.watch import Watch, peek
+from bidsmask.errors import SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.request import Reading, Volumes
+from bidsmask.images.surface_series import SurfaceSeries
 from bidsmask.numerics.projections.regions import OfOneSelection, RegionStatistic
 from bidsmask.numerics.resample import resample_nearest
 
 See = Callable[[slice, Array], None]
 """Looks at the next volumes of a run: which they are, and a block (n, Z, Y, X) as it is stored."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Extraction:
-    """Columns of a run.
-
-    Parameters
-    ----------
-    signals : array of shape (T, P)
-        Scaled. NaN in columns that are not used.
-    coverage : Coverage
-    used : bool array of shape (P,)
-        Columns that have a signal.
-    finite : bool array of shape (V_all,)
-        Which voxels of the columns' grid are finite numbers in all volumes; of those that columns
-        are made of.
-    """
-
-    signals: Array
-    coverage: Coverage
-    used: BoolArray
-    finite: BoolArray
 
 
 def extract(
@@ -68,7 +51,8 @@ def extract(
     requests : sequence of Request
         How many there are, and which, changes no number of the others.
     see : sequence of See
-        What else is to be done with each block of the first pass.
+        What else is to be done with each block of the first pass: of volumes, or, where a run on
+        surfaces is read `by_points`, of places (n, T).
     smoothed_together : int array, optional
         Voxels (flat indices, ascending) of which all that is smoothed is made: volumes are then
         smoothed once for all requests of one width.
@@ -77,7 +61,16 @@ def extract(
     -------
     extractions : tuple of Extraction
         One for each request.
+
+    Raises
+    ------
+    SpaceError
+        If a run on surfaces is to be smoothed, or lies on other places than columns.
     """
+    if isinstance(series, SurfaceSeries):
+        _refuse_to_move(series, requests)
+        if series.by_points:
+            return extract_points(series, requests, see=see)
     works = [_Work(series, request) for request in requests]
     watched = _union(series.grid, [work for work in works if work.foresees])
     first = peek(series, watched) if watched.size else Watch(watched)
@@ -91,6 +84,20 @@ def extract(
     if again:
         _read(series, again, smoothed_together, [])
     return tuple(work.extraction() for work in works)
+
+
+def _refuse_to_move(series: SurfaceSeries, requests: Sequence[Request]) -> None:
+    for request in requests:
+        if _smooths(request):
+            raise SpaceError(
+                f"{series.name} lies on surfaces, which are not smoothed here: that takes "
+                "distances along a mesh. Ask for no smoothing, or smooth the run beforehand."
+            )
+        if request.columns.grid != series.grid:
+            raise SpaceError(
+                f"Columns lie on {request.columns.grid}, and {series.name} on {series.grid}. "
+                "Nothing is resampled on surfaces: place the columns on those of the run."
+            )
 
 
 class _Work:
@@ -208,8 +215,8 @@ class _Work:
         voxelwise = isinstance(self._columns, Voxels)
         if not voxelwise:
             signals[:, ~self._used] = np.nan
-        still = np.zeros(self._used.size, dtype=bool) if voxelwise else _still(signals)
-        coverage = replace(self._coverage, still=still)
+        unmoved = np.zeros(self._used.size, dtype=bool) if voxelwise else still(signals)
+        coverage = replace(self._coverage, still=unmoved)
         return Extraction(signals=signals, coverage=coverage, used=self._used, finite=self._finite)
 
     def _usable(self, measured: BoolArray) -> BoolArray:
@@ -217,9 +224,7 @@ class _Work:
         self._coverage = coverage_of(
             self._columns, measured, min_coverage=self.request.min_coverage
         )
-        if self.request.keep_unmeasured and self.request.min_coverage <= 0:
-            return self._columns.extent.n_inside > 0
-        return self._coverage.usable
+        return usable(self.request, self._coverage)
 
     def _on_columns(self, watch: Watch, values: BoolArray) -> BoolArray:
         """Carry values (W,) of watched voxels over to the grid of the columns, (V_all,)."""
@@ -263,18 +268,6 @@ def _sums(values: Array, sizes: Sequence[int]) -> FloatArray:
     totals: FloatArray = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
     ends = np.cumsum([0, *sizes])
     return np.diff(totals[ends])
-
-
-def coverage_of(columns: Columns, measured: BoolArray, *, min_coverage: float) -> Coverage:
-    """Say what a run holds of columns of which it has measured some voxels (V_all,)."""
-    n_covered, size = columns.covered(measured)
-    return Coverage(
-        extent=columns.extent,
-        n_covered=n_covered,
-        share=share_of(size, columns.extent.size),
-        still=np.zeros(n_covered.size, dtype=bool),
-        min_coverage=min_coverage,
-    )
 
 
 def _union(grid: Grid, works: Sequence[_Work]) -> IntArray:
@@ -379,11 +372,3 @@ def _nearest(run: Grid, columns: Grid) -> IntArray | None:
     numbers = np.arange(run.n_voxels).reshape(run.shape, order="F")
     nearest = resample_nearest(numbers, run.affine, columns.shape, columns.affine, fill=-1)
     return nearest.ravel(order="F")
-
-
-def _still(signals: Array) -> BoolArray:
-    """Whether a column (T, P) is the same in all volumes, or not finite in some."""
-    with np.errstate(invalid="ignore"):
-        moves = np.greater(np.ptp(signals, axis=0), 0) | (len(signals) == 1)
-    still: BoolArray = np.logical_not(moves & np.isfinite(signals).all(axis=0))
-    return still

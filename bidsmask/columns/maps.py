@@ -14,6 +14,7 @@ from bidsmask.columns.base import Columns, Part
 from bidsmask.columns.coverage import Extent
 from bidsmask.columns.field_of_view import beyond
 from bidsmask.images.blocks import in_one_piece
+from bidsmask.images.grayordinates import Lattice
 from bidsmask.images.grid import Grid
 from bidsmask.images.series import Series
 from bidsmask.images.volumes import as_volume
@@ -134,7 +135,7 @@ class Maps(Columns):
         return given | {"_known": {}, "_last": {}}
 
     @property
-    def grid(self) -> Grid:  # type: ignore[override]
+    def grid(self) -> Grid:
         """That of the placed maps."""
         return self.placed.grid
 
@@ -216,7 +217,7 @@ class Maps(Columns):
         }
 
     @classmethod
-    def from_arrays(cls, grid: Grid, arrays: Mapping[str, Array]) -> Self:
+    def from_arrays(cls, grid: Lattice, arrays: Mapping[str, Array]) -> Self:
         """Make the maps again."""
         placed = PlacedMaps(
             weights=MapWeights.from_arrays(arrays),

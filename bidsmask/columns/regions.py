@@ -13,6 +13,7 @@ from bidsmask.columns.base import VoxelSets, extent_of, members_of
 from bidsmask.columns.coverage import Extent
 from bidsmask.columns.field_of_view import beyond
 from bidsmask.errors import AtlasError
+from bidsmask.images.grayordinates import Lattice
 from bidsmask.images.grid import Grid
 from bidsmask.images.series import open_series
 from bidsmask.numerics.projections.regions import (
@@ -40,7 +41,7 @@ class Regions(VoxelSets):
     ----------
     grid, members, extent
         See `bidsmask.columns.base.VoxelSets`.
-    codes : int32 array of shape (X, Y, Z)
+    codes : int32 array of shape (X, Y, Z), or (V,) on grayordinates
         1 for the first region of the table, 2 for the second ...; 0 is background. Before the
         mask.
     """
@@ -56,13 +57,13 @@ class Regions(VoxelSets):
         return super().arrays() | {"codes": self.codes}
 
     @classmethod
-    def from_arrays(cls, grid: Grid, arrays: Mapping[str, Array]) -> Self:
+    def from_arrays(cls, grid: Lattice, arrays: Mapping[str, Array]) -> Self:
         """Make the regions again."""
         return cls(
             grid=grid,
             codes=arrays["codes"],
             members=members_of(arrays),
-            extent=extent_of(arrays),
+            extent=extent_of(arrays, grid),
         )
 
     def _projection(self, members: list[IntArray], statistic: str) -> Projection:
@@ -97,11 +98,28 @@ def read_labels(img: Any, tell: Callable[[str], None] | None = None) -> tuple[In
     values = series.single()
     if tell is not None and values.dtype.kind == "f" and not np.isfinite(values).all():
         tell(f"{series.name}: Non-finite values detected. They are background, like zeros.")
-    labels = values if values.dtype.kind in "iu" else _rounded(series.name, values)
-    largest = int(labels.max())
+    return as_labels(series.name, values), series.grid
+
+
+def as_labels(name: str, values: Array) -> IntArray:
+    """Give values of a label image as integers; NaN and infinite ones are 0.
+
+    Parameters
+    ----------
+    name : str
+        Of the image, for messages.
+    values : array
+
+    Raises
+    ------
+    AtlasError
+        If a value is no whole number, or too large.
+    """
+    labels = values if values.dtype.kind in "iu" else _rounded(name, values)
+    largest = int(labels.max(initial=0))
     if largest > _LARGEST:
-        raise AtlasError(f"{series.name}: the label {largest} is too large.")
-    return labels, series.grid
+        raise AtlasError(f"{name}: the label {largest} is too large.")
+    return labels
 
 
 def labels_in(values: IntArray) -> IntArray:
@@ -147,9 +165,9 @@ def place_regions(
     regions : Regions
     """
     wanted = np.asarray(ids, dtype=np.int64)
-    whole = _codes(labels, wanted)
+    whole = codes_of(labels, wanted)
     codes = resample_nearest(whole, atlas_grid.affine, grid.shape, grid.affine)
-    n_on_grid = _count(codes, wanted.size)
+    n_on_grid = count_codes(codes, wanted.size)
     flat = codes.ravel(order="F")
     if mask is not None:
         flat = np.where(mask.ravel(order="F"), flat, 0)
@@ -174,11 +192,11 @@ def _n_beyond(codes: IntArray, atlas_grid: Grid, grid: Grid, n_regions: int) -> 
     voxels = np.flatnonzero(flat)
     lost = voxels[beyond(voxels, atlas_grid, grid)]
     ratio = abs(np.linalg.det(atlas_grid.affine[:3, :3]) / np.linalg.det(grid.affine[:3, :3]))
-    counts: IntArray = np.ceil(_count(flat[lost], n_regions) * ratio - 1e-6).astype(np.intp)
+    counts: IntArray = np.ceil(count_codes(flat[lost], n_regions) * ratio - 1e-6).astype(np.intp)
     return counts
 
 
-def _codes(labels: IntArray, ids: IntArray) -> IntArray:
+def codes_of(labels: IntArray, ids: IntArray) -> IntArray:
     """Replace each label by its place among `ids`, from 1; others by 0."""
     if labels.size and 0 <= labels.min() <= labels.max() < _FEW:
         code_of = np.zeros(int(labels.max()) + 1, dtype=np.int32)
@@ -191,7 +209,7 @@ def _codes(labels: IntArray, ids: IntArray) -> IntArray:
     return np.where(found, order[place] + 1, 0).astype(np.int32)
 
 
-def _count(codes: Array, n_regions: int) -> IntArray:
+def count_codes(codes: Array, n_regions: int) -> IntArray:
     """Voxels of the codes 1 to `n_regions`."""
     return np.bincount(codes.ravel(order="K"), minlength=n_regions + 1)[1:]
 

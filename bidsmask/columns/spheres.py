@@ -11,6 +11,7 @@ import numpy as np
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.columns.base import VoxelSets, extent_of, members_of
 from bidsmask.columns.coverage import Extent
+from bidsmask.images.grayordinates import Lattice
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.affine import apply_affine
 from bidsmask.numerics.projections.regions import Projection, RegionStatistic, SphereMeans
@@ -55,12 +56,12 @@ class Spheres(VoxelSets):
         return SphereMeans([self.members[row] for row in rows])
 
     @classmethod
-    def from_arrays(cls, grid: Grid, arrays: Mapping[str, Array]) -> Self:
+    def from_arrays(cls, grid: Lattice, arrays: Mapping[str, Array]) -> Self:
         """Make the spheres again."""
         return cls(
             grid=grid,
             members=members_of(arrays),
-            extent=extent_of(arrays),
+            extent=extent_of(arrays, grid),
             seeds_mm=arrays["seeds_mm"],
         )
 

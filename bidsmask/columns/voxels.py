@@ -11,7 +11,7 @@ import numpy as np
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.columns.base import Columns, Part
 from bidsmask.columns.coverage import Extent
-from bidsmask.images.grid import Grid
+from bidsmask.images.grayordinates import Lattice
 from bidsmask.numerics.projections.regions import Projection, VoxelSelection
 
 
@@ -27,7 +27,7 @@ class Voxels(Columns):
     extent : Extent
     """
 
-    grid: Grid
+    grid: Lattice
     indices: IntArray
     extent: Extent
 
@@ -57,20 +57,22 @@ class Voxels(Columns):
         return {"indices": self.indices}
 
     @classmethod
-    def from_arrays(cls, grid: Grid, arrays: Mapping[str, Array]) -> Self:
+    def from_arrays(cls, grid: Lattice, arrays: Mapping[str, Array]) -> Self:
         """Make the columns again."""
-        return cls(grid=grid, indices=arrays["indices"], extent=_extent(arrays["indices"].size))
+        return cls(
+            grid=grid, indices=arrays["indices"], extent=_extent(arrays["indices"].size, grid)
+        )
 
     def painted(self, rows: IntArray) -> Projection:
         """Give the projection whose `expand` puts voxels back."""
         return VoxelSelection(self.indices[rows])
 
 
-def place_voxels(indices: IntArray, grid: Grid) -> Voxels:
+def place_voxels(indices: IntArray, grid: Lattice) -> Voxels:
     """Make columns of some voxels (flat indices, x running fastest) of a grid."""
-    return Voxels(grid=grid, indices=indices, extent=_extent(indices.size))
+    return Voxels(grid=grid, indices=indices, extent=_extent(indices.size, grid))
 
 
-def _extent(n_voxels: int) -> Extent:
+def _extent(n_voxels: int, grid: Lattice) -> Extent:
     one = np.ones(n_voxels, dtype=np.intp)
-    return Extent.of_voxels(one, one, one)
+    return Extent.of_voxels(one, one, one, places=grid.word)

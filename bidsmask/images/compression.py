@@ -43,9 +43,19 @@ def _fastest_crc32() -> Any:
     return crc32
 
 
+def _fastest_zlib() -> Any:
+    try:
+        from isal import isal_zlib
+    except ModuleNotFoundError:
+        return zlib
+    return isal_zlib
+
+
 _GZIP = _fastest_gzip()
+_ZLIB = _fastest_zlib()
 _CRC32 = _fastest_crc32()
-_INFLATE_ERRORS = _inflate_errors()
+INFLATE_ERRORS = _inflate_errors()
+"""What a broken stream raises."""
 
 
 def is_gzip(path: Path) -> bool:
@@ -56,6 +66,11 @@ def is_gzip(path: Path) -> bool:
 def open_bytes(path: Path) -> Any:
     """Open a file, compressed or not, to read its uncompressed bytes."""
     return _GZIP.open(path, "rb") if is_gzip(path) else path.open("rb", buffering=0)
+
+
+def inflater() -> Any:
+    """Give what inflates a stream of zlib's, or of gzip's, piece by piece, as zlib's does it."""
+    return _ZLIB.decompressobj(wbits=47)
 
 
 def compress(content: bytes) -> bytes:
@@ -148,7 +163,7 @@ def first_bytes(path: Path, count: int) -> bytes:
 def n_readable_bytes(path: Path) -> int:
     """Count the uncompressed bytes of a compressed file, up to its end or where it is damaged."""
     count = 0
-    with _patient(path) as file, suppress(*_INFLATE_ERRORS):
+    with _patient(path) as file, suppress(*INFLATE_ERRORS):
         while piece := file.read1(io.DEFAULT_BUFFER_SIZE):
             count += len(piece)
     return count
@@ -172,7 +187,7 @@ def explained(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except _INFLATE_ERRORS as error:
+    except INFLATE_ERRORS as error:
         raise ImageError(f"{path}: the gzip data are corrupt ({error}). {COPY_AGAIN}") from error
     except PermissionError as error:
         raise ImageError(f"{path} may not be read; check its permissions.") from error

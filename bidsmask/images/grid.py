@@ -82,6 +82,11 @@ class Grid:
         return x * y * z
 
     @property
+    def word(self) -> str:
+        """What its places are."""
+        return "voxels"
+
+    @property
     def orientation(self) -> str:
         """Where the voxel axes point to, such as "RAS" or "LPS"."""
         return orientation_codes(self.affine)

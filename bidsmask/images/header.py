@@ -145,6 +145,17 @@ def t_r_of(header: Any) -> float | None:
 def _check_file(path: Path) -> None:
     if not path.name.endswith((".nii", ".nii.gz")):
         raise ImageError(f"{path} is not called .nii or .nii.gz; only NIfTI files can be read.")
+    check_there(path)
+
+
+def check_there(path: Path) -> None:
+    """Refuse a path at which there is no regular file.
+
+    Raises
+    ------
+    ImageError
+        Saying how to fetch the content, if it is a link of git-annex.
+    """
     with explained(path):
         if path.is_symlink() and not path.exists():
             raise ImageError(f"{path} is a link to a file that is not here. {_GET} {path}")
@@ -167,10 +178,7 @@ def _first_bytes(path: Path) -> bytes:
 
 def _check_start(path: Path, start: bytes) -> None:
     text = start.lstrip().lower()
-    if not start:
-        raise ImageError(f"{path} is empty (0 bytes). {COPY_AGAIN}")
-    if b"annex/objects/" in start:
-        raise ImageError(f"{path} is a git-annex pointer, its content is not here. {_GET} {path}")
+    check_content(path, start)
     if text.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise ImageError(
             f"{path} is a web page, not an image: a download has failed, or needs a login. "
@@ -184,12 +192,26 @@ def _check_start(path: Path, start: bytes) -> None:
         )
 
 
+def check_content(path: Path, start: bytes) -> None:
+    """Refuse a file that, by its first bytes, is empty or stands for one that is not here.
+
+    Raises
+    ------
+    ImageError
+    """
+    if not start:
+        raise ImageError(f"{path} is empty (0 bytes). {COPY_AGAIN}")
+    if b"annex/objects/" in start:
+        raise ImageError(f"{path} is a git-annex pointer, its content is not here. {_GET} {path}")
+
+
 def _parse(path: Path, start: bytes) -> Any:
     for order in "<", ">":
         if len(start) < 4:
             break
         size = int(np.frombuffer(start, dtype=f"{order}i4", count=1)[0])
-        if size in _HEADERS and start[_MAGIC[size]] == _SINGLE_FILE[size]:
+        known = size in _HEADERS and len(start) >= size
+        if known and start[_MAGIC[size]] == _SINGLE_FILE[size]:
             return _HEADERS[size](start[:size], endianness=order, check=False)
     raise ImageError(f"{path} is not a NIfTI-1 or NIfTI-2 file in one piece. {COPY_AGAIN}")
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from bidsmask._typing import Array
-from bidsmask.images.grid import Grid
+from bidsmask.images.grayordinates import Lattice
 from bidsmask.numerics.projections.regions import Projection
 
 
@@ -15,8 +15,8 @@ class Volumes(Protocol):
     """A run, as `bidsmask.images.stream.BoldStream` and `bidsmask.images.series.Series` are."""
 
     @property
-    def grid(self) -> Grid:
-        """Where the volumes lie."""
+    def grid(self) -> Any:
+        """Where the volumes lie: a `Grid`, or `Grayordinates`."""
         ...
 
     @property
@@ -67,7 +67,7 @@ class Reading:
     """
 
     projection: Projection
-    grid: Grid
+    grid: Lattice
     smoothing_fwhm: Any = None
     dtype: Any = np.float64
     out: Any = None

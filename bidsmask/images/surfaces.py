@@ -11,7 +11,6 @@ import numpy as np
 
 from bidsmask._typing import Array
 from bidsmask.errors import SpaceError
-from bidsmask.numerics.mesh import smooth_on_mesh
 
 Parts = dict[str, Array]
 """Values of each part: (V,) or (V, T)."""
@@ -148,6 +147,8 @@ def smoothed(img: Any, fwhm: Any) -> Any:
         raise TypeError(
             f"For surface data, 'fwhm' must be a scalar. It must be of type float, not {fwhm!r}."
         )
+    from bidsmask.numerics.mesh import smooth_on_mesh  # scipy.sparse
+
     width = None if fwhm is None else float(fwhm)
     return on_mesh_of(
         img,

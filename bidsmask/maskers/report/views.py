@@ -111,7 +111,8 @@ def _coverage(masker: Any) -> Coverage:
 
 def _grid_of_columns(masker: Any) -> Grid:
     columns: Columns = masker._last_ if hasattr(masker, "_last_") else masker._fitted_
-    return columns.grid
+    grid: Grid = columns.grid
+    return grid
 
 
 def _of_mask(masker: Any, cmap: Colormap | None) -> Shown:

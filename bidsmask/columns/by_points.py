@@ -1,0 +1,193 @@
+"""Columns of a run that comes place by place, each with all of its volumes.
+
+That is the order of CIFTI files. It makes matters simple: once a place has been seen, it is known
+whether it was measured, and means need one pass, however bad the data are. What is no mean is
+read, column by column, once all is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask.columns.base import Part, VoxelSets
+from bidsmask.columns.extraction import Extraction, coverage_of, still, usable
+from bidsmask.columns.maps import Maps
+from bidsmask.columns.request import Request
+from bidsmask.columns.voxels import Voxels
+from bidsmask.images.surface_series import SurfaceSeries
+from bidsmask.numerics.projections.maps import MapProjection
+
+_POINTS_OF_MAPS = 2048
+
+
+def extract_points(
+    series: SurfaceSeries,
+    requests: Sequence[Request],
+    *,
+    see: Sequence[Callable[[slice, Array], None]] = (),
+) -> tuple[Extraction, ...]:
+    """Read all columns that are wanted off a run that comes place by place.
+
+    Parameters
+    ----------
+    series : SurfaceSeries
+        Of which `by_points` is true.
+    requests : sequence of Request
+        Placed on the places of the run, and none of them smoothed.
+    see : functions of a slice of places and their values (n, T), as stored
+        What else is to be done with each block.
+
+    Returns
+    -------
+    extractions : tuple of Extraction
+        One for each request. Sums are in double precision.
+    """
+    works = [_work(series, request) for request in requests]
+    finite = np.zeros(series.grid.n_voxels, dtype=bool)
+    measured = np.zeros(series.grid.n_voxels, dtype=bool)
+    for points, block in series.point_blocks():
+        finite[points], measured[points] = _judged(block)
+        for work in works:
+            work.see(points, block, measured[points])
+        for look in see:
+            look(points, block)
+    return tuple(work.extraction(finite, measured) for work in works)
+
+
+def _judged(block: Array) -> tuple[BoolArray, BoolArray]:
+    """Say which places (n,) are finite in all volumes (n, T), and which were measured."""
+    with np.errstate(invalid="ignore"):
+        low, high = block.min(axis=1), block.max(axis=1)
+        finite: BoolArray = np.isfinite(low) & np.isfinite(high)
+        changes = (low < high) | (block.shape[1] == 1)
+    return finite, finite & changes
+
+
+def _work(series: SurfaceSeries, request: Request) -> _Work:
+    if isinstance(request.columns, Voxels):
+        return _Selection(series, request)
+    if isinstance(request.columns, VoxelSets) and request.statistic == "mean":
+        return _Means(series, request)
+    return _Work(series, request)
+
+
+class _Work:
+    """What is done for one request: all of it once it is known which places were measured."""
+
+    def __init__(self, series: SurfaceSeries, request: Request) -> None:
+        self._series = series
+        self._request = request
+        self._columns = request.columns
+
+    def see(self, points: slice, block: Array, measured: BoolArray) -> None:
+        """Take the next places (n, T), of which it is known whether they were measured."""
+
+    def extraction(self, finite: BoolArray, measured: BoolArray) -> Extraction:
+        """Give the columns, once all places have been seen."""
+        request = self._request
+        coverage = coverage_of(self._columns, measured, min_coverage=request.min_coverage)
+        used = usable(request, coverage)
+        signals = self._signals(measured, used)
+        if not isinstance(self._columns, Voxels):
+            signals[:, ~used] = np.nan
+            coverage = replace(coverage, still=still(signals))
+        return Extraction(signals=signals, coverage=coverage, used=used, finite=finite)
+
+    def _signals(self, measured: BoolArray, used: BoolArray) -> Array:
+        shape = self._series.n_volumes, self._columns.n_columns
+        signals = np.full(shape, np.nan, dtype=self._request.dtype)
+        self._read(signals, measured, used)
+        return signals
+
+    def _read(self, signals: Array, measured: BoolArray, used: BoolArray) -> None:
+        """Read the used columns: maps together, all others one by one."""
+        for some in [used] if isinstance(self._columns, Maps) else _one_by_one(used):
+            for part in self._columns.parts(measured, some, self._request.statistic):
+                columns = self._of_part(part)
+                signals[:, part.rows] = columns if part.take is None else columns[:, part.take]
+
+    def _of_part(self, part: Part) -> FloatArray:
+        projection = part.projection
+        if isinstance(projection, MapProjection) and part.take is None:
+            return projection.from_products(self._products(projection))
+        return projection.project(self._values(projection.support))
+
+    def _products(self, projection: MapProjection) -> FloatArray:
+        """Multiply maps and volumes (T, P), some places at a time."""
+        weights = projection.weights()
+        products = np.zeros((self._series.n_volumes, projection.n_columns))
+        support = np.sort(weights.support)
+        for start in range(0, support.size, _POINTS_OF_MAPS):
+            some = np.zeros(self._series.grid.n_voxels, dtype=bool)
+            some[support[start : start + _POINTS_OF_MAPS]] = True
+            within = weights.within(some)
+            products += within.products(self._values(within.support).astype(np.float64))
+        return products
+
+    def _values(self, points: IntArray) -> Array:
+        """Read places, scaled: (T, n)."""
+        return self._series.scale(self._series.take(points)).T
+
+
+def _one_by_one(used: BoolArray) -> list[BoolArray]:
+    return [np.arange(used.size) == row for row in np.flatnonzero(used)]
+
+
+class _Means(_Work):
+    """Means of sets of places: summed up as the places come."""
+
+    def __init__(self, series: SurfaceSeries, request: Request) -> None:
+        super().__init__(series, request)
+        assert isinstance(self._columns, VoxelSets)
+        members = self._columns.members
+        points = np.concatenate([np.zeros(0, dtype=np.intp), *members])
+        columns = np.repeat(np.arange(len(members)), [each.size for each in members])
+        order = np.argsort(points, kind="stable")
+        self._points, self._column = points[order], columns[order]
+        self._sums = np.zeros((len(members), series.n_volumes))
+
+    def see(self, points: slice, block: Array, measured: BoolArray) -> None:
+        """Add up the measured places."""
+        ends = np.searchsorted(self._points, [points.start, points.stop])
+        rows, columns = self._points[slice(*ends)] - points.start, self._column[slice(*ends)]
+        known = measured[rows]
+        order = np.argsort(columns[known], kind="stable")
+        rows, columns = rows[known][order], columns[known][order]
+        starts = np.flatnonzero(np.diff(columns, prepend=-1))
+        for start, end in pairwise([*starts, rows.size]):
+            some = block[rows[start:end]]
+            self._sums[columns[start]] += np.add.reduce(some, axis=0, dtype=np.float64)
+
+    def _signals(self, measured: BoolArray, used: BoolArray) -> Array:
+        n_covered, _ = self._columns.covered(measured)
+        means = self._sums / np.where(n_covered > 0, n_covered, np.nan)[:, np.newaxis]
+        signals = self._series.scale(means.T).astype(self._request.dtype)
+        self._read(signals, measured, used & (n_covered == 0))
+        return signals
+
+
+class _Selection(_Work):
+    """Places as they are, one column each."""
+
+    def __init__(self, series: SurfaceSeries, request: Request) -> None:
+        super().__init__(series, request)
+        assert isinstance(self._columns, Voxels)
+        self._column_of = np.full(series.grid.n_voxels, -1)
+        self._column_of[self._columns.indices] = np.arange(self._columns.n_columns)
+        shape = series.n_volumes, self._columns.n_columns
+        kept = request.out
+        self._kept = np.empty(shape, dtype=request.dtype) if kept is None else kept
+
+    def see(self, points: slice, block: Array, measured: BoolArray) -> None:
+        """Keep the places that are wanted."""
+        columns = self._column_of[points]
+        wanted = columns >= 0
+        self._kept[:, columns[wanted]] = self._series.scale(block[wanted]).T
+
+    def _signals(self, measured: BoolArray, used: BoolArray) -> Array:
+        return self._kept

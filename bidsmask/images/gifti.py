@@ -1,0 +1,396 @@
+"""GIFTI files: values on the vertices of a mesh, decoded as the parser comes to them.
+
+A run is stored as one array for each volume, or as a single array of vertices and volumes, with
+the one or the other running fastest. So a file is a stream of *units*: volumes, or vertices with
+all of their volumes. No more than some of them are ever held, text included.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from bidsmask._typing import Array
+from bidsmask.errors import DimensionError, ImageError
+from bidsmask.images.compression import (
+    COPY_AGAIN,
+    INFLATE_ERRORS,
+    explained,
+    inflater,
+    open_bytes,
+)
+from bidsmask.images.grayordinates import LEFT, RIGHT
+from bidsmask.images.header import check_content, check_there
+from bidsmask.images.markup import xml_explained, xml_parser
+
+_BYTES_READ = 1 << 19
+_BLOCK_BYTES = 4 << 20
+_BLOCK_UNITS = 32
+
+_TYPES = {
+    f"NIFTI_TYPE_{name.upper()}": np.dtype(name)
+    for name in (
+        *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+        *("float32", "float64"),
+    )
+}
+_ORDERS: dict[str, Literal["<", ">"]] = {"LittleEndian": "<", "BigEndian": ">"}
+_MESH = ("NIFTI_INTENT_POINTSET", "NIFTI_INTENT_TRIANGLE")
+
+_STRUCTURES = {"CortexLeft": LEFT, "CortexRight": RIGHT}
+_NAMES = (
+    (re.compile(r"(?:^|[_.])(?:hemi-L|L)(?=[_.])|(?:^|[_.-])(?:lh|left)(?=[_.-])"), LEFT),
+    (re.compile(r"(?:^|[_.])(?:hemi-R|R)(?=[_.])|(?:^|[_.-])(?:rh|right)(?=[_.-])"), RIGHT),
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GiftiFile:
+    """Values on the vertices of one mesh, of which none has been read yet.
+
+    Parameters
+    ----------
+    path : Path
+    structure : str or None
+        Which hemisphere the file says that it is of, as CIFTI names it.
+    n_vertices : int
+    n_volumes : int
+        Volumes, or maps: T.
+    dtype : numpy.dtype
+        In native byte order.
+    by_vertex : bool
+        Whether all volumes of a vertex come together, and not all vertices of a volume.
+    labels : pairs of key and name
+        Its table of labels, in the order of the file.
+    """
+
+    path: Path
+    structure: str | None
+    n_vertices: int
+    n_volumes: int
+    dtype: np.dtype[Any]
+    by_vertex: bool
+    labels: tuple[tuple[int, str], ...]
+
+    def blocks(self, at_once: int | None = None) -> Iterator[tuple[slice, Array]]:
+        """Decode the values, some volumes at a time; or some vertices, if they come `by_vertex`.
+
+        Parameters
+        ----------
+        at_once : int, optional
+            How many.
+
+        Yields
+        ------
+        units : slice
+            Which volumes these are, or which vertices.
+        block : array of shape (n, V), or (n, T)
+
+        Raises
+        ------
+        ImageError
+            If the file is truncated or corrupt, or holds something else than it said.
+        """
+        n_units, length = self.n_volumes, self.n_vertices
+        if self.by_vertex:
+            n_units, length = length, n_units
+        unit_bytes = length * self.dtype.itemsize
+        most = n_units if self.by_vertex else _BLOCK_UNITS
+        at_once = at_once or max(1, min(_BLOCK_BYTES // unit_bytes, most))
+        start, waiting = 0, bytearray()
+        for values in self._values():
+            waiting += values
+            while len(waiting) >= at_once * unit_bytes:
+                yield self._block(start, waiting[: at_once * unit_bytes], length)
+                del waiting[: at_once * unit_bytes]
+                start += at_once
+        if waiting:
+            yield self._block(start, waiting, length)
+            start += len(waiting) // unit_bytes
+        if start != n_units:
+            raise ImageError(f"{self.path} says that it holds {n_units}, and holds {start}.")
+
+    def array(self) -> Array:
+        """Read all values, (V, T)."""
+        whole = np.concatenate([block for _, block in self.blocks()])
+        return whole if self.by_vertex else whole.T
+
+    def _values(self) -> Iterator[bytes]:
+        """Give the values in native byte order, piece by piece."""
+        first: dict[str, str] = {}
+        for item in _walk(self.path):
+            if isinstance(item, bytes):
+                yield item
+            elif isinstance(item, dict):
+                first = first or item
+                if any(item.get(key) != first.get(key) for key in ("Dim0", "Dim1", "DataType")):
+                    raise ImageError(
+                        f"{self.path}: its arrays differ in size or type. {COPY_AGAIN}"
+                    )
+
+    def _block(self, start: int, values: bytearray, length: int) -> tuple[slice, Array]:
+        block = np.frombuffer(bytes(values), self.dtype).reshape(-1, length)
+        return slice(start, start + len(block)), block
+
+
+def read_gifti(path: Path) -> GiftiFile:
+    """Read what a GIFTI file says about itself.
+
+    Parameters
+    ----------
+    path : Path
+        ``.func.gii``, ``.shape.gii``, ``.label.gii``, also compressed.
+
+    Returns
+    -------
+    file : GiftiFile
+
+    Raises
+    ------
+    ImageError
+        If the file is missing or broken, or holds a mesh and no values.
+    DimensionError
+        If it holds several arrays of two dimensions, or one of more.
+    """
+    check_there(path)
+    with explained(path), open_bytes(path) as file:
+        check_content(path, file.read(540))
+    head = _Head()
+    for item in _walk(path, head):
+        if isinstance(item, dict):
+            return _described(path, head, item)
+    raise ImageError(f"{path} holds no array of values.")
+
+
+def hemisphere_of(file: GiftiFile) -> str | None:
+    """Say which hemisphere a file is of: what it says itself, or else what its name says.
+
+    Raises
+    ------
+    ImageError
+        If the two contradict each other.
+    """
+    named = hemisphere_in_name(file.path)
+    if file.structure is not None and named not in (None, file.structure):
+        raise ImageError(
+            f"{file.path} is called like a file of {named}, and says inside that it is of "
+            f"{file.structure} (AnatomicalStructurePrimary). One of the two is wrong: find out "
+            "which, and rename the file or make it again."
+        )
+    return file.structure or named
+
+
+def hemisphere_in_name(path: Path) -> str | None:
+    """Read the hemisphere off the name of a file.
+
+    Examples
+    --------
+    >>> hemisphere_in_name(Path("sub-1_hemi-L_bold.func.gii"))
+    'CORTEX_LEFT'
+    >>> hemisphere_in_name(Path("rh.aparc.annot"))
+    'CORTEX_RIGHT'
+    """
+    found = [structure for pattern, structure in _NAMES if pattern.search(path.name)]
+    return found[0] if len(found) == 1 else None
+
+
+@dataclass
+class _Head:
+    """What comes before the first values."""
+
+    attributes: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+    labels: list[tuple[int, str]] = field(default_factory=list)
+
+
+def _described(path: Path, head: _Head, array: dict[str, str]) -> GiftiFile:
+    if array.get("Intent") in _MESH:
+        raise ImageError(f"{path} holds a mesh ({array['Intent']}), and no values on one.")
+    try:
+        sizes = [int(array[f"Dim{axis}"]) for axis in range(int(array["Dimensionality"]))]
+        n_arrays = int(head.attributes.get("NumberOfDataArrays", 1))
+        dtype = _TYPES[array["DataType"]]
+    except (KeyError, ValueError) as error:
+        raise ImageError(f"{path}: an array is not described well: {error}.") from error
+    while len(sizes) > 1 and sizes[-1] == 1:
+        sizes.pop()
+    if len(sizes) > 2 or (len(sizes) == 2 and n_arrays > 1) or min(sizes, default=0) < 1:
+        raise DimensionError(
+            f"{path} has {n_arrays} arrays of the shape {tuple(sizes)}; what can be read is one "
+            "array for each volume, or one of vertices and volumes."
+        )
+    one = len(sizes) == 2
+    structure = head.metadata.get("AnatomicalStructurePrimary", "")
+    return GiftiFile(
+        path=path,
+        structure=_STRUCTURES.get(structure),
+        n_vertices=sizes[0],
+        n_volumes=sizes[1] if one else n_arrays,
+        dtype=dtype,
+        by_vertex=one and array.get("ArrayIndexingOrder") != "ColumnMajorOrder",
+        labels=tuple(head.labels),
+    )
+
+
+def _walk(path: Path, head: _Head | None = None) -> Iterator[dict[str, str] | bytes]:
+    """Go through a file: the attributes of each array, and then its values in pieces.
+
+    Values are in native byte order. Of an array, there are as many bytes as its attributes say.
+    """
+    document = _Document(path, head or _Head())
+    parser = xml_parser(str(path))
+    parser.StartElementHandler = document.start
+    parser.EndElementHandler = document.end
+    parser.CharacterDataHandler = document.text
+    with explained(path), open_bytes(path) as file, xml_explained(str(path)):
+        while piece := file.read(_BYTES_READ):
+            parser.Parse(piece, False)
+            yield from document.found
+            document.found.clear()
+        parser.Parse(b"", True)
+        yield from document.found
+
+
+class _Document:
+    """Takes what the parser finds."""
+
+    def __init__(self, path: Path, head: _Head) -> None:
+        self.found: list[dict[str, str] | bytes] = []
+        self._path = path
+        self._head = head
+        self._array: dict[str, str] = {}
+        self._decoder: _Decoder | None = None
+        self._words: list[str] | None = None
+        self._name = ""
+        self._key = 0
+
+    def start(self, element: str, attributes: dict[str, str]) -> None:
+        if element == "GIFTI":
+            self._head.attributes.update(attributes)
+        elif element == "DataArray":
+            self._array = attributes
+        elif element in ("Name", "Value", "Label"):
+            self._words = []
+            key = attributes.get("Key", attributes.get("Index", "0"))
+            self._key = int(key) if key.lstrip("-").isdigit() else 0
+        elif element == "Data":
+            self.found.append(self._array)
+            self._decoder = _Decoder(self._path, self._array)
+            self.found += self._decoder.beside()
+
+    def text(self, text: str) -> None:
+        if self._decoder is not None:
+            self.found += self._decoder.take(text)
+        elif self._words is not None:
+            self._words.append(text)
+
+    def end(self, element: str) -> None:
+        if element == "Data" and self._decoder is not None:
+            self.found += self._decoder.finish()
+            self._decoder = None
+        elif element in ("Name", "Value", "Label") and self._words is not None:
+            text, self._words = "".join(self._words).strip(), None
+            if element == "Name":
+                self._name = text
+            elif element == "Value":
+                self._head.metadata.setdefault(self._name, text)
+            else:
+                self._head.labels.append((self._key, text))
+
+
+class _Decoder:
+    """Makes values in native byte order of the text of one array, piece by piece."""
+
+    def __init__(self, path: Path, array: dict[str, str]) -> None:
+        self._path, self._array = path, array
+        try:
+            sizes = [int(array[f"Dim{axis}"]) for axis in range(int(array["Dimensionality"]))]
+            self._dtype = _TYPES[array["DataType"]]
+            self._take = self._ways()[array["Encoding"]]
+        except (KeyError, ValueError) as error:
+            raise ImageError(f"{path}: an array is not described well: {error}.") from error
+        self._stored = self._dtype.newbyteorder(_ORDERS.get(array.get("Endian", ""), "="))
+        self._left = int(np.prod(sizes)) * self._dtype.itemsize
+        self._inflater: Any = inflater()
+        self._text = ""
+        self._bytes = b""
+
+    def beside(self) -> list[dict[str, str] | bytes]:
+        """Read the values, if they lie in a file beside this one."""
+        if self._array["Encoding"] != "ExternalFileBinary":
+            return []
+        name = self._array.get("ExternalFileName", "")
+        if not name or Path(name).name != name or name == "..":
+            raise ImageError(
+                f"{self._path}: its values are said to be in {name!r}. They are read from a file "
+                "in the same folder only: put it there, and correct ExternalFileName."
+            )
+        other = self._path.parent / name
+        check_there(other)
+        with explained(other), other.open("rb") as file:
+            file.seek(int(self._array.get("ExternalFileOffset") or 0))
+            return self._given(file.read(self._left))
+
+    def take(self, text: str) -> list[dict[str, str] | bytes]:
+        """Take the next piece of text."""
+        try:
+            return self._given(self._take(text))
+        except (binascii.Error, ValueError, *INFLATE_ERRORS) as error:
+            raise ImageError(
+                f"{self._path}: values cannot be decoded ({error}). {COPY_AGAIN}"
+            ) from error
+
+    def finish(self) -> list[dict[str, str] | bytes]:
+        """Give the rest, once all text has been taken."""
+        rest = self.take(" ") if self._array["Encoding"] == "ASCII" else []
+        if self._left or self._bytes:
+            raise ImageError(
+                f"{self._path}: an array ends {self._left} bytes too early. {COPY_AGAIN}"
+            )
+        return rest
+
+    def _ways(self) -> dict[str, Callable[[str], bytes]]:
+        return {
+            "ASCII": self._of_digits,
+            "Base64Binary": self._of_base64,
+            "GZipBase64Binary": self._inflated,
+            "ExternalFileBinary": lambda _: b"",
+        }
+
+    def _given(self, values: bytes) -> list[dict[str, str] | bytes]:
+        """Turn bytes as stored into whole values in native byte order."""
+        self._left -= len(values)
+        if self._left < 0:
+            raise ImageError(
+                f"{self._path}: an array holds more values than it says. {COPY_AGAIN}"
+            )
+        if self._stored.isnative or self._array["Encoding"] == "ASCII":
+            return [values] if values else []
+        values = self._bytes + values
+        whole = len(values) - len(values) % self._dtype.itemsize
+        self._bytes = values[whole:]
+        return [np.frombuffer(values[:whole], self._stored).astype(self._dtype).tobytes()]
+
+    def _of_digits(self, text: str) -> bytes:
+        words = (self._text + text).split()
+        self._text = ""
+        if words and not text[-1:].isspace():
+            self._text = words.pop()
+        read = int if self._dtype.kind in "iu" else float
+        return np.array([read(word) for word in words], dtype=self._dtype).tobytes()
+
+    def _of_base64(self, text: str) -> bytes:
+        text = self._text + "".join(text.split())
+        whole = len(text) - len(text) % 4
+        self._text = text[whole:]
+        return binascii.a2b_base64(text[:whole])
+
+    def _inflated(self, text: str) -> bytes:
+        values: bytes = self._inflater.decompress(self._of_base64(text), self._left + 1)
+        return values
