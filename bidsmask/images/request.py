@@ -8,6 +8,7 @@ import numpy as np
 
 from bidsmask._typing import Array
 from bidsmask.images.grayordinates import Lattice
+from bidsmask.images.grid import Grid
 from bidsmask.numerics.projections.regions import Projection
 
 
@@ -15,8 +16,8 @@ class Volumes(Protocol):
     """A run, as `bidsmask.images.stream.BoldStream` and `bidsmask.images.series.Series` are."""
 
     @property
-    def grid(self) -> Any:
-        """Where the volumes lie: a `Grid`, or `Grayordinates`."""
+    def grid(self) -> Grid:
+        """Where the volumes lie; of a run on surfaces, its `Grayordinates`."""
         ...
 
     @property
