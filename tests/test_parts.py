@@ -347,11 +347,11 @@ def test_runs_are_joined_for_the_strategies_that_all_of_them_have(make_dataset, 
     kept = [name for name in table if not name.startswith("csf")]
     table[kept].to_csv(dataset.runs[1].confounds, sep="\t", index=False, na_rep="n/a")
     out = tmp_path / "out"
-    asked = ["--atlases", str(dataset.atlas), "--strategies", "simple", "24P", "--concatenate"]
+    asked = ["--atlases", str(dataset.atlas), "--strategies", "simple", "none", "--concatenate"]
     assert main([str(dataset.root), str(out), "participant", *asked]) == 1
     joined = [path.name for path in out.rglob("sub-01_task-rest_space-*_timeseries.tsv")]
     assert len(joined) == 1
-    assert "desc-24P" in joined[0]
+    assert "desc-none" in joined[0]
     status = pd.read_csv(out / "logs" / "status.tsv", sep="\t").set_index("run")
     (name,) = [run for run in status.index if run.endswith("(concatenated)")]
     assert status.loc[name, "status"] == "partial"

@@ -67,7 +67,7 @@ examples:
 
   Two subjects, two atlases, two strategies, one pass:
     bidsmask /data/fmriprep /data/out participant --participant-label 01 02 \\
-        --atlases my_dseg.nii.gz Schaefer2018_seg-7n_scale-200 --strategies 36P simple \\
+        --atlases my_dseg.nii.gz Schaefer2018_seg-7n_scale-200 --strategies 24P simple \\
         -w /scratch --nprocs 8
 
   When all subjects are done:
