@@ -17,6 +17,13 @@ MASKERS: Mapping[str, Sequence[str]] = {
     ),
     "bidsmask.maskers.nifti": ("NiftiMasker",),
     "bidsmask.maskers.spheres": ("NiftiSpheresMasker",),
+    "bidsmask.maskers.surface": ("SurfaceLabelsMasker", "SurfaceMasker"),
+    "bidsmask.maskers.surface_maps": ("SurfaceMapsMasker",),
+    "bidsmask.maskers.surface_multi": (
+        "MultiSurfaceLabelsMasker",
+        "MultiSurfaceMapsMasker",
+        "MultiSurfaceMasker",
+    ),
 }
 """Where each masker is."""
 

@@ -49,7 +49,7 @@ class PlacedMaps:
     """
 
     weights: MapWeights
-    grid: Grid
+    grid: Lattice
     n_beyond: FloatArray
     squares_beyond: FloatArray
 
@@ -135,7 +135,7 @@ class Maps(Columns):
         return given | {"_known": {}, "_last": {}}
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> Lattice:
         """That of the placed maps."""
         return self.placed.grid
 
@@ -283,6 +283,7 @@ def place_maps(maps: PlacedMaps, mask: BoolArray | None = None) -> Maps:
             size=squares + maps.squares_beyond,
             size_inside=squares_inside,
             unit="squared weight",
+            places=maps.grid.word,
         ),
     )
 

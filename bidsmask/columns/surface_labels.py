@@ -83,6 +83,7 @@ def read_surface_labels(
     lut: LookUpTable | None = None,
     space: str | None = None,
     background: int = 0,
+    nameless: str = "label-{}",
 ) -> SurfaceLabels:
     """Read the labels of an atlas on surfaces.
 
@@ -98,6 +99,8 @@ def read_surface_labels(
         In which space the meshes are; by default what names of files say.
     background : int
         The key that is no region. (An ``.annot`` file has further places without a region.)
+    nameless : str
+        What a region is called that has no name, with its key in the place of the braces.
 
     Returns
     -------
@@ -123,7 +126,7 @@ def read_surface_labels(
         warnings = [*lut.warnings, *warnings]
     if not any(part.present for part in parts):
         raise AtlasError(f"{_called(source)} holds no region: all places are background.")
-    table = _table(parts, lut, warnings)
+    table = _table(parts, lut, warnings, nameless)
     return SurfaceLabels(places=places, codes=_codes(parts), table=table)
 
 
@@ -335,7 +338,7 @@ def _codes(parts: Sequence[_Part]) -> IntArray:
 
 
 def _table(
-    parts: Sequence[_Part], lut: LookUpTable | None, warnings: Sequence[str]
+    parts: Sequence[_Part], lut: LookUpTable | None, warnings: Sequence[str], nameless: str
 ) -> LookUpTable:
     entries, apart = _entries(parts), _are_apart(parts)
     said = list(warnings)
@@ -345,12 +348,12 @@ def _table(
             (side, key): next((p.names[key] for p in parts if key in p.names), "")
             for side, key in entries
         }
-    names = [name_of.get(entry, "") or f"label-{entry[1]}" for entry in entries]
-    nameless = [entry[1] for entry in entries if not name_of.get(entry)]
-    if nameless and any(part.names for part in parts):
+    names = [name_of.get(entry, "") or nameless.format(entry[1]) for entry in entries]
+    unnamed = [entry[1] for entry in entries if not name_of.get(entry)]
+    if unnamed and any(part.names for part in parts):
         said.append(
             f"The table of labels has no name for these keys, whose regions are called after "
-            f"them: {_some(nameless)}."
+            f"them: {_some(unnamed)}."
         )
     if len(parts) == 2 and len(set(names)) < len(names):
         names = [

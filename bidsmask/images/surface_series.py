@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 import nibabel as nib
 import numpy as np
 
-from bidsmask._typing import Array, IntArray
+from bidsmask._typing import Array, BoolArray, IntArray
 from bidsmask.errors import DimensionError, ImageError
 from bidsmask.images.cifti import CiftiFile, Rows, parse_axes, read_cifti
 from bidsmask.images.gifti import GiftiFile, hemisphere_of, read_gifti
@@ -158,6 +158,17 @@ class SurfaceSeries:
         double = copy.copy(self)
         double._double = True
         return double
+
+    def finite(self) -> BoolArray:
+        """Say which places (V,) are finite numbers in all volumes."""
+        finite: BoolArray = np.ones(self.grid.n_voxels, dtype=bool)
+        if self.by_points:
+            for points, block in self.point_blocks():
+                finite[points] = np.isfinite(block).all(axis=1)
+        else:
+            for _, block in self._source.blocks():
+                finite &= np.isfinite(block).all(axis=0)
+        return finite
 
     def values(self) -> Array:
         """Read all values, scaled: (V, T)."""

@@ -5,13 +5,5 @@ from bidsmask._names import MASKERS, lazily
 __getattr__, __dir__, __all__ = lazily(
     __name__,
     MASKERS,
-    nilearn=(
-        "BaseMasker",
-        "MultiSurfaceLabelsMasker",
-        "MultiSurfaceMapsMasker",
-        "MultiSurfaceMasker",
-        "SurfaceLabelsMasker",
-        "SurfaceMapsMasker",
-        "SurfaceMasker",
-    ),
+    nilearn=("BaseMasker",),
 )

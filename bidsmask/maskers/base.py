@@ -277,8 +277,11 @@ class Masker(Transformer):
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
 
-    def _open_first(self, imgs: Any) -> Series:
+    def _open(self, imgs: Any) -> Series:
         return open_series(imgs)
+
+    def _open_first(self, imgs: Any) -> Series:
+        return self._open(imgs)
 
     def _read_mask(self) -> Any:
         if self.mask_img is None:
@@ -298,7 +301,7 @@ class Masker(Transformer):
     def _read(self, imgs: Any, confounds: Any, sample_mask: Any) -> tuple[Array, dict[str, Any]]:
         """Signals of a run, and what is to be remembered of it. The masker is not changed."""
         say(self, "Loading data from", imgs)
-        series = open_series(imgs)
+        series = self._open(imgs)
         if output_dtype(self.dtype, np.float32) == np.float64:
             series = series.in_double_precision()
         with one_thread_of_blas():
@@ -337,7 +340,8 @@ class Masker(Transformer):
         n_missing = int(np.count_nonzero(~extraction.finite[columns.support]))
         if n_missing:
             warn(
-                f"{series.name}: Non-finite values detected, in {n_missing} voxels of "
+                f"{series.name}: Non-finite values detected, in {n_missing} "
+                f"{columns.extent.places} of "
                 f"{self.unit}s. {self._missing}",
                 once=True,
             )
@@ -348,16 +352,16 @@ class Masker(Transformer):
         request = Request(
             columns=columns,
             statistic=self.strategy,
-            smoothing_fwhm=self.smoothing_fwhm,
+            smoothing_fwhm=self._smoothing,
             min_coverage=self.min_coverage,
             keep_unmeasured=True,
             dtype=self._working_dtype(series),
         )
         if self.memory is None or self.memory_.location is None or self.memory_level < 0:
-            return _extracted(series, request, pictured=self.reports)
+            return _extracted(series, request, pictured=self._pictures)
         remembered = self.memory_.cache(_extracted_once, ignore=["series"])
-        identity = [_identity(imgs), series.dtype]
-        extraction, picture = remembered(series, request, identity, pictured=self.reports)
+        identity = [self._identity(imgs), series.dtype]
+        extraction, picture = remembered(series, request, identity, pictured=self._pictures)
         if not extraction.signals.flags.writeable:  # a file that joblib has mapped into memory
             extraction = replace(extraction, signals=extraction.signals.copy())
         return extraction, picture
@@ -398,6 +402,20 @@ class Masker(Transformer):
 
     def _runs(self) -> dict[str, Any]:
         return {}
+
+    @property
+    def _smoothing(self) -> Any:
+        """How volumes are smoothed while they are read."""
+        return self.smoothing_fwhm
+
+    @property
+    def _pictures(self) -> bool:
+        """Whether a picture of a run is kept for the report."""
+        return self.reports
+
+    def _identity(self, imgs: Any) -> Any:
+        """What changes when the content of images changes."""
+        return _identity(imgs)
 
     def _with_high_variance(self, imgs: Any, confounds: Any) -> Any:
         """Put the components of high variance in front of the caller's confounds."""
@@ -457,7 +475,7 @@ class Masker(Transformer):
         return image
 
     def _painting(self, signals: Any) -> Painting:
-        columns = _rows(signals, self.n_elements_, self.dtype)
+        columns = signals_to_paint(signals, self.n_elements_, self.dtype)
         say(self, "Computing image from signals")
         projection, grid = self._inverse()
         dtype = output_dtype(self.dtype, _painted_dtype(columns, projection))
@@ -469,7 +487,7 @@ def mask_of(img: Any) -> tuple[BoolArray, Grid]:
     return np.asarray(img.dataobj).astype(bool), Grid.from_image(img)
 
 
-def _rows(signals: Any, n_columns: int, dtype: Any) -> Array:
+def signals_to_paint(signals: Any, n_columns: int, dtype: Any) -> Array:
     """Values (P,) or (T, P) of what a caller gives as signals."""
     values = signals.to_numpy() if hasattr(signals, "to_numpy") else np.asarray(signals)
     values = np.atleast_1d(values)

@@ -1,6 +1,6 @@
 """One column for each region of a label image."""
 
-from typing import Any, ClassVar, get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -12,17 +12,18 @@ from bidsmask.errors import SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.series import Series
 from bidsmask.images.volumes import labels_on, make_image, mask_on, refuse_other_grids
-from bidsmask.maskers.base import Masker, mask_of
+from bidsmask.maskers.base import mask_of
 from bidsmask.maskers.naming import region_table
 from bidsmask.maskers.notices import RESAMPLING_ATLAS, RESAMPLING_IMAGES, say, warn
 from bidsmask.maskers.parameters import check_choice
+from bidsmask.maskers.regions import RegionsMasker
 from bidsmask.numerics.projections.regions import Projection
 from bidsmask.vocabulary import Statistic
 
 NONE_LEFT = "No label left after {}."
 
 
-class NiftiLabelsMasker(Masker):
+class NiftiLabelsMasker(RegionsMasker):
     """One signal for each region of an atlas whose regions do not overlap.
 
     Parameters
@@ -142,15 +143,8 @@ class NiftiLabelsMasker(Masker):
     {0: 1, 1: 2}
     """
 
-    unit: ClassVar[str] = "region"
-    labels_img: Any
-    labels: list[str] | None
-    lut: Any
-    background_label: float
     resampling_target: str | None
     keep_masked_labels: bool
-    keep_empty: bool
-    cmap: Any
     _fitted_: Regions
 
     def __init__(
@@ -201,37 +195,6 @@ class NiftiLabelsMasker(Masker):
         return self._painted(signals)
 
     @property
-    def lut_(self) -> Any:
-        """Table of the labels of the atlas."""
-        return self._table_.frame
-
-    @property
-    def labels_(self) -> list[Any]:
-        """Labels of the columns; first the background's, if there is any in the image."""
-        self._refuse_unfitted()
-        background = self._table_.index == self.background_label
-        return [*self._table_.index[background].tolist(), *self._column_ids()]
-
-    @property
-    def region_ids_(self) -> dict[Any, Any]:
-        """Label of each column by its number; the background's is called "background"."""
-        background = {"background": self.background_label}
-        has_background = len(self.labels_) > self.n_elements_
-        return (background if has_background else {}) | dict(enumerate(self._column_ids()))
-
-    @property
-    def region_names_(self) -> dict[int, str]:
-        """Name of each column by its number."""
-        return dict(enumerate(self._column_names()))
-
-    @property
-    def coverage_(self) -> Any:
-        """Table of what the last run held of each region."""
-        table = super().coverage_
-        table.insert(0, "index", self._table_.regions)
-        return table
-
-    @property
     def region_atlas_(self) -> Any:
         """Image of the labels of the voxels that the columns of the last run are made of."""
         last = self._last_
@@ -242,13 +205,6 @@ class NiftiLabelsMasker(Masker):
             codes[last.members[row]] = row + 1
         values = ids[codes].reshape(last.grid.shape, order="F")
         return make_image(values.astype(_label_dtype(values)), last.grid)
-
-    def _column_ids(self) -> list[Any]:
-        ids: list[Any] = self._table_.regions[self._rows_].tolist()
-        return ids
-
-    def _names(self) -> list[str]:
-        return self._table_.region_names
 
     # Fitting
 
@@ -378,22 +334,6 @@ class NiftiLabelsMasker(Masker):
             rows = np.flatnonzero(used)
             self._warn_of_uncovered(np.flatnonzero(~used & (columns.extent.n_inside > 0)))
         return signals if rows.size == columns.n_columns else signals[:, rows], rows
-
-    def _warn_of_uncovered(self, rows: IntArray) -> None:
-        if rows.size:
-            warn(
-                f"The following labels were removed: {self._spelled(rows)}. Less than "
-                f"{self.min_coverage:.0%} of their voxels lie inside the mask and hold finite "
-                "numbers that change.",
-                once=True,
-            )
-
-    def _spelled(self, rows: IntArray) -> str:
-        """Labels of regions, and their names if they have been given any."""
-        labels = f"{{{', '.join(map(str, self._table_.regions[rows].tolist()))}}}"
-        if self.labels is None and self.lut is None:
-            return labels
-        return f"{labels} ({', '.join(self._names()[row] for row in rows)})"
 
     # Painting back
 

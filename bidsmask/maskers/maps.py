@@ -285,7 +285,7 @@ class NiftiMapsMasker(Masker):
         mask = None if self.mask_img_ is None else mask_on(*mask_of(self.mask_img_), maps.grid)
         placed = place_maps(maps, mask)
         if not self.allow_overlap:
-            _refuse_overlap(placed.weights)
+            refuse_overlap(placed.weights)
         return placed
 
     # Transforming
@@ -357,7 +357,7 @@ def _refuse_hidden(placed: Maps) -> None:
         raise SpaceError(NONE_LEFT.format("applying mask to the maps image"))
 
 
-def _refuse_overlap(weights: MapWeights) -> None:
+def refuse_overlap(weights: MapWeights) -> None:
     """Refuse voxels with a weight of either sign in several maps."""
     n_maps = weights.n_maps_of_voxels(least=np.finfo(weights.dtype).eps)
     n_shared = int(np.count_nonzero(n_maps > 1))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsmask.images import masks
-from bidsmask.images.series import Series, open_series
+from bidsmask.images.series import Series
 from bidsmask.maskers.labels import NiftiLabelsMasker
 from bidsmask.maskers.maps import NiftiMapsMasker
 from bidsmask.maskers.nifti import NiftiMasker
@@ -16,7 +16,7 @@ from bidsmask.maskers.spheres import NiftiSpheresMasker
 from bidsmask.maskers.templates import compute_multi_brain_mask
 
 
-class _Several:
+class Several:
     """What lets a masker take a list of runs.
 
     It goes before the masker among the bases. It is no transformer of its own, so that
@@ -27,6 +27,7 @@ class _Several:
     fit: Callable[..., Any]
     _learn: Callable[..., Any]
     _remember: Callable[..., None]
+    _open: Callable[..., Series]
 
     @as_called_before
     def fit_transform(
@@ -50,7 +51,7 @@ class _Several:
         """
         _check_list("confounds", confounds)
         _check_list("sample_mask", sample_mask)
-        if not is_several(imgs):
+        if not self._is_several(imgs):
             single = [given[0] if given else None for given in (confounds, sample_mask)]
             self._remember({"_seen_runs_": ()})
             return super().transform(imgs, *single)  # type: ignore[misc]
@@ -80,7 +81,11 @@ class _Several:
         return [signals for signals, _, _ in done]
 
     def _open_first(self, imgs: Any) -> Series:
-        return open_series(next(iter(imgs)) if is_several(imgs) else imgs)
+        return self._open(next(iter(imgs)) if self._is_several(imgs) else imgs)
+
+    def _is_several(self, imgs: Any) -> bool:
+        """Whether it is a list of runs, and not one run."""
+        return is_several(imgs)
 
 
 def is_several(imgs: Any) -> bool:
@@ -111,12 +116,12 @@ def _transformed(
 ) -> tuple[Any, dict[str, Any], Seen | None]:
     """Signals of a run, what a masker (in another process) has learned from it, and saw of it."""
     before = dict(vars(masker))
-    signals = super(_Several, masker).transform(img, confounds, sample_mask)
+    signals = super(Several, masker).transform(img, confounds, sample_mask)
     learned = {name: now for name, now in vars(masker).items() if now is not before.get(name)}
     return signals, learned, seen_of_run(masker)
 
 
-class MultiNiftiMasker(_Several, NiftiMasker):
+class MultiNiftiMasker(Several, NiftiMasker):
     """Signals of the voxels of a brain mask, for several runs; see `NiftiMasker`.
 
     Parameters
@@ -199,7 +204,7 @@ class MultiNiftiMasker(_Several, NiftiMasker):
         return {name: value for name, value in own.items() if value is not None and name in known}
 
 
-class MultiNiftiLabelsMasker(_Several, NiftiLabelsMasker):
+class MultiNiftiLabelsMasker(Several, NiftiLabelsMasker):
     """Signals of the regions of an atlas, for several runs; see `NiftiLabelsMasker`.
 
     Parameters
@@ -258,7 +263,7 @@ class MultiNiftiLabelsMasker(_Several, NiftiLabelsMasker):
         self._keep(locals())
 
 
-class MultiNiftiMapsMasker(_Several, NiftiMapsMasker):
+class MultiNiftiMapsMasker(Several, NiftiMapsMasker):
     """Signals of the maps, for several runs; see `NiftiMapsMasker`.
 
     Parameters
@@ -314,7 +319,7 @@ class MultiNiftiMapsMasker(_Several, NiftiMapsMasker):
         self._keep(locals())
 
 
-class MultiNiftiSpheresMasker(_Several, NiftiSpheresMasker):
+class MultiNiftiSpheresMasker(Several, NiftiSpheresMasker):
     """Signals of the spheres, for several runs; see `NiftiSpheresMasker`.
 
     Parameters

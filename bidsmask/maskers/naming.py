@@ -104,10 +104,10 @@ def region_table(
         raise AtlasError("Pass either labels or a lookup table (lut), and not both.")
     regions = present[present != background].tolist()
     if lut is not None:
-        table = _read(lut, background)
+        table = read_table(lut, background)
         _refuse_nameless(present, background, table, lut)
         return _of_lut(present, background, table, keep_absent=keep_absent)
-    names = _matched(labels, regions) if labels else [str(label) for label in regions]
+    names = matched_names(labels, regions) if labels else [str(label) for label in regions]
     name_of = dict(zip(regions, names, strict=True)) | {background: BACKGROUND}
     return RegionTable(
         index=present,
@@ -143,7 +143,8 @@ def _refuse_nameless(present: IntArray, background: int, table: LookUpTable, lut
         )
 
 
-def _read(lut: Any, background: int) -> LookUpTable:
+def read_table(lut: Any, background: int) -> LookUpTable:
+    """Read a look-up table that a caller gives as a path or a data frame; warn of what is odd."""
     if isinstance(lut, (str, Path)):
         table = read_lut(Path(lut).expanduser(), background=background)
     else:
@@ -153,7 +154,7 @@ def _read(lut: Any, background: int) -> LookUpTable:
     return table
 
 
-def _matched(labels: Sequence[str], regions: Sequence[int]) -> list[str]:
+def matched_names(labels: Sequence[str], regions: Sequence[int]) -> list[str]:
     """Names in the order of the regions, if there is one for each."""
     for name in labels:
         if not isinstance(name, str):

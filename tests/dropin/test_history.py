@@ -323,9 +323,9 @@ LETTERS = {
         "from bidsmask.signal import standardize_signal",
         "from nilearn.signal import standardize_signal",
     ),
-    "the surface": (
-        "from bidsmask.maskers import SurfaceMasker",
-        "from nilearn.maskers import SurfaceMasker",
+    "the base of maskers": (
+        "from bidsmask.maskers import BaseMasker",
+        "from nilearn.maskers import BaseMasker",
     ),
     "a misspelt parameter": (
         "from bidsmask import NiftiMasker; NiftiMasker(smoothing=4)",

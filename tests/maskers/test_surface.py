@@ -1,0 +1,346 @@
+"""Maskers on surfaces: nilearn's numbers where it is right, and what it does not take."""
+
+import inspect
+import pickle
+import warnings
+
+import nibabel as nib
+import nilearn.maskers as theirs
+import numpy as np
+import pandas as pd
+import pytest
+from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
+from worlds import surface_files as files
+
+import bidsmask.maskers as ours
+from bidsmask.errors import SpaceError
+from bidsmask.images.surface_series import open_surfaces
+
+LEFT, RIGHT, T = 12, 9, 60
+NAMES = ("SurfaceMasker", "SurfaceLabelsMasker", "SurfaceMapsMasker")
+KEYS = np.array([0, 1, 1, 2, 2, 2, 0, 0, 3, 3, 3, 3, 5, 5, 5, 0, 6, 6, 6, 6, 6])
+TOLERANCE = 1e-6
+"""In standard deviations of a column."""
+
+pytestmark = pytest.mark.filterwarnings("ignore:boolean values for 'standardize':FutureWarning")
+"""Of nilearn, about its own defaults."""
+
+
+def mesh(n_vertices):
+    angles = np.linspace(0, 2 * np.pi, n_vertices, endpoint=False)
+    coordinates = np.column_stack([np.cos(angles), np.sin(angles), np.zeros(n_vertices)]) * 9
+    faces = np.array([[0, each, each + 1] for each in range(1, n_vertices - 1)])
+    return InMemoryMesh(coordinates, faces)
+
+
+def image(values, dtype=None):
+    """Values (V, T) or (V,) as nilearn's image."""
+    values = np.asarray(values, dtype=dtype)
+    return SurfaceImage(
+        PolyMesh(left=mesh(LEFT), right=mesh(RIGHT)),
+        {"left": values[:LEFT], "right": values[LEFT:]},
+    )
+
+
+@pytest.fixture
+def values():
+    rng = np.random.default_rng(0)
+    drift = np.linspace(0, 30, T) * rng.normal(size=(LEFT + RIGHT, 1))
+    noisy = rng.normal(1000, 20, (LEFT + RIGHT, T)) + drift
+    return noisy.astype(np.float32).astype(np.float64)  # nilearn fits maps to float32
+
+
+@pytest.fixture
+def weights():
+    return np.random.default_rng(1).random((LEFT + RIGHT, 3))
+
+
+def atlas_of(kind, weights):
+    """What the masker of a kind is given first."""
+    return {
+        "SurfaceMasker": image(KEYS > 0),
+        "SurfaceLabelsMasker": image(KEYS),
+        "SurfaceMapsMasker": image(weights),
+    }[kind]
+
+
+# The same as nilearn
+
+
+@pytest.mark.parametrize("name", [*NAMES, *(f"Multi{name}" for name in NAMES)])
+def test_constructors_have_the_order_of_nilearns(name):
+    expected = list(inspect.signature(getattr(theirs, name)).parameters.values())
+    found = list(inspect.signature(getattr(ours, name)).parameters.values())
+    assert [each.name for each in found[: len(expected)]] == [each.name for each in expected]
+    assert [each.default for each in found[: len(expected)]] == [each.default for each in expected]
+    assert all(each.kind is each.KEYWORD_ONLY for each in found[len(expected) :])
+
+
+CLEANING = {
+    "nothing": {},
+    "standard scores": {"standardize": "zscore_sample"},
+    "percent": {"standardize": "psc"},
+    "band": {"t_r": 2.0, "low_pass": 0.1, "high_pass": 0.01, "detrend": True},
+    "double": {"dtype": np.float64, "standardize": "zscore_sample"},
+}
+
+
+@pytest.mark.parametrize("how", CLEANING)
+@pytest.mark.parametrize("name", NAMES)
+def test_signals_are_those_of_nilearn(name, how, values, weights):
+    run = image(values)
+    confounds = np.random.default_rng(5).normal(size=(T, 2))
+    sample_mask = np.r_[3:30, 34:T]
+    both = []
+    for module in (theirs, ours):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            masker = getattr(module, name)(atlas_of(name, weights), **CLEANING[how])
+            masker.fit()
+            both.append(masker.transform(run, confounds=confounds, sample_mask=sample_mask))
+    assert both[0].shape == both[1].shape
+    spread = both[0].std(axis=0)
+    assert np.abs((both[0] - both[1]) / spread).max() < (1e-3 if how == "band" else TOLERANCE)
+
+
+@pytest.mark.parametrize("strategy", ["mean", "median", "sum", "minimum", "maximum"])
+def test_statistics_of_regions_are_those_of_nilearn(strategy, values):
+    expected, found = (
+        module.SurfaceLabelsMasker(image(KEYS), strategy=strategy).fit_transform(image(values))
+        for module in (theirs, ours)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", [(4,), ()])
+def test_what_is_painted_back_is_what_nilearn_paints(name, shape, values, weights):
+    n_columns = {"SurfaceMasker": (KEYS > 0).sum(), "SurfaceLabelsMasker": 5}.get(name, 3)
+    signals = np.random.default_rng(2).normal(size=(*shape, n_columns))
+    expected, found = (
+        getattr(module, name)(atlas_of(name, weights)).fit().inverse_transform(signals)
+        for module in (theirs, ours)
+    )
+    assert isinstance(found, SurfaceImage)
+    for side in ("left", "right"):
+        np.testing.assert_allclose(
+            found.data.parts[side], np.squeeze(expected.data.parts[side]), rtol=1e-6
+        )
+
+
+def test_what_has_been_learned_is_what_nilearn_learns(values):
+    expected, found = (
+        module.SurfaceLabelsMasker(image(KEYS), labels=["a", "b", "c", "d", "e"]).fit()
+        for module in (theirs, ours)
+    )
+    assert found.n_elements_ == expected.n_elements_
+    assert found.labels_ == expected.labels_
+    assert list(found.region_names_.values()) == list(expected.region_names_.values())
+    assert found.lut_["name"].tolist() == expected.lut_["name"].tolist()
+
+
+def test_several_runs_give_a_list_as_nilearns_do(values, weights):
+    runs = [image(values), image(values[:, ::-1].copy())]
+    for name in NAMES:
+        expected, found = (
+            getattr(module, f"Multi{name}")(atlas_of(name, weights)).fit().transform(runs)
+            for module in (theirs, ours)
+        )
+        for one, other in zip(expected, found, strict=True):
+            np.testing.assert_allclose(other, one, rtol=1e-6)
+
+
+def test_one_volume_has_one_axis(values):
+    found = ours.SurfaceLabelsMasker(image(KEYS)).fit_transform(image(values[:, 0]))
+    assert found.shape == (5,)
+    assert ours.SurfaceLabelsMasker(image(KEYS)).fit_transform(image(values[:, :1])).shape == (
+        1,
+        5,
+    )
+
+
+# What is taken
+
+
+@pytest.fixture
+def world(tmp_path, values):
+    """One run and one atlas in every form."""
+    values = values.astype(np.float32)
+    names = dict(zip([0, 1, 2, 3, 5, 6], ["???", "a", "b", "c", "d", "e"], strict=True))
+    axis = files.brain_axis(LEFT, RIGHT)
+    sides = {"left": ("L", slice(LEFT)), "right": ("R", slice(LEFT, None))}
+    pair = {
+        side: files.write_func(tmp_path / f"{letter}.func.gii", values[part], letter)
+        for side, (letter, part) in sides.items()
+    }
+    labels = {
+        side: files.write_label(tmp_path / f"{letter}.label.gii", KEYS[part], names, letter)
+        for side, (letter, part) in sides.items()
+    }
+    cifti = files.write_dtseries(tmp_path / "a.dtseries.nii", values.T, axis)
+    dlabel = files.write_dlabel(tmp_path / "a.dlabel.nii", KEYS, names, axis)
+    return {
+        "runs": [pair, tuple(pair.values()), cifti, str(cifti), nib.load(cifti), image(values)],
+        "atlases": [labels, list(labels.values()), dlabel, nib.load(dlabel), image(KEYS)],
+    }
+
+
+def test_every_form_of_run_and_atlas_gives_the_same_signals(world):
+    expected = ours.SurfaceLabelsMasker(world["atlases"][0]).fit_transform(world["runs"][0])
+    for run in world["runs"]:
+        for atlas in world["atlases"]:
+            found = ours.SurfaceLabelsMasker(atlas).fit_transform(run)
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_names_come_from_the_file(world):
+    for atlas in world["atlases"][:-1]:
+        masker = ours.SurfaceLabelsMasker(atlas).fit()
+        assert list(masker.region_names_.values()) == ["a", "b", "c", "d", "e"]
+    lut = pd.DataFrame({"index": [1, 2, 3, 5, 6], "name": list("vwxyz")})
+    masker = ours.SurfaceLabelsMasker(world["atlases"][2], lut=lut)
+    frame = masker.set_output(transform="pandas").fit_transform(world["runs"][2])
+    assert frame.columns.tolist() == list("vwxyz")
+
+
+def test_painting_back_gives_the_kind_that_was_put_in(world, tmp_path):
+    kinds = [dict, tuple, nib.Cifti2Image, nib.Cifti2Image, nib.Cifti2Image, SurfaceImage]
+    for masker in (ours.SurfaceMasker(), ours.SurfaceLabelsMasker(world["atlases"][2])):
+        for run, kind in zip(world["runs"], kinds, strict=True):
+            signals = masker.fit_transform(run)
+            painted = masker.inverse_transform(signals)
+            assert isinstance(painted, kind)
+            again = masker.transform(painted)
+            np.testing.assert_allclose(again, signals, rtol=1e-5)
+    path = tmp_path / "painted.dtseries.nii"
+    masker = ours.SurfaceMasker()
+    signals = masker.fit_transform(world["runs"][2])
+    masker.write_inverse(signals, path)
+    np.testing.assert_allclose(open_surfaces(path).values().T, signals)
+    with pytest.raises(ValueError, match=r"\.dtseries\.nii"):
+        masker.write_inverse(signals, tmp_path / "painted.nii.gz")
+
+
+def test_a_run_with_other_grayordinates_gives_the_same_columns(tmp_path, world, values):
+    left = np.r_[11, 1:11]
+    axis = files.brain_axis(LEFT, RIGHT, left=left)
+    part = np.concatenate([values[:LEFT][left], values[LEFT:]])
+    path = files.write_dtseries(tmp_path / "b.dtseries.nii", part.T, axis)
+    masker = ours.SurfaceLabelsMasker(world["atlases"][2]).fit()
+    np.testing.assert_allclose(
+        masker.transform(path), masker.transform(world["runs"][0]), rtol=1e-6
+    )
+    mask = image(KEYS > 0)
+    dense = ours.SurfaceMasker(mask).fit()
+    np.testing.assert_allclose(dense.transform(path), dense.transform(world["runs"][0]), rtol=1e-6)
+    with pytest.raises(SpaceError, match="lacks 1 of the 21 places of the mask"):
+        ours.SurfaceMasker(image(KEYS >= 0)).fit().transform(path)
+
+
+def test_a_mask_hides_vertices_and_regions(world):
+    inside = np.ones(LEFT + RIGHT, dtype=bool)
+    inside[1:3], inside[4] = False, False
+    with pytest.warns(UserWarning, match=r"labels were removed: \{1\}"):
+        masker = ours.SurfaceLabelsMasker(world["atlases"][4], mask_img=image(inside)).fit()
+    signals = masker.transform(world["runs"][5])
+    assert masker.labels_ == [0, 2, 3, 5, 6]
+    np.testing.assert_allclose(
+        signals[:, 0], open_surfaces(world["runs"][0]).values()[[3, 5]].mean(axis=0), rtol=1e-6
+    )
+    assert masker.coverage_["n_covered"].tolist() == [0, 2, 4, 3, 5]
+
+
+def test_a_mask_is_computed_from_what_is_finite(values):
+    values[4, 3] = np.nan
+    with pytest.warns(UserWarning, match="Non-finite values"):
+        masker = ours.SurfaceMasker().fit(image(values))
+    assert masker.n_elements_ == LEFT + RIGHT - 1
+    assert not masker.mask_img_.data.parts["left"][4]
+    again = values.copy()
+    again[4], again[7, 1] = 5.0, np.inf
+    with pytest.warns(UserWarning, match="Non-finite values"):
+        several = ours.MultiSurfaceMasker().fit([image(values), image(again)])
+    assert several.n_elements_ == LEFT + RIGHT - 2
+
+
+def test_maskers_survive_clone_and_pickle(world):
+    from sklearn.base import clone
+
+    masker = ours.SurfaceLabelsMasker(world["atlases"][2], min_coverage=0.5)
+    assert clone(masker).get_params()["min_coverage"] == 0.5
+    masker.fit(world["runs"][2])
+    again = pickle.loads(pickle.dumps(masker))
+    np.testing.assert_array_equal(
+        again.transform(world["runs"][0]), masker.transform(world["runs"][0])
+    )
+
+
+def test_extraction_is_remembered_where_that_is_asked_for(world, tmp_path):
+    for run in world["runs"]:
+        masker = ours.SurfaceLabelsMasker(world["atlases"][2], memory=tmp_path / "memory")
+        first, second = masker.fit_transform(run), masker.transform(run)
+        np.testing.assert_array_equal(first, second)
+
+
+def test_smoothing_is_done_on_a_mesh_and_refused_without_one(world, values):
+    expected, found = (
+        module.SurfaceLabelsMasker(image(KEYS), smoothing_fwhm=5).fit_transform(image(values))
+        for module in (theirs, ours)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    with pytest.raises(SpaceError, match="takes a mesh"):
+        ours.SurfaceLabelsMasker(world["atlases"][2], smoothing_fwhm=5).fit_transform(
+            world["runs"][2]
+        )
+
+
+def test_what_the_vertices_of_highest_variance_do_is_regressed_out(values):
+    values[4] = 5000 * np.sin(np.arange(T))
+    masker = ours.SurfaceLabelsMasker(image(KEYS), high_variance_confounds=True)
+    with pytest.warns(UserWarning, match="1 columns with the highest variance"):
+        signals = masker.fit_transform(image(values))
+    loud = signals[:, masker.labels_.index(2) - 1]
+    assert abs(np.corrcoef(loud, values[4])[0, 1]) < 0.01
+
+
+def test_a_volume_is_no_image_on_surfaces():
+    volume = nib.Nifti1Image(np.zeros((2, 2, 2, 3)), np.eye(4))
+    with pytest.raises(TypeError, match="An image on surfaces is"):
+        ours.SurfaceMasker().fit(volume)
+
+
+def test_an_atlas_is_asked_for():
+    with pytest.raises(ValueError, match="Please provide a labels_img"):
+        ours.SurfaceLabelsMasker().fit()
+    with pytest.raises(ValueError, match="Please provide a maps_img"):
+        ours.SurfaceMapsMasker().fit()
+
+
+# Maps
+
+
+def test_maps_of_files_are_those_of_images(tmp_path, world, weights, values):
+    axis = files.brain_axis(LEFT, RIGHT)
+    header = nib.cifti2.Cifti2Header.from_axes((nib.cifti2.ScalarAxis(["a", "b", "c"]), axis))
+    scalars = nib.Cifti2Image(weights.T.astype(np.float32), header)
+    scalars.nifti_header.set_intent("NIFTI_INTENT_CONNECTIVITY_DENSE_SCALARS")
+    scalars.to_filename(tmp_path / "a.dscalar.nii")
+    expected = ours.SurfaceMapsMasker(image(weights)).fit_transform(image(values))
+    for run in world["runs"]:
+        found = ours.SurfaceMapsMasker(tmp_path / "a.dscalar.nii").fit_transform(run)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_maps_are_fitted_over_the_vertices_that_are_covered(values, weights):
+    lost = values.copy()
+    lost[3], lost[5, 2] = 0, np.nan
+    known = np.delete(values, [3, 5], axis=0).T
+    expected = known @ np.linalg.pinv(np.delete(weights, [3, 5], axis=0)).T
+    with pytest.warns(UserWarning, match="in 1 vertices of maps"):
+        found = ours.SurfaceMapsMasker(image(weights)).fit_transform(image(lost))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_overlap_of_maps_is_refused_where_that_is_asked_for(values, weights):
+    with pytest.raises(ValueError, match="overlap"):
+        ours.SurfaceMapsMasker(image(weights), allow_overlap=False).fit()
