@@ -431,7 +431,11 @@ def test_tables_have_the_columns_that_are_listed(everything):
 # Differences from nilearn: those that are tested, in the words of the tests
 
 DIFFERENCES = (ROOT / "docs" / "differences.md").read_text(encoding="utf-8")
-TESTED = "maskers/test_differences.py", "dropin/test_choices.py"
+TESTED = (
+    "maskers/test_differences.py",
+    "dropin/test_choices.py",
+    "maskers/test_surface_differences.py",
+)
 
 
 def sections_of_tests():

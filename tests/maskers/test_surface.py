@@ -9,37 +9,21 @@ import nilearn.maskers as theirs
 import numpy as np
 import pandas as pd
 import pytest
-from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
+from nilearn.surface import SurfaceImage
 from worlds import surface_files as files
+from worlds.surface_images import KEYS, LEFT, RIGHT, image
 
 import bidsmask.maskers as ours
 from bidsmask.errors import SpaceError
 from bidsmask.images.surface_series import open_surfaces
 
-LEFT, RIGHT, T = 12, 9, 60
+T = 60
 NAMES = ("SurfaceMasker", "SurfaceLabelsMasker", "SurfaceMapsMasker")
-KEYS = np.array([0, 1, 1, 2, 2, 2, 0, 0, 3, 3, 3, 3, 5, 5, 5, 0, 6, 6, 6, 6, 6])
 TOLERANCE = 1e-6
 """In standard deviations of a column."""
 
 pytestmark = pytest.mark.filterwarnings("ignore:boolean values for 'standardize':FutureWarning")
 """Of nilearn, about its own defaults."""
-
-
-def mesh(n_vertices):
-    angles = np.linspace(0, 2 * np.pi, n_vertices, endpoint=False)
-    coordinates = np.column_stack([np.cos(angles), np.sin(angles), np.zeros(n_vertices)]) * 9
-    faces = np.array([[0, each, each + 1] for each in range(1, n_vertices - 1)])
-    return InMemoryMesh(coordinates, faces)
-
-
-def image(values, dtype=None):
-    """Values (V, T) or (V,) as nilearn's image."""
-    values = np.asarray(values, dtype=dtype)
-    return SurfaceImage(
-        PolyMesh(left=mesh(LEFT), right=mesh(RIGHT)),
-        {"left": values[:LEFT], "right": values[LEFT:]},
-    )
 
 
 @pytest.fixture
