@@ -59,7 +59,7 @@ def test_two_of_three_maps_are_enough_to_overlap(values):
     weights = np.zeros((LEFT + RIGHT, 3))
     weights[:8, 0], weights[6:12, 1], weights[12:, 2] = 1, 1, 1
     theirs.SurfaceMapsMasker(image(weights), allow_overlap=False).fit_transform(image(values))
-    with pytest.raises(ValueError, match="[Oo]verlap"):
+    with pytest.raises(ValueError, match=r"[Oo]verlap"):
         ours.SurfaceMapsMasker(image(weights), allow_overlap=False).fit_transform(image(values))
 
 
