@@ -121,7 +121,6 @@ def _draw_motion(values: RunValues, plan: RunPlan) -> Iterator[Drawing]:
             partial(
                 figures.motion,
                 fd_mm=confounds.fd_mm,
-                fd_kind=strategy.censoring.in_words,
                 std_dvars=confounds.std_dvars,
                 outliers=confounds.outliers,
                 t_r=plan.t_r,

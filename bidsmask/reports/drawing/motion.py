@@ -35,7 +35,6 @@ def motion(
     std_dvars: FloatArray | None,
     outliers: Sequence[tuple[str, BoolArray]],
     t_r: float,
-    fd_kind: str = "",
     fd_threshold_mm: float | None = None,
     std_dvars_threshold: float | None = None,
 ) -> bytes:
@@ -49,8 +48,6 @@ def motion(
         Method, and the volumes that it flagged, as in `Confounds.outliers`.
     t_r : float
         Repetition time in seconds.
-    fd_kind : str
-        Which framewise displacement it is.
     fd_threshold_mm, std_dvars_threshold : float or None
         Drawn as a line; None if the measure was not used for censoring.
 
@@ -58,11 +55,10 @@ def motion(
     -------
     svg : bytes
     """
-    kind = f" ({fd_kind})" if fd_kind else ""
     traces = [
         Trace(values, title, unit, threshold)
         for values, title, unit, threshold in (
-            (fd_mm, f"Framewise displacement{kind}", "mm", fd_threshold_mm),
+            (fd_mm, "Framewise displacement", "mm", fd_threshold_mm),
             (std_dvars, "Standardized DVARS", "", std_dvars_threshold),
         )
         if values is not None and np.isfinite(values).any()
