@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,12 @@ class _Part:
     names: Mapping[int, str]
     background: frozenset[int]
 
-    @property
+    @cached_property
     def present(self) -> set[int]:
         """Keys that a place has."""
         return set(labels_in(self.keys).tolist()) - self.background
 
-    @property
+    @cached_property
     def declared(self) -> set[int]:
         """Keys that have a place, or a row in the table."""
         return self.present | (set(self.names) - self.background)

@@ -7,6 +7,7 @@ run is read in blocks of grayordinates, and some of them can be had without read
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,10 +173,12 @@ def parse_axes(xml: bytes, name: str) -> CiftiAxes:
     parser.StartElementHandler = document.start
     parser.EndElementHandler = document.end
     parser.CharacterDataHandler = document.text
-    with xml_explained(name):
-        parser.Parse(xml.rstrip(b"\0"), True)
     try:
+        with xml_explained(name):
+            parser.Parse(xml.rstrip(b"\0"), True)
         return document.axes()
+    except ImageError:
+        raise
     except (KeyError, ValueError, ArithmeticError) as error:
         raise ImageError(f"{name}: the XML cannot be used. {error} {COPY_AGAIN}") from error
 
@@ -248,8 +251,7 @@ class _Document:
         text, self._text = "".join(self._text), None
         mapping = self._mappings[-1]
         if element in ("VertexIndices", "VoxelIndicesIJK"):
-            numbers = np.array([int(word) for word in text.split()], dtype=np.intp)
-            mapping.models.append((self._model, numbers))
+            mapping.models.append((self._model, _indices(text)))
         elif element == "MapName":
             mapping.map_names.append(text.strip())
         elif element == "Label":
@@ -331,6 +333,23 @@ def _lattice(mapping: _Mapping) -> Grid | None:
     affine: FloatArray = _numbers(text).reshape(4, 4)
     affine[:3] *= 10.0 ** (int(transformation.get("MeterExponent", _MM)) - _MM)
     return Grid(shape=(x, y, z), affine=affine)
+
+
+def _indices(text: str) -> IntArray:
+    """Read whole numbers with white space between them, of which there may be a hundred thousand.
+
+    Raises
+    ------
+    ValueError
+        If there is something else among them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # numpy warns where it comes to a word that is no number
+        try:
+            indices: IntArray = np.fromstring(text, dtype=np.int64, sep=" ")
+        except (DeprecationWarning, ValueError) as error:
+            raise ValueError("Something among the indices of places is no number.") from error
+    return indices
 
 
 def _numbers(text: str) -> FloatArray:

@@ -323,7 +323,11 @@ class Masker(Transformer):
         if series.is_3d and self._output == "default":
             cleaned = cleaned.squeeze()  # to () if there is but one column, as nilearn has it
         dtype = output_dtype(self.dtype, self._dtype_of(series))
-        return as_type(cleaned, dtype), learned | {"_header_": series.header}
+        return as_type(cleaned, dtype), learned | self._format_of(series)
+
+    def _format_of(self, series: Series) -> dict[str, Any]:
+        """What images that are painted have from a run."""
+        return {"_header_": series.header}
 
     def _say_how(self, series: Series, columns: Columns) -> None:
         if columns.grid != series.grid:

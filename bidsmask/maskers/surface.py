@@ -145,13 +145,8 @@ class OnSurfaces(Masker):
 
     # Transforming and painting back
 
-    def _read(self, imgs: Any, confounds: Any, sample_mask: Any) -> Any:
-        signals, learned = super()._read(imgs, confounds, sample_mask)
-        series = self._open_kind(imgs)
-        return signals, learned | {"_like_": series}
-
-    def _open_kind(self, imgs: Any) -> Likeness:
-        return Likeness.of(open_surfaces(joined(list(imgs), None) if are_surfaces(imgs) else imgs))
+    def _format_of(self, series: Any) -> dict[str, Any]:
+        return {"_header_": None, "_like_": Likeness.of(series)}
 
     def _painted(self, signals: Any) -> Any:
         columns = signals_to_paint(signals, self.n_elements_, self.dtype)

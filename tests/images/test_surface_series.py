@@ -257,3 +257,12 @@ def test_a_mesh_holds_no_values(tmp_path):
 def test_an_array_is_no_image_on_surfaces():
     with pytest.raises(TypeError, match=r"\.dtseries\.nii"):
         open_surfaces(np.zeros((3, 4)))
+
+
+def test_indices_that_are_no_numbers_are_refused(tmp_path, values):
+    path = files.write_dtseries(tmp_path / "a.dtseries.nii", values.T, files.brain_axis())
+    content = path.read_bytes()
+    assert b"<VertexIndices>0 1 2" in content
+    path.write_bytes(content.replace(b"<VertexIndices>0 1 2", b"<VertexIndices>0 x 2"))
+    with pytest.raises(ImageError, match="is no number"):
+        open_surfaces(path)
