@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray
+from bidsmask._typing import Array, BoolArray, IntArray
 from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.blocks import taken
 from bidsmask.images.compression import COPY_AGAIN
 from bidsmask.images.stream import BoldStream
+from bidsmask.images.surface_series import SurfaceSeries
 from bidsmask.numerics.quality import VolumeStatistics
+from bidsmask.numerics.quality_by_places import PlaceStatistics
 
 
 class RunStatistics:
@@ -17,12 +19,12 @@ class RunStatistics:
 
     Parameters
     ----------
-    stream : BoldStream
-    mask : bool array of shape (X, Y, Z)
+    stream : BoldStream or SurfaceSeries
+    mask : bool array of shape (X, Y, Z), or (V,) on surfaces
 
     Attributes
     ----------
-    volumes : VolumeStatistics
+    volumes : VolumeStatistics or PlaceStatistics
         Of the voxels of the mask, flat with x running fastest.
     nonfinite : bool array of shape (V,)
         Which of them are NaN or infinite in at least one volume.
@@ -33,37 +35,57 @@ class RunStatistics:
         If the mask has another shape than the volumes.
     """
 
-    def __init__(self, stream: BoldStream, mask: BoolArray) -> None:
-        if mask.shape != stream.grid.shape:
+    def __init__(self, stream: BoldStream | SurfaceSeries, mask: BoolArray) -> None:
+        on_surfaces = isinstance(stream, SurfaceSeries)
+        shape = (stream.grid.n_voxels,) if on_surfaces else stream.grid.shape
+        self._name = stream.name if isinstance(stream, SurfaceSeries) else str(stream.path)
+        if mask.shape != shape:
             raise SpaceError(
-                f"The mask has {mask.shape} voxels, and a volume of {stream.path} "
-                f"{stream.grid.shape}."
+                f"The mask has {mask.shape} voxels, and a volume of {self._name} {shape}."
             )
-        self.volumes = VolumeStatistics()
+        self._by_points = isinstance(stream, SurfaceSeries) and stream.by_points
+        self.volumes = PlaceStatistics() if self._by_points else VolumeStatistics()
         self._stream = stream
         self._inside = np.flatnonzero(mask.ravel(order="F"))
+        self._mask = mask.ravel(order="F")
         self.nonfinite: BoolArray = np.zeros(self._inside.size, dtype=bool)
 
     def see(self, volumes: slice, block: Array) -> None:
-        """Take in the next volumes (n, Z, Y, X), as they are stored.
+        """Take in the next volumes (n, Z, Y, X), as they are stored; or the next places (n, T).
 
         Raises
         ------
         ImageError
-            If a volume has no finite value inside the mask.
+            If a volume has no finite value inside the mask. (Of a run that comes place by place,
+            that is known at its end; see `refuse_impossible`.)
         """
+        if self._by_points:
+            self._see_places(volumes, block)
+            return
         voxels = taken(block, self._inside)
         with np.errstate(over="ignore", invalid="ignore"):  # seen to below: infinite DVARS
             self.volumes.update(self._stream.scale(voxels))
         n_missing = self.volumes.n_nonfinite[volumes]
-        if (n_missing == self._inside.size).any():
-            empty = volumes.start + int(np.argmax(n_missing == self._inside.size))
-            raise ImageError(
-                f"{self._stream.path}: volume {empty} (counted from 0) has no finite value in the "
-                "brain mask. Make the run again, or leave it out."
-            )
+        self._refuse_empty(n_missing, volumes.start)
         if n_missing.any():
             self.nonfinite |= ~np.isfinite(voxels).all(axis=0)
+
+    def _see_places(self, points: slice, block: Array) -> None:
+        places = block[self._mask[points]]
+        before = int(np.count_nonzero(self._mask[: points.start]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.volumes.update(self._stream.scale(places))
+        missing = ~np.isfinite(places).all(axis=1)
+        self.nonfinite[before : before + missing.size] = missing
+
+    def _refuse_empty(self, n_missing: IntArray, first: int) -> None:
+        """Refuse volumes, of which the first has a number, if one has no finite value."""
+        if (n_missing == self._inside.size).any():
+            empty = first + int(np.argmax(n_missing == self._inside.size))
+            raise ImageError(
+                f"{self._name}: volume {empty} (counted from 0) has no finite value in the "
+                "brain mask. Make the run again, or leave it out."
+            )
 
     def refuse_impossible(self) -> None:
         """Refuse a run, once all of it has been seen, that no scanner made.
@@ -71,12 +93,15 @@ class RunStatistics:
         Raises
         ------
         ImageError
-            If nothing inside the mask ever changes, or values are too large to compute with.
+            If a volume has no finite value inside the mask, nothing inside the mask ever
+            changes, or values are too large to compute with.
         """
+        if self._by_points:
+            self._refuse_empty(self.volumes.n_nonfinite, 0)
         if np.isinf(self.volumes.dvars).any():
-            raise ImageError(f"{self._stream.path}: values are too large to compute with.")
+            raise ImageError(f"{self._name}: values are too large to compute with.")
         if self._stream.n_volumes > 1 and not (self.volumes.std > 0).any():
             raise ImageError(
-                f"{self._stream.path}: no voxel in the brain mask ever changes; the image is "
+                f"{self._name}: no voxel in the brain mask ever changes; the image is "
                 f"empty. {COPY_AGAIN}"
             )

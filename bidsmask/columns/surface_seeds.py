@@ -110,13 +110,13 @@ def place_surface_seeds(
         grid=places,
         members=tuple(members),
         extent=Extent.of_voxels(
-            *(
-                np.array([each.size for each in several], dtype=np.intp)
-                for several in (found, on_grid, members)
-            ),
-            places=places.word,
+            _sizes(found), _sizes(on_grid), _sizes(members), places=places.word
         ),
     )
+
+
+def _sizes(several: Sequence[IntArray]) -> IntArray:
+    return np.array([each.size for each in several], dtype=np.intp)
 
 
 def _disc(seed: VertexSeed, meshes: Mapping[str, Mesh], places: Grayordinates) -> IntArray:

@@ -1,5 +1,7 @@
 """Values on the vertices of a triangulated surface."""
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -93,9 +95,12 @@ def distances_along(
     edges = np.unique(np.sort(edges, axis=1), axis=0)
     lengths = np.linalg.norm(coordinates[edges[:, 0]] - coordinates[edges[:, 1]], axis=1)
     n_vertices = len(coordinates)
-    graph = sparse.csr_array((lengths, tuple(edges.T)), shape=(n_vertices, n_vertices))
-    distances: FloatArray = csgraph.dijkstra(graph, directed=False, indices=vertex, limit=farthest)
-    return distances
+    graph: Any = sparse.csr_array((lengths, tuple(edges.T)), shape=(n_vertices, n_vertices))
+    distances: Any = csgraph.dijkstra(
+        graph, directed=False, indices=np.array([vertex]), limit=farthest
+    )
+    row: FloatArray = distances[0]
+    return row
 
 
 def iterations(coordinates: FloatArray, faces: Array, fwhm: float) -> int:

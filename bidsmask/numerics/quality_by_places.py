@@ -1,0 +1,136 @@
+"""Statistics of a run that comes place by place, each with all of its volumes: that of CIFTI."""
+
+import numpy as np
+
+from bidsmask._typing import Array, FloatArray, IntArray
+
+
+class PlaceStatistics:
+    """What `bidsmask.numerics.quality.VolumeStatistics` says of a run, in the other order.
+
+    Mean and standard deviation of a place are complete as soon as it has been seen; what is said
+    of volumes adds up. NaN and infinite values are left out, place by place and volume by volume.
+
+    Notes
+    -----
+    Sums are in float64 and of changes since the first finite value of each place, as there.
+
+    References
+    ----------
+    Power et al. (2012), NeuroImage 59(3), doi:10.1016/j.neuroimage.2011.10.018 (DVARS)
+
+    Examples
+    --------
+    >>> statistics = PlaceStatistics()
+    >>> statistics.update(np.array([[10, 12, 14]], dtype=np.int16))
+    >>> statistics.update(np.array([[20, 20, 20]], dtype=np.int16))
+    >>> statistics.mean
+    array([12., 20.])
+    >>> statistics.tsnr
+    array([ 6., nan])
+    >>> statistics.dvars.round(3)
+    array([  nan, 1.414, 1.414])
+    """
+
+    def __init__(self) -> None:
+        self._means: list[FloatArray] = []
+        self._deviations: list[FloatArray] = []
+        self._allocate(0)
+
+    def update(self, block: Array) -> None:
+        """Take in the next places.
+
+        Parameters
+        ----------
+        block : array of shape (n, T)
+            Of any real type and byte order.
+        """
+        if not self._means:
+            self._allocate(block.shape[1])
+        finite = np.isfinite(block)
+        first = block[np.arange(len(block)), finite.argmax(axis=1)].astype(np.float64)
+        first[~finite.any(axis=1)] = 0
+        change = np.subtract(block, first[:, np.newaxis], dtype=np.float64)
+        if finite.all():
+            self._add_whole(first, change)
+        else:
+            self._add_finite(first, change, finite)
+
+    @property
+    def n_volumes(self) -> int:
+        """Volumes, T; 0 before a place has been seen."""
+        return int(self._totals.size)
+
+    @property
+    def mean(self) -> FloatArray:
+        """Mean over time of each place, (V,); NaN where nothing was finite."""
+        return np.concatenate([np.zeros(0), *self._means])
+
+    @property
+    def std(self) -> FloatArray:
+        """Standard deviation over time (ddof 1), (V,); NaN where fewer than 2 were finite."""
+        return np.concatenate([np.zeros(0), *self._deviations])
+
+    @property
+    def tsnr(self) -> FloatArray:
+        """Mean / standard deviation, (V,); NaN where a place never changes."""
+        std = self.std
+        return np.divide(self.mean, std, out=np.full_like(std, np.nan), where=std > 0)
+
+    @property
+    def dvars(self) -> FloatArray:
+        """RMS over places of the change since the volume before, (T,); the first is NaN."""
+        changes = np.sqrt(_share(self._squares, self._n_steps))
+        return np.concatenate([np.full(1, np.nan), changes])[: self.n_volumes]
+
+    @property
+    def global_mean(self) -> FloatArray:
+        """Mean over the finite places of each volume, (T,); NaN where there are none."""
+        return _share(self._totals, self._n_finite)
+
+    @property
+    def n_nonfinite(self) -> IntArray:
+        """How many places of each volume are NaN or infinite, (T,)."""
+        return self._n_nonfinite
+
+    def _allocate(self, n_volumes: int) -> None:
+        self._totals = np.zeros(n_volumes)
+        self._n_finite = np.zeros(n_volumes, dtype=np.int64)
+        self._n_nonfinite = np.zeros(n_volumes, dtype=np.int64)
+        self._squares = np.zeros(max(n_volumes - 1, 0))
+        self._n_steps = np.zeros(max(n_volumes - 1, 0), dtype=np.int64)
+
+    def _add_whole(self, first: FloatArray, change: FloatArray) -> None:
+        n_places, n_volumes = change.shape
+        sums = change.sum(axis=1)
+        squares = np.einsum("nt,nt->n", change, change)
+        self._keep(first, sums, squares, np.full(n_places, n_volumes))
+        self._totals += change.sum(axis=0) + first.sum()
+        self._n_finite += n_places
+        steps = np.diff(change, axis=1)
+        self._squares += np.einsum("nt,nt->t", steps, steps)
+        self._n_steps += n_places
+
+    def _add_finite(self, first: FloatArray, change: FloatArray, finite: Array) -> None:
+        known = np.where(finite, change, 0)
+        self._keep(first, known.sum(axis=1), (known**2).sum(axis=1), finite.sum(axis=1))
+        self._totals += (known + np.where(finite, first[:, np.newaxis], 0)).sum(axis=0)
+        self._n_finite += finite.sum(axis=0)
+        self._n_nonfinite += (~finite).sum(axis=0)
+        both = finite[:, 1:] & finite[:, :-1]
+        self._squares += np.square(np.where(both, np.diff(known, axis=1), 0)).sum(axis=0)
+        self._n_steps += both.sum(axis=0)
+
+    def _keep(
+        self, first: FloatArray, sums: FloatArray, squares: FloatArray, n_finite: IntArray
+    ) -> None:
+        means = _share(sums, n_finite)
+        spread = np.maximum(squares - sums * np.nan_to_num(means), 0)
+        self._means.append(first + means)
+        self._deviations.append(np.sqrt(_share(spread, n_finite - 1)))
+
+
+def _share(sums: FloatArray, counts: IntArray) -> FloatArray:
+    shares: FloatArray = np.full(sums.shape, np.nan)
+    np.divide(sums, counts, out=shares, where=counts > 0)
+    return shares
