@@ -187,7 +187,14 @@ class _Selection(_Work):
         """Keep the places that are wanted."""
         columns = self._column_of[points]
         wanted = columns >= 0
-        self._kept[:, columns[wanted]] = self._series.scale(block[wanted]).T
+        self._kept[:, _as_range(columns[wanted])] = self._series.scale(block[wanted]).T
 
     def _signals(self, measured: BoolArray, used: BoolArray) -> Array:
         return self._kept
+
+
+def _as_range(columns: IntArray) -> IntArray | slice:
+    """Give columns that follow each other as a slice: signals on the disk take no others."""
+    if columns.size and (np.diff(columns) == 1).all():
+        return slice(int(columns[0]), int(columns[-1]) + 1)
+    return columns if columns.size else slice(0, 0)

@@ -316,6 +316,7 @@ class _Hemispheres(_Unscaled):
         self.n_volumes = files[0].n_volumes
         self.dtype = np.result_type(*(file.dtype for file in files))
         self.by_points = any(file.by_vertex for file in files)
+        self._whole: Array | None = None
 
     def blocks(self) -> Iterator[tuple[slice, Array]]:
         if self.by_points:
@@ -336,7 +337,9 @@ class _Hemispheres(_Unscaled):
             first += file.n_vertices
 
     def take(self, points: IntArray) -> Array:
-        return np.concatenate([file.array() for file in self._files])[points]
+        if self._whole is None:  # compressed: there is no getting at some without the others
+            self._whole = np.concatenate([file.array() for file in self._files])
+        return self._whole[points]
 
 
 def _in_volumes(values: Array) -> Iterator[tuple[slice, Array]]:

@@ -19,6 +19,7 @@ from bidsmask.columns.table import table_from_labels
 from bidsmask.columns.voxels import place_voxels
 from bidsmask.errors import AtlasError, SpaceError
 from bidsmask.images.grayordinates import Grayordinates, Structure
+from bidsmask.images.signals_on_disk import new_signals
 from bidsmask.images.surface_series import SurfaceSeries, open_surfaces
 from columns.contract import SHAPE, ColumnsTests
 
@@ -375,3 +376,13 @@ def test_the_first_row_of_an_annotation_may_be_a_region(tmp_path):
 def test_regions_of_one_colour_are_named(tmp_path):
     left = annotation(tmp_path / "lh.a.annot", [1, 2, 0], ["unknown", "a", "b"], colors=[1, 7, 7])
     assert "share a colour" in read_surface_labels(left).table.warnings[0]
+
+
+def test_vertices_go_to_the_disk_as_they_come(tmp_path, values):
+    path = files.write_dtseries(tmp_path / "a.dtseries.nii", values.T, files.brain_axis())
+    series = open_surfaces(path)
+    wanted = np.array([1, 2, 5, 17, 20])
+    with new_signals(tmp_path / "voxels.npy", (8, wanted.size)) as out:
+        request = Request(columns=place_voxels(wanted, series.grid), dtype=out.dtype, out=out)
+        extract(series, [request])
+        np.testing.assert_array_equal(out[:], values[wanted].T)
