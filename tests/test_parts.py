@@ -271,6 +271,20 @@ def test_a_measure_that_cannot_be_computed_costs_itself(extract, few, many):
     assert letter[1:] in done.report("02")
 
 
+def test_a_reason_that_measures_share_is_said_once(extract, few):
+    done = extract(
+        *("--participant-label", "02", "--strategies", "none", "--create-matrices", "60"),
+        *("--connectivity", "correlation", "covariance"),
+        atlases=(few,),
+    )
+    assert done.exit_code == 1
+    parts = [f"{name} (60 min) of Few, none" for name in ("correlation", "covariance")]
+    letter = f"measures {'; '.join(parts)} are n/a: "
+    assert done.status().loc["sub-02", "reason"].count("--create-matrices") == 1
+    assert letter in done.said
+    assert letter[1:] in done.report("02")
+
+
 # --- a figure
 
 

@@ -24,7 +24,7 @@ from bidsmask._version import __version__
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.output_names import matrix_name, matrix_names, run_file, time_series_name
 from bidsmask.analysis.outputs import File, about_drawn
-from bidsmask.analysis.parts import ALL_ELSE, attempt, letters
+from bidsmask.analysis.parts import ALL_ELSE, attempt
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.steps import compute_measure, take_sample
 from bidsmask.analysis.words import is_fisher_z, measure_words, plain
@@ -48,7 +48,7 @@ from bidsmask.errors import JoinError
 from bidsmask.numerics.connectivity.measures import MEASURES, Relation
 from bidsmask.numerics.connectivity.plain import fisher_z
 from bidsmask.numerics.connectivity.xdf import memory_of
-from bidsmask.reports.summaries import LostPart
+from bidsmask.reports.summaries import LostPart, letters
 from bidsmask.settings import length_label
 
 _RUN = re.compile(r"_run-[0-9a-zA-Z+]+")

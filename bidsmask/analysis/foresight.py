@@ -32,7 +32,7 @@ from bidsmask.analysis.output_names import (
     time_series_name,
     voxels_name,
 )
-from bidsmask.analysis.parts import attempt, letters
+from bidsmask.analysis.parts import attempt
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
@@ -42,7 +42,7 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.io import open_image
 from bidsmask.numerics.affine import apply_affine
 from bidsmask.numerics.alff import slow_frequencies
-from bidsmask.reports.summaries import LostPart
+from bidsmask.reports.summaries import LostPart, letters
 from bidsmask.settings import EventsSettings
 
 _T = TypeVar("_T")

@@ -24,7 +24,6 @@ from bidsmask.analysis.event_outputs import event_files
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.notices import warnings_of_itself
 from bidsmask.analysis.output_names import matrix_name, run_file, time_series_name
-from bidsmask.analysis.parts import letters
 from bidsmask.analysis.plan import RunPlan, drawn_desc, smoothed_desc
 from bidsmask.analysis.quality import quality_rows
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
@@ -52,7 +51,7 @@ from bidsmask.images.masked_volumes import image_pieces
 from bidsmask.numerics.connectivity.measures import MEASURES, Relation
 from bidsmask.numerics.connectivity.plain import fisher_z
 from bidsmask.numerics.equal_length import drawn_rows, volumes_of
-from bidsmask.reports.summaries import LostPart
+from bidsmask.reports.summaries import LostPart, letters
 from bidsmask.settings import length_label
 from bidsmask.vocabulary import CORRELATIONS
 

@@ -9,7 +9,7 @@ the report and ``logs/status.tsv``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from bidsmask import errors
@@ -62,8 +62,3 @@ def refuse_nothing(parts: Sequence[object]) -> None:
     if missing and len(missing) == len(parts):
         kind: type[Exception] = getattr(errors, missing[0].kind)
         raise kind(" ".join(dict.fromkeys(part.reason for part in missing)))
-
-
-def letters(parts: Iterable[LostPart]) -> tuple[str, ...]:
-    """Say of each lost part what it is, and why it is n/a."""
-    return tuple(f"{part.part} {part.name} is n/a: {part.reason}" for part in parts)

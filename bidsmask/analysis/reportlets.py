@@ -13,7 +13,7 @@ import numpy as np
 from bidsmask.analysis.event_words import event_words
 from bidsmask.analysis.kinds import KINDS, Source, file_of, source_warnings
 from bidsmask.analysis.notices import run_warnings
-from bidsmask.analysis.parts import ALL_ELSE, STEPS, attempt, letters
+from bidsmask.analysis.parts import ALL_ELSE, STEPS, attempt
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.quality import measured, quality_rows, run_quality
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
@@ -42,6 +42,7 @@ from bidsmask.reports.summaries import (
     LostRegion,
     RunSection,
     StrategySummary,
+    letters,
 )
 
 SUMMARY_ENDING = "_desc-bidsmask_report.json"

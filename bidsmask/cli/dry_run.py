@@ -14,7 +14,7 @@ from bidsmask.analysis.cost import Cost, measure_pace, request_cost, voxel_room
 from bidsmask.analysis.kinds import file_of
 from bidsmask.analysis.notices import heard
 from bidsmask.analysis.output_names import expected_files
-from bidsmask.analysis.parts import attempt, letters
+from bidsmask.analysis.parts import attempt
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.steps import cleaner_of
 from bidsmask.cli.console import say_problem, say_warning
@@ -24,7 +24,7 @@ from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import AtlasError, RunError
 from bidsmask.images.volumes import load_mask
 from bidsmask.numerics.freedom import DegreesOfFreedom
-from bidsmask.reports.summaries import LostPart
+from bidsmask.reports.summaries import LostPart, letters
 
 _WIDE = 200
 

@@ -23,6 +23,7 @@ date, a machine or a command line: the same values give the same bytes.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
 from types import NoneType
@@ -223,6 +224,39 @@ class LostPart(Value):
     reason: str
 
 
+def letters(parts: Iterable[LostPart]) -> tuple[str, ...]:
+    """Say of lost parts what they are, and why they are n/a; one reason is said once.
+
+    Examples
+    --------
+    >>> lost = (
+    ...     LostPart(part="measure", name=name, kind="RunError", reason="It has one region.")
+    ...     for name in ("correlation", "covariance")
+    ... )
+    >>> letters(lost)
+    ('measures correlation; covariance are n/a: It has one region.',)
+    """
+    alike: dict[tuple[str, str], list[str]] = {}
+    for each in parts:
+        alike.setdefault((each.part, each.reason), []).append(each.name)
+    return tuple(
+        f"{part} {names[0]} is n/a: {reason}"
+        if len(names) == 1
+        else f"{_PLURALS[part]} {'; '.join(names)} are n/a: {reason}"
+        for (part, reason), names in alike.items()
+    )
+
+
+_PLURALS = {
+    "atlas": "atlases",
+    "seeds": "seeds",
+    "strategy": "strategies",
+    "measure": "measures",
+    "figure": "figures",
+    "run": "runs",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunSection(Value):
     """All that a report says of one run.
@@ -260,6 +294,11 @@ class RunSection(Value):
     mean_fd_mm: float | None = None
     median_tsnr: float | None = None
     made_from: str = ""
+
+    @property
+    def lost_letters(self) -> tuple[str, ...]:
+        """What is lost, and why."""
+        return letters(self.lost)
 
     @property
     def verdict(self) -> Verdict:

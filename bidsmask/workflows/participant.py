@@ -10,7 +10,6 @@ from pathlib import Path
 
 from bidsmask._version import __version__
 from bidsmask.analysis.earlier import heed_earlier_outputs
-from bidsmask.analysis.parts import letters
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.reportlets import lost_parts, read_verdict, read_warnings
 from bidsmask.derivatives.claims import claim
@@ -20,6 +19,7 @@ from bidsmask.derivatives.status import Request, write_status
 from bidsmask.derivatives.writing import remove_leftovers, write_text
 from bidsmask.errors import OutputError, ReplacementError
 from bidsmask.numerics.verdict import Verdict
+from bidsmask.reports.summaries import letters
 from bidsmask.settings import Settings, to_toml
 from bidsmask.workflows.cohort import Cohort, Summary
 from bidsmask.workflows.monitor import write_resources
