@@ -50,6 +50,14 @@ def test_the_advice_of_a_wider_pass_band_helps(extract):
     assert quality(out).loc["24P", "dof_remaining"] == 60 - 2 - 24
 
 
+def test_a_run_without_any_strategy_has_failed_and_no_rest_is_spoken_of(extract):
+    exit_code, out = extract("--strategies", "36P", "--filter", "none", "--min-dof", "500")
+    assert exit_code == 1
+    (run,) = pd.read_csv(out / "logs" / "status.tsv", sep="\t").itertuples()
+    assert run.status == "failed"
+    assert "All else" not in run.reason
+
+
 def test_without_a_minimum_it_is_written_and_its_freedom_stands_beside_it(extract):
     exit_code, out = extract("--strategies", "36P", "--min-dof", 0)
     assert exit_code == 0

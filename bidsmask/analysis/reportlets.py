@@ -103,13 +103,14 @@ def lost_parts(output_dir: Path, plan: RunPlan) -> tuple[LostPart, ...]:
 def failure_in_part(plan: RunPlan, parts: Sequence[LostPart]) -> RunFailure:
     """Describe a run that is done but for these parts; without any strategy it has failed."""
     missing = {part.name for part in parts if part.part == "strategy"}
+    in_part = any(strategy.name not in missing for strategy in plan.strategies)
     return RunFailure(
         subject=plan.run.subject,
         run=plan.run.name,
         node=STEPS[parts[0].part],
         kind=parts[0].kind,
-        reason=" ".join((*letters(parts), ALL_ELSE)),
-        in_part=any(strategy.name not in missing for strategy in plan.strategies),
+        reason=" ".join((*letters(parts), *([ALL_ELSE] if in_part else []))),
+        in_part=in_part,
     )
 
 

@@ -332,7 +332,7 @@ def _add_connectivity(parser: argparse.ArgumentParser) -> None:
         help="also write edge time series: their root sum of squares in each volume (rss), or "
         "every pair of at most 200 regions, too (all)")  # fmt: skip
     add("--fisher-z", action="store_true",
-        help="write correlations as Fisher's z instead, in files of that name (stat-fisherz)")  # fmt: skip
+        help="write Fisher's z in place of correlations, in files stat-fisherz")  # fmt: skip
 
 
 def _add_events(parser: argparse.ArgumentParser) -> None:
