@@ -63,6 +63,7 @@ class Masker(Transformer):
     unit: ClassVar[str]
     """What the columns are of: "voxel", "region", "map" or "sphere"."""
 
+    _on_surfaces: ClassVar[bool] = False
     _missing: ClassVar[str] = "These voxels are left out; see coverage_."
     """What becomes of voxels that are not finite in every volume."""
 
@@ -317,7 +318,7 @@ class Masker(Transformer):
             "_last_": columns,
         }
         cleaned = self._cleaned(imgs, signals, confounds, sample_mask)
-        if picture is not None:
+        if self.reports:
             kept = volumes_kept(sample_mask, self._runs().get("runs"), series.n_volumes)
             learned["_seen_"] = seen_at_transform(series, picture, cleaned, kept)
         if series.is_3d and self._output == "default":

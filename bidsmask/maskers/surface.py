@@ -37,6 +37,7 @@ from bidsmask.vocabulary import Statistic
 class OnSurfaces(Masker):
     """What maskers of surfaces do otherwise than those of volumes."""
 
+    _on_surfaces: ClassVar[bool] = True
     _like_: Likeness
 
     def write_inverse(self, signals: Any, path: str | Path) -> None:
@@ -61,18 +62,6 @@ class OnSurfaces(Masker):
                 f"{ending}. Otherwise save what inverse_transform gives."
             )
         self._painted(signals).to_filename(Path(path).expanduser())
-
-    def generate_report(self, title: str | None = None, engine: str = "matplotlib") -> Any:
-        """Have no report yet; `coverage_` says what the last run held of each column.
-
-        Raises
-        ------
-        NotImplementedError
-        """
-        raise NotImplementedError(
-            f"{type(self).__name__} has no report: nothing is drawn on surfaces. coverage_ says "
-            "what the last run held of each column, and why."
-        )
 
     def _open(self, imgs: Any) -> Any:
         if are_surfaces(imgs):
@@ -207,9 +196,8 @@ class SurfaceMasker(OnSurfaces):
     verbose : int or bool, default=0
         Print each step, from 1 on.
     reports : bool
-        There so that scripts written for nilearn run; nothing is drawn on surfaces.
     cmap : name of a colour map, or colour map
-        Likewise.
+        There so that scripts written for nilearn run: the report does not draw surfaces.
     clean_args : dict, optional
         Further arguments of `bidsmask.clean`.
 
@@ -402,9 +390,8 @@ class SurfaceLabelsMasker(OnSurfaces, RegionsMasker):
         mean, median, sum, minimum, maximum, standard_deviation or variance (both with a divisor
         of n) of the region's vertices, or first_eigenvariate.
     reports : bool
-        There so that scripts written for nilearn run; nothing is drawn on surfaces.
     cmap : name of a colour map, or colour map
-        Likewise.
+        There so that scripts written for nilearn run: the report does not draw surfaces.
     clean_args : dict, optional
         Further arguments of `bidsmask.clean`.
     keep_empty : bool

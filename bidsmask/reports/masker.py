@@ -45,7 +45,8 @@ class Region:
     Parameters
     ----------
     label, name : str
-    size_mm3 : float
+    size : float
+        In the `size_unit` of the summary.
     share : float
         Of the size of all, 0 to 1.
     coverage : float or None
@@ -56,7 +57,7 @@ class Region:
 
     label: str
     name: str
-    size_mm3: float
+    size: float
     share: float
     coverage: float | None
     lost: str = ""
@@ -191,6 +192,8 @@ class MaskerSummary:
     views : tuple of View
         If there are several, the reader pages through them.
     regions : tuple of Region
+    size_unit : str
+        Of the sizes of regions.
     runs : tuple of Run
         Those of the last `transform`; if there are several, the reader pages through them.
     parameters : tuple of Parameter
@@ -209,6 +212,7 @@ class MaskerSummary:
     glass: Glass | None = None
     views: tuple[View, ...] = ()
     regions: tuple[Region, ...] = ()
+    size_unit: str = "mm³"
     runs: tuple[Run, ...] = ()
     parameters: tuple[Parameter, ...] = ()
 
@@ -321,7 +325,7 @@ def _orders(regions: Sequence[Region]) -> list[_Order]:
     if any(region.coverage is not None for region in regions):
         title = "Lowest coverage first"
         orders.append(_Order(title=title, mark="by coverage", regions=known))
-    large = sorted(regions, key=lambda region: -region.size_mm3)
+    large = sorted(regions, key=lambda region: -region.size)
     return [*orders, _Order(title="Largest first", mark="by size", regions=large)]
 
 

@@ -328,3 +328,21 @@ def test_maps_are_fitted_over_the_vertices_that_are_covered(values, weights):
 def test_overlap_of_maps_is_refused_where_that_is_asked_for(values, weights):
     with pytest.raises(ValueError, match="overlap"):
         ours.SurfaceMapsMasker(image(weights), allow_overlap=False).fit()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_report_lists_columns_and_their_signals(name, values, weights):
+    masker = getattr(ours, name)(atlas_of(name, weights), standardize="zscore_sample")
+    assert "not fitted yet" in masker.generate_report().html
+    assert "Nothing has been transformed yet" in masker.fit().generate_report().html
+    masker.transform(image(values))
+    page = masker.generate_report(title="On surfaces").html
+    assert "On surfaces" in page
+    assert "of 12 vertices of CORTEX_LEFT" in page
+    assert "is not drawn" in page
+    assert ("Size (vertices)" in page) == (name != "SurfaceMasker")
+    assert page.count("data:image/svg") >= 1
+    assert (
+        "keep nothing"
+        in getattr(ours, name)(atlas_of(name, weights), reports=False).fit().generate_report().html
+    )

@@ -52,8 +52,8 @@ def summary():
             View(title="Map 1", caption="Second.", codes=_codes(), mark="1"),
         ),
         regions=(
-            Region(label="3", name="V1", size_mm3=216, share=0.75, coverage=0.5),
-            Region(label="5", name="V2", size_mm3=72, share=0.25, coverage=0, lost="hidden"),
+            Region(label="3", name="V1", size=216, share=0.75, coverage=0.5),
+            Region(label="5", name="V2", size=72, share=0.25, coverage=0, lost="hidden"),
         ),
         beneath="Beneath the outlines: noise.",
         runs=(_run(),),

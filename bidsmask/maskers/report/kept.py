@@ -149,14 +149,17 @@ def _pictured_at_fit(n_first: int, n_volumes: int) -> str:
     return f"the mean of the {part} volumes of the run given to fit"
 
 
-def seen_at_transform(series: Series, picture: Array, signals: Array, kept: BoolArray) -> Seen:
+def seen_at_transform(
+    series: Series, picture: Array | None, signals: Array, kept: BoolArray
+) -> Seen:
     """Keep the picture of a run, and some of its columns.
 
     Parameters
     ----------
     series : Series
-    picture : array of shape (V_all,)
-        Mean of up to `MOST_PICTURED` volumes, evenly spaced over the run; x runs fastest.
+    picture : array of shape (V_all,), or None
+        Mean of up to `MOST_PICTURED` volumes, evenly spaced over the run; x runs fastest. None:
+        there is no picture of a run on surfaces.
     signals : array of shape (T_kept, P), or (P,)
     kept : bool array of shape (T,)
         See `volumes_kept`.
@@ -166,8 +169,10 @@ def seen_at_transform(series: Series, picture: Array, signals: Array, kept: Bool
     columns = np.unique(np.linspace(0, n_columns - 1, min(n_columns, MAX_SIGNALS)).astype(np.intp))
     if kept.sum() != len(signals):  # cleaning has left out more, at the ends
         kept = np.ones(len(signals), dtype=bool)
-    with np.errstate(over="ignore"):
-        volume = as_volume(picture.astype(np.float32), series.grid)
+    volume = np.zeros((0, 0, 0), dtype=np.float32)
+    if picture is not None:
+        with np.errstate(over="ignore"):
+            volume = as_volume(picture.astype(np.float32), series.grid)
     return Seen(
         volume=volume,
         pictured=_pictured_at_transform(series.n_volumes),

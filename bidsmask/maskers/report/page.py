@@ -14,7 +14,7 @@ import numpy as np
 from bidsmask.maskers.parameters import check_choice
 from bidsmask.maskers.report.kept import Seen, seen_of_run
 from bidsmask.maskers.report.parameters import grid_facts, parameter_table
-from bidsmask.maskers.report.views import shown_of
+from bidsmask.maskers.report.views import shown_of, shown_on_surfaces
 from bidsmask.maskers.templates import Beneath, template_beneath
 from bidsmask.reports.drawing.cmaps import colour_map
 from bidsmask.reports.masker import MaskerSummary, Run, Signals, masker_html
@@ -29,6 +29,10 @@ NOTHING_KEPT = (
     "This masker was told to keep nothing for a report (reports=False). Set reports=True and fit "
     "it again to see where its columns are and what their signals look like."
 )
+
+NOT_TRANSFORMED = "Nothing has been transformed yet: there are no signals to show."
+
+NOT_DRAWN = "Where columns are on the surface is not drawn; the table says how large they are."
 
 
 class MaskerReport:
@@ -162,6 +166,16 @@ def summarize(masker: Any, *, title: str | None = None, displayed: Any = None) -
     summary = replace(summary, warnings=_warnings(masker, runs))
     if not masker.reports:
         return replace(summary, notes=(NOTHING_KEPT,))
+    if masker._on_surfaces:
+        shown = shown_on_surfaces(masker)
+        return replace(
+            summary,
+            notes=(NOT_DRAWN, *(() if runs else (NOT_TRANSFORMED,))),
+            facts=(*shown.facts, *_facts(masker, seen, runs)),
+            regions=shown.regions,
+            size_unit=masker._fitted_.extent.places,
+            runs=runs,
+        )
     beneath = _beneath(masker, seen)
     shown = shown_of(masker, beneath, colours, displayed)
     grid = shown.grid
@@ -190,8 +204,8 @@ def _warnings(masker: Any, runs: tuple[Run, ...]) -> tuple[str, ...]:
 
 
 def _notes(beneath: Beneath, runs: tuple[Run, ...]) -> tuple[str, ...]:
-    nothing = "Nothing has been transformed yet: there are no signals to show."
-    return tuple(note for note in (beneath.note, "" if runs else nothing) if note)
+    nothing = "" if runs else NOT_TRANSFORMED
+    return tuple(note for note in (beneath.note, nothing) if note)
 
 
 def _facts(masker: Any, seen: Seen | None, runs: tuple[Run, ...]) -> list[Fact]:

@@ -26,7 +26,9 @@ def parameter_table(masker: Any) -> tuple[Parameter, ...]:
     changed = masker._changed_parameters()
     values = changed | masker.get_params(deep=False)
     return tuple(
-        _image_parameter(name, value, is_default=name not in changed)
+        _image_parameter(
+            name, value, is_default=name not in changed, on_surfaces=masker._on_surfaces
+        )
         if name in IMAGES and value is not None
         else Parameter(name=name, value=_spelled(value), is_default=name not in changed)
         for name, value in values.items()
@@ -42,7 +44,11 @@ def grid_facts(grid: Grid) -> list[Fact]:
     ]
 
 
-def _image_parameter(name: str, img: Any, *, is_default: bool) -> Parameter:
+def _image_parameter(
+    name: str, img: Any, *, is_default: bool, on_surfaces: bool = False
+) -> Parameter:
+    if on_surfaces:
+        return Parameter(name=name, value=_spelled_surfaces(img), is_default=is_default)
     words = str(img) if isinstance(img, str | Path) else f"{type(img).__name__} in memory"
     try:
         series = open_series(img)
@@ -59,6 +65,17 @@ def _image_parameter(name: str, img: Any, *, is_default: bool) -> Parameter:
             Fact(label="Type", value=series.dtype.name),
         ),
     )
+
+
+def _spelled_surfaces(img: Any) -> str:
+    """Spell an image on surfaces: its path or paths, or what it is."""
+    if isinstance(img, str | Path):
+        return str(img)
+    if isinstance(img, Mapping):
+        return ", ".join(f"{side}: {_spelled_surfaces(each)}" for side, each in img.items())
+    if isinstance(img, list | tuple):
+        return " and ".join(map(_spelled_surfaces, img))
+    return f"{type(img).__name__} in memory"
 
 
 def _spelled(value: Any) -> str:

@@ -77,10 +77,21 @@ def shown_of(masker: Any, beneath: Beneath, cmap: Colormap | None, displayed: An
     return _of_mask(masker, cmap)
 
 
+def shown_on_surfaces(masker: Any) -> Shown:
+    """Say how large the columns of a masker of surfaces are; nothing is drawn."""
+    fitted: Columns = masker._fitted_
+    facts = (Fact(label="Surfaces", value=repr(fitted.grid)),)
+    if masker.unit == "vertex":
+        return Shown(facts=facts, grid=None)
+    names = shown_names(masker)
+    labels = map(str, masker._table_.regions if masker.unit == "region" else range(len(names)))
+    return Shown(facts=facts, grid=None, regions=_rows(masker, labels, names, each=1.0))
+
+
 def _rows(
-    masker: Any, labels: Iterable[str], names: Iterable[str], grid: Grid
+    masker: Any, labels: Iterable[str], names: Iterable[str], *, each: float
 ) -> tuple[Region, ...]:
-    """Say how large columns are, and how much of each is covered."""
+    """Say how large columns are (`each`: a voxel), and how much of each is covered."""
     coverage = _coverage(masker)
     extent, reasons = coverage.extent, coverage.reason
     used = getattr(masker, "_used_", extent.n_inside > 0)
@@ -89,7 +100,7 @@ def _rows(
         Region(
             label=label,
             name=name,
-            size_mm3=float(extent.n_voxels[row] * _voxel_mm3(grid)),
+            size=float(extent.n_voxels[row] * each),
             share=float(extent.n_voxels[row] / total),
             coverage=float(coverage.share[row]),
             lost="" if used[row] else reasons[row],
@@ -136,7 +147,7 @@ def _of_mask(masker: Any, cmap: Colormap | None) -> Shown:
 def _of_labels(masker: Any, cmap: Colormap | None) -> Shown:
     grid = Grid.from_image(masker.labels_img_)
     labels = [f"{label:g}" for label in masker._table_.regions]
-    regions = _rows(masker, labels, shown_names(masker), _grid_of_columns(masker))
+    regions = _rows(masker, labels, shown_names(masker), each=_voxel_mm3(_grid_of_columns(masker)))
     lost = _lost(regions)
     have = "have a signal" if hasattr(masker, "_coverage_") else "have voxels inside the mask"
     view = View(
@@ -174,7 +185,7 @@ def _of_maps(masker: Any, cmap: Colormap | None, displayed: Any) -> Shown:
     )
     facts = (Fact(label="Maps", value=str(n_maps)),)
     labels = [str(number) for number in range(n_maps)]
-    regions = _rows(masker, labels, shown_names(masker), _grid_of_columns(masker))
+    regions = _rows(masker, labels, shown_names(masker), each=_voxel_mm3(_grid_of_columns(masker)))
     strongest, strength = maps.strongest()
     glass = Glass(
         caption="On each line of sight the strongest map, from a quarter of its largest weight.",
@@ -240,7 +251,7 @@ def _sphere_rows(masker: Any, grid: Grid | None) -> tuple[Region, ...]:
     names = [f"Sphere {n} at {_seed(seed)}" for n, seed in enumerate(masker.seeds_)]
     labels = [str(number) for number in range(len(names))]
     if hasattr(masker, "_coverage_"):
-        return _rows(masker, labels, names, _grid_of_columns(masker))
+        return _rows(masker, labels, names, each=_voxel_mm3(_grid_of_columns(masker)))
     if grid is None:
         volumes = np.array([4 / 3 * np.pi * (radius or 0) ** 3 for radius in masker.radii_])
         inside: list[float | None] = [None] * len(names)
@@ -252,7 +263,7 @@ def _sphere_rows(masker: Any, grid: Grid | None) -> tuple[Region, ...]:
         Region(
             label=label,
             name=name,
-            size_mm3=float(size),
+            size=float(size),
             share=float(size / volumes.sum()) if volumes.any() else 0.0,
             coverage=share,
             lost="no voxel inside the image and the mask" if share == 0 else "",
