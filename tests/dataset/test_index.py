@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import sqlite3
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -628,7 +628,9 @@ def test_an_index_that_cannot_be_written_is_said(eight, tmp_path):
 
 
 @pytest.mark.slow
-def test_one_participant_of_a_large_dataset_takes_less_than_three_seconds(dataset):
+def test_one_participant_of_a_large_dataset_takes_less_than_three_seconds_of_a_processor(
+    dataset,
+):
     _write_subject(dataset.root, "sub-117")
     for number in set(range(200)) - {117}:  # links are followed, and quicker to write
         (dataset.root / f"sub-{number:03d}").symlink_to("sub-117")
@@ -637,13 +639,14 @@ def test_one_participant_of_a_large_dataset_takes_less_than_three_seconds(datase
         "from bidsmask.dataset.selection import Selection\n"
         "print(len(find_runs(sys.argv[1], Selection(participants=('117',))).runs))"
     )
-    start = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-c", code, str(dataset.root)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == "8"
-    assert time.monotonic() - start < 3
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3
 
 
 def _write_subject(root, subject):

@@ -577,7 +577,7 @@ def test_interpolated_volumes_keep_the_rhythm(place: Place) -> None:
     place.write(make_result(place.source, censor_output="interpolate"))
     content = sidecar(place.only(SERIES))
     assert content["RepetitionTime"] == T_R
-    assert "spline" in content["Description"]
+    assert "straight lines between the kept ones" in content["Description"]
 
 
 @pytest.mark.parametrize(
@@ -589,7 +589,7 @@ def test_interpolated_volumes_keep_the_rhythm(place: Place) -> None:
                 "Butterworth": {
                     "Order": 5,
                     "ZeroPhase": True,
-                    "Ends": "nilearn",
+                    "Ends": "even",
                     "HighPassCutoff": 0.01,
                     "LowPassCutoff": 0.1,
                 }
