@@ -469,7 +469,8 @@ PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files_and_headings(page):
-    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+    text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if link.startswith("http"):
             continue
         name, _, anchor = link.partition("#")
@@ -482,7 +483,7 @@ def test_links_lead_to_files_and_headings(page):
 
 OF_OTHER_PROGRAMS = {
     *("--rm", "--network", "--read-only", "--containall", "--cleanenv"),
-    *("--parsable", "--array", "--dependency"),
+    *("--parsable", "--array", "--dependency", "--prefix", "--return-all-components"),
 }
 OF_RECIPES = {"--global-std"}
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from bidsmask.cli.main import main
-from bidsmask.dataset.strategies import strategy_names
+from bidsmask.dataset.strategies import label_of, strategy_names
 from bidsmask.demo import cubic_grid
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import image_bytes
@@ -293,7 +293,7 @@ def put_in_place(files, source):
 def table_command(tables, out, *options):
     return [
         *(str(tables.root), str(out), "participant", "--atlases", str(tables.atlas)),
-        *("--filter", "none", *options),  # the runs are too short for a Butterworth filter
+        *("--filter", "none", "--min-dof", "0", *options),  # the runs are short
     ]
 
 
@@ -317,8 +317,8 @@ def test_every_strategy_that_a_table_is_good_for_works(tables, tmp_path, subject
     table = pd.read_csv(DATA / "confounds" / f"{TABLES[subject]}.tsv", sep="\t")
     unsteady = table.filter(regex="^non_steady_state_outlier").any(axis=1).sum()
     for strategy in strategies:
-        signals = one(tmp_path, f"*_desc-{strategy}_timeseries.tsv")
-        outliers = one(tmp_path, f"*_desc-{strategy}_outliers.tsv")
+        signals = one(tmp_path, f"*_desc-{label_of(strategy)}_timeseries.tsv")
+        outliers = one(tmp_path, f"*_desc-{label_of(strategy)}_outliers.tsv")
         freedom = read_json(signals.with_suffix(".json"))["DegreesOfFreedom"]
         assert len(read_tsv(signals)) == len(read_tsv(outliers)) == len(table)
         assert read_tsv(signals).isna().all(axis=1).sum() == unsteady
@@ -358,8 +358,7 @@ def haxby(tmp_path_factory):
                 str(atlas),
                 "--strategies",
                 "24P",
-                "--min-dof",
-                "0",
+                *("--min-dof", "0", "--filter-ends", "nilearn", "--bridge", "nilearn"),
                 "--min-coverage",
                 "0.1",
             ),

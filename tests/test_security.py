@@ -182,7 +182,7 @@ def test_the_name_of_a_strategy_is_a_label(world, name, capsys):
     (world.mine / "odd.yaml").write_text(text)
     words = world.words("--strategies", world.mine / "odd.yaml")
     assert main([str(word) for word in words]) == 2
-    assert "letters, digits and + only" in capsys.readouterr().err
+    assert "letters, digits, +, _ and . only" in capsys.readouterr().err
 
 
 # What files say

@@ -462,7 +462,7 @@ def _parse(file: Path) -> Any:
 
 def _read_name(top: _Section) -> str:
     name = top.text("name")
-    if not re.fullmatch(r"[0-9a-zA-Z+_.]+", name) or not label_of(name).strip("+"):
+    if not re.fullmatch(r"[+_.]*[0-9a-zA-Z][0-9a-zA-Z+_.]*", name):
         raise top.complaint("name", name, "letters, digits, +, _ and . only: it is in file names")
     return name
 
