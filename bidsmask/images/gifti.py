@@ -25,7 +25,7 @@ from bidsmask.images.compression import (
     inflater,
     open_bytes,
 )
-from bidsmask.images.grayordinates import LEFT, RIGHT
+from bidsmask.images.grayordinates import LEFT, MOST_PLACES, RIGHT
 from bidsmask.images.header import check_content, check_there
 from bidsmask.images.markup import xml_explained, xml_parser
 
@@ -225,6 +225,8 @@ def _described(path: Path, head: _Head, array: dict[str, str]) -> GiftiFile:
             f"{path} has {n_arrays} arrays of the shape {tuple(sizes)}; what can be read is one "
             "array for each volume, or one of vertices and volumes."
         )
+    if max(sizes[0], n_arrays) > MOST_PLACES:
+        raise ImageError(f"{path} claims {n_arrays} arrays of {sizes[0]} values. {COPY_AGAIN}")
     one = len(sizes) == 2
     structure = head.metadata.get("AnatomicalStructurePrimary", "")
     return GiftiFile(

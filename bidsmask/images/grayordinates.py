@@ -18,6 +18,9 @@ LEFT, RIGHT = "CORTEX_LEFT", "CORTEX_RIGHT"
 HEMISPHERES: Mapping[str, str] = {"left": LEFT, "right": RIGHT}
 """Structures as CIFTI names them, by what nilearn calls the parts of a mesh."""
 
+MOST_PLACES = 1 << 26
+"""No mesh, and no lattice of grayordinates, has more places; a file that claims more is broken."""
+
 SAME_PLACE_MM = 0.01
 """As of `bidsmask.numerics.affine.same_grid`."""
 
@@ -52,6 +55,10 @@ class Structure:
         shape = (len(self.places),) if self.is_surface else (len(self.places), 3)
         if self.places.shape != shape:
             raise ValueError(f"The places of {self.name} have the shape {self.places.shape}.")
+        if self.n_vertices is not None and self.n_vertices > MOST_PLACES:
+            raise ValueError(
+                f"{self.name} claims {self.n_vertices} vertices; no mesh has as many."
+            )
         if self.n_vertices is not None and len(self.places):
             low, high = self.places.min(), self.places.max()
             if low < 0 or high >= self.n_vertices:
@@ -252,6 +259,8 @@ class Grayordinates:
     def _check_voxels(self, structure: Structure) -> None:
         if self.volume is None:
             raise ValueError(f"{structure.name} has voxels, but there is no lattice of them.")
+        if self.volume.n_voxels > MOST_PLACES:
+            raise ValueError(f"No lattice is as large as {self.volume}.")
         beyond = (structure.places < 0) | (structure.places >= self.volume.shape)
         if beyond.any():
             raise ValueError(f"{structure.name} has voxels beyond its lattice {self.volume}.")

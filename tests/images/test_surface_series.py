@@ -13,6 +13,8 @@ from worlds import surface_files as files
 from bidsmask.errors import DimensionError, ImageError, SpaceError
 from bidsmask.images.cifti import read_cifti
 from bidsmask.images.gifti import read_gifti
+from bidsmask.images.grayordinates import Grayordinates, Structure
+from bidsmask.images.grid import Grid
 from bidsmask.images.surface_series import open_surfaces
 
 T, LEFT, RIGHT = 7, 12, 9
@@ -266,3 +268,19 @@ def test_indices_that_are_no_numbers_are_refused(tmp_path, values):
     path.write_bytes(content.replace(b"<VertexIndices>0 1 2", b"<VertexIndices>0 x 2"))
     with pytest.raises(ImageError, match="is no number"):
         open_surfaces(path)
+
+
+def test_claims_of_impossible_sizes_are_refused_by_arithmetic_alone(tmp_path, values):
+    path = pair(tmp_path, values)["left"]
+    path.write_text(path.read_text().replace(f'Dim0="{LEFT}"', 'Dim0="999999999999"'))
+    with pytest.raises(ImageError, match=r"of 999999999999 values|too early"):
+        open_surfaces(path)
+
+
+def test_a_lattice_or_a_mesh_of_impossible_size_is_refused():
+    places = np.array([[1, 2, 3]])
+    huge = Grid(shape=(99999, 99999, 9999), affine=np.eye(4))
+    with pytest.raises(ValueError, match="No lattice is as large"):
+        Grayordinates(structures=(Structure(name="THALAMUS", places=places),), volume=huge)
+    with pytest.raises(ValueError, match="no mesh has as many"):
+        Structure(name="CORTEX_LEFT", places=np.array([1]), n_vertices=10**12)
