@@ -11,6 +11,8 @@ from bidsmask.cli.main import main
 SIMPLE_IS_ENOUGH = 20
 """Degrees of freedom: of 60 volumes at 2 s, `none` leaves 58, and 36P with its band-pass none."""
 
+LOW_PASS = ("--filter", "butterworth", "--low-pass", "0.1")
+
 
 @pytest.fixture
 def extract(small_dataset, tmp_path):
@@ -90,3 +92,16 @@ def test_a_minimum_below_0_is_refused(extract, capsys, option):
     exit_code, _ = extract(option, -1)
     assert exit_code == 2
     assert f"{option} is a number from 0" in capsys.readouterr().err
+
+
+def test_who_asks_for_ends_of_a_filter_that_is_not_there_is_told(extract, capsys):
+    exit_code, _ = extract("--strategies", "none", "--filter-ends", "xcpd", "--bridge", "nilearn")
+    said = capsys.readouterr().err
+    assert exit_code == 0
+    assert "--filter-ends changes nothing: no strategy here has a Butterworth filter." in said
+    assert "--bridge changes nothing" in said
+
+
+def test_nothing_is_said_of_the_ends_of_a_filter_that_is_there(extract, capsys):
+    extract("--strategies", "none", "--filter-ends", "xcpd", *LOW_PASS)
+    assert "changes nothing" not in capsys.readouterr().err

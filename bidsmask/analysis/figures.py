@@ -199,6 +199,13 @@ def _draw_response(values: RunValues, plan: RunPlan) -> Drawing:
     )
 
 
+def _heading(measure: str) -> str:
+    """Write the name of a measure as at the head of a figure: ``Ledoit-Wolf correlation``."""
+    words = measure.replace("ledoit-wolf-", "Ledoit-Wolf ").replace("xdf-", "xDF ")
+    words = words.replace("graphical-lasso-", "graphical lasso ")
+    return words if words.startswith("xDF") else words[0].upper() + words[1:]
+
+
 def _draw_strategy(
     values: RunValues, plan: RunPlan, strategy: Strategy, number: int
 ) -> Iterator[Drawing]:
@@ -236,7 +243,7 @@ def _draw_strategy(
             yield (
                 Figure(
                     key=f"connectivity.{strategy.name}.{atlas.name}.{name}",
-                    title=f"{name.capitalize()}: {what}",
+                    title=f"{_heading(name)}: {what}",
                     caption=f"{measure.description} of the {column}s ({first}), in {volumes}.",
                     alt=f"Matrix of {len(names)} by {len(names)} {column}s",
                     image=_image_name(

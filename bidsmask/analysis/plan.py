@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -239,9 +239,23 @@ def make_plan(settings: Settings, *, with_sources: bool = True) -> Plan:
         warnings=(
             *index.warnings,
             *shelf.warnings,
+            *_idle(settings, strategies),
             *(f"{failure.run} is left out: {failure.reason}" for failure in elsewhere),
         ),
     )
+
+
+def _idle(settings: Settings, strategies: Sequence[Strategy]) -> Iterator[str]:
+    """Say which options change nothing, as no strategy has the filter that they are of.
+
+    They are no error: who wants nilearn's numbers gives them with whatever strategy.
+    """
+    if any(strategy.cleaning.filter == "butterworth" for strategy in strategies):
+        return
+    if settings.cleaning.filter_ends != "strategy":
+        yield "--filter-ends changes nothing: no strategy here has a Butterworth filter."
+    if settings.cleaning.bridge != "strategy" and settings.output.censor_output != "interpolate":
+        yield "--bridge changes nothing: no strategy here has a Butterworth filter."
 
 
 def _not_found(what: NotFound) -> RunFailure:

@@ -267,8 +267,8 @@ class Strategy:
             if getattr(limits, name) and not limits.has_threshold:
                 raise StrategyError(
                     f"Strategy {self.name}: {name} ({getattr(limits, name)}) has no effect "
-                    f"without {', '.join(THRESHOLDS[:-1])} or {THRESHOLDS[-1]}. Give one, or "
-                    "leave it out."
+                    f"without {', '.join(THRESHOLDS[:-1])} or {THRESHOLDS[-1]} (on the command "
+                    "line --fd-threshold and the like). Give one, or leave it out."
                 )
 
     def wants(self, column: str) -> bool:
