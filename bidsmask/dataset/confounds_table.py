@@ -67,12 +67,15 @@ class ConfoundsTable:
         Where it was read from.
     position : mapping of str to int
         Column names, in file order, to their position in a row.
+    twice : frozenset of str
+        Names that more than one column has: nobody knows which is meant.
     cells : sequence of T rows
         One text for each column.
     """
 
     file: Path
     position: Mapping[str, int]
+    twice: frozenset[str]
     cells: Sequence[Sequence[str]]
     _numbers: dict[str, FloatArray] = field(default_factory=dict, init=False, repr=False)
 
@@ -94,8 +97,13 @@ class ConfoundsTable:
         Raises
         ------
         ConfoundsError
-            If a cell is text, or infinite.
+            If a cell is text, or infinite, or there are two such columns.
         """
+        if column in self.twice:
+            raise ConfoundsError(
+                f"{self.file}: more than one column is called {reprlib.repr(column)}. It is not "
+                "clear which to use; remove the one that fMRIPrep did not write."
+            )
         if column not in self._numbers:
             self._numbers[column] = self._read_numbers(column)
         return self._numbers[column]
@@ -138,8 +146,7 @@ def read_table(
     ------
     ConfoundsError
         If the file is missing, empty, too large, not tab-separated or not text; if it has no
-        header, a row has another number of cells than the header, or two columns have the same
-        name.
+        header, or a row has another number of cells than the header.
     """
     lines = read_text(file, MAX_TABLE_BYTES).splitlines()
     if not lines or not "".join(lines).strip():
@@ -165,7 +172,9 @@ def read_table(
                 f"{file}: row {row} (line {row + 1}) has {_count(texts)}, but the header has "
                 f"{len(header)}. {_why_ragged(header, cells)}"
             )
-    return ConfoundsTable(file=file, position=_positions(file, header), cells=cells)
+    return ConfoundsTable(
+        file=file, position=_positions(header), twice=_twice(header), cells=cells
+    )
 
 
 def read_text(file: Path, max_bytes: int) -> str:
@@ -262,20 +271,20 @@ def _without_last_blank(lines: list[str]) -> list[str]:
     return lines[:last]
 
 
-def _positions(file: Path, header: Sequence[str]) -> dict[str, int]:
+def _positions(header: Sequence[str]) -> dict[str, int]:
     """Where each column stands; an old name is translated unless the new one is there too."""
-    twice = [name for name, count in Counter(header).items() if count > 1]
-    if twice:
-        raise ConfoundsError(
-            f"{file}: more than one column is called {', '.join(map(reprlib.repr, twice[:5]))}. "
-            "It is not clear which to use; remove the one that fMRIPrep did not write."
-        )
     there = set(header)
     today = [_todays_name(name) for name in header]
     return {
         old if new in there else new: position
         for position, (old, new) in enumerate(zip(header, today, strict=True))
     }
+
+
+def _twice(header: Sequence[str]) -> frozenset[str]:
+    """Today's names of columns that are there more than once."""
+    counts = Counter(header)
+    return frozenset(_todays_name(name) for name, count in counts.items() if count > 1)
 
 
 def _todays_name(name: str) -> str:

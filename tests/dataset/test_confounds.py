@@ -435,7 +435,7 @@ DAMAGED = {
     "empty": ("", "the confounds table is empty"),
     "blank": ("\n\n", "the confounds table is empty"),
     "header only": (as_text({name: [] for name in a_table()}), "has a header, but no rows"),
-    "twice": (as_text(a_table()).replace("csf_power2", "csf", 1), "one column is called 'csf'"),
+    "twice": (as_text(a_table()).replace("cosine00", "csf", 1), "one column is called 'csf'"),
     "ragged": (
         as_text(a_table()).replace("\n", "\t1\n", 8).replace("\t1\n", "\n", 7),
         r"row 7 \(line 8\) has 66 cells, but the header has 65",
@@ -451,6 +451,12 @@ def test_a_damaged_table_gets_a_letter(tmp_path: Path, content: str, letter: str
     file.write_text(content)
     with pytest.raises(ConfoundsError, match=rf"(?s)damaged\.tsv.*{letter}"):
         load(file, "36P")
+
+
+def test_two_columns_of_one_name_cost_only_who_uses_them(tmp_path: Path) -> None:
+    file = tmp_path / "table.tsv"
+    file.write_text(as_text(a_table()).replace("cosine00", "csf", 1))
+    assert load(file, "24P").design.shape == (N, 24)
 
 
 def test_a_bad_cell_in_a_column_that_is_not_used_does_no_harm(tmp_path: Path) -> None:
