@@ -49,6 +49,9 @@ def make(name, maskers=bidsmask.maskers):
         "NiftiLabelsMasker": {"labels_img": LABELS},
         "NiftiMapsMasker": {"maps_img": MAPS},
         "NiftiSpheresMasker": {"seeds": [(8, 8, 8)], "radius": 6},
+        "SurfaceMasker": {},
+        "SurfaceLabelsMasker": {"labels_img": ("L.label.gii", "R.label.gii")},
+        "SurfaceMapsMasker": {"maps_img": ("L.shape.gii", "R.shape.gii")},
     }[name.removeprefix("Multi")]
     return getattr(maskers, name)(**own, standardize=None)
 
