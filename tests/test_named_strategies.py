@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from bidsmask.cli.main import main
-from bidsmask.dataset.strategies import load_strategy, strategy_names
+from bidsmask.dataset.data import strategy_names
+from bidsmask.dataset.strategy_files import load_strategy
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from bidsmask.cli.main import main
-from bidsmask.dataset.strategies import label_of, strategy_names
+from bidsmask.dataset.data import strategy_names
+from bidsmask.dataset.strategies import label_of
 from bidsmask.demo import cubic_grid
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import image_bytes

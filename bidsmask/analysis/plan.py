@@ -24,7 +24,8 @@ from bidsmask.dataset.run_tables import PREPROCESSED
 from bidsmask.dataset.runs import IMAGE_EXTENSIONS, BoldRun
 from bidsmask.dataset.seeds import SEED_EXTENSIONS, SeedSet, check_seed_space, read_seeds
 from bidsmask.dataset.sidecars import Folders
-from bidsmask.dataset.strategies import Strategy, load_strategy
+from bidsmask.dataset.strategies import Strategy
+from bidsmask.dataset.strategy_files import load_strategy
 from bidsmask.dataset.templates import template_homes
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import AtlasError, NoInputError, RunError, SettingsError, SpaceError

@@ -9,13 +9,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bidsmask.dataset.strategies import (
-    ColumnGroup,
-    Reference,
-    Strategy,
-    load_strategy,
-    strategy_names,
-)
+from bidsmask.dataset.data import strategy_names
+from bidsmask.dataset.strategies import ColumnGroup, Reference, Strategy
+from bidsmask.dataset.strategy_files import load_strategy
 
 _WIDTH = 100
 

@@ -14,15 +14,11 @@ import numpy as np
 from bidsmask._typing import BoolArray, FloatArray
 from bidsmask.dataset.compcor import choose_components
 from bidsmask.dataset.confounds_table import ConfoundsTable, read_table, split_number
+from bidsmask.dataset.data import strategy_names
 from bidsmask.dataset.run_tables import RunTable
 from bidsmask.dataset.sidecars import read_json
-from bidsmask.dataset.strategies import (
-    ColumnGroup,
-    Strategy,
-    TableQuery,
-    load_strategy,
-    strategy_names,
-)
+from bidsmask.dataset.strategies import ColumnGroup, Strategy, TableQuery
+from bidsmask.dataset.strategy_files import load_strategy
 from bidsmask.dataset.tedana import classify
 from bidsmask.errors import ConfoundsError
 from bidsmask.numerics.regression import Nonaggressive, orthogonalised

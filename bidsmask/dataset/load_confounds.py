@@ -23,7 +23,8 @@ from bidsmask.dataset.companions import find_table, name_of
 from bidsmask.dataset.nilearn_strategies import NAMES, PRESETS, Parts, preset
 from bidsmask.dataset.run_tables import PREPROCESSED, RunTable, find_tables
 from bidsmask.dataset.sidecars import Folders
-from bidsmask.dataset.strategies import Strategy, load_strategy
+from bidsmask.dataset.strategies import Strategy
+from bidsmask.dataset.strategy_files import load_strategy
 from bidsmask.errors import ConfoundsError, StrategyError
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from bidsmask._names import did_you_mean
-from bidsmask.dataset.strategies import ColumnGroup, Reference, Strategy, load_strategy
+from bidsmask.dataset.strategies import ColumnGroup, Reference, Strategy
+from bidsmask.dataset.strategy_files import load_strategy
 from bidsmask.errors import StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters

@@ -11,15 +11,11 @@ from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.analysis.words import connectivity_words, plain, strategy_words, text
 from bidsmask.columns.table import LookUpTable
 from bidsmask.dataset.atlases import Atlas
+from bidsmask.dataset.data import strategy_names
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.runs import BoldRun
-from bidsmask.dataset.strategies import (
-    ColumnGroup,
-    Reference,
-    Strategy,
-    load_strategy,
-    strategy_names,
-)
+from bidsmask.dataset.strategies import ColumnGroup, Reference, Strategy
+from bidsmask.dataset.strategy_files import load_strategy
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
 from bidsmask.reports.methods import citation_bibtex, citation_markdown

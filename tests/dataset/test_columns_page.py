@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bidsmask.dataset.strategies import ColumnGroup, load_strategy
+from bidsmask.dataset.strategies import ColumnGroup
+from bidsmask.dataset.strategy_files import load_strategy
 
 PAGE = (Path(__file__).parents[2] / "docs" / "columns.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)

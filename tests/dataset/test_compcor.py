@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from bidsmask.dataset.compcor import choose_components
 from bidsmask.dataset.confounds import load_confounds
 from bidsmask.dataset.confounds_table import ConfoundsTable, read_table
-from bidsmask.dataset.strategies import ColumnGroup, Strategy, load_strategy
+from bidsmask.dataset.strategies import ColumnGroup, Strategy
+from bidsmask.dataset.strategy_files import load_strategy
 from bidsmask.errors import ConfoundsError
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "confounds"

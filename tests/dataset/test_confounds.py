@@ -14,7 +14,9 @@ from nilearn.interfaces import fmriprep
 
 from bidsmask.dataset.confounds import Confounds, load_confounds
 from bidsmask.dataset.confounds_table import read_table
-from bidsmask.dataset.strategies import ColumnGroup, Strategy, load_strategy, strategy_names
+from bidsmask.dataset.data import strategy_names
+from bidsmask.dataset.strategies import ColumnGroup, Strategy
+from bidsmask.dataset.strategy_files import load_strategy
 from bidsmask.errors import ConfoundsError, DegreesOfFreedomError
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "confounds"

@@ -15,10 +15,10 @@ import pytest
 from nilearn.interfaces import fmriprep
 
 import bidsmask
-from bidsmask.dataset.data import STRATEGIES_FOLDER
+from bidsmask.dataset.data import STRATEGIES_FOLDER, strategy_names
 from bidsmask.dataset.load_confounds import load_confounds, load_confounds_strategy
 from bidsmask.dataset.nilearn_strategies import PRESETS, preset
-from bidsmask.dataset.strategies import load_strategy, strategy_names
+from bidsmask.dataset.strategy_files import load_strategy
 from bidsmask.errors import AllVolumesRemovedError, ConfoundsError, StrategyError
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "confounds"

@@ -26,7 +26,9 @@ from scipy.signal import butter, detrend, sosfiltfilt
 
 from bidsmask._typing import FloatArray
 from bidsmask.dataset.confounds import Confounds, load_confounds
-from bidsmask.dataset.strategies import Strategy, load_strategy, strategy_names
+from bidsmask.dataset.data import strategy_names
+from bidsmask.dataset.strategies import Strategy
+from bidsmask.dataset.strategy_files import load_strategy
 from bidsmask.numerics.cleaning import Cleaner
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "confounds"

@@ -9,15 +9,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bidsmask.dataset.data import strategy_names
 from bidsmask.dataset.entities import is_label
-from bidsmask.dataset.strategies import (
-    ColumnGroup,
-    Strategy,
-    TableQuery,
-    label_of,
-    load_strategy,
-    strategy_names,
-)
+from bidsmask.dataset.strategies import ColumnGroup, Strategy, TableQuery, label_of
+from bidsmask.dataset.strategy_files import load_strategy
 from bidsmask.errors import StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
 
@@ -91,8 +86,8 @@ def test_columns_are_counted_as_they_are_matched(name: str) -> None:
 def test_every_name_that_is_accepted_has_a_label_of_bids(name: str) -> None:
     content = a_strategy() | {"name": name}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bidsmask.dataset.strategies._parse", lambda _: content)
-        if any(letter in "aB3." for letter in name):
+        patch.setattr("bidsmask.dataset.strategy_files._parse", lambda _: content)
+        if any(letter in "aB3" for letter in name):
             strategy = load_strategy("not-there.yaml")
             assert strategy.name == name
             assert is_label(strategy.label)
@@ -134,7 +129,7 @@ def test_a_value_of_any_other_kind_gets_a_letter(value: object) -> None:
     folder = Path(__file__).parent  # nothing is written: only the parsed content matters
     file = folder / "not-there.yaml"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bidsmask.dataset.strategies._parse", lambda _: yaml.safe_load(content))
+        patch.setattr("bidsmask.dataset.strategy_files._parse", lambda _: yaml.safe_load(content))
         if value == []:
             assert load_strategy(file).groups == ()
         else:

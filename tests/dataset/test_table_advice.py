@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bidsmask.dataset.confounds import load_confounds
-from bidsmask.dataset.strategies import ColumnGroup, load_strategy
+from bidsmask.dataset.strategies import ColumnGroup
+from bidsmask.dataset.strategy_files import load_strategy
 from bidsmask.errors import RunError
 
 N = 30
