@@ -67,16 +67,16 @@ class ConfoundsTable:
         Where it was read from.
     position : mapping of str to int
         Column names, in file order, to their position in a row.
-    twice : frozenset of str
-        Names that more than one column has: nobody knows which is meant.
     cells : sequence of T rows
         One text for each column.
+    twice : frozenset of str
+        Names that more than one column has: nobody knows which is meant.
     """
 
     file: Path
     position: Mapping[str, int]
-    twice: frozenset[str]
     cells: Sequence[Sequence[str]]
+    twice: frozenset[str] = frozenset()
     _numbers: dict[str, FloatArray] = field(default_factory=dict, init=False, repr=False)
 
     def require_volumes(
