@@ -379,10 +379,12 @@ class Cleaner:
         array([0., 1., 0.])
         """
         angles = 2 * np.pi * self._t_r * np.outer(np.arange(self.sample_mask.size), frequencies_hz)
-        waves = np.hstack([np.cos(angles), np.sin(angles)])[self.sample_mask]
-        left, _ = self._one_by_one(waves)
-        of_waves = np.sum(waves**2, axis=0).reshape(2, -1).sum(axis=0)  # cosine and sine
-        response: FloatArray = np.sum(left**2, axis=0).reshape(2, -1).sum(axis=0) / of_waves
+        waves = np.hstack([np.cos(angles), np.sin(angles)])
+        came, sent = (
+            np.sum(part**2, axis=0).reshape(2, -1).sum(axis=0)  # cosine and sine
+            for part in (self.residuals(waves), waves[self.sample_mask])
+        )
+        response: FloatArray = came / sent
         return response
 
     def _check_shape(self, signals: Array) -> None:
