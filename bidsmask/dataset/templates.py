@@ -32,6 +32,7 @@ _PATIENCE_S = 1.5
 """So long to wait for the server's answer, before a download that would wait much longer."""
 
 _LABEL = "[0-9a-zA-Z+]+"
+_ON_MESHES = re.compile(r"\.surf\.gii$|_desc-vaavg_midthickness\.shape\.gii$")
 _SCHAEFER = re.compile(r"(?P<scale>\d+)Parcels(?P<seg>\w+?)Networks")
 _DIMENSIONS = re.compile(r"(?P<scale>\d+)dimensions")
 
@@ -110,13 +111,25 @@ def _archive() -> Path | None:
 
 @functools.cache
 def published() -> tuple[str, ...]:
-    """List all segmentations and their tables, as paths relative to TemplateFlow's root."""
+    """List all segmentations, their tables and meshes, relative to TemplateFlow's root."""
     archive = _archive()
     if archive is None:
         return ()
     with zipfile.ZipFile(archive) as package:
         names = package.namelist()
-    return tuple(sorted(name for name in names if re.search(r"_(dseg|probseg)\.", name)))
+    segmentation = re.compile(r"_(dseg|probseg)\.")
+    wanted = (name for name in names if segmentation.search(name) or _ON_MESHES.search(name))
+    return tuple(sorted(wanted))
+
+
+def published_meshes(space: str, hemi: str) -> list[str]:
+    """List the meshes of a hemisphere of a template, and the areas of their vertices."""
+    surfaces = {name: entities_in(name) for name in published() if _ON_MESHES.search(name)}
+    return [
+        name
+        for name, entities in surfaces.items()
+        if (entities.get("tpl"), entities.get("hemi")) == (space, hemi)
+    ]
 
 
 def published_images(wanted: Mapping[str, str], kind: Kind) -> list[str]:
@@ -229,11 +242,19 @@ def _answers(host: str, port: int) -> bool:
     return bool(calls)
 
 
-def _query(name: str) -> dict[str, str | int]:
+def _query(name: str) -> dict[str, str | int | None]:
     """Say to TemplateFlow's client which one file is wanted."""
-    words = {"tpl": "template", "res": "resolution", "seg": "segmentation"}
+    words = {"tpl": "template", "res": "resolution", "seg": "segmentation", "den": "density"}
     entities = entities_in(name)
-    query: dict[str, str | int] = {words.get(key, key): label for key, label in entities.items()}
-    numbers = {key: int(query[key]) for key in ("resolution", "cohort") if key in query}
-    suffix = name.removesuffix(".nii.gz").rpartition("_")[2]
-    return query | numbers | {"suffix": suffix, "extension": ".nii.gz"}
+    query: dict[str, str | int | None] = {
+        words.get(key, key): label for key, label in entities.items()
+    }
+    if name.endswith(".surf.gii"):  # a sphere is there in other spaces, too, under the same name
+        query = {"space": None, "desc": None} | query
+    numbers = {
+        key: int(label)
+        for key in ("resolution", "cohort")
+        if (label := query.get(key)) is not None
+    }
+    stem, _, extension = name.rpartition("/")[2].partition(".")
+    return query | numbers | {"suffix": stem.rpartition("_")[2], "extension": f".{extension}"}

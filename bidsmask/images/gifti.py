@@ -168,6 +168,21 @@ def read_gifti(path: Path) -> GiftiFile:
     raise ImageError(f"{path} holds no array of values.")
 
 
+def count_vertices(path: Path) -> int:
+    """Count the vertices that a GIFTI file is about, be it a mesh or values on one.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing or broken, or holds nothing.
+    """
+    check_there(path)
+    for item in _walk(path):
+        if isinstance(item, dict) and item.get("Intent") != "NIFTI_INTENT_TRIANGLE":
+            return int(item.get("Dim0", 0))
+    raise ImageError(f"{path} holds nothing on the vertices of a mesh.")
+
+
 def hemisphere_of(file: GiftiFile) -> str | None:
     """Say which hemisphere a file is of: what it says itself, or else what its name says.
 

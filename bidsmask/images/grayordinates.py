@@ -118,7 +118,7 @@ class Grayordinates:
         for each in self.structures:
             if not each.is_surface:
                 self._check_voxels(each)
-        object.__setattr__(self, "space", _common_name(self.space))
+        object.__setattr__(self, "space", common_name(self.space))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Grayordinates):
@@ -342,13 +342,19 @@ def _refuse_twice(name: str, numbers: IntArray) -> None:
         raise ValueError(f"A place of {name} is there twice.")
 
 
-def _common_name(space: str | None) -> str | None:
-    """Call all densities of fsaverage alike: the number of vertices tells them apart."""
+def common_name(space: str | None) -> str | None:
+    """Call all densities of fsaverage alike: the number of vertices tells them apart.
+
+    Examples
+    --------
+    >>> common_name("fsaverage5"), common_name("fsLR")
+    ('fsaverage', 'fsLR')
+    """
     return "fsaverage" if space and _FSAVERAGE.fullmatch(space) else space
 
 
 def _differ(one: str | None, other: str | None) -> bool:
-    names = _common_name(one), _common_name(other)
+    names = common_name(one), common_name(other)
     return None not in names and names[0] != names[1]
 
 

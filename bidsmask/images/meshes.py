@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,13 @@ import numpy as np
 
 from bidsmask._typing import FloatArray, IntArray
 from bidsmask.errors import ImageError
+from bidsmask.images.gifti import count_vertices as count_in_gifti
+from bidsmask.images.gifti import read_gifti
 from bidsmask.images.header import check_there
 
 _nibabel: Any = nib
+
+_SHAPES = (".shape.gii", ".shape.gii.gz", ".func.gii")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,12 +58,13 @@ def read_mesh(given: Any) -> Mesh:
     Parameters
     ----------
     given : path or mesh
-        A ``.surf.gii`` file, or an object with ``coordinates`` and ``faces`` as nilearn has them.
+        A ``.surf.gii`` file, a surface of FreeSurfer's (``lh.inflated``), or an object with
+        ``coordinates`` and ``faces`` as nilearn has them.
 
     Returns
     -------
     mesh : Mesh
-        A coordinate transform in the file has been applied.
+        A coordinate transform in the file, or FreeSurfer's shift of the centre, has been applied.
 
     Raises
     ------
@@ -69,6 +75,8 @@ def read_mesh(given: Any) -> Mesh:
         return _checked(str(type(given).__name__), given.coordinates, given.faces)
     path = Path(given).expanduser()
     check_there(path)
+    if _is_freesurfer(path):
+        return _read_freesurfer(path)
     try:
         image = _nibabel.GiftiImage.from_filename(path)
     except Exception as error:  # expat, zlib, numpy: whatever nibabel comes to
@@ -83,6 +91,66 @@ def read_mesh(given: Any) -> Mesh:
         affine = np.asarray(transform.xform, dtype=np.float64)
         coordinates = coordinates @ affine[:3, :3].T + affine[:3, 3]
     return _checked(str(path), coordinates, triangles[0].data)
+
+
+def read_areas(path: Path) -> FloatArray:
+    """Read the area of each vertex of a mesh, or compute it.
+
+    Parameters
+    ----------
+    path : Path
+        A mesh, or areas on the vertices of one (``.shape.gii``).
+
+    Returns
+    -------
+    areas : float array of shape (V,)
+        In mm².
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be used, or an area is not a finite number from 0 on.
+    """
+    if path.name.endswith(_SHAPES):
+        areas = read_gifti(path).array().astype(np.float64)
+        if areas.shape[1] != 1 or not (np.isfinite(areas) & (areas >= 0)).all():
+            raise ImageError(f"{path}: expected one area in mm² for each vertex.")
+        column: FloatArray = areas[:, 0]
+        return column
+    from bidsmask.numerics.mesh import vertex_areas  # scipy.sparse
+
+    mesh = read_mesh(path)
+    return vertex_areas(mesh.coordinates, mesh.faces)
+
+
+def count_vertices(path: Path) -> int:
+    """Count the vertices of a mesh, or of values on one; little more than a header is read.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be used.
+    """
+    if not _is_freesurfer(path):
+        return count_in_gifti(path)
+    check_there(path)
+    return _read_freesurfer(path).n_vertices
+
+
+def _is_freesurfer(path: Path) -> bool:
+    return path.name.startswith(("lh.", "rh.")) and not path.name.endswith((".gii", ".gii.gz"))
+
+
+def _read_freesurfer(path: Path) -> Mesh:
+    """Read a surface of FreeSurfer's, of which the centre is told beside its points."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a file that does not tell it
+            points, corners, about = _nibabel.freesurfer.read_geometry(path, read_metadata=True)
+    except Exception as error:  # struct, numpy: whatever nibabel comes to
+        raise ImageError(f"{path} cannot be read as a mesh: {error}.") from error
+    told = str(about.get("valid", "")).startswith("1")
+    return _checked(str(path), points + np.asarray(about["cras"] if told else 0.0), corners)
 
 
 def _checked(name: str, coordinates: Any, faces: Any) -> Mesh:

@@ -103,6 +103,31 @@ def distances_along(
     return row
 
 
+def vertex_areas(coordinates: FloatArray, faces: Array) -> FloatArray:
+    """Compute the area that belongs to each vertex: a third of each triangle it is a corner of.
+
+    Parameters
+    ----------
+    coordinates : array of shape (V, 3)
+        In mm.
+    faces : int array of shape (F, 3)
+
+    Returns
+    -------
+    areas : float array of shape (V,)
+        In mm²; their sum is the area of the surface.
+
+    Examples
+    --------
+    >>> corners = np.array([[0.0, 0, 0], [3, 0, 0], [0, 2, 0], [9, 9, 9]])
+    >>> vertex_areas(corners, np.array([[0, 1, 2]]))
+    array([1., 1., 1., 0.])
+    """
+    areas = np.zeros(len(coordinates))
+    np.add.at(areas, faces, _face_areas(coordinates, faces)[:, np.newaxis] / 3)
+    return areas
+
+
 def iterations(coordinates: FloatArray, faces: Array, fwhm: float) -> int:
     """Count the rounds of averaging that smooth a surface by so many mm.
 
@@ -112,10 +137,16 @@ def iterations(coordinates: FloatArray, faces: Array, fwhm: float) -> int:
     >>> [iterations(corners, np.array([[0, 1, 2]]), fwhm) for fwhm in (0, 0.5, 1)]
     [0, 1, 2]
     """
-    first, second, third = (coordinates[faces[:, corner]] for corner in range(3))
-    areas = np.linalg.norm(np.cross(second - first, third - first), axis=1) / 2
+    area = _face_areas(coordinates, faces).sum()
     variance = (fwhm / FWHM_OVER_SIGMA) ** 2
-    return int(np.floor(ITERATIONS_PER_VERTEX * variance * len(coordinates) / areas.sum() + 0.5))
+    return int(np.floor(ITERATIONS_PER_VERTEX * variance * len(coordinates) / area + 0.5))
+
+
+def _face_areas(coordinates: FloatArray, faces: Array) -> FloatArray:
+    """Area (F,) of each triangle."""
+    first, second, third = (coordinates[faces[:, corner]] for corner in range(3))
+    areas: FloatArray = np.linalg.norm(np.cross(second - first, third - first), axis=1) / 2
+    return areas
 
 
 def _half_of_the_neighbours(n_vertices: int, faces: Array) -> sparse.csr_array:

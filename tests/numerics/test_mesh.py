@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 
-from bidsmask.numerics.mesh import iterations, smooth_on_mesh
+from bidsmask.numerics.mesh import iterations, smooth_on_mesh, vertex_areas
 
 
 def ball(n_vertices=200, radius=20.0, seed=0):
@@ -72,3 +72,10 @@ def test_the_width_is_about_what_was_asked_for():
     squares = ((coordinates - coordinates[0]) ** 2).sum(axis=1)
     fwhm = np.sqrt(8 * np.log(2)) * np.sqrt((smoothed * squares).sum() / smoothed.sum() / 2)
     assert 12 < fwhm < 18
+
+
+@given(st.integers(0, 20))
+def test_areas_of_vertices_add_up_to_the_surface(seed):
+    points, faces = ball(seed=seed)
+    hull = ConvexHull(points)
+    np.testing.assert_allclose(vertex_areas(points, faces).sum(), hull.area)
