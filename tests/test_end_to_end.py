@@ -444,8 +444,19 @@ def test_the_group_table_of_quality_is_that_of_the_runs(group):
     assert len(table) == 10
     for path in group.rglob("sub-*_desc-bidsmask_qc.tsv"):
         name = path.name.removesuffix("_desc-bidsmask_qc.tsv")
-        rows = table[table["bids_name"] == name].drop(columns="bids_name")
-        pd.testing.assert_frame_equal(rows.reset_index(drop=True), read_tsv(path))
+        rows = table[table["bids_name"] == name]
+        rows = rows.loc[:, "strategy":].reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, read_tsv(path))
+
+
+def test_the_group_table_of_quality_says_first_which_run_a_row_is_of(group):
+    table = read_tsv(group / "group_qc.tsv")
+    first = ["participant_id", "session_id", "task_id", "run_id"]
+    assert list(table)[:7] == [*first, "dir_id", "space_id", "bids_name"]
+    row = table[table["bids_name"].str.startswith("sub-01_ses-2")].iloc[0]
+    assert list(row[["participant_id", "session_id", "task_id"]]) == ["sub-01", "ses-2", "rest"]
+    described = json.loads((group / "group_qc.json").read_text(encoding="utf-8"))
+    assert list(described) == list(table)
 
 
 def test_the_group_table_of_coverage_counts_what_the_runs_have_lost(group):

@@ -24,8 +24,8 @@ from bidsmask.numerics.verdict import DO_NOT_USE, GOOD, LOOK, NOT_JUDGED, WORDS,
 from bidsmask.settings import Settings
 
 if TYPE_CHECKING:
-    from bidsmask.analysis.counted import LeftOut
-    from bidsmask.analysis.group import GroupSummary
+    from bidsmask.analysis.group.counted import LeftOut
+    from bidsmask.analysis.group.level import GroupSummary
     from bidsmask.analysis.plan import Plan
     from bidsmask.derivatives.status import RunFailure
     from bidsmask.numerics.verdict import Verdict

@@ -160,7 +160,7 @@ def _dry_run(settings: Settings, plan: Plan, refusal: AtlasError | None = None) 
 
 
 def _group(settings: Settings, console: Console) -> int:
-    from bidsmask.analysis.group import run_group
+    from bidsmask.analysis.group.level import run_group
     from bidsmask.cli.console import say_group
 
     summary = run_group(settings)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import filecmp
 import hashlib
+import io
 import json
 import os
 import re
@@ -155,12 +156,18 @@ def write_table(path: Path, table: pd.DataFrame, *, within: Path | None = None) 
     write_text(path, "".join(row + "\n" for row in rows), within=within)
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, content: bytes | None = None) -> pd.DataFrame:
     """Read a table that `write_table` wrote: ``n/a`` becomes NaN, all other texts stay.
 
     Columns in which every value is a whole number are integers, those in which every value is a
     number or ``n/a`` are float64, read exactly. Region names (column ``Node``) are texts even
     where they look like numbers.
+
+    Parameters
+    ----------
+    path : Path
+    content : bytes, optional
+        What it holds, where that has been read already.
 
     Raises
     ------
@@ -171,7 +178,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
     try:
         texts = pd.read_csv(
-            path,
+            path if content is None else io.BytesIO(content),
             sep="\t",
             dtype=str,
             na_values=[MISSING],

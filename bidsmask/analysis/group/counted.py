@@ -15,15 +15,14 @@ from urllib.parse import unquote
 
 from bidsmask.dataset.entities import is_label, parse_name
 from bidsmask.dataset.listing import some_of
+from bidsmask.derivatives.read import FinishedRun, find_runs
 from bidsmask.derivatives.record import (
     BOLD,
     ENDING,
     RunRecord,
-    find_records,
     fingerprint,
     has_sum,
     is_replaced,
-    read_record_file,
 )
 from bidsmask.derivatives.retire import withdrawn_records
 from bidsmask.derivatives.status import read_status
@@ -55,9 +54,9 @@ class LeftOut:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """The records of runs that count, by their names in the output, and what is left out."""
+    """The runs that count, in the order of their names, and what is left out."""
 
-    counted: dict[Path, RunRecord]
+    counted: tuple[FinishedRun, ...]
     left_out: tuple[LeftOut, ...]
 
 
@@ -74,20 +73,17 @@ def survey(output_dir: Path, bids_dir: Path, subjects: Sequence[str]) -> Survey:
     """
     labels = tuple(filter(is_label, subjects)) if subjects else ("*",)
     in_input = _participants(bids_dir, labels)
-    counted: dict[Path, RunRecord] = {}
+    counted: list[FinishedRun] = []
     left_out: dict[str, LeftOut] = {}
     claimed: set[str] = set()
-    for name in find_records(output_dir, labels):
-        record = read_record_file(output_dir / name, name.parent)
-        if record is None or record.is_joined:
-            continue
-        claimed |= record.outputs.keys()
-        problem = _problem(record, output_dir, bids_dir if in_input else None)
+    for run in find_runs(output_dir, labels):
+        claimed |= run.record.outputs.keys()
+        problem = _problem(run.record, output_dir, bids_dir if in_input else None)
         if problem is None:
-            counted[name] = record
+            counted.append(run)
         else:
-            left_out[record.run] = problem
-    runs = {record.run for record in counted.values()}
+            left_out[run.name] = problem
+    runs = {run.name for run in counted}
     others = (
         *_failed(output_dir, bids_dir, labels),
         *_interrupted(output_dir, labels),
@@ -101,24 +97,25 @@ def survey(output_dir: Path, bids_dir: Path, subjects: Sequence[str]) -> Survey:
         reason = f"It is in the input and has no results. {_AGAIN}"
         left_out[participant] = LeftOut(name=participant, reason=reason)
     return Survey(
-        counted=counted, left_out=tuple(sorted(left_out.values(), key=lambda each: each.name))
+        counted=tuple(sorted(counted, key=lambda run: run.name)),
+        left_out=tuple(sorted(left_out.values(), key=lambda each: each.name)),
     )
 
 
-def mixed_settings(records: Iterable[RunRecord]) -> tuple[str, ...]:
+def mixed_settings(runs: Iterable[FinishedRun]) -> tuple[str, ...]:
     """Say what one name stands for in some results, and what in others; nothing if all agree.
 
     What an atlas is counts among runs on one grid of a template: each may have an atlas of its
     own grid or, in a native space, of its own.
     """
     known: dict[tuple[object, ...], dict[str, list[str]]] = {}
-    for record in records:
-        for name, value in (record.settings or {}).items():
-            if key := _comparable(name, record):
-                known.setdefault(key, {}).setdefault(value, []).append(record.run)
+    for run in runs:
+        for name, value in (run.record.settings or {}).items():
+            if key := _comparable(name, run.record):
+                known.setdefault(key, {}).setdefault(value, []).append(run.name)
     return tuple(
         f"{key[0]} is "
-        + ", ".join(f"{value} in {some_of(sorted(runs), 1)}" for value, runs in values.items())
+        + ", ".join(f"{value} in {some_of(sorted(names), 1)}" for value, names in values.items())
         for key, values in known.items()
         if len(values) > 1 and _are_mixed(str(key[0]), [*values])
     )

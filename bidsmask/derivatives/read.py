@@ -1,0 +1,270 @@
+"""Finished runs of an output, as values: the one door through which the group level reads.
+
+A `FinishedRun` knows from its record alone which tables there are. They are read when they are
+asked for, each held against the sum in the record: what has been damaged, or replaced by a job
+that is still at work, is never read as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from bidsmask._typing import BoolArray, FloatArray
+from bidsmask.dataset.entities import Entities, parse_name
+from bidsmask.dataset.strategies import label_of
+from bidsmask.derivatives.record import RunRecord, find_records, read_record_file
+from bidsmask.derivatives.writing import MISSING, read_table
+from bidsmask.errors import OutputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OF_THE_ATLAS = ("space", "atlas", "seg", "scale", "res", "den")
+"""Entities that say which regions the columns of a table are, and on which grid."""
+
+COVERAGE = "coverage"
+"""Label of ``stat`` in the names of tables of coverage."""
+
+
+class TableKey(NamedTuple):
+    """Which of the tables of one kind.
+
+    Parameters
+    ----------
+    atlas : str
+        Entities of the atlas and its grid, such as ``space-MNI152NLin6Asym_atlas-Tian``.
+    stat : str
+        Statistic of time series (``mean``), measure of matrices (``pearsoncorrelation``).
+    desc : str
+        Label of the strategy, as in the names of files; see `FinishedRun.strategies`.
+    """
+
+    atlas: str
+    stat: str
+    desc: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FinishedRun:
+    """A run with a record, and its tables.
+
+    Parameters
+    ----------
+    output_dir : Path
+    record_name : Path
+        Of its record, relative to the output.
+    record : RunRecord
+    """
+
+    output_dir: Path
+    record_name: Path
+    record: RunRecord
+
+    @property
+    def name(self) -> str:
+        """Name of the run: its entities, as the names of its files begin."""
+        return self.record.run
+
+    @cached_property
+    def entities(self) -> Entities:
+        """Entities of the run."""
+        return parse_name(f"{self.record.run}_bold.nii.gz").entities
+
+    @property
+    def participant(self) -> str:
+        """The participant, as in ``participants.tsv``: ``sub-01``."""
+        return f"sub-{self.entities['sub']}"
+
+    @property
+    def t_r(self) -> float:
+        """Repetition time in seconds."""
+        return float(self._settings["t_r"])
+
+    @property
+    def n_volumes(self) -> int:
+        """How many volumes the BOLD run has, censored ones included."""
+        return int(self._settings["n_volumes"])
+
+    @property
+    def strategies(self) -> dict[str, str]:
+        """Strategies that could be carried out: names by their labels in names of files."""
+        rows = self.quality
+        return {label_of(name): name for name in rows["strategy"][rows["status"] == "ok"]}
+
+    @cached_property
+    def quality(self) -> pd.DataFrame:
+        """The table of quality: one row for each strategy that was asked for."""
+        (name,) = self._of("qc").values()
+        return self._table(name)
+
+    @property
+    def series(self) -> dict[TableKey, Path]:
+        """Time series, relative to the output."""
+        return self._of("timeseries")
+
+    @property
+    def matrices(self) -> dict[TableKey, Path]:
+        """Matrices of connectivity, relative to the output."""
+        return self._of("relmat")
+
+    @property
+    def network_means(self) -> dict[TableKey, Path]:
+        """Means of matrices within networks and between them, relative to the output."""
+        return self._of("networkmeans")
+
+    @property
+    def atlases(self) -> tuple[str, ...]:
+        """Atlases and grids of which there is coverage, in the order of their names."""
+        return tuple(key.atlas for key in self._of("bold") if key.stat == COVERAGE)
+
+    def coverage(self, atlas: str) -> pd.DataFrame:
+        """Read the coverage of an atlas: one row for each region."""
+        return self._table(self._of("bold")[TableKey(atlas, COVERAGE, "")])
+
+    def look_up_table(self, atlas: str) -> pd.DataFrame:
+        """Read what the atlas says of its regions: ``index``, ``name``, perhaps ``network``."""
+        tables = self._of("dseg") | self._of("probseg")
+        return self._table(tables[TableKey(atlas, "", "")])
+
+    def freedom(self, desc: str) -> float:
+        """Temporal degrees of freedom that a strategy has left (ν)."""
+        rows = self.quality
+        (found,) = rows["dof_remaining"][rows["strategy"].map(label_of) == desc]
+        return float(found)
+
+    def kept(self, desc: str) -> BoolArray:
+        """Read which volumes a strategy has kept, (T,); a row of time series for each volume."""
+        (name,) = (path for key, path in self._of("outliers").items() if key.desc == desc)
+        censored: BoolArray = self._table(name)["censored"].to_numpy() == 0
+        return censored
+
+    def design(self, desc: str) -> pd.DataFrame | None:
+        """Read what a strategy regressed, (T, C); None if it is nothing."""
+        found = [path for key, path in self._of("design").items() if key.desc == desc]
+        return self._table(found[0]) if found else None
+
+    def sidecar(self, name: Path) -> dict[str, Any]:
+        """Read the sidecar of a table.
+
+        Raises
+        ------
+        OutputError
+            If it is not as it was written.
+        """
+        content: dict[str, Any] = json.loads(self.content(name.with_suffix(".json")))
+        return content
+
+    def read_series(self, name: Path) -> tuple[tuple[str, ...], FloatArray]:
+        """Read names of regions and their signals, (T, P) in single precision.
+
+        NaN in columns of regions without a signal, and in rows of censored volumes.
+
+        Raises
+        ------
+        OutputError
+            If it is not as it was written.
+        """
+        names, values = _numbers(self.content(name), with_names=False)
+        return names, values.astype(np.float32)
+
+    def read_matrix(self, name: Path) -> tuple[tuple[str, ...], FloatArray]:
+        """Read names of regions and what is between them, (P, P) in single precision.
+
+        NaN in rows and columns of regions without a signal.
+
+        Raises
+        ------
+        OutputError
+            If it is not as it was written.
+        """
+        names, values = _numbers(self.content(name), with_names=True)
+        return names, values.astype(np.float32)
+
+    def content(self, name: Path) -> bytes:
+        """Read a file of the run.
+
+        Raises
+        ------
+        OutputError
+            If it is missing, or not as its record says.
+        """
+        path = self.output_dir / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise OutputError(f"{path} cannot be read ({error.strerror or error}).") from error
+        if hashlib.sha256(content).hexdigest() != self.record.outputs.get(name.as_posix()):
+            raise OutputError(
+                f"{path} is not as it was written. Run the participant level again, or wait for "
+                "the job that is at work on it."
+            )
+        return content
+
+    @property
+    def _settings(self) -> Mapping[str, str]:
+        return self.record.settings or {}
+
+    @cached_property
+    def _tables(self) -> dict[str, dict[TableKey, Path]]:
+        """All tables, by their suffix."""
+        found: dict[str, dict[TableKey, Path]] = {}
+        for name in self.record.outputs:
+            if name.endswith(".tsv"):
+                parsed = parse_name(name)
+                key = TableKey(
+                    atlas=str(parsed.entities.only(*OF_THE_ATLAS)),
+                    stat=parsed.entities.get("stat", ""),
+                    desc=parsed.entities.get("desc", ""),
+                )
+                found.setdefault(parsed.suffix, {})[key] = Path(name)
+        return found
+
+    def _of(self, suffix: str) -> dict[TableKey, Path]:
+        return self._tables.get(suffix, {})
+
+    def _table(self, name: Path) -> pd.DataFrame:
+        return read_table(self.output_dir / name, self.content(name))
+
+
+def find_runs(output_dir: Path, subjects: Iterable[str] = ("*",)) -> Iterator[FinishedRun]:
+    """Find every run that has a record, whether or not its files are as that says.
+
+    Joined runs are none: they are made of others.
+
+    Parameters
+    ----------
+    output_dir : Path
+    subjects : iterable of str
+        Labels; all by default.
+    """
+    for name in find_records(output_dir, subjects):
+        record = read_record_file(output_dir / name, name.parent)
+        if record is not None and not record.is_joined:
+            yield FinishedRun(output_dir=output_dir, record_name=name, record=record)
+
+
+def _numbers(content: bytes, *, with_names: bool) -> tuple[tuple[str, ...], FloatArray]:
+    import pandas as pd
+
+    header, _, _ = content.partition(b"\n")
+    names = tuple(header.decode().split("\t"))
+    columns = range(1, len(names)) if with_names else None
+    table = pd.read_csv(
+        io.BytesIO(content),
+        sep="\t",
+        header=None,
+        skiprows=1,
+        usecols=columns,
+        dtype=np.float64,
+        na_values=[MISSING],
+    )
+    return names[1:] if with_names else names, table.to_numpy()
