@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from bidsmask._typing import IntArray
+from bidsmask.numerics.chance import drawn_orders
 
 _ROUNDING = 1e-9
 
@@ -53,6 +54,4 @@ def drawn_rows(n_rows: int, n_drawn: int, seed: int) -> IntArray:
     """
     if not 0 <= n_drawn <= n_rows:
         raise ValueError(f"{n_drawn} of {n_rows} rows cannot be drawn.")
-    # The bits of a generator are the same for ever; what numpy makes of them need not be.
-    lots = np.random.PCG64(seed).random_raw(n_rows)
-    return np.sort(np.argsort(lots, kind="stable")[:n_drawn])
+    return np.sort(drawn_orders(1, n_rows, seed)[0, :n_drawn])

@@ -1,0 +1,1 @@
+"""How well cleaning has worked over a group: benchmarks of denoising, each in its own file."""

@@ -1,0 +1,115 @@
+"""Distance dependence: whether what motion leaves behind depends on how far regions are apart.
+
+Motion makes near regions more alike than far ones, so that QC-FC falls with distance. Edges share
+regions, so that p of this rank correlation means nothing; the null is that of permuted motion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bidsmask._typing import FloatArray
+
+
+def edge_distances(centroids: FloatArray) -> FloatArray:
+    """Return the distance of each pair of regions.
+
+    Parameters
+    ----------
+    centroids : array of shape (P, 3)
+        In mm; NaN of a region that was not seen.
+
+    Returns
+    -------
+    distances : array of shape (P (P - 1) / 2,)
+        In mm, Euclidean, in the order of ``np.triu_indices(P, k=1)``.
+
+    Examples
+    --------
+    >>> edge_distances(np.array([[0.0, 0, 0], [3, 4, 0], [np.nan] * 3]))
+    array([ 5., nan, nan])
+    """
+    left, right = np.triu_indices(len(centroids), k=1)
+    distances: FloatArray = np.linalg.norm(centroids[left] - centroids[right], axis=1)
+    return distances
+
+
+def centred_ranks(values: FloatArray) -> FloatArray:
+    """Return ranks along the last axis, less their mean and of length 1.
+
+    Rank correlations (Spearman's) are products of these. NaN if all values are the same.
+    """
+    from scipy.stats import rankdata
+
+    ranks = rankdata(values, axis=-1)
+    ranks -= ranks.mean(axis=-1, keepdims=True)
+    length = np.linalg.norm(ranks, axis=-1, keepdims=True)
+    return ranks / np.where(length > 0, length, np.nan)
+
+
+def distance_dependence(r: FloatArray, distances: FloatArray) -> float:
+    """Return Spearman's correlation of QC-FC with distance.
+
+    Parameters
+    ----------
+    r, distances : arrays of shape (E,)
+        Edges without either do not count.
+
+    Returns
+    -------
+    rho : float
+        NaN with fewer than 3 edges, or if all are as far apart.
+
+    References
+    ----------
+    Satterthwaite et al. (2012), NeuroImage 60(1), doi:10.1016/j.neuroimage.2011.12.063; Ciric et
+    al. (2017), NeuroImage 154, doi:10.1016/j.neuroimage.2017.03.020
+
+    Examples
+    --------
+    >>> distance_dependence(np.array([0.3, 0.2, 0.1]), np.array([10.0, 30.0, 90.0]))
+    -1.0
+    """
+    known = np.isfinite(r) & np.isfinite(distances)
+    if known.sum() < 3:
+        return float("nan")
+    of_r, of_distance = centred_ranks(r[known]), centred_ranks(distances[known])
+    return float(np.clip(of_r @ of_distance, -1, 1))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curve:
+    """QC-FC along distance, in bins of as many edges each.
+
+    Parameters
+    ----------
+    distance : float array of shape (n_bins,)
+        Mean distance of the edges of a bin, in mm.
+    low, middle, high : float arrays of shape (n_bins,)
+        Quartiles of r.
+    """
+
+    distance: FloatArray
+    low: FloatArray
+    middle: FloatArray
+    high: FloatArray
+
+
+def curve(r: FloatArray, distances: FloatArray, n_bins: int) -> Curve:
+    """Summarise QC-FC along distance, for drawing.
+
+    Parameters
+    ----------
+    r, distances : arrays of shape (E,)
+        Edges without either do not count. If fewer are left than bins, there are as many bins.
+    n_bins : int
+    """
+    known = np.flatnonzero(np.isfinite(r) & np.isfinite(distances))
+    nearest_first = known[np.argsort(distances[known], kind="stable")]
+    bins = np.array_split(nearest_first, max(min(n_bins, known.size), 1)) if known.size else []
+    quartiles = [np.quantile(r[each], [0.25, 0.5, 0.75]) for each in bins]
+    low, middle, high = np.array(quartiles).reshape(-1, 3).T
+    distance = np.array([distances[each].mean() for each in bins])
+    return Curve(distance=distance, low=low, middle=middle, high=high)
