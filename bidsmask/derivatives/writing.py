@@ -16,7 +16,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import groupby
 from numbers import Number
@@ -102,15 +102,36 @@ def write_pieces(path: Path, pieces: Iterable[bytes], *, within: Path | None = N
     OutputError
         If the file may not be written, or would lie outside of `within`.
     """
-    try:
-        if within is not None:
-            check_inside(path, within)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, pieces)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise explain(path, error) from error
+    _make(path, lambda temporary: _write_through(temporary, pieces), within)
+
+
+def write_by(path: Path, make: Callable[[Path], None], *, within: Path | None = None) -> None:
+    """Let `path` be a file that a function makes, all of it or nothing.
+
+    For formats that are not written from the front to the end.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; missing folders are made. Left untouched if it holds the same already.
+    make : callable
+        Takes the path of a file that is not there yet. An error leaves `path` as it was.
+    within : Path, optional
+        The folder that the file has to lie in when symbolic links are followed.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or fails.
+    OutputError
+        If the file may not be written, or would lie outside of `within`.
+    """
+
+    def flushed(temporary: Path) -> None:
+        make(temporary)
+        _flush(temporary)
+
+    _make(path, flushed, within)
 
 
 def write_text(path: Path, text: str, *, within: Path | None = None) -> None:
@@ -340,12 +361,24 @@ def move_aside(path: Path, place: Path, *, within: Path) -> None:
         raise explain(path, error) from error
 
 
+def _make(path: Path, make: Callable[[Path], None], within: Path | None) -> None:
+    try:
+        if within is not None:
+            check_inside(path, within)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, make)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise explain(path, error) from error
+
+
 def _write(path: Path, content: bytes, within: Path | None) -> None:
     if within is not None:
         check_inside(path, within)
     if not _holds(path, content):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, [content])
+        _replace(path, lambda temporary: _write_through(temporary, [content]))
 
 
 def _holds(path: Path, content: bytes) -> bool:
@@ -355,12 +388,12 @@ def _holds(path: Path, content: bytes) -> bool:
         return False
 
 
-def _replace(path: Path, pieces: Iterable[bytes]) -> None:
+def _replace(path: Path, make: Callable[[Path], None]) -> None:
     temporary = path.parent / _TEMPORARY.format(
         name=_short_hash(path.name), token=secrets.token_hex(6)
     )
     try:
-        _write_through(temporary, pieces)
+        make(temporary)
         if _same_bytes(temporary, path):
             temporary.unlink()
             return
@@ -384,6 +417,15 @@ def _write_through(path: Path, pieces: Iterable[bytes]) -> None:
             rest = memoryview(piece)
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flush(path: Path) -> None:
+    """Wait until the disk has what was written."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
