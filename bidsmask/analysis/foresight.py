@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from bidsmask._typing import FloatArray
-from bidsmask.analysis.kinds import Source, elsewhere, file_of, kind_of
+from bidsmask.analysis.kinds import Source, elsewhere, files_of, kind_of
 from bidsmask.analysis.networks import networks_of
 from bidsmask.analysis.output_names import (
     MOST_EDGE_REGIONS,
@@ -212,8 +212,8 @@ def _shorten(plan: RunPlan, names: Callable[[RunPlan], Iterable[Path]]) -> str:
     ):
         return _shorten_run(plan)
     return " ".join(
-        f"Copy {file_of(source)} and its table to {_short_name(source)}, or to another short "
-        "name, and give its path."
+        f"Copy {' and '.join(map(str, files_of(source)))} and its table to {_short_name(source)}, "
+        "or to another short name, and give its path."
         for source in plan.sources
     )
 
@@ -223,7 +223,9 @@ def _short_name(source: Source) -> str:
         space = f"space-{source.space}_" if source.space else ""
         return f"{space}seg-A_seeds.tsv and .json"
     space = f"tpl-{source.space}_" if source.space else ""
-    return f"{space}atlas-A_{source.kind}.nii.gz and .tsv"
+    ending = "".join(source.files[0].suffixes[-2:])
+    sides = "hemi-L_ (and hemi-R_) " if len(source.files) > 1 else ""
+    return f"{sides}{space}atlas-A_{source.kind}{ending} and .tsv"
 
 
 # --- headers
@@ -250,10 +252,12 @@ def _foresee_source(
 
 
 def _refuse_apart(source: Source, grid: Grid, grid_of: Callable[[Path], Grid]) -> None:
+    if not isinstance(grid, Grid):
+        return  # meshes have been compared already
     if isinstance(source, SeedSet):
         is_apart = _are_beyond(np.array(source.coordinates_mm), np.array(source.radii_mm), grid)
     else:
-        lattice = grid_of(source.image)
+        lattice = grid_of(source.files[0])
         is_apart = _lies_beyond(lattice, grid) or _lies_beyond(grid, lattice)
     if is_apart:
         raise elsewhere(source, grid)

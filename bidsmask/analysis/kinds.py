@@ -20,9 +20,13 @@ from bidsmask.columns.base import Columns
 from bidsmask.columns.maps import Maps, place_maps, read_maps
 from bidsmask.columns.regions import Regions, place_regions, read_labels
 from bidsmask.columns.spheres import Spheres, place_spheres
+from bidsmask.columns.surface_labels import place_surface_regions
+from bidsmask.columns.surface_maps import maps_on
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.seeds import SeedSet
+from bidsmask.dataset.surface_tables import read_labels_of, read_maps_of
 from bidsmask.errors import SpaceError
+from bidsmask.images.grayordinates import HEMISPHERES, Grayordinates, Lattice
 from bidsmask.images.grid import Grid
 from bidsmask.images.series import open_series
 from bidsmask.settings import ExtractionSettings
@@ -41,7 +45,7 @@ class SourceKind:
     columns : type
         Kind of its columns.
     place : callable
-        Reads a source, and puts it onto the grid of a run.
+        Reads a source, and puts it onto the grid of a run, or onto its places on surfaces.
     suffix : str
         Of its copy on the grid of a run, in file names.
     column : str
@@ -59,7 +63,7 @@ class SourceKind:
     """
 
     columns: type[Columns]
-    place: Callable[[Any, Grid, BoolArray], Columns]
+    place: Callable[[Any, Lattice, BoolArray], Columns]
     suffix: str
     column: str
     placed_by: str
@@ -74,9 +78,17 @@ def kind_of(source: Source) -> SourceKind:
     return KINDS[source.kind]
 
 
-def file_of(source: Source) -> Path:
-    """Give the file that a source is read from."""
-    return source.file if isinstance(source, SeedSet) else source.image
+def files_of(source: Source) -> tuple[Path, ...]:
+    """Give the files that a source is read from: one, or one for each hemisphere."""
+    return (source.file,) if isinstance(source, SeedSet) else source.files
+
+
+def files_by_name(source: Source) -> dict[str, Path]:
+    """Give the files of a source, and what to call each of them in a list."""
+    files = files_of(source)
+    if len(files) == 1:
+        return {source.name: files[0]}
+    return {f"{source.name} ({side})": file for side, file in zip(HEMISPHERES, files, strict=True)}
 
 
 def source_warnings(source: Source) -> tuple[str, ...]:
@@ -84,8 +96,8 @@ def source_warnings(source: Source) -> tuple[str, ...]:
     return tuple(f"{source.name}: {text}" for text in source.warnings)
 
 
-def place(source: Source, grid: Grid, mask: BoolArray) -> Columns:
-    """Read a source, and put its columns onto the grid of a run, inside a mask.
+def place(source: Source, lattice: Lattice, mask: BoolArray) -> Columns:
+    """Read a source, and put its columns onto the grid or the places of a run, inside a mask.
 
     Raises
     ------
@@ -94,13 +106,13 @@ def place(source: Source, grid: Grid, mask: BoolArray) -> Columns:
     SpaceError
         If none of it lies on the grid.
     """
-    columns = kind_of(source).place(source, grid, mask)
+    columns = kind_of(source).place(source, lattice, mask)
     if not columns.extent.n_on_grid.any():
-        raise elsewhere(source, grid)
+        raise elsewhere(source, lattice)
     return columns
 
 
-def elsewhere(source: Source, grid: Grid) -> SpaceError:
+def elsewhere(source: Source, grid: Lattice) -> SpaceError:
     """Write the letter about a source of which nothing lies on the grid of a run."""
     return SpaceError(
         f"{source.name}: no {kind_of(source).column} lies on the grid of the run, {grid}. Are "
@@ -108,13 +120,19 @@ def elsewhere(source: Source, grid: Grid) -> SpaceError:
     )
 
 
-def _place_labels(atlas: Atlas, grid: Grid, mask: BoolArray) -> Regions:
-    labels, atlas_grid = read_labels(atlas.image)
-    return place_regions(labels, atlas_grid, atlas.lut.ids, grid=grid, mask=mask)
+def _place_labels(atlas: Atlas, lattice: Lattice, mask: BoolArray) -> Regions:
+    if isinstance(lattice, Grayordinates):
+        found = read_labels_of(atlas.files, space=atlas.space, meshes=dict(atlas.meshes))
+        return place_surface_regions(found.arranged(atlas.lut), lattice, mask)
+    labels, grid = read_labels(atlas.files[0])
+    return place_regions(labels, grid, atlas.lut.ids, grid=lattice, mask=mask)
 
 
-def _place_maps(atlas: Atlas, grid: Grid, mask: BoolArray) -> Maps:
-    return place_maps(read_maps(open_series(atlas.image), grid), mask)
+def _place_maps(atlas: Atlas, lattice: Lattice, mask: BoolArray) -> Maps:
+    if isinstance(lattice, Grayordinates):
+        maps = read_maps_of(atlas.files, space=atlas.space, meshes=dict(atlas.meshes))
+        return place_maps(maps_on(maps, lattice), mask)
+    return place_maps(read_maps(open_series(atlas.files[0]), lattice), mask)
 
 
 def _place_seeds(seeds: SeedSet, grid: Grid, mask: BoolArray) -> Spheres:

@@ -88,7 +88,7 @@ def _regions(settings: Settings, plan: Plan) -> Iterator[str]:
 def _source(source: Source) -> str:
     n_columns = len(source.lut.ids)
     citation = " [@schaefer2018]" if source.name.startswith("Schaefer2018") else ""
-    from_templateflow = source.source.startswith("bids:templateflow:")
+    from_templateflow = source.sources[0].startswith("bids:templateflow:")
     whence = " from TemplateFlow [@templateflow]" if from_templateflow else ""
     columns = f"{n_columns} {kind_of(source).column}{'' if n_columns == 1 else 's'}"
     what = "the atlas" if isinstance(source, Atlas) else "the seeds"

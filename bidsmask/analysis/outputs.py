@@ -226,7 +226,7 @@ def _source_files(run: Run, source: Source, columns: Columns) -> Iterator[File]:
     content = {
         "Description": f"{kind.column.capitalize()}s of {source.name} on the grid of the "
         f"run ({kind.placed_by})",
-        "Sources": [run.provenance.atlas(source)],
+        "Sources": run.provenance.atlas(source),
         **run.about(source),
     }
     further = {

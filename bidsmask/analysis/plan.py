@@ -13,15 +13,16 @@ import numpy as np
 
 from bidsmask._names import did_you_mean
 from bidsmask._version import __version__
-from bidsmask.analysis.kinds import Source, file_of, kind_of, source_warnings
+from bidsmask.analysis.kinds import Source, files_of, kind_of, source_warnings
 from bidsmask.analysis.parts import attempt, refuse_nothing
+from bidsmask.dataset.atlas_files import ATLAS_EXTENSIONS
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.events import with_events
 from bidsmask.dataset.index import NotFound, find_runs
 from bidsmask.dataset.individuals import OwnFiles, find_own
 from bidsmask.dataset.run_tables import PREPROCESSED
-from bidsmask.dataset.runs import IMAGE_EXTENSIONS, BoldRun
+from bidsmask.dataset.runs import BoldRun
 from bidsmask.dataset.seeds import SEED_EXTENSIONS, SeedSet, check_seed_space, read_seeds
 from bidsmask.dataset.sidecars import Folders
 from bidsmask.dataset.strategies import Strategy
@@ -29,6 +30,7 @@ from bidsmask.dataset.strategy_files import load_strategy
 from bidsmask.dataset.templates import template_homes
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import AtlasError, NoInputError, RunError, SettingsError, SpaceError
+from bidsmask.images.grayordinates import Lattice
 from bidsmask.images.grid import Grid
 from bidsmask.images.stream import BoldStream
 from bidsmask.reports.summaries import LostPart
@@ -144,7 +146,7 @@ class RunPlan:
             **{
                 str(Entities(source.entities)): {
                     "kind": source.kind,
-                    "sha256": source.sha256,
+                    "sha256": " ".join(source.sha256),
                     "lut": source.lut,
                     "radii_mm": source.radii_mm if isinstance(source, SeedSet) else None,
                 }
@@ -369,7 +371,7 @@ def _plan_run(
         return fail(kind="SidecarError", reason=" ".join(run.problems))
     try:
         stream = BoldStream(run.bold)
-        sources, missing = shelf.for_run(run, tuple(stream.grid.voxel_sizes_mm.tolist()))
+        sources, missing = shelf.for_run(run, stream.grid)
     except (AtlasError, RunError) as error:
         return fail(kind=type(error).__name__, reason=str(error))
     t_r = run.t_r
@@ -410,7 +412,7 @@ class _Shelf:
         atlases = settings.atlases if with_sources else ()
         seeds = settings.extraction.seeds if with_sources else ()
         self.folders = Folders()
-        self._atlases = find_own(atlases, IMAGE_EXTENSIONS)
+        self._atlases = find_own(atlases, ATLAS_EXTENSIONS)
         self._homes = (*(path for _, path in settings.datasets), *template_homes())
         self._download = settings.execution.download
         self._spaces = spaces
@@ -431,7 +433,7 @@ class _Shelf:
         return tuple(dict.fromkeys(said))
 
     def for_run(
-        self, run: BoldRun, voxel_sizes_mm: tuple[float, ...]
+        self, run: BoldRun, lattice: Lattice
     ) -> tuple[tuple[Source, ...], tuple[LostPart, ...]]:
         """Give every source in the space of the run, and why there are not more.
 
@@ -442,9 +444,7 @@ class _Shelf:
         """
         asked = [
             *(
-                attempt(
-                    "atlas", _label(each), partial(self._find_atlas, each, run, voxel_sizes_mm)
-                )
+                attempt("atlas", _label(each), partial(self._find_atlas, each, run, lattice))
                 for each in self._atlases
             ),
             *(
@@ -456,7 +456,7 @@ class _Shelf:
         missing = tuple(each for each in asked if isinstance(each, LostPart))
         sources = tuple(each for each in asked if not isinstance(each, LostPart))
         for source in sources:
-            alike = [str(file_of(one)) for one in sources if one.entities == source.entities]
+            alike = [str(files_of(one)[0]) for one in sources if one.entities == source.entities]
             if len(alike) > 1:
                 raise AtlasError(
                     f"Outputs of {' and '.join(alike)} would have the same names. Rename one of "
@@ -464,9 +464,7 @@ class _Shelf:
                 )
         return sources, missing
 
-    def _find_atlas(
-        self, asked: str | OwnFiles, run: BoldRun, voxel_sizes_mm: tuple[float, ...]
-    ) -> Atlas:
+    def _find_atlas(self, asked: str | OwnFiles, run: BoldRun, lattice: Lattice) -> Atlas:
         name = str(_of_run(asked, run))
         find = partial(
             find_atlas,
@@ -474,12 +472,11 @@ class _Shelf:
             space=_space(run),
             homes=self._homes,
             download=self._download,
-            voxel_sizes_mm=voxel_sizes_mm,
+            lattice=lattice,
         )
-        sizes = tuple(round(size, 3) for size in voxel_sizes_mm)
-        atlas = self._once((name, _space(run), sizes), find)
+        atlas = self._once((name, _space(run), _fineness(lattice)), find)
         assert isinstance(atlas, Atlas), "an atlas was looked for"
-        check_space(atlas, _space(run), run.name, self._spaces)
+        check_space(atlas, _space(run), run.name, self._spaces, lattice)
         return atlas
 
     def _find_seeds(self, asked: str | OwnFiles, run: BoldRun) -> SeedSet:
@@ -504,6 +501,13 @@ class _Shelf:
 
 def _of_run(asked: str | OwnFiles, run: BoldRun) -> str | Path:
     return asked.for_run(run.entities) if isinstance(asked, OwnFiles) else asked
+
+
+def _fineness(lattice: Lattice) -> tuple[object, ...]:
+    """What of the lattice of a run decides which file of an atlas it gets."""
+    if isinstance(lattice, Grid):
+        return tuple(round(size, 3) for size in lattice.voxel_sizes_mm.tolist())
+    return tuple(lattice.meshes.items())
 
 
 def _label(asked: str | OwnFiles) -> str:

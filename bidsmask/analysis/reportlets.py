@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bidsmask.analysis.event_words import event_words
-from bidsmask.analysis.kinds import KINDS, Source, file_of, source_warnings
+from bidsmask.analysis.kinds import KINDS, Source, files_by_name, source_warnings
 from bidsmask.analysis.notices import run_warnings
 from bidsmask.analysis.parts import ALL_ELSE, STEPS, attempt
 from bidsmask.analysis.plan import RunPlan
@@ -250,7 +250,7 @@ def _files(plan: RunPlan) -> tuple[InputFile, ...]:
         "confounds": run.confounds,
         "confounds sidecar": run.confounds_json,
         **({"events": run.events} if run.events else {}),
-        **{source.name: file_of(source) for source in plan.sources},
+        **{name: path for source in plan.sources for name, path in files_by_name(source).items()},
     }
     return tuple(
         InputFile(role=role, path=path.name if path else None) for role, path in files.items()

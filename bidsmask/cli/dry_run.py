@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bidsmask.analysis.concatenate import Join, joined_files
 from bidsmask.analysis.cost import Cost, measure_pace, request_cost, voxel_room
-from bidsmask.analysis.kinds import file_of
+from bidsmask.analysis.kinds import files_by_name
 from bidsmask.analysis.notices import heard
 from bidsmask.analysis.output_names import expected_files
 from bidsmask.analysis.parts import attempt
@@ -139,7 +139,7 @@ def _show_files(console: Console, plan: RunPlan, cost: Cost) -> None:
         "sidecar": run.confounds_json,
         **{str(table.query): table.path for table in run.tables},
         **({"events": run.events} if run.events else {}),
-        **{source.name: file_of(source) for source in plan.sources},
+        **{name: path for source in plan.sources for name, path in files_by_name(source).items()},
     }
     console.print(f"\n[bold]{escape(run.name)}[/] (alone: {_words(cost)})")
     for role, path in found.items():

@@ -57,6 +57,20 @@ class SurfaceLabels:
     codes: IntArray
     table: LookUpTable
 
+    def arranged(self, table: LookUpTable) -> SurfaceLabels:
+        """Give the regions of another table, in its order, known by their ids.
+
+        An id that is not here is a region without a place; one that is only here is background.
+        """
+        number_of = {id_: number for number, id_ in enumerate(table.ids, start=1)}
+        numbers = np.array([0, *(number_of.get(id_, 0) for id_ in self.table.ids)], np.int32)
+        return replace(self, codes=numbers[self.codes], table=table)
+
+    def on_first_vertices(self, meshes: Mapping[str, int]) -> SurfaceLabels:
+        """Cut them to coarser meshes; see `Grayordinates.first_vertices`."""
+        places, kept = self.places.first_vertices(meshes)
+        return replace(self, places=places, codes=self.codes[kept])
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Part:

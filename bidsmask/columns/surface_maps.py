@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,11 @@ class SurfaceMaps:
 
     places: Grayordinates
     weights: FloatArray
+
+    def on_first_vertices(self, meshes: Mapping[str, int]) -> SurfaceMaps:
+        """Cut them to coarser meshes; see `Grayordinates.first_vertices`."""
+        places, kept = self.places.first_vertices(meshes)
+        return SurfaceMaps(places=places, weights=self.weights[:, kept])
 
 
 def read_surface_maps(source: Any, space: str | None = None) -> SurfaceMaps:

@@ -21,19 +21,22 @@ from bidsmask.columns.table import (
     table_from_maps,
 )
 from bidsmask.dataset import templates
+from bidsmask.dataset.atlas_files import (
+    is_on_surfaces,
+    kind_of,
+    name_of_both,
+    space_in,
+    stem_of,
+)
 from bidsmask.dataset.sidecars import read_json
-from bidsmask.dataset.templates import Kind, entities_in, identity, space_of
+from bidsmask.dataset.templates import entities_in, identity, space_of
 from bidsmask.errors import AtlasError, ImageError, SidecarError
+from bidsmask.images.grayordinates import common_name
 from bidsmask.images.io import open_image
 
 
-def kind_of(image: Path) -> Kind:
-    """Whether an image holds labels or maps, by its name."""
-    return "probseg" if "_probseg." in image.name else "dseg"
-
-
 def name_regions(image: Path, table: Path | None) -> tuple[LookUpTable, list[str]]:
-    """Read the names of labels or maps, of which there must be one for each.
+    """Read the names of the labels of a volume, of which there must be one for each.
 
     Returns
     -------
@@ -46,52 +49,6 @@ def name_regions(image: Path, table: Path | None) -> tuple[LookUpTable, list[str
     AtlasError
         If image or table cannot be used, or do not fit each other.
     """
-    return _names(image, table) if kind_of(image) == "dseg" else _names_of_maps(image, table)
-
-
-def table_beside(image: Path) -> Path | None:
-    """Find the table of an image: of its own name, or of one that says less (inheritance).
-
-    Raises
-    ------
-    AtlasError
-        If two tables are as good.
-    """
-    return _beside(image, ".tsv", ".csv")
-
-
-def table_elsewhere(
-    atlas: Mapping[str, str], kind: Kind, space: str | None, homes: Sequence[Path]
-) -> Path | None:
-    """Find the table of a named atlas in another folder, or in the templateflow package.
-
-    Where the template has none, that of another template will do: an atlas has the same labels
-    and names in all of them.
-
-    Parameters
-    ----------
-    atlas : mapping
-        Its identity: ``atlas``, ``seg`` and ``scale``.
-    kind : {"dseg", "probseg"}
-    space : str or None
-    homes : sequence of Path
-        Folders with ``tpl-*`` folders in them.
-    """
-    here = [file for home in homes for file in _files_in(home, f"tpl-*/*_{kind}.tsv")]
-    best = _best_table([str(file) for file in here if _space(file) == space], atlas)
-    if best is not None:
-        return Path(best)
-    packed = templates.published_tables(atlas, kind)
-    packed.sort(key=lambda name: _space(Path(name)) != space)
-    best = _best_table(packed, atlas)
-    return None if best is None else templates.packaged_table(best)
-
-
-# --- names and image -----------------------------------------------------------------------------
-
-
-def _names(image: Path, table: Path | None) -> tuple[LookUpTable, list[str]]:
-    """Read the look-up table, which must have a row for every label of the image."""
     labels = _labels_in(image)
     if table is None:
         warning = f"No look-up table beside {image.name}; its regions are called label-<id>."
@@ -108,11 +65,34 @@ def _names(image: Path, table: Path | None) -> tuple[LookUpTable, list[str]]:
     return lut, [warning] if absent else []
 
 
-def _names_of_maps(image: Path, table: Path | None) -> tuple[LookUpTable, list[str]]:
-    """Read the names of maps: from the table, from ``LabelMap`` in the sidecar, or numbers."""
-    n_maps = _n_volumes(image)
+def name_maps(
+    image: Path, table: Path | None, n_maps: int, own: Sequence[str] = ()
+) -> tuple[LookUpTable, list[str]]:
+    """Name maps: after their table, ``LabelMap`` in the sidecar, or the file; or number them.
+
+    Parameters
+    ----------
+    image : Path
+    table : Path or None
+    n_maps : int
+    own : sequence of str
+        What the file itself calls them.
+
+    Returns
+    -------
+    lut : LookUpTable
+    warnings : list of str
+        That there is no table.
+
+    Raises
+    ------
+    AtlasError
+        If table or sidecar cannot be used, or have not one name for each map.
+    """
     origin = table or _beside(image, ".json")
     lut = _read_table(image, table) if table else _label_map(origin)
+    if lut is None and any(own):
+        return map_lut_from_rows(["name"], [[name] for name in own]), []
     if lut is None:
         warning = f"No table and no LabelMap beside {image.name}; its maps are called map-<n>."
         return table_from_maps(n_maps), [warning]
@@ -122,6 +102,45 @@ def _names_of_maps(image: Path, table: Path | None) -> tuple[LookUpTable, list[s
             f"{image.name}. Each map needs a name, in the order of the maps."
         )
     return lut, []
+
+
+def table_beside(image: Path) -> Path | None:
+    """Find the table of an image: of its own name, or of one that says less (inheritance).
+
+    Raises
+    ------
+    AtlasError
+        If two tables are as good.
+    """
+    return _beside(image, ".tsv", ".csv")
+
+
+def table_elsewhere(image: Path, homes: Sequence[Path]) -> Path | None:
+    """Find the table of a named atlas in another folder, or in the templateflow package.
+
+    Where the template has none, that of another template will do: an atlas has the same labels
+    and names in all of them.
+
+    Parameters
+    ----------
+    image : Path
+        Of the atlas; or its left hemisphere.
+    homes : sequence of Path
+        Folders with ``tpl-*`` folders in them.
+    """
+    atlas, kind, space = identity(entities_in(image.name)), kind_of(image), space_in(image)
+    here = [file for home in homes for file in _files_in(home, f"tpl-*/*_{kind}.tsv")]
+    best = _best_table([str(file) for file in here if _is_of(file, space)], atlas)
+    if best is not None:
+        return Path(best)
+    extension = ".gii" if is_on_surfaces(image) else ".nii.gz"
+    packed = templates.published_tables(atlas, kind, extension)
+    packed.sort(key=lambda name: not _is_of(Path(name), space))
+    best = _best_table(packed, atlas)
+    return None if best is None else templates.packaged_table(best)
+
+
+# --- names and image -----------------------------------------------------------------------------
 
 
 def _label_map(sidecar: Path | None) -> LookUpTable | None:
@@ -148,7 +167,7 @@ def _read_table(image: Path, table: Path) -> LookUpTable:
     try:
         return read_lut(table) if kind_of(image) == "dseg" else read_map_lut(table)
     except AtlasError as error:
-        own = image.with_name(_stem(image) + ".tsv")
+        own = image.with_name(stem_of(image) + ".tsv")
         if str(own) == str(table):
             raise
         raise AtlasError(f"{error} A corrected table may stand beside the image: {own}") from error
@@ -158,7 +177,7 @@ def _some(labels: Sequence[int]) -> str:
     return ", ".join(map(str, labels[:10])) + (", ..." if len(labels) > 10 else "")
 
 
-def _n_volumes(image: Path) -> int:
+def count_volumes(image: Path) -> int:
     """Number of volumes, as the header has it."""
     try:
         shape = open_image(image).shape
@@ -170,7 +189,7 @@ def _n_volumes(image: Path) -> int:
 
 
 def _labels_in(image: Path) -> list[int]:
-    n_volumes = _n_volumes(image)
+    n_volumes = count_volumes(image)
     if n_volumes > 1:
         raise AtlasError(
             f"{image} holds {n_volumes} volumes; a label image has one. If they are maps with "
@@ -194,9 +213,10 @@ def _labels_in(image: Path) -> list[int]:
 def _beside(image: Path, *extensions: str) -> Path | None:
     """Find what belongs to an image; only the first of these extensions is inherited."""
     for extension in extensions:
-        own = image.with_name(_stem(image) + extension)
-        if own.is_file():
-            return own
+        for one in (image, name_of_both(image)):
+            own = one.with_name(stem_of(one) + extension)
+            if own.is_file():
+                return own
     for folder in _levels(image):
         best = _most_specific(image, _files_in(folder, f"*{kind_of(image)}{extensions[0]}"))
         if best is not None:
@@ -244,10 +264,6 @@ def _within(part: Mapping[str, str], whole: Mapping[str, str]) -> bool:
     return part.items() <= whole.items()
 
 
-def _stem(image: Path) -> str:
-    return image.name.removesuffix(".gz").removesuffix(".nii")
-
-
 def _best_table(names: Iterable[str], atlas: Mapping[str, str]) -> str | None:
     """Choose the table that says most about an atlas; the first of several that say as much."""
     fitting = [
@@ -258,5 +274,5 @@ def _best_table(names: Iterable[str], atlas: Mapping[str, str]) -> str | None:
     return max(fitting, key=lambda name: len(identity(entities_in(name))), default=None)
 
 
-def _space(file: Path) -> str | None:
-    return space_of(entities_in(file.name))
+def _is_of(table: Path, space: str | None) -> bool:
+    return common_name(space_of(entities_in(table.name))) == common_name(space)

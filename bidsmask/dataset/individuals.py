@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bidsmask.dataset.atlas_files import leading
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.listing import some_of
 from bidsmask.dataset.templates import entities_in
@@ -111,11 +112,12 @@ def find_own(asked: Sequence[str], extensions: tuple[str, ...]) -> list[str | Ow
         In the order asked; paths that differ in their participants only are one entry.
     """
     found: dict[object, str | OwnFiles] = {}
-    for text in asked:
+    for text in _one_of_each_pair(asked):
         if _PATTERN.search(text):
-            paths = sorted(map(Path, glob.glob(text, recursive=True)))  # noqa: PTH207 (absolute)
-            files = (path for path in paths if path.name.endswith(extensions))
-            found[text] = OwnFiles(text, tuple(file for file in files if owner_of(file)))
+            paths = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (absolute)
+            files = map(Path, _one_of_each_pair(paths))
+            own = (file for file in files if file.name.endswith(extensions) and owner_of(file))
+            found[text] = OwnFiles(text, tuple(own))
         elif text.endswith(extensions) and owner_of(Path(text).absolute()):
             key = pattern_of(Path(text).absolute())
             before = found.get(key, OwnFiles(text, ()))
@@ -124,6 +126,14 @@ def find_own(asked: Sequence[str], extensions: tuple[str, ...]) -> list[str | Ow
         else:
             found[text] = text
     return list(found.values())
+
+
+def _one_of_each_pair(paths: Sequence[str]) -> list[str]:
+    """Leave out files of the right hemisphere whose left one is there: it stands for both."""
+    leaders = {text: leading(Path(text)) for text in paths}
+    return list(
+        dict.fromkeys(text if Path(text) == left else str(left) for text, left in leaders.items())
+    )
 
 
 def owner_of(file: Path) -> Entities:

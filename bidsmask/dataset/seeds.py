@@ -50,9 +50,9 @@ class SeedSet:
         Not negative.
     space : str or None
         The space of the coordinates; None if nothing says it.
-    source : str
+    sources : tuple of str
         Path of the table.
-    sha256 : str
+    sha256 : tuple of str
         Of the table.
     warnings : tuple of str
         What a reader of the results should know.
@@ -65,8 +65,8 @@ class SeedSet:
     coordinates_mm: tuple[tuple[float, float, float], ...]
     radii_mm: tuple[float, ...]
     space: str | None
-    source: str
-    sha256: str
+    sources: tuple[str, ...]
+    sha256: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     kind: Literal["seeds"] = "seeds"
 
@@ -113,8 +113,8 @@ def read_seeds(path: Path, *, default_radius_mm: float | None = None) -> SeedSet
         coordinates_mm=coordinates,
         radii_mm=radii,
         space=space,
-        source=str(path.absolute()),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sources=(str(path.absolute()),),
+        sha256=(hashlib.sha256(path.read_bytes()).hexdigest(),),
         warnings=_about_one_brain(path, space),
     )
 

@@ -134,16 +134,18 @@ def published_meshes(space: str, hemi: str) -> list[str]:
 
 def published_images(wanted: Mapping[str, str], kind: Kind) -> list[str]:
     """List the images of an atlas in all spaces, whether they are on this machine or not."""
-    images = [name for name in published() if name.endswith(f"_{kind}.nii.gz")]
+    extensions = (f"_{kind}.nii.gz", f"_{kind}.label.gii")
+    images = [name for name in published() if name.endswith(extensions)]
     return [name for name in images if identity(entities_in(name)) == wanted]
 
 
-def published_tables(wanted: Mapping[str, str], kind: Kind) -> list[str]:
-    """List the tables of all templates that have an image of an atlas.
+def published_tables(wanted: Mapping[str, str], kind: Kind, extension: str) -> list[str]:
+    """List the tables of all templates that have an image of an atlas with this extension.
 
-    Others have it as a surface, with other numbers for the same names.
+    Volumes and surfaces have other numbers for the same names.
     """
-    folders = {name.split("/")[0] for name in published_images(wanted, kind)}
+    images = [name for name in published_images(wanted, kind) if name.endswith(extension)]
+    folders = {name.split("/")[0] for name in images}
     tables = [name for name in published() if name.endswith(f"_{kind}.tsv")]
     return [name for name in tables if name.split("/")[0] in folders]
 

@@ -89,11 +89,12 @@ class Provenance:
         run = self.run
         return self.sources(run.bold, run.mask, *run.confounds_files(strategies))
 
-    def atlas(self, atlas: Atlas | SeedSet) -> str:
-        """URI of the image of an atlas, or of a table of seeds."""
-        if atlas.source.startswith("bids:"):
-            return atlas.source
-        return self.sources(Path(atlas.source))[0]
+    def atlas(self, atlas: Atlas | SeedSet) -> list[str]:
+        """URIs of the files of an atlas, or of a table of seeds."""
+        return [
+            source if source.startswith("bids:") else self.sources(Path(source))[0]
+            for source in atlas.sources
+        ]
 
     @property
     def acquisition(self) -> dict[str, Any]:
@@ -114,10 +115,11 @@ class Provenance:
 
     def about_atlas(self, atlas: Atlas | SeedSet) -> dict[str, Any]:
         """Which atlas or set of seeds it was, and which file of it."""
-        return {
-            "Atlas": atlas.name,
-            "AtlasFile": {"URI": self.atlas(atlas), "SHA256": atlas.sha256},
-        }
+        files = [
+            {"URI": uri, "SHA256": sha256}
+            for uri, sha256 in zip(self.atlas(atlas), atlas.sha256, strict=True)
+        ]
+        return {"Atlas": atlas.name, "AtlasFile": files[0] if len(files) == 1 else files}
 
     def _reference(self) -> str:
         if self.run.space is None or self.run.space in NATIVE_SPACES:

@@ -48,6 +48,8 @@ _NAMES = (
     (re.compile(r"(?:^|[_.])(?:hemi-L|L)(?=[_.])|(?:^|[_.-])(?:lh|left)(?=[_.-])"), LEFT),
     (re.compile(r"(?:^|[_.])(?:hemi-R|R)(?=[_.])|(?:^|[_.-])(?:rh|right)(?=[_.-])"), RIGHT),
 )
+_OPPOSITE = {"L": "R", "R": "L", "lh": "rh", "rh": "lh", "left": "right", "right": "left"}
+_SIDE = re.compile("(?:L|R|lh|rh|left|right)$")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -213,6 +215,27 @@ def hemisphere_in_name(path: Path) -> str | None:
     """
     found = [structure for pattern, structure in _NAMES if pattern.search(path.name)]
     return found[0] if len(found) == 1 else None
+
+
+def other_hemisphere(path: Path) -> Path:
+    """Name the file of the other hemisphere, which lies beside the one of this name.
+
+    Examples
+    --------
+    >>> str(other_hemisphere(Path("atlases/tpl-fsLR_hemi-L_den-32k_dseg.label.gii")))
+    'atlases/tpl-fsLR_hemi-R_den-32k_dseg.label.gii'
+    >>> str(other_hemisphere(Path("rh.aparc.annot")))
+    'lh.aparc.annot'
+    """
+    patterns = [pattern for pattern, _ in _NAMES if pattern.search(path.name)]
+    name = path.name
+    for pattern in patterns:
+        name = pattern.sub(lambda found: _SIDE.sub(_opposite, found[0]), name)
+    return path.with_name(name)
+
+
+def _opposite(side: re.Match[str]) -> str:
+    return _OPPOSITE[side[0]]
 
 
 @dataclass

@@ -169,6 +169,48 @@ class Grayordinates:
             start += len(each.places)
         return None
 
+    @property
+    def meshes(self) -> dict[str, int]:
+        """How many vertices the mesh of each structure has that is a surface."""
+        return {
+            each.name: each.n_vertices for each in self.structures if each.n_vertices is not None
+        }
+
+    def first_vertices(self, meshes: Mapping[str, int]) -> tuple[Grayordinates, IntArray]:
+        """Take the places that coarser meshes have, whose vertices are the first of the finer.
+
+        So it is with fsaverage: in a finer mesh, each triangle of the coarser one is divided into
+        four, and the new vertices come after the old ones.
+
+        Parameters
+        ----------
+        meshes : mapping of str to int
+            How many vertices the mesh of a structure is to have. Where its own is not a division
+            of one with as many, it stays as it is.
+
+        Returns
+        -------
+        coarser : Grayordinates
+        kept : int array of shape (n,)
+            Their flat indices here.
+
+        Examples
+        --------
+        >>> fsaverage = whole_meshes({"CORTEX_LEFT": 163842}, "fsaverage")
+        >>> fsaverage.first_vertices({"CORTEX_LEFT": 10242})[0]
+        Grayordinates(10242 of 10242 vertices of CORTEX_LEFT, in fsaverage)
+        """
+        structures, kept, start = [], [np.zeros(0, dtype=np.intp)], 0
+        for each in self.structures:
+            wanted, inside = meshes.get(each.name), np.ones(len(each.places), dtype=bool)
+            if wanted is not None and _divides(wanted, each.n_vertices):
+                inside = each.places < wanted
+                each = replace(each, places=each.places[inside], n_vertices=wanted)
+            structures.append(each)
+            kept.append(start + np.flatnonzero(inside))
+            start += len(inside)
+        return replace(self, structures=tuple(structures)), np.concatenate(kept)
+
     def in_space(self, space: str | None) -> Grayordinates:
         """Give the same places, of which it is known now in which space their meshes are.
 
@@ -273,11 +315,11 @@ class Grayordinates:
                 f"One lies on meshes of {self.space}, the other on meshes of {other.space}. The "
                 "number of vertices does not tell them apart; take files of one space."
             )
-        ours = {each.name: each.n_vertices for each in self.structures if each.is_surface}
-        for each in other.structures:
-            if each.is_surface and ours.get(each.name, each.n_vertices) != each.n_vertices:
+        ours = self.meshes
+        for name, n_vertices in other.meshes.items():
+            if ours.get(name, n_vertices) != n_vertices:
                 raise SpaceError(
-                    f"{each.name} has {ours[each.name]} vertices in one and {each.n_vertices} in "
+                    f"{name} has {ours[name]} vertices in one and {n_vertices} in "
                     "the other: their meshes differ in density. Take a file of the same density "
                     "(nothing is resampled from one mesh to another)."
                 )
@@ -351,6 +393,14 @@ def common_name(space: str | None) -> str | None:
     ('fsaverage', 'fsLR')
     """
     return "fsaverage" if space and _FSAVERAGE.fullmatch(space) else space
+
+
+def _divides(coarser: int, finer: int | None) -> bool:
+    """Whether dividing triangles into four leads from one mesh of a sphere to the other."""
+    n_vertices = coarser
+    while finer is not None and n_vertices < finer:
+        n_vertices = 4 * n_vertices - 6  # one more on each of 3 (V - 2) edges
+    return n_vertices == finer
 
 
 def _differ(one: str | None, other: str | None) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from nipype.pipeline import engine as pe
 
 from bidsmask.analysis.cost import step_costs
-from bidsmask.analysis.kinds import file_of
+from bidsmask.analysis.kinds import files_of
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.dataset.runs import BoldRun
 from bidsmask.settings import EventsSettings
@@ -62,7 +62,7 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
     )
     resample_atlas = pe.Node(
         PlaceColumns(
-            files=[str(file_of(source)) for source in plan.sources],
+            files=[str(file) for source in plan.sources for file in files_of(source)],
             sources=plan.sources,
             maps_statistic=plan.extraction.maps_statistic,
             mask=str(run.mask),

@@ -73,11 +73,11 @@ def atlas(name="Schaefer2018_scale-400", n_regions=400, source="atlas.nii.gz"):
     return Atlas(
         name=name,
         entities=(("atlas", name),),
-        image=Path("atlas.nii.gz"),
+        files=(Path("atlas.nii.gz"),),
         lut=LookUpTable(ids=ids, names=tuple(map(str, ids))),
         space=None,
-        source=source,
-        sha256="",
+        sources=(source,),
+        sha256=("",),
     )
 
 

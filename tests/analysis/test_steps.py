@@ -43,7 +43,7 @@ def test_every_statistic_is_that_of_the_masker_whatever_else_is_asked_for(world,
     assert [len(of_atlas) for of_atlas in extracted.signals] == [len(STATISTICS)] * 2
     for number, strategy in enumerate(STATISTICS.values()):
         masker = NiftiLabelsMasker(
-            str(atlas.image),
+            str(atlas.files[0]),
             mask_img=str(files.mask),
             strategy=strategy,
             smoothing_fwhm=fwhm_mm or None,
@@ -79,7 +79,7 @@ def test_values_come_back_from_their_files_as_they_were(world, tmp_path):
 def test_a_source_that_cannot_be_placed_costs_no_other(world, tmp_path):
     _, atlas, grid, mask = world
     damaged = tmp_path / "damaged_dseg.nii.gz"
-    damaged.write_bytes(atlas.image.read_bytes()[:-50])
+    damaged.write_bytes(atlas.files[0].read_bytes()[:-50])
     sources = (dataclasses.replace(atlas, image=damaged), atlas)
     placed = place_sources(sources, grid, mask, "least-squares")
     assert placed.numbers == (1,)

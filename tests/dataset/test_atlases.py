@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from bidsmask.dataset import templates
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
 from bidsmask.errors import AtlasError, SpaceError
+from bidsmask.images.grid import Grid
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data"
 needs_real_data = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real data in {REAL}")
@@ -72,8 +73,8 @@ def make_maps(tmp_path: Path) -> Make:
 
 
 def by_name(name: str, *homes: Path, space: str | None = SPACE, mm: float | None = None) -> Atlas:
-    sizes = None if mm is None else (mm, mm, mm)
-    return find_atlas(name, space=space, homes=homes, download=False, voxel_sizes_mm=sizes)
+    grid = None if mm is None else Grid(shape=(3, 3, 3), affine=np.diag([mm, mm, mm, 1.0]))
+    return find_atlas(name, space=space, homes=homes, download=False, lattice=grid)
 
 
 def by_path(path: Path | str) -> Atlas:
@@ -110,9 +111,9 @@ def test_an_image_with_its_table(make: Make) -> None:
     assert atlas.lut.ids == (1, 2)
     assert atlas.lut.names == ("region 1", "region 2")
     assert atlas.space == "A"
-    assert atlas.image == file
-    assert atlas.source == str(file)
-    assert len(atlas.sha256) == 64
+    assert atlas.files == (file,)
+    assert atlas.sources[0] == str(file)
+    assert list(map(len, atlas.sha256)) == [64]
     assert atlas.warnings == ()
 
 
@@ -232,7 +233,8 @@ def test_a_table_that_counts_from_0_is_refused(make: Make) -> None:
         ("gone.nii.gz", "no such image"),
         ("table.tsv", "expected an image"),
         ("several.nii.gz", r"holds 4 volumes; a label image has one.*<name>_probseg\.nii\.gz"),
-        ("x.dlabel.nii", "CIFTI files are not supported"),
+        ("x.plabel.nii", "a CIFTI file, but neither of labels nor of maps"),
+        ("x.dlabel.nii.gz", "CIFTI files are not compressed. Try: gunzip"),
         ("link.nii.gz", "a broken link.*datalad get"),
         ("text.nii.gz", "text.nii.gz"),
     ],
@@ -241,7 +243,8 @@ def test_what_is_not_a_label_image_gets_a_letter(
     make: Make, make_maps: Make, tmp_path: Path, name: str, letter: str
 ) -> None:
     make_maps("several.nii.gz", 4)
-    make("x.dlabel.nii")
+    make("x.plabel.nii")
+    make("x.dlabel.nii.gz")
     (tmp_path / "table.tsv").touch()
     (tmp_path / "text.nii.gz").write_text("<html>")
     (tmp_path / "link.nii.gz").symlink_to(tmp_path / "gone.nii.gz")
@@ -265,10 +268,10 @@ def test_what_is_not_a_label_image_gets_a_letter(
 def test_a_name_is_found_however_it_is_spelled(make: Make, tmp_path: Path, name: str) -> None:
     file = make(f"{TPL}/{SCHAEFER}", labels=range(1, 27))
     atlas = by_name(name, tmp_path)
-    assert atlas.image == file
+    assert atlas.files == (file,)
     assert atlas.name == "Schaefer2018_seg-7n_scale-100"
     assert atlas.space == SPACE
-    assert atlas.source == f"bids:templateflow:{TPL}/{SCHAEFER}"
+    assert atlas.sources[0] == f"bids:templateflow:{TPL}/{SCHAEFER}"
 
 
 def test_names_of_regions_come_out_of_the_templateflow_package(make: Make, tmp_path: Path) -> None:
@@ -327,8 +330,8 @@ def test_the_resolution_nearest_to_the_run_is_taken(make: Make, tmp_path: Path) 
         make(f"{TPL}/{SCHAEFER.replace('res-02', f'res-{res}')}", range(1, 9), mm=mm)
     name = "Schaefer2018_seg-7n_scale-100"
     for mm, res in ((0.7, "01"), (1.4, "01"), (1.6, "02"), (2.4, "02"), (3.5, "03")):
-        assert f"res-{res}" in by_name(name, tmp_path, mm=mm).image.name
-    assert "res-02" in by_name(name, tmp_path).image.name
+        assert f"res-{res}" in by_name(name, tmp_path, mm=mm).files[0].name
+    assert "res-02" in by_name(name, tmp_path).files[0].name
 
 
 def test_homes_are_searched_in_order(make: Make, tmp_path: Path) -> None:
@@ -336,7 +339,7 @@ def test_homes_are_searched_in_order(make: Make, tmp_path: Path) -> None:
         make(f"{home}/{TPL}/{SCHAEFER}", range(1, 9))
     for homes in (("first", "second"), ("second", "first")):
         atlas = by_name("Schaefer2018_seg-7n_scale-100", *(tmp_path / home for home in homes))
-        assert atlas.image.parent.parent.name == homes[0]
+        assert atlas.files[0].parent.parent.name == homes[0]
 
 
 def test_empty_and_damaged_stand_ins_are_passed_over(make: Make, tmp_path: Path) -> None:
@@ -345,7 +348,7 @@ def test_empty_and_damaged_stand_ins_are_passed_over(make: Make, tmp_path: Path)
         (tmp_path / home / TPL).mkdir(parents=True)
         (tmp_path / home / TPL / SCHAEFER).write_bytes(content)
     homes = [tmp_path / home for home in ("empty", "html", "nowhere", "second")]
-    assert by_name("Schaefer2018_seg-7n_scale-100", *homes).image == good
+    assert by_name("Schaefer2018_seg-7n_scale-100", *homes).files == (good,)
 
 
 @pytest.mark.parametrize(
@@ -359,9 +362,9 @@ def test_empty_and_damaged_stand_ins_are_passed_over(make: Make, tmp_path: Path)
 def test_an_atlas_of_a_dataset_of_the_user(make: Make, tmp_path: Path, file: str) -> None:
     image = make(file, table=Path(file).name.split(".")[0] + ".tsv")
     atlas = by_name("B", tmp_path, space="A")
-    assert atlas.image == image
+    assert atlas.files == (image,)
     assert atlas.lut.names[0] == "region 1"
-    assert atlas.source == str(image)
+    assert atlas.sources[0] == str(image)
 
 
 def test_a_cohort_is_part_of_the_space(make: Make, tmp_path: Path) -> None:
@@ -448,7 +451,7 @@ def test_maps_with_their_table(make_maps: Make) -> None:
     assert atlas.lut.columns == (("network", ("VAN", "n/a")),)
     assert atlas.space == "A"
     assert atlas.warnings == ()
-    assert len(atlas.sha256) == 64
+    assert list(map(len, atlas.sha256)) == [64]
 
 
 def test_the_table_of_maps_may_leave_out_the_resolution(make_maps: Make) -> None:
@@ -535,10 +538,10 @@ def test_difumo_is_found_with_the_names_of_its_package(
     file = make_maps(f"{TPL}/{DIFUMO}", 64)
     atlas = by_name(name, tmp_path)
     assert atlas.kind == "probseg"
-    assert atlas.image == file
+    assert atlas.files == (file,)
     assert atlas.name == "DiFuMo_scale-64"
     assert atlas.entities == (("atlas", "DiFuMo"), ("scale", "64"))
-    assert atlas.source == f"bids:templateflow:{TPL}/{DIFUMO}"
+    assert atlas.sources[0] == f"bids:templateflow:{TPL}/{DIFUMO}"
     assert atlas.lut.ids == tuple(range(1, 65))
     assert atlas.lut.names[:2] == ("Superior frontal sulcus", "Fusiform gyrus")
     assert [title for title, _ in atlas.lut.columns] == [
@@ -580,7 +583,7 @@ def test_a_name_of_labels_and_maps_is_that_of_the_labels(
         ("B_probseg", maps, "probseg"),
     ]:
         atlas = by_name(name, tmp_path, space="A")
-        assert (atlas.image, atlas.kind) == (image, kind)
+        assert (atlas.files, atlas.kind) == ((image,), kind)
 
 
 def test_a_name_means_the_same_in_every_space(make: Make, make_maps: Make, tmp_path: Path) -> None:
@@ -588,14 +591,14 @@ def test_a_name_means_the_same_in_every_space(make: Make, make_maps: Make, tmp_p
     maps = make_maps("tpl-C/tpl-C_atlas-B_probseg.nii.gz", 2)
     with pytest.raises(SpaceError, match=r"no B in C; there is one in A\..*is there: B_probseg\."):
         by_name("B", tmp_path, space="C")
-    assert by_name("B_probseg", tmp_path, space="C").image == maps
+    assert by_name("B_probseg", tmp_path, space="C").files == (maps,)
     with pytest.raises(SpaceError, match=r"no B \(probability maps\) in A; there is one in C\."):
         by_name("B_probseg", tmp_path, space="A")
 
 
 def test_a_name_of_maps_alone_needs_no_suffix(make_maps: Make, tmp_path: Path) -> None:
     file = make_maps("atlas-B/atlas-B_space-A_res-2_probseg.nii.gz", 2)
-    assert by_name("B", tmp_path, space="A").image == file
+    assert by_name("B", tmp_path, space="A").files == (file,)
     with pytest.raises(SpaceError, match="MNI152NLin6Asym"):
         by_name("HOCPA", tmp_path)
 
@@ -652,7 +655,7 @@ def test_a_download_asks_for_one_file(
         return file
 
     client.get = get
-    assert fetch().image == file
+    assert fetch().files == (file,)
     assert asked == [
         {
             "template": SPACE,
@@ -712,7 +715,7 @@ def test_the_client_is_asked_if_somebody_answers(
 ) -> None:
     file = make(f"cache/{TPL}/{SCHAEFER}", range(1, 9))
     client.get = lambda **_: file
-    assert fetch().image == file
+    assert fetch().files == (file,)
 
 
 def test_without_network_the_client_is_not_asked(
@@ -754,7 +757,7 @@ def test_an_atlas_in_another_space_is_refused_with_a_remedy(make: Make) -> None:
 @needs_real_data
 def test_schaefer_of_templateflow_is_found_with_its_names() -> None:
     atlas = by_name("Schaefer2018_seg-7n_scale-200", REAL / "templateflow")
-    assert atlas.image.name.startswith(f"{TPL}_res-01_atlas-Schaefer2018_desc-200Parcels7")
+    assert atlas.files[0].name.startswith(f"{TPL}_res-01_atlas-Schaefer2018_desc-200Parcels7")
     assert atlas.lut.ids == tuple(range(1, 201))
     assert atlas.lut.names[-1] == "7Networks_RH_Default_PCC_3"
     assert atlas.warnings == ()

@@ -87,14 +87,14 @@ def test_a_table_with_its_space(write: Write) -> None:
     assert seeds.entities == (("seg", "seeds"),)
     assert seeds.kind == "seeds"
     assert seeds.file == path
-    assert seeds.source == str(path)
+    assert seeds.sources == (str(path),)
     assert seeds.lut.ids == (1,)
     assert seeds.lut.names == ("PCC",)
     assert seeds.lut.columns == (("network", ("DMN",)),)
     assert seeds.coordinates_mm == ((0.0, -52.0, 26.5),)
     assert seeds.radii_mm == (8.0,)
     assert seeds.space == MNI
-    assert seeds.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert seeds.sha256 == (hashlib.sha256(path.read_bytes()).hexdigest(),)
     assert seeds.warnings == ()
 
 

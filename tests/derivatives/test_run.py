@@ -196,15 +196,15 @@ def make_atlas(image: Path) -> Atlas:
     return Atlas(
         name="Schaefer2018_seg-7n_scale-4",
         entities=(("atlas", "Schaefer2018"), ("seg", "7n"), ("scale", "4")),
-        image=image,
+        files=(image,),
         lut=LookUpTable(
             ids=ids,
             names=("LH_Vis", "=RH_Vis", "01", "Nowhere"),
             columns=(("hemisphere", ("L", "R", "L", "R")),),
         ),
         space="MNI152NLin2009cAsym",
-        source="bids:templateflow:tpl-MNI152NLin2009cAsym/tpl-x_dseg.nii.gz",
-        sha256="0" * 64,
+        sources=("bids:templateflow:tpl-MNI152NLin2009cAsym/tpl-x_dseg.nii.gz",),
+        sha256=("0" * 64,),
     )
 
 

@@ -1,0 +1,389 @@
+"""Atlases on surfaces: by path and by name, on the meshes of the run, with every region named."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bidsmask.analysis.kinds import place
+from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
+from bidsmask.dataset.individuals import find_own
+from bidsmask.errors import AtlasError, SpaceError
+from bidsmask.images.grayordinates import LEFT, RIGHT, Grayordinates, whole_meshes
+from bidsmask.images.grid import Grid
+
+REAL = Path(__file__).parents[2].parent / "shared" / "data"
+needs_real_data = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real data in {REAL}")
+
+N = 42
+"""Vertices of a hemisphere of the small meshes here."""
+
+SIDES = {"L": "CortexLeft", "R": "CortexRight"}
+
+Make = Callable[..., Path]
+
+
+def run_on(n_vertices: int = N, space: str | None = None) -> Grayordinates:
+    return whole_meshes({LEFT: n_vertices, RIGHT: n_vertices}, space)
+
+
+def write_gifti(
+    file: Path,
+    maps: Sequence[Sequence[float]],
+    names: Mapping[int, str] | None = None,
+    side: str | None = None,
+) -> Path:
+    """Write a GIFTI file of labels, or of maps where there are no names of keys."""
+    library = nib.gifti
+    is_labels = names is not None
+    image = library.GiftiImage(
+        darrays=[
+            library.GiftiDataArray(
+                np.asarray(values, np.int32 if is_labels else np.float32),
+                intent="NIFTI_INTENT_LABEL" if is_labels else "NIFTI_INTENT_SHAPE",
+            )
+            for values in maps
+        ]
+    )
+    for key, name in (names or {}).items():
+        label = library.GiftiLabel(key=key, red=0.1, green=0.2, blue=0.3, alpha=1)
+        label.label = name
+        image.labeltable.labels.append(label)
+    if side:
+        image.meta["AnatomicalStructurePrimary"] = SIDES[side]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    image.to_filename(file)
+    return file
+
+
+def write_pair(
+    left: Path,
+    *,
+    keys: Sequence[int] = (1, 2),
+    names: Mapping[int, str] | None = None,
+    right: Sequence[int] | None = None,
+    right_names: Mapping[int, str] | None = None,
+    n_vertices: int = N,
+) -> Path:
+    """Write labels of both hemispheres; each key has some of the first vertices."""
+    names = {0: "???"} | (dict.fromkeys((), "") if names is None else dict(names))
+    for hemisphere, own, table in (
+        ("L", keys, names),
+        ("R", keys if right is None else right, names if right_names is None else right_names),
+    ):
+        values = np.zeros(n_vertices, np.int32)
+        values[: 3 * len(own)] = np.repeat(own, 3)
+        file = left.with_name(left.name.replace("hemi-L", f"hemi-{hemisphere}"))
+        write_gifti(file, [values], table, hemisphere)
+    return left
+
+
+def write_cifti(
+    file: Path,
+    rows: Sequence[Sequence[float]],
+    names: Mapping[int, str] | None = None,
+    n_vertices: int = N,
+    map_names: Sequence[str] = ("map",),
+) -> Path:
+    library = nib.cifti2
+    models = library.BrainModelAxis.from_surface(
+        np.arange(n_vertices), n_vertices, "CIFTI_STRUCTURE_CORTEX_LEFT"
+    ) + library.BrainModelAxis.from_surface(
+        np.arange(n_vertices), n_vertices, "CIFTI_STRUCTURE_CORTEX_RIGHT"
+    )
+    if names is None:
+        first = library.ScalarAxis(list(map_names))
+    else:
+        table = {key: (name, (0.1, 0.2, 0.3, 1.0)) for key, name in names.items()}
+        first = library.LabelAxis(list(map_names), [table] * len(rows))
+    header = library.Cifti2Header.from_axes((first, models))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    library.Cifti2Image(np.asarray(rows, np.float32), header).to_filename(file)
+    return file
+
+
+def dlabel(file: Path, keys: Sequence[int] = (1, 2, 3, 4), **names: str) -> Path:
+    """Write a dlabel file, each key with three vertices in turn, from the left on."""
+    values = np.zeros(2 * N)
+    values[: 3 * len(keys)] = np.repeat(keys, 3)
+    table = {0: "???"} | {int(key.removeprefix("k")): name for key, name in names.items()}
+    return write_cifti(file, [values], table)
+
+
+def by_path(path: Path, lattice: object = None, space: str | None = "fsLR") -> Atlas:
+    return find_atlas(path, space=space, homes=(), download=False, lattice=lattice)
+
+
+def by_name(name: str, *homes: Path, space: str, lattice: object) -> Atlas:
+    return find_atlas(name, space=space, homes=homes, download=False, lattice=lattice)
+
+
+ABCD = {"k1": "A", "k2": "B", "k3": "C", "k4": "D"}
+
+
+# --- by path
+
+
+def test_a_dlabel_file_names_its_regions_itself(tmp_path: Path) -> None:
+    file = dlabel(tmp_path / "tpl-fsLR_atlas-Tiny_den-91k_dseg.dlabel.nii", **ABCD)
+    atlas = by_path(file)
+    assert (atlas.name, atlas.space, atlas.on_surfaces) == ("Tiny", "fsLR", True)
+    assert atlas.files == (file,)
+    assert atlas.lut.names == ("A", "B", "C", "D")
+    assert atlas.meshes == ((LEFT, N), (RIGHT, N))
+    assert atlas.warnings == ()
+
+
+@pytest.mark.parametrize("side", ["L", "R"])
+def test_either_file_of_a_pair_finds_its_sister(tmp_path: Path, side: str) -> None:
+    names = {1: "x", 2: "y"}
+    left = write_pair(tmp_path / "tpl-fsaverage_hemi-L_atlas-T_dseg.label.gii", names=names)
+    atlas = by_path(left.with_name(left.name.replace("hemi-L", f"hemi-{side}")))
+    assert [file.name[14:20] for file in atlas.files] == ["hemi-L", "hemi-R"]
+    assert atlas.lut.names == ("L_x", "L_y", "R_x", "R_y")
+    assert atlas.entities == (("atlas", "T"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "seg"),
+    [
+        ("parcels.32k.L.label.gii", "parcels"),
+        ("L.parcels.32k_fs_LR.label.gii", "parcels"),
+        ("my_parcels_lh.label.gii", "myparcels"),
+        ("sub-01_hemi-L_space-fsnative_desc-mine_dseg.label.gii", "mine"),
+    ],
+)
+def test_outputs_are_called_after_both_hemispheres(tmp_path: Path, name: str, seg: str) -> None:
+    from bidsmask.images.gifti import other_hemisphere
+
+    file = write_gifti(tmp_path / name, [np.arange(N) % 3], {0: "???", 1: "a", 2: "b"})
+    write_gifti(other_hemisphere(file), [np.arange(N) % 3], {0: "???", 1: "a", 2: "b"})
+    assert by_path(file).entities == (("seg", seg),)
+
+
+def test_a_pair_of_freesurfers_annotations(tmp_path: Path) -> None:
+    colors = np.array([[25, 5, 25, 0, 0], [10, 20, 30, 0, 0], [40, 50, 60, 0, 0]])
+    folder = tmp_path / "fsaverage5" / "label"
+    folder.mkdir(parents=True)
+    for side in "lr":
+        nib.freesurfer.write_annot(
+            folder / f"{side}h.aparc.a2009s.annot",
+            np.arange(N) % 3,
+            colors,
+            ["unknown", "insula", "cuneus"],
+        )
+    atlas = by_path(folder / "rh.aparc.a2009s.annot")
+    assert atlas.lut.names == ("L_insula", "L_cuneus", "R_insula", "R_cuneus")
+    assert (atlas.name, atlas.space) == ("seg-aparca2009s", "fsaverage")
+
+
+@pytest.mark.parametrize(
+    ("name", "letter"),
+    [
+        ("alone_hemi-L.label.gii", r"there is no alone_hemi-R\.label\.gii beside it"),
+        ("nobody.label.gii", "does not say which hemisphere"),
+        ("what.gii", r"expected an image .* Let the name of a GIFTI file say"),
+    ],
+)
+def test_half_a_pair_gets_a_letter(tmp_path: Path, name: str, letter: str) -> None:
+    write_gifti(tmp_path / name, [np.arange(N) % 3], {0: "???", 1: "a", 2: "b"})
+    with pytest.raises(AtlasError, match=letter):
+        by_path(tmp_path / name)
+
+
+def test_both_files_of_a_pair_are_one_atlas(tmp_path: Path) -> None:
+    left = write_pair(tmp_path / "x_hemi-L.label.gii", names={1: "a", 2: "b"})
+    right = left.with_name("x_hemi-R.label.gii")
+    assert find_own([str(right), "Name", str(left)], (".label.gii",)) == [str(left), "Name"]
+
+
+# --- regions, rows and keys
+
+
+def test_a_table_beside_the_files_is_joined_by_what_the_files_call_their_regions(
+    tmp_path: Path,
+) -> None:
+    file = dlabel(tmp_path / "tpl-fsLR_atlas-Tiny_den-91k_dseg.dlabel.nii", **ABCD)
+    (tmp_path / "atlas-Tiny_dseg.tsv").write_text(
+        "index\tlabel\tcifti_label\tnetwork\n"
+        "11\tdelta\tD\tN2\n12\tgamma\tC\tN2\n13\tbeta\tB\tN1\n14\talpha\tA\tN1\n15\tsub\tE\tN3\n"
+    )
+    atlas = by_path(file)
+    assert atlas.lut.names == ("delta", "gamma", "beta", "alpha", "sub")
+    assert dict(atlas.lut.columns)["network"] == ("N2", "N2", "N1", "N1", "N3")
+    assert "rows whose region is in no file: sub." in atlas.warnings[0]
+    columns = place(atlas, run_on(), np.ones((2 * N, 1, 1), bool)[:, 0, 0])
+    assert columns.extent.n_on_grid.tolist() == [3, 3, 3, 3, 0]
+    assert columns.members[0].tolist() == [9, 10, 11]
+
+
+def test_a_table_is_joined_by_keys_where_no_name_is_the_same(tmp_path: Path) -> None:
+    file = dlabel(tmp_path / "tpl-fsLR_atlas-Tiny_dseg.dlabel.nii", **ABCD)
+    table = tmp_path / "tpl-fsLR_atlas-Tiny_dseg.tsv"
+    table.write_text("index\tname\n0\tBackground\n4\tw\n3\tx\n2\ty\n1\tz\n")
+    assert by_path(file).lut.names == ("w", "x", "y", "z")
+    table.write_text("index\tname\n14\tw\n13\tx\n12\ty\n11\tz\n")
+    with pytest.raises(AtlasError, match=r"None of its rows .* names a region of the files"):
+        by_path(file)
+
+
+def test_a_table_with_hemispheres_is_joined_side_by_side(tmp_path: Path) -> None:
+    file = tmp_path / "tpl-fsaverage_hemi-L_den-10k_atlas-T_dseg.label.gii"
+    write_pair(file, names={0: "unknown", 1: "x", 2: "y"})
+    (tmp_path / "tpl-fsaverage_atlas-T_dseg.tsv").write_text(
+        "index\themi\tname\n7\tL\tunknown\n8\tL\ty\n9\tL\tx\n8\tR\ty\n9\tR\tx\n"
+    )
+    atlas = by_path(file)
+    assert atlas.lut.names == ("L_y", "L_x", "R_y", "R_x")
+    columns = place(atlas, run_on(), np.ones(2 * N, bool))
+    assert [each.tolist() for each in columns.members][2] == [N + 3, N + 4, N + 5]
+
+
+def test_every_defect_of_a_table_of_labels_is_named(tmp_path: Path) -> None:
+    file = dlabel(
+        tmp_path / "tpl-fsLR_atlas-Bad_dseg.dlabel.nii", (1, 2, 3), k1="A", k2="A", k5="E"
+    )
+    atlas = by_path(file)
+    assert atlas.lut.names == ("A (1)", "A (2)", "label-3", "E")
+    said = " ".join(atlas.warnings)
+    assert "Names that several keys share have got the key" in said
+    assert "no name for these keys, whose regions are called after them: 3" in said
+    assert "Regions without a vertex in tpl-fsLR_atlas-Bad_dseg.dlabel.nii" in said
+    assert "n/a: E." in said
+
+
+def test_what_is_called_unknown_is_no_region_and_a_warning_says_so(tmp_path: Path) -> None:
+    keys = (1, 2)
+    file = tmp_path / "tpl-fsaverage_hemi-L_atlas-T_dseg.label.gii"
+    write_pair(file, keys=keys, names={1: "Background+FreeSurfer_Defined_Medial_Wall", 2: "y"})
+    atlas = by_path(file)
+    assert atlas.lut.names == ("L_y", "R_y")
+    assert "not taken for regions, as they are called so: L_Background+" in atlas.warnings[0]
+
+
+# --- maps
+
+
+def test_maps_are_called_as_their_file_calls_them(tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).random((2, 2 * N))
+    file = write_cifti(
+        tmp_path / "tpl-fsLR_my.dscalar.nii", weights, map_names=("motor", "visual")
+    )
+    atlas = by_path(file)
+    assert (atlas.kind, atlas.lut.names) == ("probseg", ("motor", "visual"))
+    columns = place(atlas, run_on(), np.ones(2 * N, bool))
+    assert columns.n_columns == 2
+
+
+def test_a_pair_of_maps_has_their_names_in_a_table(tmp_path: Path) -> None:
+    for side in "LR":
+        write_gifti(
+            tmp_path / f"tpl-fsaverage_hemi-{side}_my.shape.gii", np.eye(3, N) + 1, side=side
+        )
+    (tmp_path / "tpl-fsaverage_my.tsv").write_text("name\none\ntwo\nthree\n")
+    atlas = by_path(tmp_path / "tpl-fsaverage_hemi-L_my.shape.gii")
+    assert (atlas.kind, atlas.lut.names) == ("probseg", ("one", "two", "three"))
+
+
+# --- spaces and meshes
+
+
+def test_an_atlas_of_another_space_mesh_or_of_a_volume_is_refused(tmp_path: Path) -> None:
+    file = dlabel(tmp_path / "tpl-fsLR_atlas-T_dseg.dlabel.nii", **ABCD)
+    atlas = by_path(file)
+    check_space(atlas, "fsLR", "run", (), run_on())
+    with pytest.raises(SpaceError, match=r"in the space fsLR, but run is in fsaverage5"):
+        check_space(atlas, "fsaverage5", "run", (), run_on())
+    with pytest.raises(SpaceError, match=r"a mesh of 42 vertices in CORTEX_LEFT, .* of 162\."):
+        check_space(atlas, "fsLR", "run", (), run_on(162))
+    grid = Grid(shape=(2, 2, 2), affine=np.eye(4))
+    with pytest.raises(SpaceError, match="lies on surfaces, but run on the voxels of a volume"):
+        check_space(atlas, "MNI152NLin6Asym", "run", (), grid)
+
+
+@pytest.mark.parametrize("space", ["fsaverage", "fsaverage5"])
+def test_labels_of_a_finer_fsaverage_are_cut_to_the_mesh_of_the_run(
+    tmp_path: Path, space: str
+) -> None:
+    file = tmp_path / f"space-{space}_hemi-L_atlas-T_dseg.label.gii"
+    write_pair(file, keys=(1, 2, 3, 4, 5), names=dict(zip(range(1, 6), "abcde", strict=True)))
+    atlas = by_path(file, run_on(12, "fsaverage4"), "fsaverage4")
+    assert atlas.meshes == ((LEFT, 12), (RIGHT, 12))
+    check_space(atlas, "fsaverage4", "run", (), run_on(12))
+    columns = place(atlas, run_on(12, "fsaverage4"), np.ones(24, bool))
+    assert columns.extent.n_on_grid.tolist() == [3, 3, 3, 3, 0] * 2
+    assert "Regions without a vertex" in atlas.warnings[0]
+    assert by_path(file, run_on(12), "fsLR").meshes == ((LEFT, N), (RIGHT, N))
+
+
+# --- by name
+
+
+def test_one_name_gives_each_run_the_files_of_its_space(tmp_path: Path) -> None:
+    name = "atlas-T_dseg"
+    volume = tmp_path / "tpl-A" / f"tpl-A_{name}.nii.gz"
+    volume.parent.mkdir()
+    nib.save(nib.Nifti1Image(np.arange(8, dtype=np.int16).reshape(2, 2, 2), np.eye(4)), volume)
+    dlabel(tmp_path / "tpl-fsLR" / "tpl-fsLR_atlas-T_den-91k_dseg.dlabel.nii", **ABCD)
+    for order in ("den-32k_hemi-L", "hemi-L_den-10k"):
+        template = "fsLR" if "32k" in order else "fsaverage"
+        file = tmp_path / f"tpl-{template}" / f"tpl-{template}_{order}_{name}.label.gii"
+        write_pair(file, names={1: "x", 2: "y"}, n_vertices=32492 if "32k" in order else 10242)
+    grid = Grid(shape=(2, 2, 2), affine=np.eye(4))
+    fslr, fsaverage = run_on(32492), run_on(10242)
+    assert by_name("T", tmp_path, space="A", lattice=grid).files == (volume,)
+    assert "91k" in by_name("T", tmp_path, space="fsLR", lattice=fslr).files[0].name
+    for space in ("fsaverage5", "fsaverage"):
+        atlas = by_name("T", tmp_path, space=space, lattice=fsaverage)
+        assert [file.name for file in atlas.files] == [
+            f"tpl-fsaverage_hemi-{side}_den-10k_atlas-T_dseg.label.gii" for side in "LR"
+        ]
+    with pytest.raises(SpaceError, match=r"no T in onavg; there is one in A, fsLR, fsaverage\."):
+        by_name("T", tmp_path, space="onavg", lattice=fsaverage)
+    with pytest.raises(SpaceError, match=r"on a mesh of 40962 vertices .*; there is den-10k\."):
+        by_name("T", tmp_path, space="fsaverage6", lattice=run_on(40962))
+
+
+def test_templateflow_has_no_parcellation_in_fslr_and_the_letter_says_what_to_do() -> None:
+    with pytest.raises(SpaceError, match=r"give the path of a \.dlabel\.nii file, or name a"):
+        by_name("Schaefer2018_seg-7n_scale-400", space="fsLR", lattice=run_on(32492))
+
+
+@pytest.mark.parametrize(
+    ("name", "n_vertices", "file"),
+    [
+        ("Schaefer2018_seg-7n_scale-400", 10242, "den-164k_atlas-Schaefer2018_seg-7n_scale-400"),
+        ("Schaefer2018_seg-7n_scale-400", 163842, "den-164k_atlas-Schaefer2018_seg-7n_scale-400"),
+        ("Desikan2006_seg-aparc", 10242, "den-10k_atlas-Desikan2006_seg-aparc"),
+        ("Desikan2006_seg-aparc", 40962, "den-41k_atlas-Desikan2006_seg-aparc"),
+        ("Destrieux2009", 10242, "den-10k_atlas-Destrieux2009"),
+        ("Yeo2011_seg-7n", 40962, "den-41k_atlas-Yeo2011_seg-7n"),
+        ("Desikan2006_seg-aparc_desc-curated", 163842, "seg-aparc_desc-curated"),
+    ],
+)
+def test_templateflow_is_asked_for_both_hemispheres_on_the_mesh_of_the_run(
+    name: str, n_vertices: int, file: str
+) -> None:
+    with pytest.raises(AtlasError) as letter:
+        by_name(name, space="fsaverage", lattice=run_on(n_vertices))
+    assert f"tpl-fsaverage_hemi-L_{file}" in str(letter.value) or file in str(letter.value)
+    assert "hemi-R" in str(letter.value)
+    assert "get('fsaverage', hemi='R', density=" in str(letter.value)
+
+
+def test_a_name_of_two_files_has_to_say_which() -> None:
+    with pytest.raises(AtlasError, match=r"several .*_desc-curated or .*_desc-original"):
+        by_name("Desikan2006_seg-aparc", space="fsaverage", lattice=run_on(163842))
+
+
+def test_names_come_out_of_the_templateflow_package(tmp_path: Path) -> None:
+    """FreeSurfer writes keys 0, 1, 2 ...; the table of the package counts by colours."""
+    name = "tpl-fsaverage_hemi-L_den-10k_atlas-Yeo2011_seg-7n_dseg.label.gii"
+    file = tmp_path / "tpl-fsaverage" / name
+    names = {0: "FreeSurfer_Defined_Medial_Wall"} | {n: f"7Networks_{n}" for n in range(1, 8)}
+    write_pair(file, keys=range(1, 8), names=names, n_vertices=10242)
+    atlas = by_name("Yeo2011_seg-7n", tmp_path, space="fsaverage5", lattice=run_on(10242))
+    assert atlas.lut.names == tuple(f"{side}_7Networks_{n}" for side in "LR" for n in range(1, 8))
+    assert dict(atlas.lut.columns)["color"][0] == "#781286ff"
