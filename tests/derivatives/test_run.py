@@ -701,7 +701,7 @@ def test_the_atlas_copy_has_the_labels_of_the_run(place: Place) -> None:
     table = read_table(path.with_name(stem(path) + ".tsv"))
     assert list(table.columns) == ["index", "name", "hemisphere"]
     assert "hemisphere" in sidecar(path)
-    assert sidecar(path)["Sources"] == [result.given.sources[0].source]
+    assert sidecar(path)["Sources"] == list(result.given.sources[0].sources)
 
 
 def test_the_design_is_full_length_and_says_what_was_filled(place: Place) -> None:
