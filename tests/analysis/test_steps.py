@@ -80,7 +80,7 @@ def test_a_source_that_cannot_be_placed_costs_no_other(world, tmp_path):
     _, atlas, grid, mask = world
     damaged = tmp_path / "damaged_dseg.nii.gz"
     damaged.write_bytes(atlas.files[0].read_bytes()[:-50])
-    sources = (dataclasses.replace(atlas, image=damaged), atlas)
+    sources = (dataclasses.replace(atlas, files=(damaged,)), atlas)
     placed = place_sources(sources, grid, mask, "least-squares")
     assert placed.numbers == (1,)
     assert placed.of(sources) == (atlas,)
