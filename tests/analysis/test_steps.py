@@ -97,7 +97,7 @@ def test_a_source_that_cannot_be_placed_costs_no_other(world, tmp_path):
 
 def test_without_any_source_that_can_be_placed_there_is_no_run(world, tmp_path):
     _, atlas, grid, mask = world
-    gone = dataclasses.replace(atlas, image=tmp_path / "gone_dseg.nii.gz")
+    gone = dataclasses.replace(atlas, files=(tmp_path / "gone_dseg.nii.gz",))
     with pytest.raises(ImageError, match="gone_dseg"):
         place_sources((gone, gone), grid, mask, "least-squares")
 
