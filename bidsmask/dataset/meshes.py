@@ -10,16 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from bidsmask.dataset import templates
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.templates import entities_in
 from bidsmask.errors import ImageError
 from bidsmask.images.grayordinates import LEFT, RIGHT, Grayordinates, common_name
-from bidsmask.images.meshes import count_vertices
+from bidsmask.images.meshes import Mesh, count_vertices, inflate, read_mesh
 
 KINDS = ("inflated", "veryinflated", "midthickness", "white", "pial", "sphere")
 """What meshes there are of a hemisphere; all of a space have the same vertices."""
+
+KINDS_TO_DRAW = KINDS[:-1]
+"""Those that look like a brain, the best first."""
 
 AREAS = "vaavg"
 """Not a mesh: the areas of the vertices, averaged over the people of a template."""
@@ -90,6 +94,32 @@ def find_meshes(lattice: Grayordinates, kinds: Sequence[str], shelves: Shelves) 
             if found := wanted.fitting(place):
                 return found
     return _fetched(wanted, kinds, shelves)
+
+
+class Inflated(NamedTuple):
+    """Hemispheres to draw on, and in words which they are."""
+
+    meshes: dict[str, Mesh]
+    words: str
+
+
+def inflated_meshes(lattice: Grayordinates, shelves: Shelves) -> Inflated:
+    """Read meshes to draw a run on; if there are no inflated ones, others are inflated.
+
+    Raises
+    ------
+    ImageError
+        As of `find_meshes`, or if a mesh cannot be read.
+    """
+    found = find_meshes(lattice, KINDS_TO_DRAW, shelves)
+    meshes = {structure: read_mesh(path) for structure, path in found.items()}
+    names = " and ".join(path.name for path in found.values())
+    if all("inflated" in path.name for path in found.values()):
+        return Inflated(meshes, names)
+    return Inflated(
+        {structure: inflate(mesh) for structure, mesh in meshes.items()},
+        f"{names}, inflated for the picture",
+    )
 
 
 def find_areas(lattice: Grayordinates, shelves: Shelves) -> dict[str, Path]:

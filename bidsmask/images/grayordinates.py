@@ -261,6 +261,34 @@ class Grayordinates:
                 found.append(_voxels_in(each, self.volume, other.volume, voxels))
         return np.concatenate(found)
 
+    def on_meshes(self, values: Array, nothing: float) -> dict[str, Array]:
+        """Spread values over the whole meshes of its surfaces.
+
+        Parameters
+        ----------
+        values : array of shape (n,)
+            Of its places, in their order.
+        nothing : float
+            Value of a vertex that is none of them.
+
+        Returns
+        -------
+        spread : dict from structure to array of shape (V,)
+            Of each structure that is a surface, as many as its mesh has vertices.
+
+        Examples
+        --------
+        >>> left = Structure(name="CORTEX_LEFT", places=np.array([2, 0]), n_vertices=4)
+        >>> Grayordinates(structures=(left,)).on_meshes(np.array([7, 5]), nothing=-1)
+        {'CORTEX_LEFT': array([ 5, -1,  7, -1])}
+        """
+        spread = {}
+        for each in self.structures:
+            if each.n_vertices is not None:
+                spread[each.name] = np.full(each.n_vertices, nothing, dtype=values.dtype)
+                spread[each.name][each.places] = values[self.where(each.name)]
+        return spread
+
     def arrays(self) -> dict[str, Array]:
         """Give all that it consists of, as arrays; `from_arrays` takes them."""
         surfaces = [each for each in self.structures if each.is_surface]

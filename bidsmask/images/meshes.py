@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,13 @@ def read_mesh(given: Any) -> Mesh:
         affine = np.asarray(transform.xform, dtype=np.float64)
         coordinates = coordinates @ affine[:3, :3].T + affine[:3, 3]
     return _checked(str(path), coordinates, triangles[0].data)
+
+
+def inflate(mesh: Mesh) -> Mesh:
+    """Take the folds out of a mesh, to draw on; see `bidsmask.numerics.mesh.inflated`."""
+    from bidsmask.numerics.mesh import inflated  # scipy.sparse
+
+    return replace(mesh, coordinates=inflated(mesh.coordinates, mesh.faces))
 
 
 def read_areas(path: Path) -> FloatArray:

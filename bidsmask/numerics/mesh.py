@@ -11,6 +11,9 @@ from bidsmask.numerics.smooth import FWHM_OVER_SIGMA
 ITERATIONS_PER_VERTEX = 1.14 * 4 * np.pi / 7
 """Rounds of averaging that give a Gaussian whose variance is the area of a vertex."""
 
+ROUNDS_PER_VERTEX, MOST_ROUNDS = 0.0125, 500
+"""Rounds of averaging that take the folds out of a hemisphere: 400 for 32,492 vertices."""
+
 
 def smooth_on_mesh(
     values: Array, coordinates: FloatArray, faces: Array, fwhm: float | None
@@ -101,6 +104,37 @@ def distances_along(
     )
     row: FloatArray = distances[0]
     return row
+
+
+def inflated(coordinates: FloatArray, faces: Array) -> FloatArray:
+    """Inflate a folded surface, so that what lies in its folds can be seen.
+
+    Parameters
+    ----------
+    coordinates : array of shape (V, 3)
+        In mm.
+    faces : int array of shape (F, 3)
+
+    Returns
+    -------
+    inflated : float array of shape (V, 3)
+        The surface averaged with its neighbours until it has no folds, as long and wide and high
+        as before, around zero. For pictures only: no distance on it means anything.
+
+    Examples
+    --------
+    >>> corners = np.array([[0.0, 0, 0], [2, 0, 0], [0, 2, 0], [0, 0, 2]])
+    >>> np.ptp(inflated(corners, np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3]])), axis=0)
+    array([2., 2., 2.])
+    """
+    smooth = np.asarray(coordinates, dtype=np.float64)
+    share = _half_of_the_neighbours(len(smooth), faces)
+    for _ in range(min(MOST_ROUNDS, round(ROUNDS_PER_VERTEX * len(smooth)))):
+        smooth = smooth / 2 + share @ smooth
+    smooth = smooth - (smooth.max(axis=0) + smooth.min(axis=0)) / 2
+    sizes = np.ptp(smooth, axis=0)
+    grown: FloatArray = smooth * (np.ptp(coordinates, axis=0) / np.where(sizes > 0, sizes, 1))
+    return grown
 
 
 def vertex_areas(coordinates: FloatArray, faces: Array) -> FloatArray:

@@ -1,6 +1,7 @@
 """The figures of a report: arrays in, SVG out.
 
-Each function draws one figure, gives its file as bytes, and opens nothing. Arrays follow the
+Each function draws one figure, gives its file as bytes, and opens nothing; but for `look_at`,
+which makes of meshes what figures of the cortex are painted on. Arrays follow the
 letters of `bidsmask._typing`. In every figure a region without a signal is grey, a volume that
 was left out has the same pale tint, and what needs attention is red. The same arrays give the
 same bytes.
@@ -17,6 +18,7 @@ from bidsmask.reports.drawing.motion import motion
 from bidsmask.reports.drawing.response import response
 from bidsmask.reports.drawing.seeds import seeds
 from bidsmask.reports.drawing.signals import carpet, region_signals
+from bidsmask.reports.drawing.surfaces import look_at, regions_on_surfaces, values_on_surfaces
 
 __all__ = [
     "atlas_outline",
@@ -24,10 +26,13 @@ __all__ = [
     "connectivity",
     "coverage",
     "ledger",
+    "look_at",
     "maps_outline",
     "motion",
     "region_signals",
+    "regions_on_surfaces",
     "response",
     "seeds",
     "statistical_map",
+    "values_on_surfaces",
 ]

@@ -8,7 +8,7 @@ from nibabel.gifti import GiftiDataArray, GiftiImage
 
 from bidsmask.dataset import templates
 from bidsmask.dataset.entities import Entities
-from bidsmask.dataset.meshes import Shelves, find_areas, find_meshes
+from bidsmask.dataset.meshes import Shelves, find_areas, find_meshes, inflated_meshes
 from bidsmask.errors import ImageError
 from bidsmask.images.grayordinates import whole_meshes
 from bidsmask.images.meshes import count_vertices, read_areas, read_mesh
@@ -259,3 +259,16 @@ def test_an_area_that_is_none_is_refused(tmp_path):
 def test_vertices_are_counted_without_reading_the_mesh(tmp_path, triangles_first):
     path = write_mesh(tmp_path / "x.surf.gii", 40, triangles_first)
     assert count_vertices(path) == read_mesh(path).n_vertices == 40
+
+
+# --- to draw on
+
+
+@pytest.mark.parametrize(("kind", "inflates"), [("inflated", False), ("pial", True)])
+def test_a_mesh_that_is_not_inflated_is_inflated_for_the_picture(tmp_path, kind, inflates):
+    files = write_pair(tmp_path / "sub-01/anat", f"sub-01_hemi-*_{kind}.surf.gii", 400)
+    drawn = inflated_meshes(both(400, "fsnative"), Shelves(run=RUN, roots=[tmp_path]))
+    as_it_is = read_mesh(files[LEFT]).coordinates
+    assert np.array_equal(drawn.meshes[LEFT].coordinates, as_it_is) != inflates
+    assert ("inflated for the picture" in drawn.words) == inflates
+    assert files[RIGHT].name in drawn.words

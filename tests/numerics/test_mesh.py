@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 
-from bidsmask.numerics.mesh import iterations, smooth_on_mesh, vertex_areas
+from bidsmask.numerics.mesh import inflated, iterations, smooth_on_mesh, vertex_areas
 
 
 def ball(n_vertices=200, radius=20.0, seed=0):
@@ -79,3 +79,16 @@ def test_areas_of_vertices_add_up_to_the_surface(seed):
     points, faces = ball(seed=seed)
     hull = ConvexHull(points)
     np.testing.assert_allclose(vertex_areas(points, faces).sum(), hull.area)
+
+
+@given(st.integers(0, 20))
+def test_what_is_inflated_is_as_large_as_before_and_smoother(seed):
+    points, faces = ball(400, seed=seed)
+    folded = points * np.random.default_rng(seed).uniform(0.8, 1, size=(400, 1))
+    smooth = inflated(folded, faces)
+    np.testing.assert_allclose(np.ptp(smooth, axis=0), np.ptp(folded, axis=0))
+
+    def roughness(coordinates):
+        return np.linalg.norm(coordinates, axis=1).std()
+
+    assert roughness(smooth) < 0.6 * roughness(folded)

@@ -373,10 +373,10 @@ def _resized(plane: Array, sizes: FloatArray, pixels_per_voxel: int) -> Array:
     return plane[np.ix_(np.minimum(i, plane.shape[0] - 1), np.minimum(j, plane.shape[1] - 1))]
 
 
-def striped(shape: tuple[int, ...]) -> BoolArray:
+def striped(shape: tuple[int, ...], width: int = STRIPE) -> BoolArray:
     """Every second of the stripes across a picture of a shape."""
     i, j = np.indices(shape)
-    striped: BoolArray = (i + j) % (2 * STRIPE) < STRIPE
+    striped: BoolArray = (i + j) % (2 * width) < width
     return striped
 
 
