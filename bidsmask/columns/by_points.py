@@ -51,7 +51,7 @@ def extract_points(
     finite = np.zeros(series.grid.n_voxels, dtype=bool)
     measured = np.zeros(series.grid.n_voxels, dtype=bool)
     for points, block in series.point_blocks():
-        finite[points], measured[points] = _judged(block)
+        finite[points], measured[points] = judged(block)
         for work in works:
             work.see(points, block, measured[points])
         for look in see:
@@ -59,7 +59,7 @@ def extract_points(
     return tuple(work.extraction(finite, measured) for work in works)
 
 
-def _judged(block: Array) -> tuple[BoolArray, BoolArray]:
+def judged(block: Array) -> tuple[BoolArray, BoolArray]:
     """Say which places (n,) are finite in all volumes (n, T), and which were measured."""
     with np.errstate(invalid="ignore"):
         low, high = block.min(axis=1), block.max(axis=1)

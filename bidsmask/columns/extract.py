@@ -22,6 +22,7 @@ from bidsmask.columns.extraction import still, usable
 from bidsmask.columns.maps import Maps
 from bidsmask.columns.readers import read_all, readers_of
 from bidsmask.columns.request import Request
+from bidsmask.columns.smoothed_surfaces import extract_smoothed
 from bidsmask.columns.voxels import Voxels
 from bidsmask.columns.watch import Watch, peek
 from bidsmask.errors import SpaceError
@@ -65,10 +66,13 @@ def extract(
     Raises
     ------
     SpaceError
-        If a run on surfaces is to be smoothed, or lies on other places than columns.
+        If a run on surfaces is to be smoothed and a mesh is missing, or if it lies on other
+        places than columns.
     """
     if isinstance(series, SurfaceSeries):
         _refuse_to_move(series, requests)
+        if any(request.smooths for request in requests):
+            return extract_smoothed(series, requests, extract, see)
         if series.by_points:
             return extract_points(series, requests, see=see)
     works = [_Work(series, request) for request in requests]
@@ -88,11 +92,6 @@ def extract(
 
 def _refuse_to_move(series: SurfaceSeries, requests: Sequence[Request]) -> None:
     for request in requests:
-        if _smooths(request):
-            raise SpaceError(
-                f"{series.name} lies on surfaces, which are not smoothed here: that takes "
-                "distances along a mesh. Ask for no smoothing, or smooth the run beforehand."
-            )
         if request.columns.grid != series.grid:
             raise SpaceError(
                 f"Columns lie on {request.columns.grid}, and {series.name} on {series.grid}. "
@@ -126,7 +125,7 @@ class _Work:
     def reading_is_plain(self) -> bool:
         """Whether volumes are read where they are, as they are."""
         moves = self._sources is not None
-        return not (moves or _smooths(self.request))
+        return not (moves or self.request.smooths)
 
     @property
     def foresees(self) -> bool:
@@ -341,7 +340,7 @@ def _joins(series: Volumes, work: _Work, part: Part) -> bool:
     at_once = isinstance(projection, RegionStatistic) and projection.needs_all_volumes
     here = work.request.columns.grid == series.grid
     free = work.request.out is None
-    return _smooths(work.request) and here and free and not at_once
+    return work.request.smooths and here and free and not at_once
 
 
 def _alone(work: _Work, part: Part) -> _Group:
@@ -355,11 +354,6 @@ def _alone(work: _Work, part: Part) -> _Group:
         watch=None if work.watch is None else work.watch.see,
     )
     return _Group(reading=reading, pairs=[(work, part)])
-
-
-def _smooths(request: Request) -> bool:
-    fwhm = request.smoothing_fwhm
-    return fwhm is not None and (isinstance(fwhm, str) or bool(np.any(np.asarray(fwhm))))
 
 
 def _nearest(run: Grid, columns: Grid) -> IntArray | None:

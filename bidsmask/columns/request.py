@@ -20,7 +20,8 @@ class Request:
         `bidsmask.numerics.projections.regions.Statistic`; for maps "least_squares" or
         "weighted_mean"; of voxels there is one.
     smoothing_fwhm : number, three numbers, "fast" or None
-        See `bidsmask.numerics.smooth.smooth_volume`; done on the grid of the columns.
+        See `bidsmask.numerics.smooth.smooth_volume`; done on the grid of the columns. On surfaces
+        a number: see `bidsmask.images.surface_smoothing`.
     min_coverage : float
         Columns of which less is covered are not used.
     keep_unmeasured : bool
@@ -39,3 +40,9 @@ class Request:
     keep_unmeasured: bool = False
     dtype: Any = np.float64
     out: Any = None
+
+    @property
+    def smooths(self) -> bool:
+        """Whether anything is smoothed."""
+        fwhm = self.smoothing_fwhm
+        return fwhm is not None and (isinstance(fwhm, str) or bool(np.any(np.asarray(fwhm))))

@@ -14,7 +14,7 @@ from bidsmask.columns.coverage import Extent
 from bidsmask.errors import SpaceError
 from bidsmask.images.grayordinates import Grayordinates, Lattice, whole_meshes
 from bidsmask.images.meshes import Mesh
-from bidsmask.numerics.mesh import distances_along
+from bidsmask.numerics.geodesics import distances_along
 from bidsmask.numerics.projections.regions import Projection, RegionStatistic, SphereMeans
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import numpy as np
 from bidsmask._typing import FloatArray, IntArray
 from bidsmask.errors import ImageError
 from bidsmask.images.gifti import count_vertices as count_in_gifti
-from bidsmask.images.gifti import read_gifti
+from bidsmask.images.gifti import hemisphere_in_name, read_gifti
+from bidsmask.images.grayordinates import HEMISPHERES
 from bidsmask.images.header import check_there
 
 _nibabel: Any = nib
@@ -98,6 +100,41 @@ def inflate(mesh: Mesh) -> Mesh:
     from bidsmask.numerics.mesh import inflated  # scipy.sparse
 
     return replace(mesh, coordinates=inflated(mesh.coordinates, mesh.faces))
+
+
+def read_meshes(given: Any) -> dict[str, Mesh]:
+    """Read the meshes of hemispheres.
+
+    Parameters
+    ----------
+    given : mapping, pair of paths, or meshes
+        ``{"left": …, "right": …}`` of what `read_mesh` takes, or of one hemisphere alone; files
+        of which the names say the hemisphere; or nilearn's ``PolyMesh``.
+
+    Returns
+    -------
+    meshes : dict from structure to Mesh
+        ``CORTEX_LEFT``, ``CORTEX_RIGHT``.
+
+    Raises
+    ------
+    TypeError
+        If it is nothing of that.
+    ImageError
+        If a file cannot be used, or does not say which hemisphere it is of.
+    """
+    parts = getattr(given, "parts", given)
+    if isinstance(parts, Mapping) and parts and set(parts) <= set(HEMISPHERES):
+        return {HEMISPHERES[side]: read_mesh(mesh) for side, mesh in parts.items()}
+    if not isinstance(parts, list | tuple) or not 0 < len(parts) <= 2:
+        raise TypeError(f"Meshes are {{'left': path, 'right': path}}, not {given!r}.")
+    sides = [hemisphere_in_name(Path(each)) for each in parts]
+    if None in sides or len(set(sides)) < len(sides):
+        raise ImageError(
+            f"{' and '.join(map(str, parts))}: the names do not tell the hemispheres apart. Give "
+            "them by name: {'left': path, 'right': path}."
+        )
+    return {str(side): read_mesh(path) for side, path in zip(sides, parts, strict=True)}
 
 
 def read_areas(path: Path) -> FloatArray:

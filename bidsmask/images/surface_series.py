@@ -27,6 +27,7 @@ from bidsmask.images.grayordinates import (
     whole_meshes,
 )
 from bidsmask.images.io import scaled, type_once_scaled
+from bidsmask.images.meshes import Mesh, read_meshes
 from bidsmask.images.surfaces import is_surface, parts_of
 
 _CIFTI = (".dtseries.nii", ".dscalar.nii", ".dlabel.nii")
@@ -105,11 +106,31 @@ class SurfaceSeries:
         self.tables = tuple(tables)
         self._source = source
         self._double = False
+        self._meshes: Mapping[str, Mesh] = {}
 
     @property
     def n_volumes(self) -> int:
         """Number of volumes, T."""
         return self._source.n_volumes
+
+    @property
+    def meshes(self) -> Mapping[str, Mesh]:
+        """Meshes that are known, by structure: those of a ``SurfaceImage`` are.
+
+        Raises
+        ------
+        ImageError
+            If they are none.
+        """
+        if self._meshes or self.given is None:
+            return self._meshes
+        return read_meshes(self.given.mesh)
+
+    def on_meshes(self, meshes: Mapping[str, Mesh]) -> Self:
+        """Give the same values, of which it is known on which meshes they lie."""
+        known = copy.copy(self)
+        known._meshes = meshes
+        return known
 
     @property
     def dtype(self) -> np.dtype[Any]:

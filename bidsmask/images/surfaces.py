@@ -4,6 +4,7 @@ They are nilearn's (``SurfaceImage``), known by what they have: ``mesh.parts`` a
 Nothing is imported from there, and what comes back is of the type that came in.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -142,14 +143,25 @@ def smoothed(img: Any, fwhm: Any) -> Any:
     ------
     TypeError
         If `fwhm` is not one number.
+
+    Warns
+    -----
+    UserWarning
+        If the width is so small that nothing is smoothed.
     """
     if not (fwhm is None or isinstance(fwhm, int | float | np.number)):
         raise TypeError(
             f"For surface data, 'fwhm' must be a scalar. It must be of type float, not {fwhm!r}."
         )
-    from bidsmask.numerics.mesh import smooth_on_mesh  # scipy.sparse
+    from bidsmask.numerics.mesh import iterations, smooth_on_mesh  # scipy.sparse
 
     width = None if fwhm is None else float(fwhm)
+    if width and not all(iterations(*_mesh(img, name), width) for name in parts_of(img)):
+        warnings.warn(
+            f"fwhm={width:g} mm is so narrow for this mesh that no neighbours are averaged: "
+            "nothing is smoothed. Maskers (smoothing_fwhm) smooth by any width.",
+            stacklevel=3,
+        )
     return on_mesh_of(
         img,
         {

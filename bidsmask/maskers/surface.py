@@ -21,9 +21,10 @@ from bidsmask.columns.table import LookUpTable
 from bidsmask.columns.voxels import Voxels, place_voxels
 from bidsmask.errors import AtlasError, SpaceError
 from bidsmask.images.grayordinates import Grayordinates
+from bidsmask.images.meshes import read_meshes
 from bidsmask.images.surface_images import Likeness
 from bidsmask.images.surface_series import SurfaceSeries, open_surfaces
-from bidsmask.images.surfaces import are_surfaces, is_surface, joined, parts_of, smoothed
+from bidsmask.images.surfaces import are_surfaces, is_surface, joined, parts_of
 from bidsmask.maskers.base import Masker, signals_to_paint
 from bidsmask.maskers.confounds import high_variance_confounds
 from bidsmask.maskers.naming import BACKGROUND, RegionTable, matched_names, read_table
@@ -38,6 +39,7 @@ class OnSurfaces(Masker):
     """What maskers of surfaces do otherwise than those of volumes."""
 
     _on_surfaces: ClassVar[bool] = True
+    meshes: Any
     _like_: Likeness
 
     def write_inverse(self, signals: Any, path: str | Path) -> None:
@@ -66,29 +68,36 @@ class OnSurfaces(Masker):
     def _open(self, imgs: Any) -> Any:
         if are_surfaces(imgs):
             imgs = joined(list(imgs), None)  # images of one volume each
-        if self.smoothing_fwhm:
-            imgs = _smoothed(imgs, self.smoothing_fwhm)
-        return open_surfaces(imgs)
+        series = open_surfaces(imgs)
+        return series if self.meshes is None else series.on_meshes(read_meshes(self.meshes))
 
     def _learn(self, imgs: Any, *, look: bool = False) -> Any:
         return super()._learn(imgs)  # no picture is kept
 
     @property
-    def _smoothing(self) -> None:
-        """Done once the image is opened."""
-        return
+    def _smoothing(self) -> float | None:
+        """Width along a mesh, which has no axes to tell apart."""
+        fwhm = self.smoothing_fwhm
+        if not (fwhm is None or isinstance(fwhm, int | float | np.number)):
+            raise TypeError(f"On surfaces, smoothing_fwhm is one number in mm, not {fwhm!r}.")
+        return None if fwhm is None else float(fwhm)
 
     @property
     def _pictures(self) -> bool:
         return False
 
     def _identity(self, imgs: Any) -> Any:
+        meshes = self._open(imgs).meshes if self.smoothing_fwhm else {}
+        arrays = {name: (mesh.coordinates, mesh.faces) for name, mesh in meshes.items()}
+        return self._identity_of_values(imgs), arrays
+
+    def _identity_of_values(self, imgs: Any) -> Any:
         if isinstance(imgs, str | Path):
             return super()._identity(imgs)
         if isinstance(imgs, Mapping):
-            return [(side, self._identity(img)) for side, img in imgs.items()]
+            return [(side, self._identity_of_values(img)) for side, img in imgs.items()]
         if isinstance(imgs, list | tuple):
-            return [self._identity(img) for img in imgs]
+            return [self._identity_of_values(img) for img in imgs]
         import joblib
 
         if is_surface(imgs):
@@ -152,15 +161,6 @@ class OnSurfaces(Masker):
         return columns.painted(self._rows_), columns.grid
 
 
-def _smoothed(imgs: Any, fwhm: Any) -> Any:
-    if not is_surface(imgs):
-        raise SpaceError(
-            "Smoothing along a surface takes a mesh, and these images have none. Smooth them "
-            "beforehand, or give a SurfaceImage, which has its mesh; else smoothing_fwhm=None."
-        )
-    return smoothed(imgs, fwhm)
-
-
 class SurfaceMasker(OnSurfaces):
     """The signal of each vertex of a mask; of grayordinates, also of voxels.
 
@@ -170,7 +170,8 @@ class SurfaceMasker(OnSurfaces):
         The vertices to take: those that are not 0. Without it, `fit` takes all vertices that are
         finite in its images.
     smoothing_fwhm : number or None
-        Width in mm, along the mesh; of nilearn's ``SurfaceImage`` only, as others have no mesh.
+        Full width at half maximum in mm of a Gaussian along the mesh, which a ``SurfaceImage``
+        has; of other images see `meshes`. Voxels are smoothed inside of their structure.
     standardize : {"zscore_sample", "zscore", "psc", True, False, None}
         Standard scores with the sample or the population standard deviation, percent change, or
         nothing (False, None). True is "zscore_sample".
@@ -200,6 +201,9 @@ class SurfaceMasker(OnSurfaces):
         There so that scripts written for nilearn run: the report does not draw surfaces.
     clean_args : dict, optional
         Further arguments of `bidsmask.clean`.
+    meshes : dict, pair of paths, or nilearn's ``PolyMesh``, optional
+        ``{"left": mesh, "right": mesh}``, each a ``.surf.gii`` file, or an object with
+        ``coordinates`` and ``faces``; to smooth along. They go before those of an image.
 
     Attributes
     ----------
@@ -220,6 +224,11 @@ class SurfaceMasker(OnSurfaces):
     files, as ``{"left": path, "right": path}`` or in a list; or nilearn's ``SurfaceImage``. Files
     are read in blocks. Vertices are matched by hemisphere and number, voxels by where they lie. A
     vertex that is NaN or infinite is 0.
+
+    Smoothing is that of ``wb_command -metric-smoothing``: a Gaussian of the distance along the
+    surface, weighted by the area of vertices. One that is missing, or the same in all volumes,
+    stays as it is, and nothing of it gets into others. (nilearn averages neighbours in rounds,
+    zeros among them; how many rounds is a whole number, so that small widths do nothing.)
 
     Examples
     --------
@@ -257,6 +266,8 @@ class SurfaceMasker(OnSurfaces):
         reports: bool = True,
         cmap: Any = "inferno",
         clean_args: dict[str, Any] | None = None,
+        *,
+        meshes: Any = None,
     ) -> None:
         self._keep(locals())
 
@@ -361,7 +372,8 @@ class SurfaceLabelsMasker(OnSurfaces, RegionsMasker):
     mask_img : image on surfaces, optional
         Vertices that are 0 are left out of their region.
     smoothing_fwhm : number or None
-        Width in mm, along the mesh; of nilearn's ``SurfaceImage`` only, as others have no mesh.
+        Full width at half maximum in mm of a Gaussian along the mesh, which a ``SurfaceImage``
+        has; of other images see `meshes`. Voxels are smoothed inside of their structure.
     standardize : {"zscore_sample", "zscore", "psc", True, False, None}
         Standard scores with the sample or the population standard deviation, percent change, or
         nothing (False, None). True is "zscore_sample".
@@ -399,6 +411,8 @@ class SurfaceLabelsMasker(OnSurfaces, RegionsMasker):
         knows. False: they are left out, with a warning.
     min_coverage : float
         A region is without a value if less than this share of it (0 to 1) is covered: see Notes.
+    meshes : dict, pair of paths, or nilearn's ``PolyMesh``, optional
+        As of `SurfaceMasker`.
 
     Attributes
     ----------
@@ -474,6 +488,7 @@ class SurfaceLabelsMasker(OnSurfaces, RegionsMasker):
         *,
         keep_empty: bool = False,
         min_coverage: float = 0.0,
+        meshes: Any = None,
     ) -> None:
         self._keep(locals())
 

@@ -36,7 +36,8 @@ class SurfaceMapsMasker(OnSurfaces):
     allow_overlap : bool
         False: it is an error if a vertex has a weight, positive or negative, in several maps.
     smoothing_fwhm : number or None
-        Width in mm, along the mesh; of nilearn's ``SurfaceImage`` only, as others have no mesh.
+        Full width at half maximum in mm of a Gaussian along the mesh, which a ``SurfaceImage``
+        has; of other images see `meshes`. Voxels are smoothed inside of their structure.
     standardize, standardize_confounds, detrend, high_variance_confounds, low_pass, high_pass, t_r
         As of `SurfaceMasker`.
     dtype : dtype, "auto" or None
@@ -52,6 +53,8 @@ class SurfaceMapsMasker(OnSurfaces):
     min_coverage : float
         A map is without a value, and takes no part in the fit of the others, if less than this
         share of its squared weight (0 to 1) is covered.
+    meshes : dict, pair of paths, or nilearn's ``PolyMesh``, optional
+        As of `SurfaceMasker`.
 
     Attributes
     ----------
@@ -116,6 +119,7 @@ class SurfaceMapsMasker(OnSurfaces):
         strategy: str = "least_squares",
         keep_empty: bool = False,
         min_coverage: float = 0.0,
+        meshes: Any = None,
     ) -> None:
         self._keep(locals())
 

@@ -64,6 +64,8 @@ class MultiSurfaceMasker(_SeveralOnSurfaces, SurfaceMasker):
         reports: bool = True,
         cmap: Any = "inferno",
         clean_args: dict[str, Any] | None = None,
+        *,
+        meshes: Any = None,
     ) -> None:
         self._keep(locals())
 
@@ -134,6 +136,7 @@ class MultiSurfaceLabelsMasker(_SeveralOnSurfaces, SurfaceLabelsMasker):
         *,
         keep_empty: bool = False,
         min_coverage: float = 0.0,
+        meshes: Any = None,
     ) -> None:
         self._keep(locals())
 
@@ -192,5 +195,6 @@ class MultiSurfaceMapsMasker(_SeveralOnSurfaces, SurfaceMapsMasker):
         strategy: str = "least_squares",
         keep_empty: bool = False,
         min_coverage: float = 0.0,
+        meshes: Any = None,
     ) -> None:
         self._keep(locals())

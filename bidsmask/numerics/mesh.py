@@ -1,7 +1,5 @@
 """Values on the vertices of a triangulated surface."""
 
-from typing import Any
-
 import numpy as np
 from scipy import sparse
 
@@ -60,50 +58,6 @@ def smooth_on_mesh(
     for _ in range(n_rounds):
         smoothed = (smoothed / 2 + share @ smoothed).astype(kind, copy=False)
     return smoothed
-
-
-def distances_along(
-    coordinates: FloatArray, faces: Array, vertex: int, farthest: float
-) -> FloatArray:
-    """Measure how far the vertices of a surface are from one of them, along its edges.
-
-    Parameters
-    ----------
-    coordinates : array of shape (V, 3)
-        In mm.
-    faces : int array of shape (F, 3)
-    vertex : int
-    farthest : float
-        In mm; what is farther away is not looked at.
-
-    Returns
-    -------
-    distances : float array of shape (V,)
-        In mm; infinite where that is more than `farthest`. The shortest way along edges is no
-        shorter than the one across triangles, and as a rule some per cent longer.
-
-    References
-    ----------
-    Dijkstra (1959), Numerische Mathematik 1, doi:10.1007/BF01386390
-
-    Examples
-    --------
-    >>> corners = np.array([[0.0, 0, 0], [3, 0, 0], [3, 4, 0], [9, 4, 0]])
-    >>> distances_along(corners, np.array([[0, 1, 2], [1, 2, 3]]), 0, farthest=6)
-    array([ 0.,  3.,  5., inf])
-    """
-    from scipy.sparse import csgraph
-
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    edges = np.unique(np.sort(edges, axis=1), axis=0)
-    lengths = np.linalg.norm(coordinates[edges[:, 0]] - coordinates[edges[:, 1]], axis=1)
-    n_vertices = len(coordinates)
-    graph: Any = sparse.csr_array((lengths, tuple(edges.T)), shape=(n_vertices, n_vertices))
-    distances: Any = csgraph.dijkstra(
-        graph, directed=False, indices=np.array([vertex]), limit=farthest
-    )
-    row: FloatArray = distances[0]
-    return row
 
 
 def inflated(coordinates: FloatArray, faces: Array) -> FloatArray:

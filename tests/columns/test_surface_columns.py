@@ -108,8 +108,8 @@ class OnSurfaces(ColumnsTests):
         alone = self.read(run(placed), placed, min_coverage=0.3)
         np.testing.assert_array_equal(together.signals, alone.signals)
 
-    def test_smoothing_is_refused_and_not_forgotten(self, placed):
-        with pytest.raises(SpaceError, match="not smoothed here"):
+    def test_smoothing_without_a_mesh_is_refused_and_not_forgotten(self, placed):
+        with pytest.raises(SpaceError, match="takes a mesh, and there is none of CORTEX_LEFT"):
             self.read(run(placed), placed, smoothing_fwhm=4.0)
 
 

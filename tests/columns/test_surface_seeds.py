@@ -8,7 +8,7 @@ from bidsmask.columns.surface_seeds import VertexSeed, place_surface_seeds
 from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.grayordinates import whole_meshes
 from bidsmask.images.meshes import Mesh, read_mesh
-from bidsmask.numerics.mesh import distances_along
+from bidsmask.numerics.geodesics import distances_along
 from columns.test_surface_columns import OnSurfaces, unfolded
 
 LEFT, RIGHT = "CORTEX_LEFT", "CORTEX_RIGHT"

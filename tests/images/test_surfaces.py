@@ -146,3 +146,9 @@ def test_images_on_other_meshes_are_refused_together(mesh):
 def test_a_formula_for_surfaces_takes_no_header():
     with pytest.warns(UserWarning, match="'copy_header_from' is not used with SurfaceImage"):
         image.math_img("a + 1", a=_image(), copy_header_from="a")
+
+
+def test_a_width_that_comes_to_no_round_is_said():
+    with pytest.warns(UserWarning, match="fwhm=0.1 mm is so narrow"):
+        smoothed = image.smooth_img(_image(), 0.1)
+    np.testing.assert_array_equal(smoothed.data.parts["left"], _image().data.parts["left"])

@@ -9,9 +9,10 @@ import nilearn.maskers as theirs
 import numpy as np
 import pandas as pd
 import pytest
-from nilearn.surface import SurfaceImage
+from nilearn.surface import InMemoryMesh, SurfaceImage
 from worlds import surface_files as files
-from worlds.surface_images import KEYS, LEFT, RIGHT, image
+from worlds.meshes import write_mesh
+from worlds.surface_images import KEYS, LEFT, RIGHT, image, mesh
 
 import bidsmask.maskers as ours
 from bidsmask.errors import SpaceError
@@ -266,16 +267,66 @@ def test_extraction_is_remembered_where_that_is_asked_for(world, tmp_path):
         np.testing.assert_array_equal(first, second)
 
 
-def test_smoothing_is_done_on_a_mesh_and_refused_without_one(world, values):
-    expected, found = (
-        module.SurfaceLabelsMasker(image(KEYS), smoothing_fwhm=5).fit_transform(image(values))
-        for module in (theirs, ours)
-    )
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-    with pytest.raises(SpaceError, match="takes a mesh"):
-        ours.SurfaceLabelsMasker(world["atlases"][2], smoothing_fwhm=5).fit_transform(
-            world["runs"][2]
-        )
+MESHES = {"left": mesh(LEFT), "right": mesh(RIGHT)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_smoothing_is_along_meshes_that_an_image_has_or_that_are_given(
+    name, world, values, weights
+):
+    make = getattr(ours, name)
+    atlas = atlas_of(name, weights)
+    expected = make(atlas, smoothing_fwhm=5).fit_transform(image(values))
+    assert not np.allclose(expected, make(atlas).fit_transform(image(values)))
+    for run in world["runs"]:
+        masker = make(atlas, smoothing_fwhm=5, meshes=MESHES)
+        np.testing.assert_allclose(masker.fit_transform(run), expected, rtol=1e-6)
+
+
+def test_meshes_may_be_files(world, values, tmp_path):
+    expected = ours.SurfaceMasker(smoothing_fwhm=5).fit_transform(image(values))
+    pair = [
+        write_mesh(tmp_path / f"hemi-{side}.surf.gii", mesh(count), side)
+        for side, count in (("R", RIGHT), ("L", LEFT))
+    ]
+    masker = ours.SurfaceMasker(smoothing_fwhm=5, meshes=pair)
+    np.testing.assert_allclose(masker.fit_transform(world["runs"][2]), expected, rtol=1e-6)
+
+
+def test_smoothing_without_a_mesh_is_refused(world):
+    masker = ours.SurfaceLabelsMasker(world["atlases"][2], smoothing_fwhm=5)
+    with pytest.raises(SpaceError, match="takes a mesh, and there is none of CORTEX_LEFT"):
+        masker.fit_transform(world["runs"][2])
+    masker.set_params(meshes={"left": mesh(LEFT)})
+    with pytest.raises(SpaceError, match="there is none of CORTEX_RIGHT"):
+        masker.fit_transform(world["runs"][2])
+    masker.set_params(meshes={"left": mesh(LEFT), "right": mesh(LEFT)})
+    with pytest.raises(SpaceError, match="has 12 vertices, and the run is of one of 9"):
+        masker.fit_transform(world["runs"][2])
+
+
+@pytest.mark.parametrize("fwhm", ["fast", [4, 4, 4]])
+def test_a_mesh_has_no_axes_to_smooth_along(fwhm, values):
+    with pytest.raises(TypeError, match="is one number in mm"):
+        ours.SurfaceLabelsMasker(image(KEYS), smoothing_fwhm=fwhm).fit_transform(image(values))
+
+
+@pytest.mark.parametrize("given", [{"lh": mesh(LEFT)}, 7, []])
+def test_what_is_no_pair_of_meshes_is_refused(given, world):
+    with pytest.raises(TypeError, match="Meshes are"):
+        ours.SurfaceMasker(meshes=given).fit(world["runs"][2])
+
+
+def test_smoothed_extraction_is_remembered_with_its_mesh(values, tmp_path):
+    """Two meshes of as many vertices do not get each other's signals."""
+    larger = {side: InMemoryMesh(m.coordinates * 3, m.faces) for side, m in MESHES.items()}
+    found = [
+        ours.SurfaceMasker(
+            image(KEYS > 0), smoothing_fwhm=5, meshes=meshes, memory=tmp_path / "memory"
+        ).fit_transform(image(values))
+        for meshes in (MESHES, larger)
+    ]
+    assert not np.allclose(*found)
 
 
 def test_what_the_vertices_of_highest_variance_do_is_regressed_out(values):

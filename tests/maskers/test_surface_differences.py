@@ -3,6 +3,7 @@
 import nilearn.maskers as theirs
 import numpy as np
 import pytest
+from worlds.meshes import ball
 from worlds.surface_images import KEYS, LEFT, RIGHT, image
 
 import bidsmask.maskers as ours
@@ -71,3 +72,39 @@ def test_the_mean_of_integers_keeps_what_float32_cannot_hold():
     expected, found = both("SurfaceMapsMasker", image(weights), run)
     np.testing.assert_array_equal(np.rint(found.ravel()), values[0])
     assert not np.array_equal(np.rint(expected.ravel()), values[0])
+
+
+# 4. Smoothing is by mm along the surface: any width does something, and zeros are not smeared.
+
+
+@pytest.fixture
+def ball_image():
+    from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
+
+    mesh = ball(500, radius=40.0)
+    mesh = PolyMesh(left=InMemoryMesh(mesh.coordinates, mesh.faces))
+    return lambda values: SurfaceImage(mesh, {"left": values})
+
+
+def test_each_width_smooths_more_than_the_one_before(ball_image):
+    """Rounds of averaging are a whole number: 1 to 3 mm do nothing, 5 and 6 the same."""
+    run = ball_image(np.random.default_rng(0).normal(100, 1, (500, T)))
+    mask = ball_image(np.ones(500))
+    spread = np.array(
+        [
+            [each.std() for each in both("SurfaceMasker", mask, run, smoothing_fwhm=fwhm)]
+            for fwhm in (1, 2, 3, 4, 5, 6)
+        ]
+    )
+    np.testing.assert_allclose(spread[:3, 0], 1, atol=0.01)
+    assert spread[4, 0] == spread[5, 0]
+    assert (np.diff(spread[:, 1]) < 0).all()
+
+
+def test_zeros_and_missing_vertices_do_not_get_into_their_neighbours(ball_image):
+    values = np.random.default_rng(0).normal(100, 1, (500, T))
+    values[:250:2] = 0
+    keys = ball_image(np.repeat([1, 2], 250))
+    expected, found = both("SurfaceLabelsMasker", keys, ball_image(values), smoothing_fwhm=15)
+    assert expected[:, 0].mean() == pytest.approx(52, abs=3)
+    assert found[:, 0].mean() == pytest.approx(100, abs=0.1)

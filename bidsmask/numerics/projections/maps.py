@@ -3,6 +3,8 @@
 Both ways to get at them are projections, in the sense of `bidsmask.numerics.projections.regions`.
 """
 
+from typing import Any
+
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
@@ -41,6 +43,18 @@ class MapProjection:
         They have the precision of the maps, `single` or not.
         """
         return self._weights if operator is None else self._weights.folded(operator)
+
+    def matrix(self, n_voxels: int) -> Any:
+        """Weights as a sparse array (P, V_all), of a lattice of so many voxels."""
+        from scipy.sparse import csr_array, vstack
+
+        shape = 1, n_voxels
+        rows = []
+        for row in self._weights.rows():
+            there = np.flatnonzero(row)
+            places = np.zeros(there.size, dtype=np.intp), self.support[there]
+            rows.append(csr_array((row[there].astype(np.float64), places), shape=shape))
+        return vstack(rows, format="csr")
 
     def n_folded(self, operator: AxisMatrices) -> int:
         """Estimate how many weights an operator would be folded into, from some of the maps."""

@@ -5,7 +5,7 @@ voxels that it needs (its *support*), so that nothing else has to be taken out o
 """
 
 from collections.abc import Sequence
-from typing import Protocol, get_args
+from typing import Any, Protocol, get_args
 
 import numpy as np
 
@@ -93,6 +93,14 @@ class RegionMeans(_Regions):
     def weights(self, operator: AxisMatrices, *, single: bool = False) -> SparseWeights:
         """Weights of the means, of the volumes before an operator maps them."""
         return fold_regions(self.regions, operator, single=single)
+
+    def matrix(self, n_voxels: int) -> Any:
+        """Weights of the means as a sparse array (P, V_all), of a lattice of so many voxels."""
+        from scipy.sparse import csr_array
+
+        weights = np.repeat(1 / np.maximum(self.n_voxels, 1), self.n_voxels)
+        ends = np.cumsum([0, *self.n_voxels])
+        return csr_array((weights, self.support, ends), shape=(self.n_columns, n_voxels))
 
     def from_products(self, products: FloatArray) -> FloatArray:
         """Columns (T, P) from weighted sums (T, P): NaN where a region has no voxel."""
