@@ -8,7 +8,7 @@ name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,8 +22,10 @@ from bidsmask.columns.regions import Regions, place_regions, read_labels
 from bidsmask.columns.spheres import Spheres, place_spheres
 from bidsmask.columns.surface_labels import place_surface_regions
 from bidsmask.columns.surface_maps import maps_on
+from bidsmask.columns.surface_seeds import Discs, place_surface_seeds
 from bidsmask.dataset.atlases import Atlas
 from bidsmask.dataset.seeds import SeedSet
+from bidsmask.dataset.surface_seeds import vertex_seeds
 from bidsmask.dataset.surface_tables import read_labels_of, read_maps_of
 from bidsmask.errors import SpaceError
 from bidsmask.images.grayordinates import HEMISPHERES, Grayordinates, Lattice
@@ -74,21 +76,26 @@ class SourceKind:
 
 
 def kind_of(source: Source) -> SourceKind:
-    """Look up the kind of a source."""
-    return KINDS[source.kind]
+    """Look up the kind of a source, on a grid or on surfaces."""
+    return (ON_SURFACES if source.on_surfaces else KINDS)[source.kind]
 
 
 def files_of(source: Source) -> tuple[Path, ...]:
     """Give the files that a source is read from: one, or one for each hemisphere."""
-    return (source.file,) if isinstance(source, SeedSet) else source.files
+    if isinstance(source, SeedSet):
+        return (source.file, *(path for _, path in source.meshes))
+    return source.files
 
 
 def files_by_name(source: Source) -> dict[str, Path]:
     """Give the files of a source, and what to call each of them in a list."""
-    files = files_of(source)
-    if len(files) == 1:
-        return {source.name: files[0]}
-    return {f"{source.name} ({side})": file for side, file in zip(HEMISPHERES, files, strict=True)}
+    if isinstance(source, SeedSet):
+        meshes = {f"{source.name}, mesh of {side}": path for side, path in source.meshes}
+        return {source.name: source.file} | meshes
+    if len(source.files) == 1:
+        return {source.name: source.files[0]}
+    sides = zip(HEMISPHERES, source.files, strict=True)
+    return {f"{source.name} ({side})": file for side, file in sides}
 
 
 def source_warnings(source: Source) -> tuple[str, ...]:
@@ -120,23 +127,31 @@ def elsewhere(source: Source, grid: Lattice) -> SpaceError:
     )
 
 
-def _place_labels(atlas: Atlas, lattice: Lattice, mask: BoolArray) -> Regions:
-    if isinstance(lattice, Grayordinates):
-        found = read_labels_of(atlas.files, space=atlas.space, meshes=dict(atlas.meshes))
-        return place_surface_regions(found.arranged(atlas.lut), lattice, mask)
-    labels, grid = read_labels(atlas.files[0])
-    return place_regions(labels, grid, atlas.lut.ids, grid=lattice, mask=mask)
+def _place_labels(atlas: Atlas, grid: Grid, mask: BoolArray) -> Regions:
+    labels, atlas_grid = read_labels(atlas.files[0])
+    return place_regions(labels, atlas_grid, atlas.lut.ids, grid=grid, mask=mask)
 
 
-def _place_maps(atlas: Atlas, lattice: Lattice, mask: BoolArray) -> Maps:
-    if isinstance(lattice, Grayordinates):
-        maps = read_maps_of(atlas.files, space=atlas.space, meshes=dict(atlas.meshes))
-        return place_maps(maps_on(maps, lattice), mask)
-    return place_maps(read_maps(open_series(atlas.files[0]), lattice), mask)
+def _place_maps(atlas: Atlas, grid: Grid, mask: BoolArray) -> Maps:
+    return place_maps(read_maps(open_series(atlas.files[0]), grid), mask)
 
 
 def _place_seeds(seeds: SeedSet, grid: Grid, mask: BoolArray) -> Spheres:
     return place_spheres(np.array(seeds.coordinates_mm), seeds.radii_mm, grid=grid, mask=mask)
+
+
+def _place_surface_labels(atlas: Atlas, places: Grayordinates, mask: BoolArray) -> Regions:
+    labels = read_labels_of(atlas.files, space=atlas.space, meshes=dict(atlas.meshes))
+    return place_surface_regions(labels.arranged(atlas.lut), places, mask)
+
+
+def _place_surface_maps(atlas: Atlas, places: Grayordinates, mask: BoolArray) -> Maps:
+    maps = read_maps_of(atlas.files, space=atlas.space, meshes=dict(atlas.meshes))
+    return place_maps(maps_on(maps, places), mask)
+
+
+def _place_discs(seeds: SeedSet, places: Grayordinates, mask: BoolArray) -> Discs:
+    return place_surface_seeds(*vertex_seeds(seeds), places, mask)
 
 
 def _listed(labels: Sequence[str]) -> str:
@@ -186,6 +201,39 @@ KINDS: Mapping[str, SourceKind] = MappingProxyType(
             statistics=lambda settings: settings.statistics,
             plain_statistic="mean",
             engine=STATISTICS,
+        ),
+    }
+)
+
+
+def _over_grayordinates(signal: Callable[[Sequence[str]], str]) -> Callable[[Sequence[str]], str]:
+    """Say the same of what lies on surfaces, which are vertices and perhaps voxels."""
+    return lambda labels: signal(labels).replace("voxels", "grayordinates")
+
+
+_MATCHED = "matching vertices by their numbers and voxels by where they lie"
+
+ON_SURFACES: Mapping[str, SourceKind] = MappingProxyType(
+    {
+        "dseg": replace(
+            KINDS["dseg"],
+            place=_place_surface_labels,
+            placed_by=_MATCHED,
+            signal=_over_grayordinates(KINDS["dseg"].signal),
+        ),
+        "probseg": replace(
+            KINDS["probseg"],
+            place=_place_surface_maps,
+            placed_by=_MATCHED,
+            signal=_over_grayordinates(KINDS["probseg"].signal),
+        ),
+        "seeds": replace(
+            KINDS["seeds"],
+            columns=Discs,
+            place=_place_discs,
+            column="disc",
+            placed_by="taking the vertices around each seed, along the mesh",
+            signal=_over_grayordinates(KINDS["seeds"].signal),
         ),
     }
 )

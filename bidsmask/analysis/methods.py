@@ -71,17 +71,24 @@ def _software(fmriprep_version: str | None) -> str:
 
 def _regions(settings: Settings, plan: Plan) -> Iterator[str]:
     """Say what columns were of: for each kind of source where it was from, and what was done."""
-    sources = {source.name: source for run in plan.runs for source in run.sources}.values()
-    for kind in dict.fromkeys(kind_of(source).column for source in sources):
-        alike = [source for source in sources if kind_of(source).column == kind]
-        one = kind_of(alike[0])
+    placed = [(source, kind_of(source)) for run in plan.runs for source in run.sources]
+    for kind, on_surfaces in dict.fromkeys(
+        (of_kind.column, source.on_surfaces) for source, of_kind in placed
+    ):
+        alike = {
+            source.name: source
+            for source, of_kind in placed
+            if (of_kind.column, source.on_surfaces) == (kind, on_surfaces)
+        }.values()
+        one = kind_of(next(iter(alike)))
+        lattice = "grid of each run" if not on_surfaces else "surfaces of each run that has them"
         described = listed([_source(source) for source in alike])
         words = extraction_words(
             settings.extraction, settings.coverage, one, one.statistics(settings.extraction)
         )
         yield (
-            f"{kind.capitalize()}s were taken from {described}. They were put on the grid of each "
-            f"run by {one.placed_by}. {text(words)}"
+            f"{kind.capitalize()}s were taken from {described}. They were put on the "
+            f"{lattice} by {one.placed_by}. {text(words)}"
         )
 
 

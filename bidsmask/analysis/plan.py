@@ -21,12 +21,20 @@ from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.events import with_events
 from bidsmask.dataset.index import NotFound, find_runs
 from bidsmask.dataset.individuals import OwnFiles, find_own
+from bidsmask.dataset.meshes import Shelves
 from bidsmask.dataset.run_tables import PREPROCESSED
 from bidsmask.dataset.runs import BoldRun
-from bidsmask.dataset.seeds import SEED_EXTENSIONS, SeedSet, check_seed_space, read_seeds
+from bidsmask.dataset.seeds import (
+    SEED_EXTENSIONS,
+    SeedSet,
+    check_seed_space,
+    read_seeds,
+    refuse_vertices,
+)
 from bidsmask.dataset.sidecars import Folders
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.dataset.strategy_files import load_strategy
+from bidsmask.dataset.surface_seeds import seeds_on_surfaces
 from bidsmask.dataset.templates import template_homes
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import AtlasError, NoInputError, RunError, SettingsError, SpaceError
@@ -413,6 +421,7 @@ class _Shelf:
         seeds = settings.extraction.seeds if with_sources else ()
         self.folders = Folders()
         self._atlases = find_own(atlases, ATLAS_EXTENSIONS)
+        self._roots = (settings.bids_dir, *(path for _, path in settings.datasets))
         self._homes = (*(path for _, path in settings.datasets), *template_homes())
         self._download = settings.execution.download
         self._spaces = spaces
@@ -448,7 +457,7 @@ class _Shelf:
                 for each in self._atlases
             ),
             *(
-                attempt("seeds", _label(each), partial(self._find_seeds, each, run))
+                attempt("seeds", _label(each), partial(self._find_seeds, each, run, lattice))
                 for each in self._seeds
             ),
         ]
@@ -479,12 +488,18 @@ class _Shelf:
         check_space(atlas, _space(run), run.name, self._spaces, lattice)
         return atlas
 
-    def _find_seeds(self, asked: str | OwnFiles, run: BoldRun) -> SeedSet:
+    def _find_seeds(self, asked: str | OwnFiles, run: BoldRun, lattice: Lattice) -> SeedSet:
         path = Path(_of_run(asked, run))
         seeds = self._once((path,), partial(read_seeds, path, default_radius_mm=self._radius_mm))
         assert isinstance(seeds, SeedSet), "seeds were looked for"
         check_seed_space(seeds, _space(run), self._asked)
-        return seeds
+        if isinstance(lattice, Grid):
+            refuse_vertices(seeds)
+            return seeds
+        shelves = Shelves(
+            run=run.entities, roots=self._roots, homes=self._homes, download=self._download
+        )
+        return seeds_on_surfaces(seeds, lattice, shelves)
 
     def _once(self, key: tuple[object, ...], find: Callable[[], Source]) -> Source:
         """Look something up; the next time give it, or raise what was wrong with it, again."""

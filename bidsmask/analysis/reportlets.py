@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bidsmask.analysis.event_words import event_words
-from bidsmask.analysis.kinds import KINDS, Source, files_by_name, source_warnings
+from bidsmask.analysis.kinds import Source, files_by_name, kind_of, source_warnings
 from bidsmask.analysis.notices import run_warnings
 from bidsmask.analysis.parts import ALL_ELSE, STEPS, attempt
 from bidsmask.analysis.plan import RunPlan
@@ -225,8 +225,8 @@ def _facts(plan: RunPlan, quality: dict[str, float], fd_kind: str) -> tuple[Fact
 
 def _done(plan: RunPlan) -> Iterable[Said]:
     """Say what was done with the run whatever the strategy."""
-    for kind in dict.fromkeys(source.kind for source in plan.sources):
-        of_kind = KINDS[kind]
+    for source in {source.kind: source for source in plan.sources}.values():
+        of_kind = kind_of(source)
         statistics = of_kind.statistics(plan.extraction)
         yield from extraction_words(plan.extraction, plan.coverage, of_kind, statistics)
     if plan.sources:

@@ -1,6 +1,7 @@
 """Seeds: points with a name and a radius, read from a table.
 
-Coordinates mean nothing without their space. It stands in a JSON sidecar (``Space``) or in the
+A point is a place in mm, or a vertex of a hemisphere, for runs on surfaces. Neither means anything
+without its space. It stands in a JSON sidecar (``Space``) or in the
 name of the table (``space-MNI152NLin2009cAsym_seeds.tsv``); where it does not, the one space that
 was asked for has to say it.
 """
@@ -16,16 +17,19 @@ from pathlib import Path
 from typing import Literal
 
 from bidsmask.columns.table import MISSING, LookUpTable, columns_of, read_rows
+from bidsmask.dataset.listing import some_of
 from bidsmask.dataset.sidecars import read_json
 from bidsmask.dataset.templates import entities_in, space_of
 from bidsmask.errors import AtlasError, SidecarError, SpaceError
+from bidsmask.images.grayordinates import LEFT, RIGHT, common_name
 from bidsmask.vocabulary import BOLD_SPACES, NATIVE_SPACES
 
 SEED_EXTENSIONS = (".tsv", ".csv")
 
-_REQUIRED = ("name", "x", "y", "z")
 _AXES = ("x", "y", "z")
-_OWN = frozenset((*_REQUIRED, "radius", "index"))
+_ON_SURFACES = ("hemi", "vertex")
+_OWN = frozenset(("name", *_AXES, *_ON_SURFACES, "radius", "index"))
+_SIDES = {"L": LEFT, "lh": LEFT, "left": LEFT, "R": RIGHT, "rh": RIGHT, "right": RIGHT}
 _SPACE = re.compile("[0-9a-zA-Z+]+")
 _EXAMPLE = '{"Space": "MNI152NLin2009cAsym"}'
 
@@ -44,12 +48,21 @@ class SeedSet:
         The table.
     lut : LookUpTable
         Numbers of the seeds (from 1), their names, and what else the table says about them.
-    coordinates_mm : P tuples of three floats
-        Centres, in mm of the space.
+    coordinates_mm : P tuples of three floats, or None
+        Centres, in mm of the space; None: the seed is a vertex.
     radii_mm : P floats
         Not negative.
     space : str or None
-        The space of the coordinates; None if nothing says it.
+        The space of the coordinates and vertices; None if nothing says it.
+    hemispheres : P structures, or None
+        Where the table says it: ``CORTEX_LEFT``.
+    vertices : P ints, or None
+        Counted from 0, of the mesh of the hemisphere; None: the seed is a place in mm.
+    meshes : tuple of (structure, Path)
+        That vertices and discs are found on, on the surfaces of a run: see
+        `bidsmask.dataset.surface_seeds`.
+    on_surfaces : bool
+        Whether they are for a run on surfaces.
     sources : tuple of str
         Path of the table.
     sha256 : tuple of str
@@ -62,9 +75,13 @@ class SeedSet:
     entities: tuple[tuple[str, str], ...]
     file: Path
     lut: LookUpTable
-    coordinates_mm: tuple[tuple[float, float, float], ...]
+    coordinates_mm: tuple[tuple[float, float, float] | None, ...]
     radii_mm: tuple[float, ...]
     space: str | None
+    hemispheres: tuple[str | None, ...]
+    vertices: tuple[int | None, ...]
+    meshes: tuple[tuple[str, Path], ...] = ()
+    on_surfaces: bool = False
     sources: tuple[str, ...]
     sha256: tuple[str, ...]
     warnings: tuple[str, ...] = ()
@@ -77,8 +94,11 @@ def read_seeds(path: Path, *, default_radius_mm: float | None = None) -> SeedSet
     Parameters
     ----------
     path : Path
-        TSV (or CSV) with the columns ``name``, ``x``, ``y``, ``z`` and perhaps ``radius``, in mm.
-        Further columns are kept, but for an ``index``: seeds are counted from 1, in their order.
+        TSV (or CSV) with the columns ``name``, ``x``, ``y``, ``z`` and perhaps ``radius``, in mm;
+        or, for surfaces, ``name``, ``hemi`` (L, R), ``vertex`` (counted from 0) and ``radius``,
+        which is measured along the mesh. Of a row that has both, runs on surfaces take the
+        vertex. Further columns are kept, but for an ``index``: seeds are counted from 1, in their
+        order.
     default_radius_mm : float, optional
         For seeds whose ``radius`` is empty or ``n/a``, or is not there.
 
@@ -90,13 +110,15 @@ def read_seeds(path: Path, *, default_radius_mm: float | None = None) -> SeedSet
     ------
     AtlasError
         If the table cannot be read, has no seed or lacks a column; if a name is missing or there
-        twice, a coordinate is no finite number, or a radius is missing or negative; if the name
-        of the table and its sidecar say two spaces.
+        twice, a coordinate is no finite number, a vertex has no hemisphere, or a radius is
+        missing or negative; if the name of the table and its sidecar say two spaces.
     """
     try:
         columns = columns_of(*read_rows(path))
         _refuse_incomplete(columns)
         names = columns["name"]
+        sides = tuple(_hemisphere(columns, row) for row in range(len(names)))
+        vertices = tuple(_vertex(columns, row) for row in range(len(names)))
         coordinates = tuple(_point(columns, row) for row in range(len(names)))
         radii = tuple(_radius(columns, row, default_radius_mm) for row in range(len(names)))
         further = tuple((title, cells) for title, cells in columns.items() if title not in _OWN)
@@ -113,6 +135,8 @@ def read_seeds(path: Path, *, default_radius_mm: float | None = None) -> SeedSet
         coordinates_mm=coordinates,
         radii_mm=radii,
         space=space,
+        hemispheres=sides,
+        vertices=vertices,
         sources=(str(path.absolute()),),
         sha256=(hashlib.sha256(path.read_bytes()).hexdigest(),),
         warnings=_about_one_brain(path, space),
@@ -122,11 +146,12 @@ def read_seeds(path: Path, *, default_radius_mm: float | None = None) -> SeedSet
 def check_seed_space(
     seeds: SeedSet, run_space: str | None, asked_spaces: Sequence[str] = ()
 ) -> None:
-    """Refuse seeds whose coordinates do not belong to the space of a run, or may not.
+    """Refuse seeds that do not belong to the space of a run, or may not.
 
     Parameters
     ----------
     seeds : SeedSet
+        All densities of fsaverage are one space to it.
     run_space : str or None
         Space of the run; None for its own.
     asked_spaces : sequence of str
@@ -140,9 +165,10 @@ def check_seed_space(
     AtlasError
         If their space is not known.
     """
+    known = common_name(run_space)
     if seeds.space is None:
         _refuse_unknown(seeds, run_space, asked_spaces)
-    elif seeds.space != run_space and not (run_space is None and seeds.space in BOLD_SPACES):
+    elif common_name(seeds.space) != known and not (known is None and seeds.space in BOLD_SPACES):
         raise SpaceError(
             f"The seeds of {seeds.file.name} are in the space {seeds.space}, but the run is in "
             f"{run_space or 'its native space'}. Run with --space {seeds.space}, or give "
@@ -150,16 +176,38 @@ def check_seed_space(
         )
 
 
+def refuse_vertices(seeds: SeedSet) -> None:
+    """Refuse seeds that are vertices, for a run that has voxels.
+
+    Raises
+    ------
+    SpaceError
+    """
+    without = [
+        name
+        for name, place in zip(seeds.lut.names, seeds.coordinates_mm, strict=True)
+        if place is None
+    ]
+    if without:
+        raise SpaceError(
+            f"Seeds of {seeds.file.name} are vertices of surfaces, and the run is a volume: "
+            f"{some_of(without)}. Give them x, y and z in the space of the run, or choose runs on "
+            "surfaces with --space."
+        )
+
+
 # --- the table -----------------------------------------------------------------------------------
 
 
 def _refuse_incomplete(columns: Mapping[str, Sequence[str]]) -> None:
-    missing = [title for title in _REQUIRED if title not in columns]
+    wanted = _ON_SURFACES if set(_ON_SURFACES) <= set(columns) else _AXES
+    missing = [title for title in ("name", *wanted) if title not in columns]
     if missing:
         raise AtlasError(
             f"There is no column {', '.join(map(repr, missing))}; columns found: "
             f"{', '.join(columns) or 'none'}. A table of seeds has name, x, y, z (in mm) and "
-            "perhaps radius (in mm)."
+            "perhaps radius (in mm); one for surfaces may have hemi (L, R) and vertex instead of "
+            "x, y, z."
         )
     if not columns["name"]:
         raise AtlasError("There are no seeds in the table.")
@@ -168,9 +216,37 @@ def _refuse_incomplete(columns: Mapping[str, Sequence[str]]) -> None:
         raise AtlasError(f"Row {row} has no name; every seed needs one.")
 
 
-def _point(columns: Mapping[str, Sequence[str]], row: int) -> tuple[float, float, float]:
+def _point(columns: Mapping[str, Sequence[str]], row: int) -> tuple[float, float, float] | None:
+    told = [title for title in _AXES if title in columns and columns[title][row] != MISSING]
+    if not told and _vertex(columns, row) is not None:
+        return None
+    if not set(_AXES) <= set(columns):
+        raise AtlasError(f"{_where(columns, row)} has neither a vertex nor x, y and z.")
     x, y, z = (_millimetres(columns, title, row) for title in _AXES)
     return x, y, z
+
+
+def _hemisphere(columns: Mapping[str, Sequence[str]], row: int) -> str | None:
+    cell = columns["hemi"][row] if "hemi" in columns else MISSING
+    if cell not in (MISSING, *_SIDES):
+        raise AtlasError(f"{_where(columns, row)}: hemi is {cell!r}; L or R was expected.")
+    return _SIDES.get(cell)
+
+
+def _vertex(columns: Mapping[str, Sequence[str]], row: int) -> int | None:
+    cell = columns["vertex"][row] if "vertex" in columns else MISSING
+    if cell == MISSING:
+        return None
+    if not cell.isascii() or not cell.isdigit():
+        raise AtlasError(
+            f"{_where(columns, row)}: vertex is {cell!r}; a whole number was expected, counted "
+            "from 0."
+        )
+    if _hemisphere(columns, row) is None:
+        raise AtlasError(
+            f"{_where(columns, row)} has a vertex, but no hemi (L or R) to find it in."
+        )
+    return int(cell)
 
 
 def _radius(columns: Mapping[str, Sequence[str]], row: int, default_mm: float | None) -> float:
