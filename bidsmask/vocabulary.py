@@ -132,6 +132,18 @@ REGIONAL_MEASURES = ("alff", "falff", "reho")
 EdgeTimeSeries = Literal["rss", "all"]
 """How large edge time series are together, volume by volume; or each of them, too."""
 
+FileFormat = Literal["nifti", "cifti", "gifti"]
+"""What a run is stored in: volumes, grayordinates, or the surfaces of both hemispheres."""
+
+BOLD_EXTENSIONS: Mapping[FileFormat, tuple[str, ...]] = MappingProxyType(
+    {
+        "nifti": (".nii.gz", ".nii"),
+        "cifti": (".dtseries.nii", ".dtseries.nii.gz"),
+        "gifti": (".func.gii", ".func.gii.gz"),
+    }
+)
+"""What names of runs end in. (A compressed CIFTI file cannot be used, and its reader says so.)"""
+
 BOLD_SPACES = ("bold", "func", "run", "native", "boldref")
 """Names of the BOLD's own space, which has no ``space`` entity."""
 

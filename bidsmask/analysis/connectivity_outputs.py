@@ -56,7 +56,7 @@ def network_files(
             "Description": f"Means of Fisher's z of {measure} within networks of {source.name}, "
             "and between them. Each pair of regions counts once; pairs of regions without a "
             "signal, or of the same signal, are left out",
-            "Sources": [run.provenance.output(matrix), run.copy(source, ".tsv")],
+            "Sources": [run.provenance.output(matrix), run.table(source)],
             **_about(run, source, used),
             **_NETWORK_COLUMNS,
         },

@@ -19,7 +19,9 @@ import numpy as np
 
 from bidsmask.analysis.notices import heard
 from bidsmask.analysis.plan import RunPlan
-from bidsmask.images.stream import BoldStream, most_bytes_of_blocks
+from bidsmask.images.bold import open_bold
+from bidsmask.images.stream import most_bytes_of_blocks
+from bidsmask.images.surface_series import SurfaceSeries
 from bidsmask.images.volumes import load_mask
 
 _BYTES_PER_MB = 1e6
@@ -31,7 +33,7 @@ _YARDSTICK_S = 9e-3
 """What `_yardstick_s` gave where the coefficients were measured."""
 
 _TIMES_MEASURED = 5
-_VOLUMES_READ = 12
+_BLOCKS_READ = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,11 +298,11 @@ def memory_for_steps_gb(memory_gb: float) -> float:
     return max(memory_gb - COEFFICIENTS.shared_bytes / 1e9, 1e-3)
 
 
-def measure_pace(bold: Path) -> Pace:
-    """How fast this machine is now: some arithmetic, and the first volumes of a run."""
+def measure_pace(files: Sequence[Path]) -> Pace:
+    """How fast this machine is now: some arithmetic, and the first blocks of a run."""
     return Pace(
         relative=min(_yardstick_s() for _ in range(_TIMES_MEASURED)) / _YARDSTICK_S,
-        read_s_per_voxel=min(_read_s_per_voxel(bold) for _ in range(_TIMES_MEASURED)),
+        read_s_per_voxel=min(_read_s_per_voxel(files) for _ in range(_TIMES_MEASURED)),
     )
 
 
@@ -341,7 +343,7 @@ class _Size:
         n_smoothed = int(wanted.voxelwise_smoothing_fwhm_mm > 0)
         return cls(
             n_volumes=plan.n_volumes,
-            n_voxels=int(np.prod(plan.shape)),
+            n_voxels=plan.grid.n_voxels,
             n_atlases=len(regions),
             n_strategies=len(plan.strategies),
             n_statistics=len(statistics),
@@ -438,9 +440,13 @@ def _yardstick_s() -> float:
     return time.perf_counter() - started
 
 
-def _read_s_per_voxel(bold: Path) -> float:
-    """Take the time of the first volumes of a run."""
-    stream = BoldStream(bold, block_volumes=1)
+def _read_s_per_voxel(files: Sequence[Path]) -> float:
+    """Take the time of the first blocks of a run."""
+    stream = open_bold(files)
     started = time.perf_counter()
-    n_voxels = sum(block.size for _, block in islice(stream.blocks(), _VOLUMES_READ))
+    if isinstance(stream, SurfaceSeries) and stream.by_points:
+        blocks = stream.point_blocks()
+    else:
+        blocks = stream.blocks()
+    n_voxels = sum(int(block.size) for _, block in islice(blocks, _BLOCKS_READ))
     return (time.perf_counter() - started) / n_voxels

@@ -113,7 +113,7 @@ def _betas(
         "Sources": [
             *run.provenance.bold_and_confounds([used.strategy]),
             *run.provenance.sources(plan.run.events),
-            run.copy(source),
+            *run.copies(source),
         ],
         **_about(run, source, used),
         "Estimator": settings.beta_series,

@@ -24,6 +24,7 @@ from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.names import figure_name
 from bidsmask.errors import SpaceError
+from bidsmask.images.grid import Grid
 from bidsmask.images.header import grid_of, read_header
 from bidsmask.images.io import load_volume
 from bidsmask.numerics.connectivity.measures import MEASURES, Relation
@@ -71,17 +72,15 @@ def _draw_atlases(
     for atlas, columns, coverage in of_sources:
         names, column = coverage.names, kind_of(atlas).column
         n_lost = int((~coverage.usable).sum())
-        yield (
-            Figure(
-                key=f"atlas_outline.{atlas.name}",
-                title=f"{atlas.name} on the {background}",
-                caption=f"{len(names)} {column}s on the grid of the run; {n_lost} without a "
-                "signal.",
-                alt=f"Slices of the {background} with {len(names)} {column}s",
-                image=_image_name(plan, kind_of(atlas).suffix, atlas, desc="outline"),
-            ),
-            partial(_draw_place, reference, atlas, columns, coverage),
+        outline = Figure(
+            key=f"atlas_outline.{atlas.name}",
+            title=f"{atlas.name} on the {background}",
+            caption=f"{len(names)} {column}s on the grid of the run; {n_lost} without a signal.",
+            alt=f"Slices of the {background} with {len(names)} {column}s",
+            image=_image_name(plan, kind_of(atlas).suffix, atlas, desc="outline"),
         )
+        if isinstance(columns.grid, Grid):
+            yield outline, partial(_draw_place, reference, atlas, columns, coverage)
         yield (
             Figure(
                 key=f"coverage.{atlas.name}",

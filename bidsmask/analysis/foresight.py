@@ -16,10 +16,11 @@ from typing import TypeVar
 import numpy as np
 
 from bidsmask._typing import FloatArray
-from bidsmask.analysis.kinds import Source, elsewhere, files_of, kind_of
+from bidsmask.analysis.kinds import Source, elsewhere, files_of
 from bidsmask.analysis.networks import networks_of
 from bidsmask.analysis.output_names import (
     MOST_EDGE_REGIONS,
+    copy_names,
     edges_names,
     event_names,
     has_edges,
@@ -155,7 +156,7 @@ def _names_of_strategy(plan: RunPlan, strategy: Strategy) -> Iterator[Path]:
 
 def _names_of_sources(plan: RunPlan) -> Iterator[Path]:
     for source in plan.sources:
-        yield run_file(plan, kind_of(source).suffix, ".nii.gz", source)
+        yield from copy_names(plan, source)
         yield run_file(plan, "bold", ".json", source, stat="coverage")
         for strategy in plan.strategies:
             for statistic in plan.statistics_of(source):
@@ -248,7 +249,9 @@ def _foresee_source(
     alone = replace(plan, sources=(source,))
     remedy = partial(_shorten, alone, _names_of_sources)
     long = _lost_by_names(part, source.name, _names_of_sources(alone), remedy)
-    return long or attempt(part, source.name, partial(_refuse_apart, source, plan.grid, grid_of))
+    if long or not isinstance(plan.grid, Grid):
+        return long
+    return attempt(part, source.name, partial(_refuse_apart, source, plan.grid, grid_of))
 
 
 def _refuse_apart(source: Source, grid: Grid, grid_of: Callable[[Path], Grid]) -> None:

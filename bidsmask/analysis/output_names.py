@@ -6,23 +6,38 @@ measure, and cleaned ones the strategy: so no request replaces the files of anot
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.networks import networks_of
 from bidsmask.analysis.plan import RunPlan, drawn_desc, smoothed_desc
 from bidsmask.analysis.words import is_fisher_z
+from bidsmask.dataset.runs import HEMISPHERES
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.names import output_name
 from bidsmask.numerics.connectivity.measures import MEASURES
 from bidsmask.settings import length_label
-from bidsmask.vocabulary import CORRELATIONS
+from bidsmask.vocabulary import CORRELATIONS, FileFormat
 
 MOST_EDGE_REGIONS = 200
 """They have 19,900 edges: a table of 70 MB for 300 volumes."""
+
+
+Held = Literal["labels", "values", "series"]
+"""What an image holds of each place: a region, a number or several, volumes."""
+
+_IMAGES: Mapping[FileFormat, Mapping[Held, str]] = MappingProxyType(
+    {
+        "nifti": dict.fromkeys(("labels", "values", "series"), ".nii.gz"),
+        "cifti": {"labels": ".dlabel.nii", "values": ".dscalar.nii", "series": ".dtseries.nii"},
+        "gifti": {"labels": ".label.gii", "values": ".func.gii", "series": ".func.gii"},
+    }
+)
+"""Extensions of images of a run, by its own format."""
 
 
 def run_file(
@@ -33,6 +48,23 @@ def run_file(
     return output_name(
         plan.run.entities, suffix=suffix, extension=extension, atlas=own, **entities
     )
+
+
+def image_names(
+    plan: RunPlan, suffix: str, holds: Held, source: Source | None = None, **entities: Any
+) -> tuple[Path, ...]:
+    """Name an image of what lies where the values of a run lie; on surfaces one of each side."""
+    file_format = plan.run.file_format
+    sides = [{"hemi": side} for side in HEMISPHERES] if file_format == "gifti" else [{}]
+    extension = _IMAGES[file_format][holds]
+    return tuple(run_file(plan, suffix, extension, source, **entities, **side) for side in sides)
+
+
+def copy_names(plan: RunPlan, source: Source) -> tuple[Path, ...]:
+    """Name the copy of a source on the lattice of a run."""
+    kind = kind_of(source)
+    holds: Held = "values" if kind.suffix == "probseg" else "labels"
+    return image_names(plan, kind.suffix, holds, source)
 
 
 def time_series_name(
@@ -211,7 +243,7 @@ def expected_files(plan: RunPlan) -> Iterator[Path]:
     Of a strategy whose confounds a run does not have, there is no design.
     """
     for source in plan.sources:
-        yield run_file(plan, kind_of(source).suffix, ".nii.gz", source)
+        yield from copy_names(plan, source)
         yield run_file(plan, "bold", ".tsv", source, stat="coverage")
         for strategy in plan.strategies:
             yield from (

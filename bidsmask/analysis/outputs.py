@@ -23,7 +23,7 @@ from bidsmask.analysis.connectivity_outputs import edge_files, network_files
 from bidsmask.analysis.event_outputs import event_files
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.notices import warnings_of_itself
-from bidsmask.analysis.output_names import matrix_name, run_file, time_series_name
+from bidsmask.analysis.output_names import copy_names, matrix_name, run_file, time_series_name
 from bidsmask.analysis.plan import RunPlan, drawn_desc, smoothed_desc
 from bidsmask.analysis.quality import quality_rows
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
@@ -46,14 +46,17 @@ from bidsmask.derivatives import sidecars, tables
 from bidsmask.derivatives.quality import quality
 from bidsmask.derivatives.run import Content, RunFiles, write_run
 from bidsmask.derivatives.sidecars import Provenance, with_columns
+from bidsmask.images.grayordinates import Lattice
+from bidsmask.images.grid import Grid
 from bidsmask.images.io import image_bytes
 from bidsmask.images.masked_volumes import image_pieces
+from bidsmask.images.surface_files import label_files
 from bidsmask.numerics.connectivity.measures import MEASURES, Relation
 from bidsmask.numerics.connectivity.plain import fisher_z
 from bidsmask.numerics.equal_length import drawn_rows, volumes_of
 from bidsmask.reports.summaries import LostPart, letters
 from bidsmask.settings import length_label
-from bidsmask.vocabulary import CORRELATIONS
+from bidsmask.vocabulary import CORRELATIONS, FileFormat
 
 File = tuple[Path, Content]
 """The name of a file, relative to the output dataset, and what it holds."""
@@ -182,11 +185,13 @@ class Run:
             run_file(self.plan, suffix, extension, **entities) for extension in extensions
         )
 
-    def copy(self, source: Source, extension: str = ".nii.gz") -> str:
-        """Give the URI of the source on the grid of the run."""
-        return self.provenance.output(
-            run_file(self.plan, kind_of(source).suffix, extension, source)
-        )
+    def copies(self, source: Source) -> list[str]:
+        """Give the URIs of the source on the lattice of the run."""
+        return [self.provenance.output(name) for name in copy_names(self.plan, source)]
+
+    def table(self, source: Source) -> str:
+        """Give the URI of the names of the columns of a source."""
+        return self.provenance.output(run_file(self.plan, kind_of(source).suffix, ".tsv", source))
 
     def about(self, source: Source) -> dict[str, Any]:
         """Say what is known of each file of a source, whatever is in it."""
@@ -220,12 +225,16 @@ def used_strategies(values: RunValues) -> list[Used]:
 
 def _source_files(run: Run, source: Source, columns: Columns) -> Iterator[File]:
     kind = kind_of(source)
-    image, table, sidecar = run.names(kind.suffix, ".nii.gz", ".tsv", ".json", source=source)
-    yield image, _copy(source, columns)
+    table, sidecar = run.names(kind.suffix, ".tsv", ".json", source=source)
+    yield from zip(
+        copy_names(run.plan, source),
+        _copies(source, columns, run.plan.run.file_format),
+        strict=True,
+    )
     yield table, tables.look_up_table(source.lut)
     content = {
-        "Description": f"{kind.column.capitalize()}s of {source.name} on the grid of the "
-        f"run ({kind.placed_by})",
+        "Description": f"{kind.column.capitalize()}s of {source.name} on the "
+        f"{_lattice_word(columns.grid)} of the run ({kind.placed_by})",
         "Sources": run.provenance.atlas(source),
         **run.about(source),
     }
@@ -235,14 +244,30 @@ def _source_files(run: Run, source: Source, columns: Columns) -> Iterator[File]:
     yield sidecar, with_columns(content, further)
 
 
-def _copy(source: Source, columns: Columns) -> Content:
-    """Give the image of a source on the grid of the run."""
-    if isinstance(columns, Maps):
+def _lattice_word(lattice: Lattice) -> str:
+    return "grid" if isinstance(lattice, Grid) else str(lattice.word)
+
+
+def _copies(source: Source, columns: Columns, file_format: FileFormat) -> Iterator[Content]:
+    """Give the image of a source on the lattice of the run, or one of each hemisphere."""
+    if file_format != "nifti":
+        yield from _copies_on_surfaces(source, columns, file_format)
+    elif isinstance(columns, Maps):
         placed = columns.placed
-        return image_pieces(placed.rows(), mask=placed.shown, grid=placed.grid)
-    assert isinstance(columns, Regions | Spheres)
+        yield image_pieces(placed.rows(), mask=placed.shown, grid=placed.grid)
+    else:
+        assert isinstance(columns, Regions | Spheres)
+        labels = np.array([0, *source.lut.ids])[columns.codes]
+        yield image_bytes(tables.smallest_integers(labels), columns.grid)
+
+
+def _copies_on_surfaces(
+    source: Source, columns: Columns, file_format: FileFormat
+) -> Iterator[Content]:
+    assert isinstance(columns, Regions)
+    names = dict(zip(source.lut.ids, source.lut.names, strict=True))
     labels = np.array([0, *source.lut.ids])[columns.codes]
-    return image_bytes(tables.smallest_integers(labels), columns.grid)
+    yield from label_files(labels, names, columns.grid, file_format)
 
 
 def _coverage_files(run: Run, source: Source, coverage: Coverage) -> Iterator[File]:
@@ -254,8 +279,8 @@ def _coverage_files(run: Run, source: Source, coverage: Coverage) -> Iterator[Fi
             "Description": f"Share of each {kind_of(source).column} of {source.name} that is "
             "covered",
             "Sources": [
-                *run.provenance.sources(run.plan.run.bold, run.plan.run.mask),
-                run.copy(source),
+                *run.provenance.sources(*run.plan.run.files, run.plan.run.mask),
+                *run.copies(source),
             ],
             **run.about(source),
             "MinimumCoverage": run.plan.coverage.min_coverage,
@@ -282,7 +307,7 @@ def _time_series_files(
     content = {
         "Description": f"Time series of {source.name}, cleaned with the strategy "
         f"{strategy.name}. {strategy.description} {plain(text(done))}",
-        "Sources": [*run.provenance.bold_and_confounds([strategy]), run.copy(source)],
+        "Sources": [*run.provenance.bold_and_confounds([strategy]), *run.copies(source)],
         **run.provenance.acquisition,
         **sidecars.sampling(cleaned.sample_mask, t_r=plan.t_r, how=how),
         **run.provenance.space,
@@ -337,7 +362,7 @@ def _matrix_files(
             **sidecars.about_measure(MEASURES[measure], fisher_z=transformed),
             **drawn,
             **relation.found,
-            "NodeFiles": [run.copy(source, ".tsv")],
+            "NodeFiles": [run.table(source)],
             "Software": f"bidsmask {__version__}",
             **run.about(source),
             **used.about,

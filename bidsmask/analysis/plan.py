@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from bidsmask._names import did_you_mean
 from bidsmask._version import __version__
 from bidsmask.analysis.kinds import Source, files_of, kind_of, source_warnings
@@ -38,9 +36,9 @@ from bidsmask.dataset.surface_seeds import seeds_on_surfaces
 from bidsmask.dataset.templates import template_homes
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.errors import AtlasError, NoInputError, RunError, SettingsError, SpaceError
+from bidsmask.images.bold import open_bold
 from bidsmask.images.grayordinates import Lattice
 from bidsmask.images.grid import Grid
-from bidsmask.images.stream import BoldStream
 from bidsmask.reports.summaries import LostPart
 from bidsmask.settings import (
     CleaningSettings,
@@ -66,8 +64,8 @@ class RunPlan:
 
     Attributes
     ----------
-    shape, affine : tuples
-        The run's grid, as plain values so that nipype can hash them.
+    grid : Grid or Grayordinates
+        Where the values of the run lie.
     lost : tuple of LostPart
         What was asked for and cannot be had, as names and headers tell.
     voxel_bytes : int
@@ -80,8 +78,7 @@ class RunPlan:
     run: BoldRun
     t_r: float
     n_volumes: int
-    shape: tuple[int, ...]
-    affine: tuple[tuple[float, ...], ...]
+    grid: Lattice = field(repr=False)
     voxel_bytes: int = field(repr=False, compare=False)
     sources: tuple[Source, ...]
     strategies: tuple[Strategy, ...]
@@ -113,12 +110,6 @@ class RunPlan:
             text = text.replace(f"{folder}{os.sep}", "")
         return text
 
-    @property
-    def grid(self) -> Grid:
-        """The grid of the run."""
-        x, y, z = self.shape
-        return Grid(shape=(x, y, z), affine=np.array(self.affine))
-
     def statistics_of(self, source: Source) -> tuple[str, ...]:
         """What is taken over the columns of a source, by labels of ``stat``.
 
@@ -148,8 +139,7 @@ class RunPlan:
             "metadata": self.run.metadata,
             "t_r": self.t_r,
             "n_volumes": self.n_volumes,
-            "shape": self.shape,
-            "affine": self.affine,
+            **self.grid.identity,
             **{name: value for section in sections for name, value in decided(section).items()},
             **{
                 str(Entities(source.entities)): {
@@ -378,7 +368,7 @@ def _plan_run(
     if run.problems:
         return fail(kind="SidecarError", reason=" ".join(run.problems))
     try:
-        stream = BoldStream(run.bold)
+        stream = open_bold(run.files)
         sources, missing = shelf.for_run(run, stream.grid)
     except (AtlasError, RunError) as error:
         return fail(kind=type(error).__name__, reason=str(error))
@@ -391,8 +381,7 @@ def _plan_run(
         run=replace(run, warnings=(*run.warnings, *filter(None, [stream.warning]))),
         t_r=t_r,
         n_volumes=stream.n_volumes,
-        shape=tuple(int(n) for n in stream.grid.shape),
-        affine=tuple(tuple(float(x) for x in row) for row in stream.grid.affine),
+        grid=stream.grid,
         voxel_bytes=stream.dtype.itemsize,
         sources=sources,
         strategies=strategies,

@@ -142,7 +142,7 @@ class _Files:
                 f"{self._what(measure)}",
                 "Sources": [
                     provenance.output(regional_map_name(plan, strategy, measure)),
-                    self._run.copy(source),
+                    *self._run.copies(source),
                 ],
                 **self._about(measure),
                 **provenance.about_atlas(source),

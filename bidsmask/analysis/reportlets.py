@@ -31,6 +31,8 @@ from bidsmask.derivatives.names import output_name
 from bidsmask.derivatives.record import made_from
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.derivatives.writing import write_bytes, write_json
+from bidsmask.images.grayordinates import Lattice
+from bidsmask.images.grid import Grid
 from bidsmask.numerics.verdict import Verdict, judge
 from bidsmask.reports.summaries import (
     CoverageSummary,
@@ -208,10 +210,9 @@ def _title(plan: RunPlan) -> str:
 
 
 def _facts(plan: RunPlan, quality: dict[str, float], fd_kind: str) -> tuple[Fact, ...]:
-    sizes = np.sqrt((np.array(plan.affine)[:3, :3] ** 2).sum(axis=0))
     facts = {
         "Space": plan.run.space or "that of the acquisition",
-        "Grid": f"{_product(plan.shape)} voxels of {_product(sizes)}\N{NO-BREAK SPACE}mm",
+        "Grid": _lattice_words(plan.grid),
         "Volumes": f"{plan.n_volumes} ({plan.n_volumes * plan.t_r / 60:.1f} min)",
         "Repetition time": f"{plan.t_r:g} s",
         "Framewise displacement (FD)": fd_kind,
@@ -221,6 +222,13 @@ def _facts(plan: RunPlan, quality: dict[str, float], fd_kind: str) -> tuple[Fact
         "Correlation of FD and DVARS": _measure(quality["fd_dvars_correlation"]),
     }
     return tuple(Fact(label=label, value=value) for label, value in facts.items())
+
+
+def _lattice_words(lattice: Lattice) -> str:
+    if isinstance(lattice, Grid):
+        sizes = _product(lattice.voxel_sizes_mm)
+        return f"{_product(lattice.shape)} voxels of {sizes}\N{NO-BREAK SPACE}mm"
+    return f"{lattice.n_voxels} {lattice.word}"
 
 
 def _done(plan: RunPlan) -> Iterable[Said]:
@@ -244,9 +252,8 @@ def _product(sizes: Iterable[float]) -> str:
 def _files(plan: RunPlan) -> tuple[InputFile, ...]:
     run = plan.run
     files = {
-        "BOLD": run.bold,
-        "brain mask": run.mask,
-        "BOLD reference": run.boldref,
+        **run.by_role,
+        **({"brain mask": run.mask, "BOLD reference": run.boldref} if run.mask else {}),
         "confounds": run.confounds,
         "confounds sidecar": run.confounds_json,
         **({"events": run.events} if run.events else {}),

@@ -33,10 +33,12 @@ from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import AtlasError, DegreesOfFreedomError, RunError
-from bidsmask.images.grid import Grid
+from bidsmask.images.bold import open_bold
+from bidsmask.images.grayordinates import Lattice
 from bidsmask.images.scaled_voxels import ScaledVoxels
 from bidsmask.images.signals_on_disk import SignalsOnDisk, new_signals
 from bidsmask.images.stream import BoldStream
+from bidsmask.images.surface_series import SurfaceSeries
 from bidsmask.numerics.carpet import carpet_voxels
 from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
 from bidsmask.numerics.connectivity.measures import MEASURES, Measure, Relation, Sample
@@ -56,18 +58,26 @@ N_FREQUENCIES = 151
 """From 0 to the Nyquist frequency: how finely the report draws what cleaning lets through."""
 
 
+def everywhere(grid: Lattice) -> BoolArray:
+    """Give the mask (V,) of a run on surfaces, which has none: all of its places.
+
+    What was measured of them is found out while they are read.
+    """
+    return np.ones(grid.n_voxels, dtype=bool)
+
+
 def place_sources(
-    sources: Sequence[Source], grid: Grid, mask: BoolArray, maps_statistic: str
+    sources: Sequence[Source], grid: Lattice, mask: BoolArray, maps_statistic: str
 ) -> PlacedSources:
-    """Put the columns of every source onto the grid of a run.
+    """Put the columns of every source onto the lattice of a run.
 
     A source that cannot be used costs no other.
 
     Parameters
     ----------
     sources : sequence of Source
-    grid : Grid
-    mask : bool array of shape (X, Y, Z)
+    grid : Grid or Grayordinates
+    mask : bool array of shape (X, Y, Z), or (V,) on surfaces
     maps_statistic : str
         Key of `bidsmask.vocabulary.MAPS_STATISTICS`: not all maps have every one.
 
@@ -95,7 +105,7 @@ def place_sources(
     )
 
 
-def _place(source: Source, grid: Grid, mask: BoolArray, maps_statistic: str) -> Columns:
+def _place(source: Source, grid: Lattice, mask: BoolArray, maps_statistic: str) -> Columns:
     """Place a source; refuse maps that the statistic that is asked for cannot be taken of."""
     columns = place(source, grid, mask)
     if isinstance(columns, Maps):
@@ -107,7 +117,7 @@ def _place(source: Source, grid: Grid, mask: BoolArray, maps_statistic: str) -> 
 
 
 def extract_run(
-    bold: Path,
+    files: Sequence[Path],
     placed: PlacedSources,
     sources: Sequence[Source],
     settings: ExtractionSettings,
@@ -121,7 +131,8 @@ def extract_run(
 
     Parameters
     ----------
-    bold : Path
+    files : sequence of Path
+        Of the run; see `open_bold`.
     placed : PlacedSources
     sources : sequence of Source
         Those that were placed.
@@ -136,7 +147,7 @@ def extract_run(
     coverage : list of Coverage
         For each source, which columns have a signal, and why the others have none.
     """
-    stream = BoldStream(bold)
+    stream = open_bold(files)
     seen = RunStatistics(stream, placed.mask)
     inside = np.flatnonzero(placed.mask.ravel(order="F"))
     labels = _labels(placed, sources)
@@ -179,7 +190,7 @@ def extract_run(
 
 
 def scaled_voxels(
-    stream: BoldStream, mask: BoolArray, seen: RunStatistics, scaling: VoxelScaling
+    stream: BoldStream | SurfaceSeries, mask: BoolArray, seen: RunStatistics, scaling: VoxelScaling
 ) -> ScaledVoxels:
     """Scale the voxels of a run over time, by what all of its volumes were like.
 
@@ -187,8 +198,8 @@ def scaled_voxels(
 
     Parameters
     ----------
-    stream : BoldStream
-    mask : bool array of shape (X, Y, Z)
+    stream : BoldStream or SurfaceSeries
+    mask : bool array of shape (X, Y, Z), or (V,) on surfaces
     seen : RunStatistics
         Of the voxels of the mask, in the whole run.
     scaling : {"zscore", "psc"}
@@ -202,20 +213,20 @@ def scaled_voxels(
     volumes = np.zeros((2, *mask.shape))
     for volume, values in zip(volumes, (mean, factor), strict=True):
         volume.T[mask.T] = values
-    return ScaledVoxels(stream, *volumes)
+    return ScaledVoxels(stream, *(volume.reshape(stream.grid.shape) for volume in volumes))
 
 
 def read_voxels(
-    bold: Path, placed: PlacedSources, settings: ExtractionSettings, spill: Path
+    files: Sequence[Path], placed: PlacedSources, settings: ExtractionSettings, spill: Path
 ) -> None:
     """Read the voxels of the mask off a run, and nothing else; see `extract_run`."""
-    stream = BoldStream(bold)
+    stream = open_bold(files)
     with _new_voxels(spill, stream, placed) as voxels:
         extract(stream, [_all_voxels(placed, settings, voxels)])
 
 
 def _new_voxels(
-    spill: Path, stream: BoldStream, placed: PlacedSources
+    spill: Path, stream: BoldStream | SurfaceSeries, placed: PlacedSources
 ) -> AbstractContextManager[SignalsOnDisk]:
     """Make a file for the voxels of the mask, in the precision that they are stored with.
 

@@ -19,7 +19,7 @@ from bidsmask.columns.base import Columns
 from bidsmask.columns.statistics import RunStatistics
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
-from bidsmask.images.grid import Grid
+from bidsmask.images.grayordinates import Lattice, lattice_of
 from bidsmask.numerics.connectivity.measures import Relation
 from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.reports.summaries import LostPart
@@ -73,8 +73,8 @@ class PlacedSources:
 
     Attributes
     ----------
-    mask : bool array of shape (X, Y, Z)
-    grid : Grid
+    mask : bool array of shape (X, Y, Z), or (V,) on surfaces
+    grid : Grid or Grayordinates
     numbers : tuple of int
         Which of the sources that were asked for these are, counted from 0.
     columns : tuple of Columns
@@ -86,7 +86,7 @@ class PlacedSources:
     """
 
     mask: BoolArray
-    grid: Grid
+    grid: Lattice
     numbers: tuple[int, ...]
     columns: tuple[Columns, ...]
     lost: tuple[LostPart, ...] = ()
@@ -107,7 +107,7 @@ class PlacedSources:
             path,
             allow_pickle=False,
             mask=self.mask,
-            affine=self.grid.affine,
+            **{f"grid/{name}": array for name, array in self.grid.arrays().items()},
             numbers=np.array(self.numbers, dtype=np.intp),
             lost=np.array([_as_text(part) for part in self.lost], dtype=str),
             warnings=np.array(self.warnings, dtype=str),
@@ -119,7 +119,7 @@ class PlacedSources:
         """Read what `save` wrote of these sources."""
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-        grid = Grid(shape=arrays["mask"].shape, affine=arrays["affine"])
+        grid = lattice_of(_below("grid/", arrays))
         numbers = tuple(arrays["numbers"].tolist())
         return cls(
             mask=arrays["mask"],

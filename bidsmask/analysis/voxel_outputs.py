@@ -80,7 +80,7 @@ def write_voxel_outputs(
         Those that are to be drawn.
     """
     if not spill.exists():
-        read_voxels(plan.run.bold, values.placed, plan.extraction, spill)
+        read_voxels(plan.run.files, values.placed, plan.extraction, spill)
     with SignalsOnDisk(spill) as voxels:
         work = _Work(values, Run.of(values, plan, output_dir, links), voxels, spill.parent)
         sums = write_files(work.files(), output_dir)
@@ -266,7 +266,7 @@ class _Work:
                 }
                 for number, row in enumerate(rows)
             ],
-            "NodeFiles": [run.copy(seeds, ".tsv")],
+            "NodeFiles": [run.table(seeds)],
             **run.about(seeds),
             "SkullStripped": True,
             "MinimumCoverage": plan.coverage.min_coverage,

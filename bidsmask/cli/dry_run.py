@@ -83,7 +83,8 @@ def show_plan(
 
 def _mask_problem(console: Console, plan: RunPlan) -> list[tuple[str, str]]:
     """Say what is wrong with the mask of a run, which would cost the run, or odd about it."""
-    assert plan.run.mask is not None, "a run without problems has a mask"
+    if plan.run.mask is None:  # on surfaces
+        return []
     try:
         with heard() as said:
             load_mask(plan.run.mask, plan.grid)
@@ -110,7 +111,7 @@ def _show_costs(
     console: Console, plans: Sequence[RunPlan], n_procs: int, joins: Sequence[Join]
 ) -> None:
     """Each run with its files and its cost alone, then the cost of all."""
-    pace = measure_pace(plans[0].run.bold)
+    pace = measure_pace(plans[0].run.files)
     for plan in plans:
         _show_files(console, plan, request_cost([plan], n_procs, pace))
         _show_room(console, plan)
@@ -132,9 +133,8 @@ def _words(cost: Cost) -> str:
 def _show_files(console: Console, plan: RunPlan, cost: Cost) -> None:
     run = plan.run
     found = {
-        "BOLD": run.bold,
-        "mask": run.mask,
-        "boldref": run.boldref,
+        **run.by_role,
+        **({"mask": run.mask, "boldref": run.boldref} if run.mask else {}),
         "confounds": run.confounds,
         "sidecar": run.confounds_json,
         **{str(table.query): table.path for table in run.tables},

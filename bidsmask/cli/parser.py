@@ -27,6 +27,7 @@ from bidsmask.settings import (
     read_toml,
 )
 from bidsmask.vocabulary import (
+    BOLD_EXTENSIONS,
     MAPS_STATISTICS,
     MEASURES,
     STATISTICS,
@@ -174,8 +175,11 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     add("-t", "--task-id", dest="tasks", nargs="+", metavar="LABEL", help="tasks")
     add("--run-id", dest="runs", nargs="+", metavar="INDEX", help="runs; 1 also finds 01")
     add("--space", dest="spaces", nargs="+", metavar="SPACE",
-        help="spaces of the BOLD, e.g. MNI152NLin2009cAsym "
-        "(default: all standard volumetric spaces)")  # fmt: skip
+        help="spaces of the BOLD, e.g. MNI152NLin2009cAsym; also of surfaces: fsLR, fsLR:den-91k, "
+        "fsaverage5 (default: all standard volumetric spaces)")  # fmt: skip
+    add("--file-format", dest="file_formats", nargs="+", choices=tuple(BOLD_EXTENSIONS),
+        help="only runs in volumes (nifti), grayordinates (cifti) or on the surfaces of both "
+        "hemispheres (gifti) (default: as --space says)")  # fmt: skip
     add("--bids-filter-file", type=Path, metavar="JSON",
         help="entities for each query: {\"bold\": {\"acquisition\": \"ap\", \"echo\": null}}; "
         "null = none, \"*\" = any, a list = one of")  # fmt: skip

@@ -26,11 +26,11 @@ from bidsmask.dataset.listing import (
     some_of,
 )
 from bidsmask.dataset.runs import BoldRun, read_run
-from bidsmask.dataset.selection import Selection, agrees, labels_of
+from bidsmask.dataset.selection import Selection, agrees, format_of, labels_of
 from bidsmask.dataset.sidecars import Folders, read_json
 from bidsmask.dataset.strategies import TableQuery
 from bidsmask.errors import DatasetError, NoInputError, SidecarError
-from bidsmask.vocabulary import NATIVE_SPACES
+from bidsmask.vocabulary import BOLD_EXTENSIONS, NATIVE_SPACES, FileFormat
 
 SURFACE_SPACES = re.compile(r"fsaverage.*|fsLR|onavg.*")
 """Templates without voxels."""
@@ -41,6 +41,7 @@ _OPTIONS = {
     "task": "--task-id",
     "run": "--run-id",
     "space": "--space",
+    "format": "--file-format",
 }
 
 
@@ -89,8 +90,13 @@ class _File:
     path: Path
     parsed: ParsedName
 
+    @property
+    def format(self) -> FileFormat:
+        return format_of(self.path)
+
     def get(self, entity: str) -> str | None:
-        return self.parsed.entities.get(entity)
+        """Label of an entity; or its format, which may be asked for in the same way."""
+        return self.format if entity == "format" else self.parsed.entities.get(entity)
 
 
 def find_runs(
@@ -105,8 +111,9 @@ def find_runs(
 
     What is taken unless `selection` says otherwise: files with ``desc-preproc``, or without
     ``desc`` where there is none of those; of these, the ones in a volumetric template space, or
-    else in a space of the individual's (``T1w``), or else without ``space``; of a multi-echo
-    run the combined echoes, or else each echo. What was left out is said in a warning.
+    else in a space of the individual's (``T1w``), or else without ``space``, and surfaces only
+    if the selection speaks of spaces or formats; of a multi-echo run the combined echoes, or else
+    each echo. What was left out is said in a warning.
 
     Parameters
     ----------
@@ -132,7 +139,8 @@ def find_runs(
         If `root` is no folder, has none of the asked participants, or the index in
         `database_dir` is damaged or of another dataset.
     NoInputError
-        If there is no BOLD, none that matches, or the dataset is raw.
+        If there is no BOLD, none that matches, only such on surfaces and nobody asked for these,
+        or the dataset is raw.
     SettingsError
         If `database_dir` lies inside the dataset.
     OutputError
@@ -160,14 +168,14 @@ def find_runs(
     folders = Folders()
     runs = [
         read_run(
-            file.path,
+            [file.path for file in of_run],
             root=root,
             folders=folders,
             selection=selection,
             datasets=datasets,
             queries=queries,
         )
-        for file in chosen
+        for of_run in _joined(chosen)
     ]
     return Index(
         runs=_mark_collisions(runs),
@@ -301,6 +309,16 @@ def _each_once(files: Iterable[_File]) -> list[_File]:
 # Choosing
 
 
+def _joined(files: Iterable[_File]) -> list[list[_File]]:
+    """Put the hemispheres of a run together; all others are alone."""
+    runs: dict[object, list[_File]] = {}
+    for file in files:
+        is_half = file.format == "gifti"
+        of_run = file.path.parent, file.parsed.entities.without("hemi", "desc"), file.get("desc")
+        runs.setdefault(of_run if is_half else file.path, []).append(file)
+    return list(runs.values())
+
+
 def _choose(files: list[_File], root: Path, selection: Selection) -> tuple[list[_File], Notes]:
     """Files that were asked for; where the user is silent, those that fMRIPrep is run for."""
     preferred = _preferred(files, selection)
@@ -312,7 +330,7 @@ def _choose(files: list[_File], root: Path, selection: Selection) -> tuple[list[
             f"There is {_inventory(found)}."
             + ("" if preferred else " Ask for a desc with a --bids-filter-file.")
         )
-    in_space = accepted if selection.decides("bold", "space") else _of_best_space(accepted)
+    in_space = _of_default_spaces(accepted, root, selection)
     chosen = in_space if selection.decides("bold", "echo") else _combined_echoes(in_space)
     return chosen, [
         *_passed_over(files, preferred, "desc", '--bids-filter-file {"bold": {"desc": ...}}'),
@@ -326,13 +344,33 @@ def _preferred(files: list[_File], selection: Selection) -> list[_File]:
 
 
 def _of_best_desc(files: list[_File]) -> list[_File]:
-    preproc = [file for file in files if file.get("desc") == "preproc"]
-    return preproc or [file for file in files if file.get("desc") is None]
+    """Leave out what nobody asked for, format by format: surfaces need not have ``desc``."""
+    best = {}
+    for file_format in BOLD_EXTENSIONS:
+        descs = {file.get("desc") for file in files if file.format == file_format}
+        best[file_format] = "preproc" if "preproc" in descs else None
+    return [file for file in files if file.get("desc") == best[file.format]]
+
+
+def _of_default_spaces(files: list[_File], root: Path, selection: Selection) -> list[_File]:
+    """Leave out spaces, and surfaces, if nothing is said of either."""
+    if selection.decides("bold", "space"):
+        return files
+    volumes = _of_best_space([file for file in files if file.format == "nifti"])
+    surfaces = [file for file in files if file.format != "nifti"]
+    kept = {*volumes, *(surfaces if selection.decides("bold", "extension") else ())}
+    if not kept:
+        spaces = sorted({str(file.get("space")) for file in files})
+        raise NoInputError(
+            f"{root} has {count_bold(files)} on surfaces{_asked(selection)} and none in volumes, "
+            f"which are taken by default. Ask for surfaces: --space {' '.join(spaces)}."
+        )
+    return [file for file in files if file in kept]
 
 
 def _of_best_space(files: list[_File]) -> list[_File]:
     tiers = [[file for file in files if _tier(file) == tier] for tier in range(3)]
-    return next(tier for tier in tiers if tier)
+    return next((tier for tier in tiers if tier), [])
 
 
 def _tier(file: _File) -> int:
@@ -412,9 +450,9 @@ def _without_run(label: str, own: Sequence[_File], selection: Selection) -> NotF
         )
     else:
         reason = (
-            f"There is no BOLD (*_bold.nii.gz in sub-{label}/func or sub-{label}/ses-*/func). "
-            "Copy it there from fMRIPrep's output, or leave the participant out with "
-            "--participant-label."
+            f"There is no BOLD (*_bold.nii.gz and the like) in sub-{label}/func or "
+            f"sub-{label}/ses-*/func. Copy it there from fMRIPrep's output, or leave the "
+            "participant out with --participant-label."
         )
     return NotFound(name=f"sub-{label}", subject=label, reason=reason)
 
@@ -434,9 +472,10 @@ def _stem_of_outputs(run: BoldRun) -> str:
 def _with_collision(run: BoldRun, same: Sequence[BoldRun]) -> BoldRun:
     if len(same) == 1:
         return run
+    files = " and ".join(str(file) for other in same for file in other.files)
     letter = (
-        f"Outputs of {' and '.join(str(other.bold) for other in same)} would have the same "
-        f"names, {_stem_of_outputs(run)}_*. Remove one, or choose with a --bids-filter-file."
+        f"Outputs of {files} would have the same names, "
+        f"{_stem_of_outputs(run)}_*. Remove one, or choose with a --bids-filter-file."
     )
     return replace(run, problems=(*run.problems, letter))
 
@@ -448,8 +487,8 @@ def _no_bold(root: Path, subjects: Sequence[str], notes: Sequence[str]) -> str:
     names = some_of([f"sub-{label}" for label in subjects], 10)
     return " ".join(
         [
-            f"{root} has no *_bold.nii.gz in the func folders of {names}. Volumes are needed: "
-            "surface files (.gii, .dtseries.nii) cannot be read.",
+            f"{root} has no *_bold.nii.gz, *_bold.dtseries.nii or *_bold.func.gii in the func "
+            f"folders of {names}.",
             *notes,
         ]
     )

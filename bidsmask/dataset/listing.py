@@ -22,11 +22,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bidsmask.dataset.runs import IMAGE_EXTENSIONS
 from bidsmask.errors import BidsmaskError, DatasetError, OutputError, SettingsError
+from bidsmask.vocabulary import BOLD_EXTENSIONS
 
 _DATABASE = "layout_index.sqlite"  # as pybids calls it
-_BOLD_NAME = re.compile(r"(?!\.).*_bold\.nii(\.gz)?")
+_EXTENSIONS = [extension for each in BOLD_EXTENSIONS.values() for extension in each]
+_BOLD = f"_bold(?:{'|'.join(map(re.escape, _EXTENSIONS))})"
+_BOLD_NAME = re.compile(rf"(?!\.).*{_BOLD}")
 _ALL_ENTITIES = ["bids", "derivatives"]
 _ASKED_FOR = [
     {
@@ -118,9 +120,7 @@ def _place_of_bold(subjects: Iterable[str] | None) -> re.Pattern[str]:
     Nothing else, so that a link that leads back to where it lies is never followed twice.
     """
     labels = "[^/]+" if subjects is None else "|".join(map(re.escape, subjects))
-    return re.compile(
-        rf"/sub-(?:{labels})(?:/ses-[^/]+)?(?:/func(?:/(?!\.)[^/]*_bold\.nii(?:\.gz)?)?)?"
-    )
+    return re.compile(rf"/sub-(?:{labels})(?:/ses-[^/]+)?(?:/func(?:/(?!\.)[^/]*{_BOLD})?)?")
 
 
 def is_folder(path: Path | str) -> bool:
@@ -198,7 +198,7 @@ def _ask_pybids(
             raise
         except OSError as error:  # one folder without permission is enough
             return f"pybids gave up on {root} ({error}); its folders were only walked."
-        found = layout.get(suffix="bold", extension=list(IMAGE_EXTENSIONS), return_type="filename")
+        found = layout.get(suffix="bold", extension=_EXTENSIONS, return_type="filename")
         _close(layout)
     return [root / Path(path).relative_to(layout.root) for path in found]
 

@@ -1,5 +1,7 @@
 """One BOLD run with its companions: brain mask, reference volume, confounds, metadata.
 
+A run on the surfaces of both hemispheres is two files; it needs no mask, as there is none.
+
 A run is described completely or says what is wrong with it. Two files that could both be meant
 are never chosen between.
 """
@@ -14,22 +16,34 @@ from typing import Any
 from bidsmask.dataset.companions import kinship
 from bidsmask.dataset.entities import Entities, ParsedName, build_name, parse_name
 from bidsmask.dataset.run_tables import RunTable, find_tables
-from bidsmask.dataset.selection import Criteria, Selection, Wanted, agrees, labels_of
+from bidsmask.dataset.selection import (
+    Criteria,
+    Selection,
+    Wanted,
+    agrees,
+    format_of,
+    labels_of,
+)
 from bidsmask.dataset.sidecars import (
     Folders,
     Metadata,
     RepetitionTime,
     content_problem,
     header_t_r,
+    of_both_hemispheres,
     read_metadata,
     repetition_time,
 )
 from bidsmask.dataset.strategies import Strategy, TableQuery
 from bidsmask.errors import SidecarError
+from bidsmask.vocabulary import FileFormat
 
 IMAGE_EXTENSIONS = (".nii.gz", ".nii")
 
-_PLACE = ("space", "cohort", "res", "den", "label")
+HEMISPHERES = {"L": "left", "R": "right"}
+"""By their labels of ``hemi``."""
+
+_PLACE = ("hemi", "space", "cohort", "res", "den", "label")
 """Entities that say on which grid an image lies, and not which acquisition it comes from."""
 
 
@@ -40,16 +54,17 @@ _Files = Mapping[Path, Sequence[_File]]
 
 @dataclass(frozen=True, kw_only=True)
 class BoldRun:
-    """One preprocessed BOLD image and what belongs to it. All paths are absolute.
+    """One preprocessed BOLD run and what belongs to it. All paths are absolute.
 
     Picklable, and its repr is the same in every process, so that it can stand in for the run in
     a hash.
 
     Parameters
     ----------
-    bold : Path
+    files : tuple of Path
+        Its image; or those of the left and the right hemisphere.
     entities : Entities
-        Of the BOLD file's name.
+        Of its name, without ``hemi`` if it is two files.
     mask, boldref, confounds, confounds_json, events : Path or None
         None: there is none, or none that could be used. Events are looked for if something is
         asked of them.
@@ -59,7 +74,8 @@ class BoldRun:
         Repetition time in seconds. None only if there is a problem.
     metadata : tuple of (key, value)
         What the sidecars say of ``EchoTime, FlipAngle, Resolution, SkullStripped,
-        SliceTimingCorrected, StartTime, TaskName``, sorted; nested values as JSON text.
+        SliceTimingCorrected, StartTime, TaskName``, sorted; nested values as JSON text. Of a run
+        on surfaces ``Density`` and ``SpatialReference``, too.
     tables : tuple of RunTable
         What the strategies ask for besides.
     problems : tuple of str
@@ -68,7 +84,7 @@ class BoldRun:
         What is odd about the run, although it can be done.
     """
 
-    bold: Path
+    files: tuple[Path, ...]
     entities: Entities
     mask: Path | None = None
     boldref: Path | None = None
@@ -83,6 +99,24 @@ class BoldRun:
     warnings: tuple[str, ...] = ()
 
     @property
+    def bold(self) -> Path:
+        """Its first file, which stands for it in messages."""
+        return self.files[0]
+
+    @property
+    def by_role(self) -> dict[str, Path]:
+        """Its files by what they are: "BOLD", or "BOLD (left)" and "BOLD (right)"."""
+        if len(self.files) == 1:
+            return {"BOLD": self.bold}
+        sides = [f"BOLD ({side})" for side in HEMISPHERES.values()]
+        return dict(zip(sides, self.files, strict=True))
+
+    @property
+    def file_format(self) -> FileFormat:
+        """What it is stored in."""
+        return format_of(self.bold)
+
+    @property
     def name(self) -> str:
         """The entities but ``desc``, such as ``sub-01_task-rest_space-T1w``: outputs' stem."""
         return str(self.entities.without("desc"))
@@ -95,7 +129,7 @@ class BoldRun:
     @property
     def homes(self) -> set[Path]:
         """The datasets of all its files."""
-        files = (self.bold, self.mask, self.confounds)
+        files = (*self.files, self.mask, self.confounds)
         return {
             *(self._home_of(path) for path in files if path),
             *(table.root for table in self.tables if table.root),
@@ -199,7 +233,7 @@ class _Companion:
 
 
 def read_run(
-    bold: Path,
+    files: Sequence[Path],
     *,
     root: Path,
     folders: Folders,
@@ -207,7 +241,7 @@ def read_run(
     datasets: Mapping[str, Path] | None = None,
     queries: Sequence[TableQuery] = (),
 ) -> BoldRun:
-    """Find and check everything that belongs to a BOLD file. Never fails: see `problems`.
+    """Find and check everything that belongs to a BOLD run. Never fails: see `problems`.
 
     Companions lie in the folder of the BOLD, or else in the same folder of another dataset. They
     belong to the BOLD by their names, see `bidsmask.dataset.companions.kinship`; the nearest of
@@ -216,8 +250,8 @@ def read_run(
 
     Parameters
     ----------
-    bold : Path
-        Absolute, below `root`.
+    files : sequence of Path
+        Its image, or what there is of the hemispheres. Absolute, below `root`.
     root : Path
         Of the dataset, absolute; where inheritance of sidecars begins.
     folders : Folders
@@ -229,31 +263,77 @@ def read_run(
     queries : sequence of TableQuery
         Tables that strategies ask for.
     """
+    bold, *_ = files = sorted(files)
     others = datasets or {}
     elsewhere = [root_of / bold.parent.relative_to(root) for root_of in others.values()]
     places = [
         {folder: folders.files(folder) for folder in group} for group in ([bold.parent], elsewhere)
     ]
+    in_volumes = format_of(bold) == "nifti"
     mask, boldref, confounds = (
         _find_companion(bold, kind, places, selection.criteria(kind.query))
+        if in_volumes or not kind.on_grid
+        else _Companion()
         for kind in (_MASK, _BOLDREF, _CONFOUNDS)
     )
     confounds_json = _find_confounds_json(confounds.path, folders)
-    metadata, time = _read_time(bold, root, folders)
+    metadata, time = _read_times(files, root, folders)
     reports = (mask, boldref, confounds, confounds_json, time)
+    entities = parse_name(bold).entities
+    is_pair = format_of(bold) == "gifti"
     return BoldRun(
-        bold=bold,
-        entities=parse_name(bold).entities,
+        files=tuple(files),
+        entities=entities.without("hemi") if is_pair else entities,
         mask=mask.path,
         boldref=boldref.path,
         confounds=confounds.path,
         confounds_json=confounds_json.path,
         t_r=time.t_r,
-        metadata=metadata.pairs(),
+        metadata=metadata.pairs(on_surfaces=not in_volumes),
         tables=find_tables(bold, queries, root=root, folders=folders, datasets=others),
-        problems=_letters(content_problem(bold), *(report.problem for report in reports)),
+        problems=_letters(
+            *map(content_problem, files),
+            _not_a_pair(files) if is_pair else None,
+            *(report.problem for report in reports),
+        ),
         warnings=_letters(*(report.warning for report in reports)),
     )
+
+
+def _not_a_pair(files: Sequence[Path]) -> str | None:
+    """Say which hemisphere is missing, or there twice."""
+    sides = [parse_name(file).entities.get("hemi", "") for file in files]
+    names = " and ".join(file.name for file in files)
+    if not set(sides) <= set(HEMISPHERES):
+        return (
+            f"{names}: the name does not say which hemisphere it is of. Call it as fMRIPrep does: "
+            "with hemi-L or hemi-R."
+        )
+    if len(set(sides)) < len(sides):
+        return f"{names} are of the same hemisphere of one run. Remove all but one."
+    missing = [label for label in HEMISPHERES if label not in sides]
+    if not missing:
+        return None
+    (label,), (file,) = missing, files
+    parsed = parse_name(file)
+    expected = build_name(parsed.entities | {"hemi": label}, parsed.suffix, parsed.extension)
+    return (
+        f"{file.name} is of one hemisphere, and {expected}, that of the {HEMISPHERES[label]} one, "
+        f"is not beside it in {file.parent}. A run is both. Copy it there from fMRIPrep's output."
+    )
+
+
+def _read_times(
+    files: Sequence[Path], root: Path, folders: Folders
+) -> tuple[Metadata, RepetitionTime]:
+    """Read what the sidecars of all files say, which has to be the same of both hemispheres."""
+    found = [_read_time(file, root, folders) for file in files]
+    try:
+        metadata = of_both_hemispheres([metadata for metadata, _ in found])
+    except SidecarError as error:
+        return found[0][0], RepetitionTime(problem=str(error))
+    worst = next((time for _, time in found if time.problem), found[0][1])
+    return metadata, worst
 
 
 def _read_time(bold: Path, root: Path, folders: Folders) -> tuple[Metadata, RepetitionTime]:
@@ -263,7 +343,8 @@ def _read_time(bold: Path, root: Path, folders: Folders) -> tuple[Metadata, Repe
         return Metadata(), RepetitionTime(problem=str(error))
     if content_problem(bold):
         return metadata, RepetitionTime()  # said once is enough
-    return metadata, repetition_time(bold, metadata, header_t_r(bold))
+    is_exact = format_of(bold) == "cifti"
+    return metadata, repetition_time(bold, metadata, header_t_r(bold), is_exact=is_exact)
 
 
 def _find_companion(

@@ -14,7 +14,7 @@ from typing import Any
 
 from bidsmask.dataset.entities import ENTITY_ORDER, ParsedName, is_label
 from bidsmask.errors import SettingsError
-from bidsmask.vocabulary import BOLD_SPACES
+from bidsmask.vocabulary import BOLD_EXTENSIONS, BOLD_SPACES, FileFormat
 
 Wanted = str | None | tuple[str | None, ...]
 """A label; ``None``: must be absent; ``"*"``: any, but there; a tuple: one of these."""
@@ -51,6 +51,7 @@ class Selection:
         Labels of ``space``, as fMRIPrep writes them on its command line: ``T1w``,
         ``MNIInfant:cohort-2``, ``MNI152NLin2009cAsym:res-2`` (``res-native``: no ``res``).
         One of `bidsmask.vocabulary.BOLD_SPACES` also means BOLD without a space entity.
+    file_formats : tuple of {"nifti", "cifti", "gifti"}
     filters : tuple of (query, criteria)
         From ``--bids-filter-file``; see `read_filter_file`.
     filter_warnings : tuple of str
@@ -70,6 +71,7 @@ class Selection:
     tasks: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     spaces: tuple[str, ...] = ()
+    file_formats: tuple[FileFormat, ...] = ()
     filters: tuple[tuple[str, Criteria], ...] = ()
     filter_warnings: tuple[str, ...] = ()
 
@@ -86,6 +88,8 @@ class Selection:
                 yield entity, label, ((entity, label),)
         for space in _bare("space", self.spaces):
             yield "space", space, _space_criteria(space)
+        for name in self.file_formats:
+            yield "format", name, (("extension", BOLD_EXTENSIONS[name]),)
 
     def accepts(self, labels: Mapping[str, str]) -> bool:
         """Whether a BOLD file with these labels (entities, suffix, ...) was asked for."""
@@ -121,6 +125,19 @@ def agrees(labels: Mapping[str, str], criteria: Criteria) -> bool:
     True
     """
     return all(_agrees(entity, labels.get(entity), wanted) for entity, wanted in criteria)
+
+
+def format_of(path: Path | str) -> FileFormat:
+    """Tell by its name what a BOLD file is stored in.
+
+    Examples
+    --------
+    >>> format_of("sub-01_task-rest_space-fsLR_den-91k_bold.dtseries.nii")
+    'cifti'
+    """
+    extension = f".{Path(path).name.partition('.')[2]}"
+    found = (name for name, extensions in BOLD_EXTENSIONS.items() if extension in extensions)
+    return next(found, "nifti")
 
 
 def read_filter_file(path: Path) -> tuple[tuple[tuple[str, Criteria], ...], tuple[str, ...]]:

@@ -13,13 +13,15 @@ import re
 import shlex
 import stat
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bidsmask.dataset.entities import ParsedName, parse_name
-from bidsmask.errors import SidecarError
+from bidsmask.dataset.selection import format_of
+from bidsmask.errors import ImageError, SidecarError
+from bidsmask.images.cifti import read_cifti
 from bidsmask.images.header import time_step
 
 T_R_RANGE_S = (0.1, 20.0)
@@ -39,6 +41,7 @@ _KEPT = (
     "StartTime",
     "TaskName",
 )
+_KEPT_OF_SURFACES = ("Density", "SpatialReference")
 _TODAY = {"ica_mixing.tsv": "desc-ICA_mixing.tsv", "ica_metrics.tsv": "desc-tedana_metrics.tsv"}
 _OF_TEDANA = re.compile(r"(?<![^_])ica_(mixing|metrics)\.tsv$")
 
@@ -78,9 +81,10 @@ class Metadata:
     values: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, Path] = field(default_factory=dict)
 
-    def pairs(self) -> tuple[tuple[str, Any], ...]:
+    def pairs(self, *, on_surfaces: bool = False) -> tuple[tuple[str, Any], ...]:
         """Give what later stages want to know, hashable; nested values as JSON."""
-        return tuple((key, _plain(self.values[key])) for key in _KEPT if key in self.values)
+        kept = sorted((*_KEPT, *_KEPT_OF_SURFACES)) if on_surfaces else _KEPT
+        return tuple((key, _plain(self.values[key])) for key in kept if key in self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +140,36 @@ def read_metadata(image: Path, *, root: Path, folders: Folders) -> Metadata:
     return Metadata(values=values, origins=origins)
 
 
+def of_both_hemispheres(found: Sequence[Metadata]) -> Metadata:
+    """Join what the sidecars of the left and of the right hemisphere say; of one file, give that.
+
+    Raises
+    ------
+    SidecarError
+        If they contradict each other.
+    """
+    left, *others = found
+    for right in others:
+        for key in ("RepetitionTime", *_KEPT):
+            one, other = left.values.get(key), right.values.get(key)
+            if key in left.values and key in right.values and one != other:
+                raise SidecarError(
+                    f"The sidecars of the hemispheres contradict each other: {key} is "
+                    f"{_short(one)} in {left.origins[key]} and {_short(other)} in "
+                    f"{right.origins[key]}. They are of one run: find out which is true, and "
+                    "correct the other."
+                )
+    if not others:
+        return left
+    references = {
+        f"CIFTI_STRUCTURE_{side}_CORTEX": each.values["SpatialReference"]
+        for side, each in zip(("LEFT", "RIGHT"), found, strict=True)
+        if isinstance(each.values.get("SpatialReference"), str)
+    }
+    joined = {"SpatialReference": references} if references else {}
+    return replace(left, values={**left.values, **joined})
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object from a regular file of at most `MAX_SIDECAR_BYTES`.
 
@@ -186,22 +220,31 @@ def content_problem(path: Path) -> str | None:
 
 
 def header_t_r(image: Path) -> float | None:
-    """Repetition time in seconds as the NIfTI header has it, whatever its worth.
+    """Repetition time in seconds as a header has it, whatever its worth.
+
+    Of a CIFTI file it is the step of the series in its XML. What GIFTI files say is not to be
+    relied on, and not read.
 
     Returns
     -------
     float or None
         None if the header cannot be read (the image reader has the words for that), or counts
-        the fourth axis in other units than time.
+        the axis of volumes in other units than time.
     """
     import nibabel
 
+    file_format = format_of(image)
+    if file_format == "gifti":
+        return None
     try:
+        if file_format == "cifti":
+            return read_cifti(image).axes.t_r
         opened = nibabel.load(image)
         if not isinstance(opened, nibabel.Nifti1Image):
             return None
         return time_step(opened.header)
     except (
+        ImageError,
         nibabel.filebasedimages.ImageFileError,
         nibabel.spatialimages.HeaderDataError,
         OSError,
@@ -212,7 +255,9 @@ def header_t_r(image: Path) -> float | None:
         return None
 
 
-def repetition_time(image: Path, metadata: Metadata, header: float | None) -> RepetitionTime:
+def repetition_time(
+    image: Path, metadata: Metadata, header: float | None, *, is_exact: bool = False
+) -> RepetitionTime:
     """Decide on the repetition time, and never in silence.
 
     The sidecar's ``RepetitionTime`` is taken. A header that holds a placeholder (0, 1, or the
@@ -228,6 +273,8 @@ def repetition_time(image: Path, metadata: Metadata, header: float | None) -> Re
         Of the image.
     header : float or None
         From `header_t_r`, seconds.
+    is_exact : bool
+        Whether it is written with its unit, as that of CIFTI is, and no placeholder.
     """
     if "RepetitionTime" not in metadata.values:
         return _without_sidecar(image, metadata, header)
@@ -242,13 +289,15 @@ def repetition_time(image: Path, metadata: Metadata, header: float | None) -> Re
             problem=f"{origin}: RepetitionTime is {_short(value)}; between {T_R_RANGE_S[0]:g} "
             f"and {T_R_RANGE_S[1]:g} s was expected. Correct it (in seconds, not milliseconds)."
         )
-    return _compared(float(value), origin, image, header)
+    return _compared(float(value), origin, image, header, is_exact=is_exact)
 
 
-def _compared(t_r: float, origin: Path, image: Path, header: float | None) -> RepetitionTime:
+def _compared(
+    t_r: float, origin: Path, image: Path, header: float | None, *, is_exact: bool
+) -> RepetitionTime:
     if header is None or abs(header - t_r) <= T_R_TOLERANCE_S:
         return RepetitionTime(t_r=t_r)
-    if _is_placeholder(header, t_r):
+    if not is_exact and _is_placeholder(header, t_r):
         return RepetitionTime(
             t_r=t_r,
             warning=f"The header of {image.name} has {header:g} s between volumes, which looks "

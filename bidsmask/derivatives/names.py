@@ -23,6 +23,7 @@ def output_name(
     atlas: Iterable[tuple[str, str]] = (),
     stat: str | None = None,
     desc: str | None = None,
+    hemi: str | None = None,
     with_space: bool = True,
 ) -> Path:
     """Tell where an output file belongs, relative to the output dataset.
@@ -39,7 +40,7 @@ def output_name(
         Such as ``"timeseries"`` and ``".tsv"``.
     atlas : iterable of (entity, label)
         Of ``atlas``, ``seg``, ``scale``, those that name the atlas.
-    stat, desc : str, optional
+    stat, desc, hemi : str, optional
         Labels of these entities.
     with_space : bool
         False for what is the same in every space, such as the confounds: leaves out ``space``,
@@ -68,6 +69,8 @@ def output_name(
     entities = with_cohort_in_space(Entities(run_entities).without("desc"))
     if not with_space:
         entities = entities.without(*_OF_THE_GRID)
+    if hemi is not None:
+        entities |= {"hemi": hemi}
     name = _name(entities, suffix, extension, atlas, stat, desc)
     if len(name.encode()) > LONGEST_NAME:
         raise LongNameError(

@@ -22,7 +22,13 @@ from bidsmask.derivatives.description import bids_uri, dataset_place
 from bidsmask.derivatives.names import output_name, run_folder
 from bidsmask.derivatives.writing import sha256, write_json
 
-BOLD, MASK, CONFOUNDS, SIDECAR = "BOLD", "Mask", "Confounds", "ConfoundsSidecar"
+BOLD, RIGHT, MASK, CONFOUNDS, SIDECAR = (
+    "BOLD",
+    "BOLDRight",
+    "Mask",
+    "Confounds",
+    "ConfoundsSidecar",
+)
 EVENTS, TABLE = "Events", "Table"
 
 ENDING = "_desc-bidsmask_complete.json"
@@ -68,9 +74,9 @@ class Source:
     dataset : str
         Where the dataset is, from the output on.
     files : mapping from role to SourceFile
-        The roles are `BOLD`, `MASK`, `CONFOUNDS`, `SIDECAR`, `EVENTS`, and `TABLE` with the name
-        of one that a strategy asks for besides; of joined runs, their names, and the files are
-        their records.
+        The roles are `BOLD` (of two hemispheres the left one), `RIGHT`, `MASK`, `CONFOUNDS`,
+        `SIDECAR`, `EVENTS`, and `TABLE` with the name of one that a strategy asks for besides; of
+        joined runs, their names, and the files are their records.
     """
 
     dataset: str
@@ -344,7 +350,7 @@ def has_sum(path: Path, known: str) -> bool:
 
 def _files(run: BoldRun) -> Iterator[tuple[str, Path]]:
     files = {
-        BOLD: run.bold,
+        **dict(zip((BOLD, RIGHT), run.files, strict=False)),
         MASK: run.mask,
         CONFOUNDS: run.confounds,
         SIDECAR: run.confounds_json,
@@ -359,7 +365,7 @@ def fingerprint(path: Path, role: str) -> str:
     try:
         if not path.is_file():  # a pipe would be waited for
             return ""
-        return _sample(path) if role == BOLD else sha256(path)
+        return _sample(path) if role in (BOLD, RIGHT) else sha256(path)
     except OSError:
         return ""
 

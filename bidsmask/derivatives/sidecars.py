@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,22 @@ from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.description import bids_uri
 from bidsmask.derivatives.quality import QUALITY_COLUMNS
 from bidsmask.derivatives.writing import safe_text
-from bidsmask.images.grid import Grid
+from bidsmask.images.grayordinates import LEFT, RIGHT, Lattice
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
 from bidsmask.numerics.connectivity.measures import Measure
 from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.numerics.verdict import RULES, Rule
 from bidsmask.vocabulary import NATIVE_SPACES, CensorOutput
+
+_CORTICES = {
+    LEFT: "CIFTI_STRUCTURE_LEFT_CORTEX",
+    RIGHT: "CIFTI_STRUCTURE_RIGHT_CORTEX",
+}
+"""Keys of ``SpatialReference``, which BIDS and fMRIPrep spell otherwise than CIFTI does."""
+
+_VOLUME_OF_CIFTI = "MNI152NLin6Asym"
+"""The space of the voxels of grayordinates in fsLR."""
 
 _UNITS = {"zscore": "standard deviations", "psc": "percent of the mean", "none": "arbitrary"}
 _UNITS_OF_SCALED_VOXELS = {
@@ -63,8 +73,8 @@ class Provenance:
     Parameters
     ----------
     run : BoldRun
-    grid : Grid
-        Of the BOLD image.
+    grid : Grid or Grayordinates
+        Of the BOLD run.
     output_dir : Path
         The dataset whose own files have URIs without a name.
     links : mapping from name to root
@@ -72,7 +82,7 @@ class Provenance:
     """
 
     run: BoldRun
-    grid: Grid
+    grid: Lattice
     output_dir: Path
     links: Mapping[str, str | Path]
 
@@ -87,7 +97,7 @@ class Provenance:
     def bold_and_confounds(self, strategies: Sequence[Strategy]) -> list[str]:
         """URIs of what signals that some strategies clean are made of."""
         run = self.run
-        return self.sources(run.bold, run.mask, *run.confounds_files(strategies))
+        return self.sources(*run.files, run.mask, *run.confounds_files(strategies))
 
     def atlas(self, atlas: Atlas | SeedSet) -> list[str]:
         """URIs of the files of an atlas, or of a table of seeds."""
@@ -107,7 +117,11 @@ class Provenance:
     @property
     def space(self) -> dict[str, Any]:
         """What is required of a file with ``space`` or ``res`` in its name."""
-        space = {"SpatialReference": self._reference()}
+        space: dict[str, Any] = {"SpatialReference": self._reference()}
+        if "Density" in (said := dict(self.run.metadata)):
+            space["Density"] = said["Density"]
+        elif "den" in self.run.entities or self.run.file_format != "nifti":
+            space["Density"] = f"{self.grid.n_voxels} {self.grid.word}"
         if "res" in self.run.entities:
             sizes = " x ".join(f"{size:g}" for size in self.grid.voxel_sizes_mm)
             space["Resolution"] = f"Voxels of {sizes} mm, as the preprocessed BOLD image has"
@@ -121,10 +135,34 @@ class Provenance:
         ]
         return {"Atlas": atlas.name, "AtlasFile": files[0] if len(files) == 1 else files}
 
-    def _reference(self) -> str:
+    def _reference(self) -> str | dict[str, str]:
+        if self.run.file_format != "nifti":
+            return self._reference_of_surfaces()
         if self.run.space is None or self.run.space in NATIVE_SPACES:
             return self.sources(self.run.boldref or self.run.bold)[0]
-        return f"https://github.com/templateflow/tpl-{self.run.space}"
+        return _template(self.run.space)
+
+    def _reference_of_surfaces(self) -> dict[str, str]:
+        """What the sidecar of the run says, or the template of its space; of each structure."""
+        said = dict(self.run.metadata).get("SpatialReference", "")
+        if said.startswith("{"):
+            reference: dict[str, str] = json.loads(said)
+            return reference
+        whole = said or self._template_of_surfaces()
+        names = {each.name for each in self.grid.structures}
+        return {key: whole for name, key in _CORTICES.items() if name in names} | (
+            {"VolumeReference": _template(_VOLUME_OF_CIFTI)} if self.grid.volume else {}
+        )
+
+    def _template_of_surfaces(self) -> str:
+        space = self.run.space
+        if space is None or space in NATIVE_SPACES:
+            return self.sources(self.run.bold)[0]
+        return _template(self.grid.space or space)
+
+
+def _template(space: str) -> str:
+    return f"https://github.com/templateflow/tpl-{space}"
 
 
 def sampling(sample_mask: BoolArray, *, t_r: float, how: CensorOutput) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -153,6 +154,18 @@ class Grayordinates:
         return self.n_voxels, 1, 1
 
     @property
+    def identity(self) -> dict[str, object]:
+        """What tells it apart, as plain values by name: structures, and a sum of all places."""
+        structures = {each.name: len(each.places) for each in self.structures}
+        content = hashlib.sha256()
+        for name, values in self.arrays().items():
+            content.update(name.encode() + np.ascontiguousarray(values).tobytes())
+        return {
+            "structures": ", ".join(f"{name} {count}" for name, count in structures.items()),
+            "places": content.hexdigest(),
+        }
+
+    @property
     def word(self) -> str:
         """What its places are: "vertices", "voxels", or "grayordinates" if there are both."""
         kinds = {each.is_surface for each in self.structures}
@@ -302,7 +315,7 @@ class Grayordinates:
             "space": np.array(self.space or ""),
         }
         if self.volume is not None:
-            given |= {"shape": np.array(self.volume.shape), "affine": self.volume.affine}
+            given |= self.volume.arrays()
         return given
 
     @classmethod
@@ -320,10 +333,7 @@ class Grayordinates:
             structures.append(
                 Structure(name=str(name), places=places, n_vertices=int(n_vertices) or None)
             )
-        volume = None
-        if "shape" in arrays:
-            x, y, z = map(int, arrays["shape"])
-            volume = Grid(shape=(x, y, z), affine=arrays["affine"])
+        volume = Grid.from_arrays(arrays) if "shape" in arrays else None
         return cls(structures=tuple(structures), volume=volume, space=str(arrays["space"]) or None)
 
     def _check_voxels(self, structure: Structure) -> None:
@@ -376,6 +386,11 @@ class Grayordinates:
 
 Lattice = Any
 """`Grid` or `Grayordinates`: a shape of three axes, and flat indices. Who needs mm asks a Grid."""
+
+
+def lattice_of(arrays: Mapping[str, Array]) -> Lattice:
+    """Make the lattice again of which these are the `arrays`."""
+    return (Grayordinates if "structures" in arrays else Grid).from_arrays(arrays)
 
 
 def whole_meshes(n_vertices: Mapping[str, int], space: str | None = None) -> Grayordinates:

@@ -1,12 +1,13 @@
 """Where the voxels of an image lie: a lattice, as a value."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
-from bidsmask._typing import FloatArray
+from bidsmask._typing import Array, FloatArray
 from bidsmask._warn import warn_user
 from bidsmask.numerics.affine import orientation_codes, same_grid, voxel_sizes
 
@@ -80,6 +81,22 @@ class Grid:
         """Voxels of the whole lattice."""
         x, y, z = self.shape
         return x * y * z
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What tells it apart, as plain values by name."""
+        rows = tuple(tuple(float(number) for number in row) for row in self.affine)
+        return {"shape": self.shape, "affine": rows}
+
+    def arrays(self) -> dict[str, Array]:
+        """Give all that it consists of, as arrays; `from_arrays` takes them."""
+        return {"shape": np.array(self.shape), "affine": self.affine}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
+        """Make it again of what `arrays` gave."""
+        x, y, z = map(int, arrays["shape"])
+        return cls(shape=(x, y, z), affine=arrays["affine"])
 
     @property
     def word(self) -> str:

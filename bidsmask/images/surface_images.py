@@ -13,7 +13,9 @@ from bidsmask.images.cifti import PREFIX
 from bidsmask.images.grayordinates import HEMISPHERES, LEFT, RIGHT, Grayordinates
 from bidsmask.images.surface_series import SurfaceSeries
 
-_SIDES = {LEFT: "CortexLeft", RIGHT: "CortexRight"}
+SIDES = {LEFT: "CortexLeft", RIGHT: "CortexRight"}
+"""Structures as GIFTI names them."""
+
 _SERIES, _SCALARS = "DENSE_SERIES", "DENSE_SCALARS"
 
 
@@ -138,7 +140,7 @@ def _gifti(values: Array, structure: str) -> Any:
             for volume in stored.T
         ]
     )
-    image.meta["AnatomicalStructurePrimary"] = _SIDES[structure]
+    image.meta["AnatomicalStructurePrimary"] = SIDES[structure]
     return image
 
 

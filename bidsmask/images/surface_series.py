@@ -81,9 +81,12 @@ class SurfaceSeries:
         file; empty where there are none.
     header : None
         There is none of NIfTI's.
+    warning : None
+        Nothing is odd about the place of the values: there is one way to say where they lie.
     """
 
     header = None
+    warning = None
 
     def __init__(
         self,

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from nipype.interfaces.base import File, traits
 
 from bidsmask._version import __version__
@@ -36,7 +35,6 @@ from bidsmask.analysis.voxel_outputs import write_voxel_outputs
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.confounds_table import read_table
 from bidsmask.dataset.responses import load_design
-from bidsmask.images.grid import Grid
 from bidsmask.images.volumes import load_mask
 from bidsmask.reports.summaries import LostPart
 from bidsmask.workflows.monitor import Step
@@ -73,24 +71,25 @@ class LoadConfounds(Step):
 
 
 class PlaceColumns(Step):
-    """The columns of every atlas and seed set on the run's grid, inside its brain mask."""
+    """The columns of every atlas and seed set on the run's lattice, inside its mask if any."""
 
     class input_spec(TraitedSpec):
         files = traits.List(File(exists=True), desc="images and tables of the sources")
         sources = traits.Any(mandatory=True, desc="tuple of Source")
         maps_statistic = traits.Str(mandatory=True, desc="what is taken of maps")
-        mask = File(exists=True, mandatory=True, desc="brain mask of the run")
-        shape = traits.Any(mandatory=True, desc="shape of the run's grid")
-        affine = traits.Any(mandatory=True, desc="affine of the run's grid, nested tuples")
+        mask = File(exists=True, desc="brain mask of the run; there is none on surfaces")
+        grid = traits.Any(mandatory=True, nohash=True, desc="Grid or Grayordinates of the run")
+        identity = traits.Any(mandatory=True, desc="what tells it apart")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
         placed_file = File(exists=True, desc="mask, and columns of each source")
 
     def _run_interface(self, runtime: Any) -> Any:
-        grid = Grid(shape=tuple(self.inputs.shape), affine=np.array(self.inputs.affine))
+        grid, mask_file = self.inputs.grid, self.inputs.mask
         with heard() as said:
-            mask = load_mask(Path(self.inputs.mask), grid)
+            has_mask = traits_isdefined(mask_file)
+            mask = load_mask(Path(mask_file), grid) if has_mask else steps.everywhere(grid)
             placed = steps.place_sources(
                 self.inputs.sources, grid, mask, self.inputs.maps_statistic
             )
@@ -104,7 +103,7 @@ class ExtractSignals(Step):
     """Signals of every source, and the statistics of the run, in one pass over the BOLD."""
 
     class input_spec(TraitedSpec):
-        bold = File(exists=True, mandatory=True, desc="BOLD run")
+        files = traits.List(File(exists=True), mandatory=True, desc="BOLD run, of 1 or 2 files")
         placed_file = File(exists=True, mandatory=True, desc="mask, and columns of each source")
         sources = traits.Any(mandatory=True, desc="tuple of Source")
         settings = traits.Any(mandatory=True, desc="ExtractionSettings")
@@ -122,7 +121,7 @@ class ExtractSignals(Step):
         placed = PlacedSources.load(Path(self.inputs.placed_file), self.inputs.sources)
         spill = cwd / "voxels.npy"
         extracted, coverage = steps.extract_run(
-            Path(self.inputs.bold),
+            [Path(file) for file in self.inputs.files],
             placed,
             placed.of(self.inputs.sources),
             self.inputs.settings,

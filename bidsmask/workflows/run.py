@@ -65,16 +65,16 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
             files=[str(file) for source in plan.sources for file in files_of(source)],
             sources=plan.sources,
             maps_statistic=plan.extraction.maps_statistic,
-            mask=str(run.mask),
-            shape=plan.shape,
-            affine=plan.affine,
+            grid=plan.grid,
+            identity=plan.grid.identity,
+            **({"mask": str(run.mask)} if run.mask else {}),
         ),
         name="resample_atlas",
         mem_gb=mem_gb["resample_atlas"],
     )
     extract = pe.Node(
         ExtractSignals(
-            bold=str(run.bold),
+            files=[str(file) for file in run.files],
             sources=plan.sources,
             settings=plan.extraction,
             coverage=plan.coverage,

@@ -14,6 +14,7 @@ from bidsmask.analysis.cost import (
 from bidsmask.analysis.plan import make_plan
 from bidsmask.cli.parser import parse
 from bidsmask.columns.table import LookUpTable
+from bidsmask.images.grid import Grid
 from bidsmask.settings import ConnectivitySettings, ExtractionSettings, VoxelwiseSettings
 from bidsmask.workflows.run import init_run_wf
 
@@ -30,7 +31,8 @@ def longer(plan):
 
 
 def finer(plan):
-    return replace(plan, shape=tuple(2 * n for n in plan.shape))
+    shape = tuple(2 * n for n in plan.grid.shape)
+    return replace(plan, grid=Grid(shape=shape, affine=plan.grid.affine))
 
 
 def with_more_regions(plan):
@@ -139,7 +141,7 @@ def test_a_machine_half_as_fast_takes_twice_as_long_and_the_same_memory(plan):
 
 
 def test_the_pace_of_a_machine_is_measured_on_the_run(plan):
-    pace = measure_pace(plan.run.bold)
+    pace = measure_pace(plan.run.files)
     assert pace.relative > 0
     assert pace.read_s_per_voxel > 0
 

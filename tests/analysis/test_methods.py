@@ -4,6 +4,7 @@ import itertools
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bidsmask.analysis.methods import methods_of
@@ -16,6 +17,7 @@ from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.runs import BoldRun
 from bidsmask.dataset.strategies import ColumnGroup, Reference, Strategy
 from bidsmask.dataset.strategy_files import load_strategy
+from bidsmask.images.grid import Grid
 from bidsmask.numerics.censoring import CensoringParameters
 from bidsmask.numerics.cleaning import CleaningParameters
 from bidsmask.reports.methods import citation_bibtex, citation_markdown
@@ -92,11 +94,10 @@ def described(*strategies, atlases=None, measures=("correlation",), fisher_z=Fal
         connectivity=ConnectivitySettings(measures=measures, fisher_z=fisher_z),
     )
     run = RunPlan(
-        run=BoldRun(entities=Entities({"sub": "01"}), bold=Path("bold.nii.gz")),
+        run=BoldRun(entities=Entities({"sub": "01"}), files=(Path("bold.nii.gz"),)),
         t_r=2.0,
         n_volumes=100,
-        shape=(1, 1, 1),
-        affine=(),
+        grid=Grid(shape=(1, 1, 1), affine=np.eye(4)),
         voxel_bytes=2,
         sources=atlases or (atlas(),),
         strategies=strategies,

@@ -32,7 +32,7 @@ def read(world, settings, n_atlases=1):
     files, atlas, grid, mask = world
     sources = (atlas,) * n_atlases
     placed = place_sources(sources, grid, mask, settings.maps_statistic)
-    return extract_run(files.bold, placed, placed.of(sources), settings, ANY)
+    return extract_run([files.bold], placed, placed.of(sources), settings, ANY)
 
 
 @pytest.mark.parametrize("fwhm_mm", [0.0, 5.0])

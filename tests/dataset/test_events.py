@@ -16,7 +16,7 @@ def run(tmp_path):
     folder = tmp_path / "fmriprep" / "sub-01" / "ses-a" / "func"
     folder.mkdir(parents=True)
     name = "sub-01_ses-a_task-nback_run-2_space-MNI_res-2_desc-preproc_bold.nii.gz"
-    return BoldRun(bold=folder / name, entities=parse_name(name).entities)
+    return BoldRun(files=(folder / name,), entities=parse_name(name).entities)
 
 
 @pytest.fixture

@@ -210,10 +210,10 @@ def test_single_echoes_are_taken_where_they_were_not_combined(dataset):
     assert len(sound(dataset.find())) == 2
 
 
-def test_surfaces_are_no_volumes(dataset):
+def test_a_dataset_of_surfaces_alone_says_how_they_are_asked_for(dataset):
     dataset.write("sub-01/func/sub-01_task-rest_space-fsLR_den-91k_bold.dtseries.nii")
     dataset.write("sub-01/func/sub-01_task-rest_space-fsaverage_hemi-L_bold.func.gii")
-    with pytest.raises(NoInputError, match=r"no \*_bold\.nii\.gz .* surface"):
+    with pytest.raises(NoInputError, match="--space fsLR fsaverage"):
         dataset.find()
 
 

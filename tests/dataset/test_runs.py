@@ -22,7 +22,7 @@ def read(dataset):
     def read(bold, *, datasets=(), queries=(), **filters) -> BoldRun:
         pairs = tuple((query, tuple(wanted.items())) for query, wanted in filters.items())
         return read_run(
-            bold,
+            [bold],
             root=dataset.root,
             folders=Folders(),
             selection=Selection(filters=pairs),
@@ -424,7 +424,7 @@ def test_a_run_looks_the_same_from_every_process(dataset, read):
         "from bidsmask.dataset.runs import read_run\n"
         "from bidsmask.dataset.selection import Selection\n"
         "from bidsmask.dataset.sidecars import Folders\n"
-        f"print(repr(read_run(Path({str(bold)!r}), root=Path({str(dataset.root)!r}),"
+        f"print(repr(read_run([Path({str(bold)!r})], root=Path({str(dataset.root)!r}),"
         " folders=Folders(), selection=Selection())))"
     )
     done = subprocess.run(

@@ -44,6 +44,7 @@ def make_run(root: Path, space: str = "A") -> BoldRun:
         path.write_text(f"{role} {space if role != 'confounds' else ''}" + "x" * 200_000)
     return BoldRun(
         entities=Entities({"sub": "01", "task": "rest", "space": space, "desc": "preproc"}),
+        files=(paths.pop("bold"),),
         **paths,  # type: ignore[arg-type]
     )
 

@@ -138,6 +138,7 @@ def make_run(source: Path, entities: dict[str, str]) -> BoldRun:
             ("StartTime", 0.9),
             ("TaskName", "Resting"),
         ),
+        files=(paths.pop("bold"),),
         **paths,  # type: ignore[arg-type]
     )
 
@@ -276,8 +277,7 @@ def make_result(
         run=make_run(source, entities),
         t_r=T_R,
         n_volumes=N_VOLUMES,
-        shape=grid.shape,
-        affine=tuple(map(tuple, grid.affine.tolist())),
+        grid=grid,
         voxel_bytes=2,
         sources=(atlas,),
         strategies=strategies,

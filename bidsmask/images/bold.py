@@ -1,0 +1,28 @@
+"""The door for runs of the command line: which files they are of decides how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bidsmask.images.stream import BoldStream
+from bidsmask.images.surface_series import SurfaceSeries, are_on_surfaces, open_surfaces
+
+
+def open_bold(files: Sequence[Path]) -> BoldStream | SurfaceSeries:
+    """Open a run, of which nothing is read yet but the header.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        An image of volumes, a CIFTI file, or GIFTI files of both hemispheres.
+
+    Raises
+    ------
+    ImageError
+        If a file cannot be used, or hemispheres do not fit together.
+    """
+    first, *others = files
+    if not are_on_surfaces(first):
+        return BoldStream(first)
+    return open_surfaces(list(files) if others else first)
