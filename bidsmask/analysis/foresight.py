@@ -249,9 +249,7 @@ def _foresee_source(
     alone = replace(plan, sources=(source,))
     remedy = partial(_shorten, alone, _names_of_sources)
     long = _lost_by_names(part, source.name, _names_of_sources(alone), remedy)
-    if long or not isinstance(plan.grid, Grid):
-        return long
-    return attempt(part, source.name, partial(_refuse_apart, source, plan.grid, grid_of))
+    return long or attempt(part, source.name, partial(_refuse_apart, source, plan.grid, grid_of))
 
 
 def _refuse_apart(source: Source, grid: Grid, grid_of: Callable[[Path], Grid]) -> None:
