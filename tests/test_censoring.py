@@ -85,13 +85,19 @@ def test_another_displacement_flags_by_its_own_values(extract, motion, options, 
 
 
 def test_breathing_is_filtered_for_displacement_and_for_nothing_else(extract, motion):
-    table, _ = motion
+    table, parameters = motion
     notch = ("--motion-filter-type", "notch", "--band-stop-min", 15.5, "--band-stop-max", 18)
     exit_code, out = extract(*SCRUB, "--fd", "power", *notch)
     assert exit_code == 0
     _, about = outliers(out)
     assert "notch at 15.5 to 18 breaths" in about["framewise_displacement"]["Description"]
-    assert quality(out)["mean_fd"] < table["framewise_displacement"].mean()
+    row = quality(out)
+    assert row["mean_fd"] < table["framewise_displacement"].mean()
+    for kind, measure in (("power", framewise_displacement), ("jenkinson", relative_rms)):
+        fd = measure(parameters)[1:]  # what rules of exclusion ask is of no filter
+        assert row[f"mean_fd_{kind}"] == pytest.approx(fd.mean(), rel=1e-5)
+        assert row[f"max_fd_{kind}"] == pytest.approx(fd.max(), rel=1e-5)
+        assert row[f"fd_{kind}_above_0p2"] == pytest.approx((fd > 0.2).mean(), rel=1e-5)
     (series,) = out.rglob("*desc-none_timeseries.json")
     (warning,) = json.loads(series.read_text())["Warnings"]
     assert "the notch is where they show up, at 12 to 14.5 per minute" in warning

@@ -15,7 +15,7 @@ from bidsmask._typing import FloatArray
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.store import ExtractedRun, RunValues, Signals
 from bidsmask.dataset.confounds import Confounds
-from bidsmask.derivatives.quality import QUALITY_COLUMNS, lost_row, quality_row
+from bidsmask.derivatives.quality import FD_OF_RULES_MM, QUALITY_COLUMNS, lost_row, quality_row
 from bidsmask.numerics.cleaning import Cleaner
 from bidsmask.numerics.cleaning_quality import confound_quality, voxel_quality
 from bidsmask.numerics.leverage import dvars_percent
@@ -38,6 +38,7 @@ def run_quality(values: RunValues) -> dict[str, float]:
     usable = [float(np.mean(coverage.usable)) for coverage in values.coverage]
     return {
         **motion_quality(values.fd_mm, extracted.dvars),
+        **_published_motion(values.displacements),
         "mean_dvars": float(np.nanmean(extracted.dvars)),
         "max_dvars_percent": _largest(dvars_percent(extracted.dvars, extracted.std)),
         "median_tsnr": float(np.median(tsnr)),
@@ -45,6 +46,20 @@ def run_quality(values: RunValues) -> dict[str, float]:
         "n_nonfinite_voxels": float(np.count_nonzero(extracted.nonfinite)),
         **({"regions_usable": min(usable)} if usable else {}),
     }
+
+
+def _published_motion(displacements: Mapping[str, FloatArray]) -> dict[str, float]:
+    """What published rules of exclusion ask, of each kind of framewise displacement."""
+    found: dict[str, float] = {}
+    for kind, fd_mm in displacements.items():
+        motion = fd_summary(fd_mm, FD_OF_RULES_MM)
+        n_known = int(np.isfinite(fd_mm).sum())
+        found |= {
+            f"mean_fd_{kind}": motion.mean_mm,
+            f"max_fd_{kind}": motion.max_mm,
+            f"fd_{kind}_above_0p2": (motion.n_above or 0) / n_known if n_known else np.nan,
+        }
+    return found
 
 
 def _largest(values: FloatArray) -> float:

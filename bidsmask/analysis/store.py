@@ -384,6 +384,8 @@ class RunValues:
         of the first whose confounds are there.
     fd_kind : str
         Which framewise displacement that is.
+    displacements : mapping from kind to array of shape (T,)
+        That of Power and that of Jenkinson, for rules of exclusion; see `Confounds`.
     matrices, seed_maps, task
         None, where they are not asked for, or not known yet.
     lost : tuple of LostPart
@@ -403,6 +405,7 @@ class RunValues:
     seed_maps: SeedMaps | None = None
     task: tuple[TaskResults, ...] = ()
     lost: tuple[LostPart, ...] = ()
+    displacements: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 def gather(inputs: Any) -> RunValues:
@@ -425,6 +428,7 @@ def gather(inputs: Any) -> RunValues:
         strategies=strategies,
         fd_mm=confounds[first].fd_mm,
         fd_kind=plan.strategies[first].censoring.in_words,
+        displacements=confounds[first].displacements,
         confounds=tuple(confounds[number] for number in done),
         coverage=tuple(Coverage.load(Path(file)) for file in inputs.coverage_files),
         cleaned=tuple(each for each in cleaned if isinstance(each, CleanedRun)),

@@ -32,9 +32,10 @@ from bidsmask.numerics.censoring import (
     neighbours,
     short_segments,
 )
+from bidsmask.numerics.motion import framewise_displacement, relative_rms
 from bidsmask.numerics.regression import Nonaggressive
 
-_FAMILY = "family/"
+_FAMILY, _DISPLACEMENT = "family/", "displacement/"
 
 DVARS_PERCENT, LEVERAGE = "dvars_percent", "leverage"
 """Methods that flag volumes by the data of a run, and not by its table."""
@@ -76,6 +77,10 @@ class Confounds:
         Of each column the table that it comes from, and how it is regressed.
     nonaggressive : Nonaggressive or None
         Which columns are fitted together with components that stay.
+    displacements : mapping from "power" and "jenkinson" to array of shape (T,)
+        Framewise displacement in mm of either kind, of the unfiltered motion parameters, whichever
+        the strategy asks for: rules of exclusion are published for one or the other. Nothing where
+        a motion parameter is not known.
     """
 
     strategy: str
@@ -91,6 +96,7 @@ class Confounds:
     responses: tuple[tuple[str, str], ...] = ()
     origins: tuple[str, ...] = ()
     nonaggressive: Nonaggressive | None = None
+    displacements: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write an ``.npz`` that `load` reads; no pickle in it."""
@@ -106,6 +112,7 @@ class Confounds:
             "filled": _texts(self.filled),
             "warnings": _texts(self.warnings),
             **{f"{_FAMILY}{name}": columns for name, columns in self.families.items()},
+            **{f"{_DISPLACEMENT}{kind}": fd for kind, fd in self.displacements.items()},
             "responses": _texts([name for name, _ in self.responses]),
             "described": _texts([description for _, description in self.responses]),
             "origins": _texts(self.origins),
@@ -129,11 +136,8 @@ class Confounds:
             std_dvars=values.get("std_dvars"),
             filled=_strings(values["filled"]),
             warnings=_strings(values["warnings"]),
-            families={
-                name.removeprefix(_FAMILY): columns
-                for name, columns in values.items()
-                if name.startswith(_FAMILY)
-            },
+            families=_below(_FAMILY, values),
+            displacements=_below(_DISPLACEMENT, values),
             responses=tuple(
                 zip(_strings(values["responses"]), _strings(values["described"]), strict=True)
             ),
@@ -142,6 +146,14 @@ class Confounds:
             if "accepted" in values
             else None,
         )
+
+
+def _below(prefix: str, values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    return {
+        name.removeprefix(prefix): columns
+        for name, columns in values.items()
+        if name.startswith(prefix)
+    }
 
 
 def _texts(texts: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
@@ -224,6 +236,7 @@ def load_confounds(
         origins=design.origins,
         nonaggressive=design.nonaggressive,
         families=families,
+        displacements=_both_displacements(rows),
     )
 
 
@@ -246,6 +259,15 @@ def _displacement(
         return kind.measure(motion, t_r)
     except ValueError as error:
         raise RunError(f"Strategy {strategy.name}: {error}") from error
+
+
+def _both_displacements(rows: ConfoundsTable) -> dict[str, FloatArray]:
+    """Framewise displacement (T,) of Power and of Jenkinson, if all parameters are known."""
+    try:
+        motion = np.stack([_complete(rows, name) for name in MOTION_PARAMETERS], axis=1)
+    except ConfoundsError:
+        return {}
+    return {"power": framewise_displacement(motion), "jenkinson": relative_rms(motion)}
 
 
 def _complete(rows: ConfoundsTable, name: str) -> FloatArray:

@@ -16,6 +16,9 @@ from bidsmask.dataset.families import FAMILIES
 from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.numerics.verdict import MEANINGS
 
+FD_OF_RULES_MM = 0.2
+"""Published rules of exclusion count volumes with more framewise displacement."""
+
 DIGITS = 6
 """Significant digits of measures: more of them say nothing of a run."""
 
@@ -24,6 +27,7 @@ _POWER_2014 = "10.1016/j.neuroimage.2013.08.048"
 _WORSLEY = "10.1006/nimg.1995.1023"
 _CIRIC = "10.1016/j.neuroimage.2017.03.020"
 _PARKES = "10.1016/j.neuroimage.2017.12.073"
+_JENKINSON = "10.1006/nimg.2002.1132"
 _MURPHY = "10.1016/j.neuroimage.2006.09.032"
 _ALL, _KEPT = "all", "kept"
 _PAIRS = "pairs of successive volumes that are both kept"
@@ -84,6 +88,26 @@ def _measure(
     return QualityColumn(
         meaning=meaning, unit=unit, formula=formula, volumes=volumes, better=better, doi=doi
     )
+
+
+def _published_motion() -> Iterator[tuple[str, QualityColumn]]:
+    """Columns of what rules of exclusion ask, of both kinds of framewise displacement."""
+    kinds = (
+        ("power", "Power (sum of translations, and rotations as arcs on 50 mm)", _POWER_2012),
+        ("jenkinson", "Jenkinson (RMS over a ball of 80 mm)", _JENKINSON),
+    )
+    above = f"Share of volumes with more than {FD_OF_RULES_MM:g} mm of the"
+    for kind, whose, doi in kinds:
+        for name, what, formula, unit in (
+            (f"mean_fd_{kind}", "Mean", "mean(FD_t)", "mm"),
+            (f"max_fd_{kind}", "Largest", "max(FD_t)", "mm"),
+            (f"fd_{kind}_above_0p2", above, f"mean(FD_t > {FD_OF_RULES_MM:g})", "1"),
+        ):
+            meaning = (
+                f"{what} framewise displacement of {whose}, from the motion parameters as they "
+                "are, whatever --fd asks for; n/a where one of them is not known"
+            )
+            yield name, _measure(meaning, formula, unit=unit, better="lower", doi=doi)
 
 
 def _confounds() -> Iterator[tuple[str, QualityColumn]]:
@@ -268,6 +292,7 @@ QUALITY_COLUMNS: Mapping[str, QualityColumn] = MappingProxyType(
             better="lower",
             doi=_PARKES,
         ),
+        **dict(_published_motion()),
         "mean_dvars": _measure(
             "Mean over time of DVARS over the whole mask, before cleaning",
             "mean over t of sqrt(mean over voxels of (Y_t - Y_t-1)^2)",

@@ -290,6 +290,7 @@ class _Writer:
             ),
             fd_mm=fd,
             fd_kind=self.fd_kind,
+            displacements={"power": 2 * fd, "jenkinson": fd},
             confounds=tuple(confounds for _, confounds in cleaned),
             coverage=(self._coverage(usable),),
             cleaned=tuple(each for each, _ in cleaned),
