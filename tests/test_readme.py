@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 IN_CI = {
     "python -m pip install . && bidsmask --demo demo_out",
-    "python -m pip install '.[test]' && pytest",
+    "python -m pip install '.[test]' && pytest -n auto --dist loadfile",
 }
 """Commands that install: a test suite cannot, but `.ci/run` does."""
 
