@@ -13,6 +13,7 @@ pytest_plugins = [
     "worlds.masker_world",
     "worlds.fmriprep_run",
     "worlds.tiny_fmriprep",
+    "worlds.browser",
 ]
 
 # Laws are about numbers, not about time: on a busy machine an example may take long. A gate tries

@@ -211,7 +211,7 @@ def assemble_subject(report: SubjectReport, figures_dir: Path) -> str:
     )
 
 
-def render(template: str, *, styles: Sequence[str], **values: object) -> str:
+def render(template: str, *, styles: Sequence[str], script: str = "", **values: object) -> str:
     """Fill in a template.
 
     Parameters
@@ -220,19 +220,29 @@ def render(template: str, *, styles: Sequence[str], **values: object) -> str:
         Name of a file in ``templates``.
     styles : sequence of str
         Style sheets there; they are put into the page.
+    script : str
+        A script there that is put into the page; none by default.
     **values
         What the template speaks of. Texts are escaped.
     """
     css = "".join(_read_template(name) for name in styles)
+    js = _read_template(script) if script else ""
     return (
         _environment()
         .get_template(template)
         .render(
             **values,
-            css=Markup(css),  # our own file, and the policy below admits exactly these bytes
-            css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+            css=Markup(css),  # our own files, and the policies admit exactly these bytes
+            css_hash=_sha256(css),
+            js=Markup(js),
+            js_hash=_sha256(js),
         )
     )
+
+
+def _sha256(text: str) -> str:
+    """As a Content Security Policy has it."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def data_uri(content: bytes, suffix: str) -> Markup:
@@ -250,15 +260,25 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "percent": _percent, "spelled": _spelled}
+    environment.filters |= {
+        "number": _number,
+        "percent": _percent,
+        "spelled": _spelled,
+        "thousands": _thousands,
+    }
     return environment
 
 
 def _harmless(value: object) -> object:
-    """Escape a text, and make characters visible that change how their neighbours are read."""
+    """Escape a text that is made visible."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return escape(_INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", value))
+    return escape(visible(value))
+
+
+def visible(text: str) -> str:
+    """Make characters visible that change how their neighbours are read."""
+    return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _read_template(name: str) -> str:
@@ -318,6 +338,11 @@ def _number(value: float | None, digits: int = 1) -> str:
     if value is None:
         return "–"
     return f"{value:.0f}" if float(value).is_integer() and digits < 2 else f"{value:.{digits}f}"
+
+
+def _thousands(count: int) -> str:
+    """With a thin space where there are many digits, which keeps them together."""
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _percent(part: float, whole: float) -> str:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from bidsmask._typing import FloatArray
+from bidsmask._typing import FloatArray, IntArray
 from bidsmask.reports.drawing.colours import INK
 from bidsmask.reports.drawing.picture import Picture, data_uri
 from bidsmask.reports.drawing.words import readable, text_width
@@ -65,6 +65,8 @@ class Canvas:
     height : float
     title : str
         What the figure is, for those who cannot see it.
+    key : str
+        Name of the title, which no other figure may have that is put into the same page as it is.
 
     Examples
     --------
@@ -74,14 +76,14 @@ class Canvas:
     <rect x="0" y="0" width="9" height="9" fill="#ff0000"/>
     """
 
-    def __init__(self, height: float, title: str) -> None:
+    def __init__(self, height: float, title: str, key: str = "title") -> None:
         self.box = Box(0, 0, WIDTH, height)
         size = f'width="{WIDTH:g}" height="{number(height)}"'
         self._lines = [
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {WIDTH:g} '
-            f'{number(height)}" role="img" aria-labelledby="title" font-family="sans-serif" '
+            f'{number(height)}" role="img" aria-labelledby="{key}" font-family="sans-serif" '
             f'stroke-linejoin="round">',
-            f'<title id="title">{_plain(title, 200)}</title>',
+            f'<title id="{key}">{_plain(title, 200)}</title>',
             f'<rect width="{WIDTH:g}" height="{number(height)}" fill="#ffffff"/>',
         ]
 
@@ -99,6 +101,28 @@ class Canvas:
         """Draw a circle around a point; `opacity` is that of its filling."""
         style = _attributes(fill=colour, fill_opacity=opacity, stroke=colour)
         self._lines.append(f"<circle{_attributes(cx=x, cy=y, r=radius)}{style}/>")
+
+    def dots(
+        self,
+        x: FloatArray,
+        y: FloatArray,
+        radius: float,
+        colour: str,
+        numbers: IntArray,
+        *,
+        hollow: bool = False,
+    ) -> None:
+        """Draw many dots as one path; `numbers` say what each of them stands for."""
+        places = np.stack([x, y], axis=-1).round(1).tolist()
+        commands = "".join(f"M{left:g} {top:g}h0" for left, top in places)
+        style = _attributes(stroke=colour, stroke_width=2 * radius, stroke_linecap="round")
+        stands_for = " ".join(map(str, numbers.tolist()))
+        self._lines.append(
+            f'<path class="dots" fill="none"{style} data-rows="{stands_for}" d="{commands}"/>'
+        )
+        if hollow:
+            style = _attributes(stroke="#ffffff", stroke_width=radius, stroke_linecap="round")
+            self._lines.append(f'<path fill="none"{style} d="{commands}"/>')
 
     def line(
         self,

@@ -17,7 +17,7 @@ _SWATCH, _TO_TEXT, _TO_NEXT = 12.0, 6.0, 16.0
 
 MAX_LOST_NAMES = 6
 
-Shape = Literal["patch", "line", "frame", "stripes", "ring", "cross"]
+Shape = Literal["patch", "line", "frame", "stripes", "ring", "cross", "dot", "hole"]
 
 
 class Key(NamedTuple):
@@ -95,6 +95,11 @@ def _draw_key(canvas: Canvas, key: Key, left: float, middle: float) -> None:
     elif key.shape == "stripes":
         canvas.rect(square, "#ffffff", stroke=key.colour)
         _draw_stripes(canvas, square, key.colour)
+    elif key.shape == "dot":
+        canvas.circle(left + _SWATCH / 2, middle, 4.0, key.colour, opacity=1.0)
+    elif key.shape == "hole":
+        canvas.circle(left + _SWATCH / 2, middle, 4.0, key.colour, opacity=1.0)
+        canvas.circle(left + _SWATCH / 2, middle, 2.0, "#ffffff", opacity=1.0)
     else:
         draw_ring(
             canvas, left + _SWATCH / 2, middle, 5.0, key.colour, crossed=key.shape == "cross"
