@@ -118,11 +118,14 @@ class VoxelSets(Columns):
         Flat indices (x runs fastest), ascending, of the voxels of each column that lie on the
         grid and inside the mask.
     extent : Extent
+    sizes : float array of shape (V_all,), optional
+        How much each voxel weighs in a mean: the area of a vertex; by default all alike.
     """
 
     grid: Lattice
     members: tuple[IntArray, ...]
     extent: Extent
+    sizes: FloatArray | None = None
 
     @property
     def support(self) -> IntArray:
@@ -155,12 +158,13 @@ class VoxelSets(Columns):
 
     def arrays(self) -> dict[str, Array]:
         """Give the voxels of all columns, one column after the other; see `Columns.arrays`."""
-        return {
+        arrays = {
             "voxels": np.concatenate([np.zeros(0, dtype=np.intp), *self.members]),
             "n_voxels": self.extent.n_voxels,
             "n_on_grid": self.extent.n_on_grid,
             "n_inside": self.extent.n_inside,
         }
+        return arrays if self.sizes is None else arrays | {"sizes": self.sizes}
 
     def _voxels_read(self, rows: IntArray, measured: BoolArray) -> list[IntArray]:
         """Voxels of some columns that are read: the measured ones, or all if there are none."""

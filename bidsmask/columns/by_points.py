@@ -149,26 +149,41 @@ class _Means(_Work):
         columns = np.repeat(np.arange(len(members)), [each.size for each in members])
         order = np.argsort(points, kind="stable")
         self._points, self._column = points[order], columns[order]
+        sizes = self._columns.sizes
+        self._sizes = None if sizes is None else sizes[self._points].astype(np.float64)
         self._sums = np.zeros((len(members), series.n_volumes))
 
     def see(self, points: slice, block: Array, measured: BoolArray) -> None:
         """Add up the measured places."""
         ends = np.searchsorted(self._points, [points.start, points.stop])
         rows, columns = self._points[slice(*ends)] - points.start, self._column[slice(*ends)]
-        known = measured[rows]
-        order = np.argsort(columns[known], kind="stable")
-        rows, columns = rows[known][order], columns[known][order]
+        known = np.flatnonzero(measured[rows])
+        order = known[np.argsort(columns[known], kind="stable")]
+        rows, columns = rows[order], columns[order]
+        sizes = None if self._sizes is None else self._sizes[slice(*ends)][order]
         starts = np.flatnonzero(np.diff(columns, prepend=-1))
         for start, end in pairwise([*starts, rows.size]):
             some = block[rows[start:end]]
-            self._sums[columns[start]] += np.add.reduce(some, axis=0, dtype=np.float64)
+            self._sums[columns[start]] += (
+                np.add.reduce(some, axis=0, dtype=np.float64)
+                if sizes is None
+                else sizes[start:end] @ some.astype(np.float64)
+            )
 
     def _signals(self, measured: BoolArray, used: BoolArray) -> Array:
         n_covered, _ = self._columns.covered(measured)
-        means = self._sums / np.where(n_covered > 0, n_covered, np.nan)[:, np.newaxis]
+        totals = self._totals(measured)
+        means = self._sums / np.where(totals > 0, totals, np.nan)[:, np.newaxis]
         signals = self._series.scale(means.T).astype(self._request.dtype)
         self._read(signals, measured, used & (n_covered == 0))
         return signals
+
+    def _totals(self, measured: BoolArray) -> FloatArray:
+        """Add up, for each column (P,), the sizes of its measured places."""
+        known = measured[self._points].astype(np.float64)
+        totals = np.zeros(len(self._sums))
+        np.add.at(totals, self._column, known if self._sizes is None else known * self._sizes)
+        return totals
 
 
 class _Selection(_Work):

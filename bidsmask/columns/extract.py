@@ -130,7 +130,8 @@ class _Work:
     @property
     def foresees(self) -> bool:
         """Whether it has to be known beforehand which voxels will have been measured."""
-        can_settle = isinstance(self._columns, VoxelSets) and self.request.statistic == "mean"
+        alike = isinstance(self._columns, VoxelSets) and self._columns.sizes is None
+        can_settle = alike and self.request.statistic == "mean"
         return not (self.reading_is_plain and (can_settle or isinstance(self._columns, Voxels)))
 
     @property

@@ -39,7 +39,7 @@ class Regions(VoxelSets):
 
     Parameters
     ----------
-    grid, members, extent
+    grid, members, extent, sizes
         See `bidsmask.columns.base.VoxelSets`.
     codes : int32 array of shape (X, Y, Z), or (V,) on grayordinates
         1 for the first region of the table, 2 for the second ...; 0 is background. Before the
@@ -64,10 +64,13 @@ class Regions(VoxelSets):
             codes=arrays["codes"],
             members=members_of(arrays),
             extent=extent_of(arrays, grid),
+            sizes=arrays.get("sizes"),
         )
 
     def _projection(self, members: list[IntArray], statistic: str) -> Projection:
-        return RegionMeans(members) if statistic == "mean" else RegionStatistic(members, statistic)
+        if statistic == "mean":
+            return RegionMeans(members, self.sizes)
+        return RegionStatistic(members, statistic)
 
 
 def read_labels(img: Any, tell: Callable[[str], None] | None = None) -> tuple[IntArray, Grid]:

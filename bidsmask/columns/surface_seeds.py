@@ -43,7 +43,7 @@ class Discs(VoxelSets):
 
     Parameters
     ----------
-    grid, members, extent
+    grid, members, extent, sizes
         See `bidsmask.columns.base.VoxelSets`.
     """
 
@@ -65,10 +65,13 @@ class Discs(VoxelSets):
     @classmethod
     def from_arrays(cls, grid: Lattice, arrays: Mapping[str, Array]) -> Self:
         """Make the discs again."""
-        return cls(grid=grid, members=members_of(arrays), extent=extent_of(arrays, grid))
+        members, extent = members_of(arrays), extent_of(arrays, grid)
+        return cls(grid=grid, members=members, extent=extent, sizes=arrays.get("sizes"))
 
     def _projection(self, members: list[IntArray], statistic: str) -> Projection:
-        return SphereMeans(members) if statistic == "mean" else RegionStatistic(members, statistic)
+        if statistic == "mean":
+            return SphereMeans(members, self.sizes)
+        return RegionStatistic(members, statistic)
 
 
 def place_surface_seeds(

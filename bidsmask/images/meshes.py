@@ -12,10 +12,10 @@ import nibabel as nib
 import numpy as np
 
 from bidsmask._typing import FloatArray, IntArray
-from bidsmask.errors import ImageError
+from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.gifti import count_vertices as count_in_gifti
 from bidsmask.images.gifti import hemisphere_in_name, read_gifti
-from bidsmask.images.grayordinates import HEMISPHERES
+from bidsmask.images.grayordinates import HEMISPHERES, Grayordinates
 from bidsmask.images.header import check_there
 
 _nibabel: Any = nib
@@ -52,6 +52,12 @@ class Mesh:
         """Find the vertex that is nearest to a place."""
         away = self.coordinates - np.asarray(place_mm, dtype=np.float64)
         return int(np.argmin((away**2).sum(axis=1)))
+
+    def areas(self) -> FloatArray:
+        """Compute the area of each vertex, (V,) in mm²."""
+        from bidsmask.numerics.mesh import vertex_areas  # scipy.sparse
+
+        return vertex_areas(self.coordinates, self.faces)
 
 
 def read_mesh(given: Any) -> Mesh:
@@ -161,10 +167,49 @@ def read_areas(path: Path) -> FloatArray:
             raise ImageError(f"{path}: expected one area in mm² for each vertex.")
         column: FloatArray = areas[:, 0]
         return column
-    from bidsmask.numerics.mesh import vertex_areas  # scipy.sparse
+    return read_mesh(path).areas()
 
-    mesh = read_mesh(path)
-    return vertex_areas(mesh.coordinates, mesh.faces)
+
+def areas_on(places: Grayordinates, areas: Mapping[str, FloatArray]) -> FloatArray:
+    """Give how large each place is: the area of a vertex, the volume of a voxel.
+
+    Parameters
+    ----------
+    places : Grayordinates
+    areas : mapping of str to float array
+        In mm², by structure, of all vertices of each mesh that the places are of.
+
+    Returns
+    -------
+    sizes : float array of shape (V,)
+        In mm² and mm³.
+
+    Raises
+    ------
+    SpaceError
+        If a structure is missing, or has other vertices.
+    """
+    sizes = []
+    for each in places.structures:
+        if each.n_vertices is None:
+            assert places.volume is not None
+            volume = abs(np.linalg.det(places.volume.affine[:3, :3]))
+            sizes.append(np.full(len(each.places), volume))
+            continue
+        known = areas.get(each.name)
+        if known is None:
+            raise SpaceError(
+                f"Means by area take the area of each vertex, and there is none of {each.name}. "
+                "Give the meshes of the run's space and density, or the areas; or ask for plain "
+                "means."
+            )
+        if known.size != each.n_vertices:
+            raise SpaceError(
+                f"There are areas of {known.size} vertices of {each.name}, and the run is of a "
+                f"mesh of {each.n_vertices}. Give those of the run's density."
+            )
+        sizes.append(known[each.places])
+    return np.concatenate([np.zeros(0), *sizes])
 
 
 def count_vertices(path: Path) -> int:

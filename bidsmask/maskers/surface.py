@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, IntArray
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 from bidsmask.columns.base import Columns
 from bidsmask.columns.extract import Extraction
 from bidsmask.columns.regions import Regions
@@ -21,7 +22,7 @@ from bidsmask.columns.table import LookUpTable
 from bidsmask.columns.voxels import Voxels, place_voxels
 from bidsmask.errors import AtlasError, SpaceError
 from bidsmask.images.grayordinates import Grayordinates
-from bidsmask.images.meshes import read_meshes
+from bidsmask.images.meshes import areas_on, read_meshes
 from bidsmask.images.surface_images import Likeness
 from bidsmask.images.surface_series import SurfaceSeries, open_surfaces
 from bidsmask.images.surfaces import are_surfaces, is_surface, joined, parts_of
@@ -412,7 +413,11 @@ class SurfaceLabelsMasker(OnSurfaces, RegionsMasker):
     min_coverage : float
         A region is without a value if less than this share of it (0 to 1) is covered: see Notes.
     meshes : dict, pair of paths, or nilearn's ``PolyMesh``, optional
-        As of `SurfaceMasker`.
+        As of `SurfaceMasker`; also for `area_weights`.
+    area_weights : bool or image on surfaces
+        True: a mean is that of the surface, each vertex weighted by its area on the mesh (a voxel
+        by its volume); or by the areas in mm² that an image has, such as a pair of
+        ``_desc-vaavg_midthickness.shape.gii``. False: a plain mean of the vertices.
 
     Attributes
     ----------
@@ -460,6 +465,7 @@ class SurfaceLabelsMasker(OnSurfaces, RegionsMasker):
     ['front', 'back']
     """
 
+    area_weights: Any
     _fitted_: Regions
 
     def __init__(
@@ -489,6 +495,7 @@ class SurfaceLabelsMasker(OnSurfaces, RegionsMasker):
         keep_empty: bool = False,
         min_coverage: float = 0.0,
         meshes: Any = None,
+        area_weights: Any = False,
     ) -> None:
         self._keep(locals())
 
@@ -509,6 +516,11 @@ class SurfaceLabelsMasker(OnSurfaces, RegionsMasker):
 
     def _fit(self, series: Any, imgs: Any) -> None:
         check_choice("strategy", self.strategy, get_args(Statistic))
+        if self.area_weights is not False and self.strategy != "mean":
+            raise ValueError(
+                f"area_weights are of means, and not of strategy={self.strategy!r}. Ask for one "
+                "of the two."
+            )
         if self.labels_img is None:
             raise ValueError(
                 "Please provide a labels_img to the masker. For example, masker = "
@@ -554,12 +566,23 @@ class SurfaceLabelsMasker(OnSurfaces, RegionsMasker):
         return placed
 
     def _columns(self, series: Any) -> Columns:
-        if self._fitted_.grid == series.grid:
-            return self._fitted_
-        placed = self._placed_on(series.grid)
-        if not self.keep_empty:
-            self._warn_of_masked(placed)
-        return placed
+        placed = self._fitted_
+        if placed.grid != series.grid:
+            placed = self._placed_on(series.grid)
+            if not self.keep_empty:
+                self._warn_of_masked(placed)
+        return placed if self.area_weights is False else replace(placed, sizes=self._sizes(series))
+
+    def _sizes(self, series: SurfaceSeries) -> FloatArray:
+        """Give how much each place of a run weighs in a mean."""
+        if self.area_weights is True:
+            areas = {name: mesh.areas() for name, mesh in series.meshes.items()}
+            return areas_on(series.grid, areas)
+        given = open_surfaces(self.area_weights)
+        sizes = areas_on(series.grid.in_space(given.grid.space), _areas_of(given))
+        if not np.isfinite(sizes).all() or (sizes < 0).any():
+            raise ValueError(f"{given.name}: area_weights are one area in mm² for each vertex.")
+        return sizes
 
     def _warn_of_masked(self, placed: Regions) -> None:
         hidden = np.flatnonzero((placed.extent.n_on_grid > 0) & (placed.extent.n_inside == 0))
@@ -578,6 +601,16 @@ class SurfaceLabelsMasker(OnSurfaces, RegionsMasker):
         self._warn_of_uncovered(np.flatnonzero(~used & (columns.extent.n_inside > 0)))
         rows = np.flatnonzero(used)
         return signals if rows.size == columns.n_columns else signals[:, rows], rows
+
+
+def _areas_of(series: SurfaceSeries) -> dict[str, FloatArray]:
+    """Tell apart, by structure, the areas of an image of one volume; NaN where it has none."""
+    values, areas = series.values(), {}
+    for each in series.grid.structures:
+        if each.n_vertices is not None:
+            areas[each.name] = np.full(each.n_vertices, np.nan)
+            areas[each.name][each.places] = values[series.grid.where(each.name), 0]
+    return areas
 
 
 def _keys(atlas: SurfaceLabels) -> set[int]:

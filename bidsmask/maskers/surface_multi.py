@@ -137,6 +137,7 @@ class MultiSurfaceLabelsMasker(_SeveralOnSurfaces, SurfaceLabelsMasker):
         keep_empty: bool = False,
         min_coverage: float = 0.0,
         meshes: Any = None,
+        area_weights: Any = False,
     ) -> None:
         self._keep(locals())
 

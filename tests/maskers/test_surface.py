@@ -17,6 +17,7 @@ from worlds.surface_images import KEYS, LEFT, RIGHT, image, mesh
 import bidsmask.maskers as ours
 from bidsmask.errors import SpaceError
 from bidsmask.images.surface_series import open_surfaces
+from bidsmask.numerics.mesh import vertex_areas
 
 T = 60
 NAMES = ("SurfaceMasker", "SurfaceLabelsMasker", "SurfaceMapsMasker")
@@ -327,6 +328,72 @@ def test_smoothed_extraction_is_remembered_with_its_mesh(values, tmp_path):
         for meshes in (MESHES, larger)
     ]
     assert not np.allclose(*found)
+
+
+# Means by area
+
+
+def test_means_by_area_are_those_of_the_surface(world, values):
+    """By hand: each vertex times a third of the triangles around it."""
+    sizes = np.concatenate([vertex_areas(m.coordinates, m.faces) for m in MESHES.values()])
+    members = [np.flatnonzero(key == KEYS) for key in (1, 2, 3, 5, 6)]
+    expected = np.column_stack(
+        [sizes[each] @ values[each] / sizes[each].sum() for each in members]
+    )
+    plain = ours.SurfaceLabelsMasker(image(KEYS)).fit_transform(image(values))
+    assert not np.allclose(plain, expected)
+    areas = [sizes[:LEFT], sizes[LEFT:]]
+    for run in world["runs"]:
+        for given in (True, image(sizes), dict(zip(MESHES, map(gifti_of, areas), strict=True))):
+            meshes = MESHES if given is True else None
+            masker = ours.SurfaceLabelsMasker(image(KEYS), area_weights=given, meshes=meshes)
+            np.testing.assert_allclose(masker.fit_transform(run), expected, rtol=1e-6)
+
+
+def gifti_of(areas):
+    kind = {"intent": "NIFTI_INTENT_SHAPE", "datatype": "NIFTI_TYPE_FLOAT32"}
+    return nib.GiftiImage(darrays=[nib.gifti.GiftiDataArray(areas.astype(np.float32), **kind)])
+
+
+def test_areas_of_equal_size_give_plain_means_whatever_is_missing(world, values):
+    values[3, 7], values[9] = np.nan, 0
+    same = image(np.full(LEFT + RIGHT, 2.5))
+    for options in ({}, {"smoothing_fwhm": 6, "meshes": MESHES}):
+        plain, weighted = (
+            ours.SurfaceLabelsMasker(image(KEYS), area_weights=how, **options)
+            for how in (False, same)
+        )
+        for masker in (plain, weighted):
+            with pytest.warns(UserWarning, match="Non-finite"):
+                masker.fit_transform(image(values))
+        signals = [each.transform(image(values)) for each in (plain, weighted)]
+        np.testing.assert_allclose(*signals, rtol=1e-12)
+        pd.testing.assert_frame_equal(plain.coverage_, weighted.coverage_)
+
+
+def test_smoothed_means_by_area_are_means_by_area_of_what_was_smoothed(values):
+    smooth = ours.SurfaceMasker(smoothing_fwhm=6).fit_transform(image(values)).T
+    one, other = (
+        ours.SurfaceLabelsMasker(image(KEYS), area_weights=True, smoothing_fwhm=fwhm)
+        for fwhm in (6, None)
+    )
+    np.testing.assert_allclose(
+        one.fit_transform(image(values)), other.fit_transform(image(smooth)), rtol=1e-9
+    )
+
+
+def test_areas_are_asked_for_where_there_are_none_and_where_they_do_not_fit(world):
+    run, atlas = world["runs"][2], world["atlases"][2]
+    with pytest.raises(SpaceError, match="take the area of each vertex, and there is none of"):
+        ours.SurfaceLabelsMasker(atlas, area_weights=True).fit_transform(run)
+    other = {"left": gifti_of(np.ones(9)), "right": gifti_of(np.ones(9))}
+    with pytest.raises(SpaceError, match="areas of 9 vertices of CORTEX_LEFT"):
+        ours.SurfaceLabelsMasker(atlas, area_weights=other).fit_transform(run)
+    negative = image(np.full(LEFT + RIGHT, -1.0))
+    with pytest.raises(ValueError, match="are one area in mm²"):
+        ours.SurfaceLabelsMasker(atlas, area_weights=negative).fit_transform(run)
+    with pytest.raises(ValueError, match="are of means, and not of strategy='median'"):
+        ours.SurfaceLabelsMasker(atlas, area_weights=True, strategy="median").fit()
 
 
 def test_what_the_vertices_of_highest_variance_do_is_regressed_out(values):

@@ -71,7 +71,24 @@ class RegionMeans(_Regions):
     regions : P int arrays
         Flat indices (x runs fastest) of the voxels of each region. One without voxels gives a
         column of NaN.
+    sizes : float array of shape (V_all,), optional
+        How much each voxel of the lattice weighs in the mean, from 0 on; by default all alike. A
+        region whose voxels weigh nothing gives a column of NaN.
+
+    Examples
+    --------
+    >>> areas = np.array([1.0, 3.0])
+    >>> RegionMeans([np.array([0, 1])], areas).project(np.array([[10, 20]]))
+    array([[17.5]])
     """
+
+    def __init__(self, regions: Sequence[IntArray], sizes: FloatArray | None = None) -> None:
+        super().__init__(regions)
+        self._sizes = None if sizes is None else sizes[self.support].astype(np.float64)
+        self._totals: FloatArray = self.n_voxels.astype(np.float64)
+        if self._sizes is not None:
+            self._totals = np.zeros(self.n_columns)
+            np.add.at(self._totals, self._column_of_support, self._sizes)
 
     def project(self, voxels: Array) -> FloatArray:
         """Mean over the finite voxels of each region.
@@ -98,19 +115,22 @@ class RegionMeans(_Regions):
         """Weights of the means as a sparse array (P, V_all), of a lattice of so many voxels."""
         from scipy.sparse import csr_array
 
-        weights = np.repeat(1 / np.maximum(self.n_voxels, 1), self.n_voxels)
+        sizes = np.ones(self.support.size) if self._sizes is None else self._sizes
+        totals = self._totals[self._column_of_support]
+        weights = np.divide(sizes, totals, out=np.zeros_like(sizes), where=totals > 0)
         ends = np.cumsum([0, *self.n_voxels])
         return csr_array((weights, self.support, ends), shape=(self.n_columns, n_voxels))
 
     def from_products(self, products: FloatArray) -> FloatArray:
         """Columns (T, P) from weighted sums (T, P): NaN where a region has no voxel."""
-        products[:, self.n_voxels == 0] = np.nan
+        products[:, self._totals == 0] = np.nan
         return products
 
     def _means(self, voxels: Array) -> FloatArray:
+        totals = self._totals[self._present]
         with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, seen to below
             sums = self._sums(voxels)
-        means: FloatArray = sums / self.n_voxels[self._present]
+            means: FloatArray = sums / totals
         suspect = ~np.isfinite(sums).all(axis=1)
         if suspect.any():
             means[suspect] = self._finite_means(voxels[suspect])
@@ -123,6 +143,8 @@ class RegionMeans(_Regions):
         return np.divide(sums, n_finite, out=np.full_like(sums, np.nan), where=n_finite > 0)
 
     def _sums(self, voxels: Array) -> FloatArray:
+        if self._sizes is not None:
+            voxels = voxels * self._sizes
         sums: FloatArray = np.add.reduceat(voxels, self._starts, axis=1, dtype=np.float64)
         return sums
 
@@ -173,6 +195,8 @@ class SphereMeans(RegionMeans):
     spheres : P int arrays
         Flat indices (x runs fastest) of the voxels of each sphere. One without voxels gives a
         column of NaN.
+    sizes : float array of shape (V_all,), optional
+        As of `RegionMeans`.
 
     Notes
     -----
@@ -189,8 +213,8 @@ class SphereMeans(RegionMeans):
     array([[10., 15., 15.]])
     """
 
-    def __init__(self, spheres: Sequence[IntArray]) -> None:
-        super().__init__(spheres)
+    def __init__(self, spheres: Sequence[IntArray], sizes: FloatArray | None = None) -> None:
+        super().__init__(spheres, sizes)
         _, self._place, self._n_spheres = np.unique(
             self.support, return_inverse=True, return_counts=True
         )
