@@ -387,3 +387,88 @@ def test_names_come_out_of_the_templateflow_package(tmp_path: Path) -> None:
     atlas = by_name("Yeo2011_seg-7n", tmp_path, space="fsaverage5", lattice=run_on(10242))
     assert atlas.lut.names == tuple(f"{side}_7Networks_{n}" for side in "LR" for n in range(1, 8))
     assert dict(atlas.lut.columns)["color"][0] == "#781286ff"
+
+
+# --- real files
+
+
+def edges_of(faces: np.ndarray) -> np.ndarray:
+    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [0, 2]]])
+    return np.unique(np.sort(pairs, axis=1), axis=0)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_first_vertices_of_a_real_fsaverage_are_those_of_a_coarser_one(side: str) -> None:
+    """Each edge of the coarser mesh has been halved by one new vertex, where it belongs.
+
+    The mesh is fsaverage5 of FreeSurfer, as nilearn ships it. Of fsaverage itself the same was
+    found to be true: its first 10242 vertices lie on its sphere exactly where those of fsaverage5
+    do (0 mm away), and halving its edges twice gives the edges of fsaverage5.
+    """
+    nilearn = pytest.importorskip("nilearn")
+    folder = Path(nilearn.__file__).parent / "datasets" / "data" / "fsaverage5"
+    image = nib.GiftiImage.from_filename(folder / f"sphere_{side}.gii.gz")
+    points, edges = image.darrays[0].data, edges_of(image.darrays[1].data)
+    for n_old, n_new in ((2562, 10242), (642, 2562), (162, 642)):
+        fine = whole_meshes({LEFT: n_new}, "fsaverage")
+        assert fine.first_vertices({LEFT: n_old})[0].meshes == {LEFT: n_old}
+        assert not (edges < n_old).all(axis=1).any()
+        between = edges[(edges[:, 0] < n_old) & (edges[:, 1] >= n_old)]
+        between = between[np.argsort(between[:, 1], kind="stable")]
+        assert np.array_equal(np.unique(between[:, 1]), np.arange(n_old, n_new))
+        parents = between[:, 0].reshape(-1, 2)
+        middle = points[parents].sum(axis=1)
+        middle *= 100 / np.linalg.norm(middle, axis=1, keepdims=True)
+        assert np.linalg.norm(middle - points[n_old:n_new], axis=1).max() < 0.1
+        edges = np.unique(np.sort(parents, axis=1), axis=0)
+
+
+@pytest.mark.parametrize("n_vertices", [10242, 32492, 40962, 163842])
+def test_only_divisions_of_a_mesh_are_cut(n_vertices: int) -> None:
+    fine = whole_meshes({LEFT: 163842, RIGHT: 32492})
+    coarse, kept = fine.first_vertices({LEFT: n_vertices, RIGHT: 10242})
+    is_coarser = n_vertices in (10242, 40962)
+    assert coarse.meshes == {LEFT: n_vertices if is_coarser else 163842, RIGHT: 32492}
+    assert np.array_equal(coarse.positions_in(coarse), np.arange(kept.size))
+
+
+@needs_real_data
+@pytest.mark.parametrize(
+    ("file", "n_regions", "first", "said"),
+    [
+        (
+            "hcp/Q1-Q6_RelatedValidation210.CorticalAreas_dil_Final_Final_Areas_Group_Colors"
+            ".32k_fs_LR.dlabel.nii",
+            360,
+            "R_V1_ROI",
+            [],
+        ),
+        ("fs_LR_32/Gordon333_FreesurferSubcortical.32k_fs_LR.dlabel.nii", 352, "L_None_1", []),
+        (
+            "fs_LR_32/Schaefer2018_7Networks_400.32k.R.label.gii",
+            400,
+            "L_label-2",
+            [
+                "key 0 is called 'label-1', but 0 is no region",
+                "no name for these keys, whose regions are called after them: 201, 202",
+                "does not say which space it is in",
+            ],
+        ),
+    ],
+)
+def test_real_labels_of_fslr_lie_on_the_grayordinates_of_fmriprep(
+    file: str, n_regions: int, first: str, said: list[str]
+) -> None:
+    from bidsmask.images.surface_series import open_surfaces
+
+    surfaces = REAL / "surfaces"
+    lattice = open_surfaces(surfaces / "hcp" / "91282_Greyordinates.dscalar.nii", "fsLR").grid
+    atlas = by_path(surfaces / file, lattice)
+    check_space(atlas, "fsLR", "run", (), lattice)
+    columns = place(atlas, lattice, np.ones(lattice.n_voxels, bool))
+    assert (len(atlas.lut.ids), atlas.lut.names[0]) == (n_regions, first)
+    assert (columns.extent.n_on_grid > 0).all()
+    for text in said:
+        assert text in " ".join(atlas.warnings)
+    with pytest.raises(SpaceError):
+        check_space(atlas, "fsLR", "run", (), run_on(59292, "fsLR"))
