@@ -219,7 +219,7 @@ def _of_annotations(
 ) -> tuple[Grayordinates, list[_Part], list[str]]:
     parts, warnings = [], []
     for structure, path in paths.items():
-        keys, colors, names = _annotation(path)
+        keys, colors, names = read_annotation(path)
         rows = [name.decode(errors="replace") for name in names]
         first_is_none = not rows or _is_no_region(rows[0]) or background != 0
         parts.append(
@@ -243,7 +243,14 @@ def _of_annotations(
     return whole_meshes(counts, space or space_in_name(list(paths.values()))), parts, warnings
 
 
-def _annotation(path: Path) -> tuple[IntArray, IntArray, list[bytes]]:
+def read_annotation(path: Path) -> tuple[IntArray, IntArray, list[bytes]]:
+    """Read FreeSurfer's ``.annot``: row of the table (V,) of each vertex, colours, and names.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read.
+    """
     import nibabel as nib
 
     freesurfer: Any = nib.freesurfer  # its types are half of a story

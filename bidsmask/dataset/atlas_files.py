@@ -6,12 +6,14 @@ An atlas is one image of a volume, one CIFTI file, or a pair of files of one hem
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from bidsmask.columns.surface_labels import read_annotation
 from bidsmask.dataset.templates import Kind, entities_in, space_of
 from bidsmask.errors import AtlasError, ImageError
-from bidsmask.images.gifti import hemisphere_in_name, other_hemisphere
+from bidsmask.images.cifti import read_cifti
+from bidsmask.images.gifti import count_vertices, hemisphere_in_name, other_hemisphere
 from bidsmask.images.grayordinates import LEFT, RIGHT, common_name
 from bidsmask.images.io import open_image
 
@@ -82,6 +84,23 @@ def space_in(image: Path) -> str | None:
 def vertices_in(image: Path) -> int | None:
     """Read off the name how many vertices a hemisphere has; None: the name does not say."""
     return DENSITIES.get(entities_in(image.name).get("den", ""))
+
+
+def meshes_of(files: Sequence[Path]) -> dict[str, int]:
+    """Count the vertices of the mesh of each structure; little more than a header is read.
+
+    Raises
+    ------
+    ImageError
+        If a file is missing or damaged.
+    """
+    if len(files) == 1:
+        return read_cifti(files[0]).axes.grayordinates.meshes
+    return {side: _count(file) for side, file in zip((LEFT, RIGHT), files, strict=True)}
+
+
+def _count(file: Path) -> int:
+    return read_annotation(file)[0].size if file.name.endswith(".annot") else count_vertices(file)
 
 
 def stem_of(image: Path) -> str:

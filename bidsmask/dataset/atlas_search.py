@@ -10,7 +10,7 @@ vertices are the first of it.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,13 +22,14 @@ from bidsmask.dataset.atlas_files import (
     in_pairs,
     is_here,
     is_on_surfaces,
+    meshes_of,
     space_in,
     vertices_in,
 )
 from bidsmask.dataset.entities import is_label
 from bidsmask.dataset.templates import Kind, entities_in, identity
-from bidsmask.errors import AtlasError, SpaceError
-from bidsmask.images.grayordinates import Grayordinates, Lattice, common_name
+from bidsmask.errors import AtlasError, ImageError, SpaceError
+from bidsmask.images.grayordinates import LEFT, RIGHT, Grayordinates, Lattice, common_name, divides
 from bidsmask.images.io import open_image
 from bidsmask.numerics.affine import voxel_sizes
 
@@ -37,7 +38,6 @@ _EXAMPLE = "Schaefer2018_seg-7n_scale-400"
 
 _Files = tuple[Path, ...]
 """One image, or both hemispheres; of TemplateFlow, also where they are not on this machine."""
-_ZoomsOf = Callable[[Path], Sequence[float] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +72,6 @@ class Wanted:
     def on_surfaces(self) -> bool:
         """Whether the run has vertices."""
         return isinstance(self.lattice, Grayordinates)
-
-    @property
-    def n_vertices(self) -> int | None:
-        """Vertices of a hemisphere of the run."""
-        return max(self.lattice.meshes.values(), default=None) if self.on_surfaces else None
 
 
 def parse_name(text: str, space: str | None, lattice: Lattice, homes: Sequence[Path]) -> Wanted:
@@ -128,11 +123,11 @@ def find_files(wanted: Wanted, *, download: bool) -> _Files:
     """
     here = [files for files in _local(wanted) if _suits(files, wanted) and is_here(files)]
     if here:
-        return _best(here, wanted, _zooms)
+        return _best(here, wanted)
     there = [files for files in _published(wanted) if _suits(files, wanted)]
     if not there:
         raise _unknown(wanted)
-    names = list(map(str, _best(there, wanted, _published_zooms)))
+    names = list(map(str, _best(there, wanted)))
     if not download:
         raise _not_here(names, wanted.homes, "Downloads are off.")
     return tuple(_download(name, wanted.homes) for name in names)
@@ -200,18 +195,29 @@ def _in_space(files: _Files, wanted: Wanted) -> bool:
 
 def _rank_of_mesh(files: _Files, wanted: Wanted) -> int:
     """How well the meshes of files suit: their own first; fsaverage's finer ones can be cut."""
-    has, needs = vertices_in(files[0]), wanted.n_vertices
-    if has is None or needs is None:
+    has = _meshes(files)
+    both = [(has[name], n) for name, n in wanted.lattice.meshes.items() if name in has]
+    if not both:
         return 1
-    if has == needs:
+    if all(theirs == ours for theirs, ours in both):
         return 0
-    return 2 if has > needs and space_in(files[0]) == "fsaverage" else 3
+    can_be_cut = space_in(files[0]) == "fsaverage"
+    return 2 if can_be_cut and all(divides(ours, theirs) for theirs, ours in both) else 3
 
 
-def _best(found: Sequence[_Files], wanted: Wanted, zooms_of: _ZoomsOf) -> _Files:
+def _meshes(files: _Files) -> Mapping[str, int]:
+    """How many vertices each structure has: as the files say, or as their names do."""
+    try:
+        return meshes_of(files)
+    except ImageError:  # not here, or damaged, which is said when they are read
+        n_vertices = vertices_in(files[0])
+        return {} if n_vertices is None else {LEFT: n_vertices, RIGHT: n_vertices}
+
+
+def _best(found: Sequence[_Files], wanted: Wanted) -> _Files:
     """Choose the files that suit a run best, the first of several that suit as well."""
     if not wanted.on_surfaces:
-        return min(found, key=lambda files: _rank_of_voxels(files, wanted, zooms_of))
+        return min(found, key=lambda files: _rank_of_voxels(files[0], wanted))
     ranks = [(_rank_of_mesh(files, wanted), len(files)) for files in found]
     best = [files for files, rank in zip(found, ranks, strict=True) if rank == min(ranks)]
     said = {entities_in(files[0].name).get("desc") for files in best}
@@ -221,24 +227,22 @@ def _best(found: Sequence[_Files], wanted: Wanted, zooms_of: _ZoomsOf) -> _Files
     return best[0]
 
 
-def _rank_of_voxels(files: _Files, wanted: Wanted, zooms_of: _ZoomsOf) -> tuple[float, float]:
+def _rank_of_voxels(image: Path, wanted: Wanted) -> tuple[float, float]:
     """How well an image suits: its voxel sizes first, then the habits of the field.
 
     Most BOLD runs have voxels of 2 mm (``res-02``), most templates of 1 mm (``res-01``).
     """
-    distance, zooms = 0.0, zooms_of(files[0])
+    distance, zooms = 0.0, _zooms(image)
     if zooms is not None and wanted.lattice is not None:
         distance = float(np.abs(np.subtract(zooms, wanted.lattice.voxel_sizes_mm)).max())
-    res = entities_in(files[0].name).get("res", "").lstrip("0")
+    res = entities_in(image.name).get("res", "").lstrip("0")
     return round(distance, 3), {"2": 0.0, "1": 1.0}.get(res, 2.0)
 
 
 def _zooms(image: Path) -> Sequence[float] | None:
-    return tuple(voxel_sizes(open_image(image).affine))
-
-
-def _published_zooms(name: Path) -> Sequence[float] | None:
-    entities = entities_in(name.name)
+    if is_here([image]):
+        return tuple(voxel_sizes(open_image(image).affine))
+    entities = entities_in(image.name)
     return templates.voxel_sizes(entities["tpl"]).get(entities.get("res", ""))
 
 
@@ -299,14 +303,17 @@ def _remedy(wanted: Wanted) -> str:
 
 
 def _of_other_meshes(wanted: Wanted, found: Sequence[_Files]) -> SpaceError:
-    dens = sorted(
-        {entities_in(files[0].name).get("den", "") for files in found if _in_space(files, wanted)}
-    )
+    there = sorted({max(_meshes(f).values()) for f in found if _in_space(f, wanted)})
     return SpaceError(
-        f"There is no {wanted} in {wanted.space} on a mesh of {wanted.n_vertices} vertices to a "
-        f"hemisphere, as the run has it; there is den-{', den-'.join(dens)}. Give the path of a "
-        "file on the mesh of the run: nothing is resampled from one mesh to another."
+        f"There is no {wanted} in {wanted.space} on meshes of "
+        f"{' and '.join(_counts(wanted.lattice.meshes))} vertices, as the run has them; there is "
+        f"one on meshes of {', '.join(map(str, there))}. Give the path of a file on the meshes of "
+        "the run: nothing is resampled from one mesh to another."
     )
+
+
+def _counts(meshes: Mapping[str, int]) -> list[str]:
+    return list(dict.fromkeys(map(str, meshes.values())))
 
 
 def _about_maps(wanted: Wanted) -> str:

@@ -216,7 +216,7 @@ class Grayordinates:
         structures, kept, start = [], [np.zeros(0, dtype=np.intp)], 0
         for each in self.structures:
             wanted, inside = meshes.get(each.name), np.ones(len(each.places), dtype=bool)
-            if wanted is not None and _divides(wanted, each.n_vertices):
+            if wanted is not None and divides(wanted, each.n_vertices):
                 inside = each.places < wanted
                 each = replace(each, places=each.places[inside], n_vertices=wanted)
             structures.append(each)
@@ -438,8 +438,14 @@ def common_name(space: str | None) -> str | None:
     return "fsaverage" if space and _FSAVERAGE.fullmatch(space) else space
 
 
-def _divides(coarser: int, finer: int | None) -> bool:
-    """Whether dividing triangles into four leads from one mesh of a sphere to the other."""
+def divides(coarser: int, finer: int | None) -> bool:
+    """Whether dividing triangles into four leads from one mesh of a sphere to the other.
+
+    Examples
+    --------
+    >>> divides(10242, 163842), divides(32492, 163842), divides(10242, 10242)
+    (True, False, True)
+    """
     n_vertices = coarser
     while finer is not None and n_vertices < finer:
         n_vertices = 4 * n_vertices - 6  # one more on each of 3 (V - 2) edges

@@ -104,12 +104,14 @@ def write_cifti(
     return file
 
 
-def dlabel(file: Path, keys: Sequence[int] = (1, 2, 3, 4), **names: str) -> Path:
+def dlabel(
+    file: Path, keys: Sequence[int] = (1, 2, 3, 4), n_vertices: int = N, **names: str
+) -> Path:
     """Write a dlabel file, each key with three vertices in turn, from the left on."""
-    values = np.zeros(2 * N)
+    values = np.zeros(2 * n_vertices)
     values[: 3 * len(keys)] = np.repeat(keys, 3)
     table = {0: "???"} | {int(key.removeprefix("k")): name for key, name in names.items()}
-    return write_cifti(file, [values], table)
+    return write_cifti(file, [values], table, n_vertices)
 
 
 def by_path(path: Path, lattice: object = None, space: str | None = "fsLR") -> Atlas:
@@ -326,7 +328,8 @@ def test_one_name_gives_each_run_the_files_of_its_space(tmp_path: Path) -> None:
     volume = tmp_path / "tpl-A" / f"tpl-A_{name}.nii.gz"
     volume.parent.mkdir()
     nib.save(nib.Nifti1Image(np.arange(8, dtype=np.int16).reshape(2, 2, 2), np.eye(4)), volume)
-    dlabel(tmp_path / "tpl-fsLR" / "tpl-fsLR_atlas-T_den-91k_dseg.dlabel.nii", **ABCD)
+    both = tmp_path / "tpl-fsLR" / "tpl-fsLR_atlas-T_den-91k_dseg.dlabel.nii"
+    dlabel(both, n_vertices=32492, **ABCD)
     for order in ("den-32k_hemi-L", "hemi-L_den-10k"):
         template = "fsLR" if "32k" in order else "fsaverage"
         file = tmp_path / f"tpl-{template}" / f"tpl-{template}_{order}_{name}.label.gii"
@@ -342,7 +345,9 @@ def test_one_name_gives_each_run_the_files_of_its_space(tmp_path: Path) -> None:
         ]
     with pytest.raises(SpaceError, match=r"no T in onavg; there is one in A, fsLR, fsaverage\."):
         by_name("T", tmp_path, space="onavg", lattice=fsaverage)
-    with pytest.raises(SpaceError, match=r"on a mesh of 40962 vertices .*; there is den-10k\."):
+    with pytest.raises(
+        SpaceError, match=r"on meshes of 40962 vertices.*; there is one on meshes of 10242\."
+    ):
         by_name("T", tmp_path, space="fsaverage6", lattice=run_on(40962))
 
 
