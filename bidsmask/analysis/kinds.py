@@ -206,34 +206,18 @@ KINDS: Mapping[str, SourceKind] = MappingProxyType(
 )
 
 
-def _over_grayordinates(signal: Callable[[Sequence[str]], str]) -> Callable[[Sequence[str]], str]:
-    """Say the same of what lies on surfaces, which are vertices and perhaps voxels."""
-    return lambda labels: signal(labels).replace("voxels", "grayordinates")
-
-
 _MATCHED = "matching vertices by their numbers and voxels by where they lie"
 
 ON_SURFACES: Mapping[str, SourceKind] = MappingProxyType(
     {
-        "dseg": replace(
-            KINDS["dseg"],
-            place=_place_surface_labels,
-            placed_by=_MATCHED,
-            signal=_over_grayordinates(KINDS["dseg"].signal),
-        ),
-        "probseg": replace(
-            KINDS["probseg"],
-            place=_place_surface_maps,
-            placed_by=_MATCHED,
-            signal=_over_grayordinates(KINDS["probseg"].signal),
-        ),
+        "dseg": replace(KINDS["dseg"], place=_place_surface_labels, placed_by=_MATCHED),
+        "probseg": replace(KINDS["probseg"], place=_place_surface_maps, placed_by=_MATCHED),
         "seeds": replace(
             KINDS["seeds"],
             columns=Discs,
             place=_place_discs,
             column="disc",
             placed_by="taking the vertices around each seed, along the mesh",
-            signal=_over_grayordinates(KINDS["seeds"].signal),
         ),
     }
 )
