@@ -272,7 +272,8 @@ def _freesurfer(wanted: _Wanted, kind: str, root: Path, run: Entities) -> Iterat
 def _published(wanted: _Wanted, kind: str, shelves: Shelves) -> Iterator[_Place]:
     """Go through the folders of TemplateFlow."""
     for home in shelves.homes:
-        files = sorted(home.glob(f"tpl-{wanted.space}/*{_ending(kind)}"))
+        found = sorted(home.glob(f"tpl-{wanted.space}/*{_ending(kind)}"))
+        files = [file for file in found if file.stat().st_size]  # others stand in for what is not
         yield {
             structure: [file for file in files if wanted.is_for(file, structure)]
             for structure in _HEMI

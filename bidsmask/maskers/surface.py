@@ -43,6 +43,11 @@ class OnSurfaces(Masker):
     meshes: Any
     _like_: Likeness
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.niimg_like, tags.input_tags.surf_img = False, True  # nilearn's two
+        return tags
+
     def write_inverse(self, signals: Any, path: str | Path) -> None:
         """Write the image that `inverse_transform` gives, where it is one file: of CIFTI.
 
@@ -199,7 +204,7 @@ class SurfaceMasker(OnSurfaces):
         Print each step, from 1 on.
     reports : bool
     cmap : name of a colour map, or colour map
-        There so that scripts written for nilearn run: the report does not draw surfaces.
+        There so that scripts written for nilearn run: the mask is drawn in one colour.
     clean_args : dict, optional
         Further arguments of `bidsmask.clean`.
     meshes : dict, pair of paths, or nilearn's ``PolyMesh``, optional
@@ -404,7 +409,7 @@ class SurfaceLabelsMasker(OnSurfaces, RegionsMasker):
         of n) of the region's vertices, or first_eigenvariate.
     reports : bool
     cmap : name of a colour map, or colour map
-        There so that scripts written for nilearn run: the report does not draw surfaces.
+        Colours of the regions in the report. None: colours that can be told apart.
     clean_args : dict, optional
         Further arguments of `bidsmask.clean`.
     keep_empty : bool

@@ -137,6 +137,31 @@ class SurfaceMapsMasker(OnSurfaces):
         """
         return self._painted(region_signals)
 
+    def generate_report(  # type: ignore[override]  # as of NiftiMapsMasker
+        self,
+        displayed_maps: Any = 10,
+        title: str | None = None,
+        engine: str = "matplotlib",
+    ) -> Any:
+        """Show what the masker has learned, and what it has read off the last run.
+
+        Parameters
+        ----------
+        displayed_maps : int, list of int, or "all"
+            How many to show, or which, counted from 0. Others than there are, are warned of.
+        title : str, optional
+        engine : str
+            There so that scripts written for nilearn run; it changes nothing.
+
+        Returns
+        -------
+        report : bidsmask.maskers.report.page.MaskerReport
+            Displays itself in Jupyter; has `save_as_html` and `open_in_browser`.
+        """
+        from bidsmask.maskers.report.page import make_report  # jinja2
+
+        return make_report(self, title, engine, displayed_maps)
+
     @property
     def map_numbers_(self) -> IntArray:
         """Which map each column is of, counted from 0."""

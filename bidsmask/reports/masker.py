@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,9 @@ from bidsmask.reports.summaries import Fact
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from bidsmask.images.meshes import Mesh
     from bidsmask.reports.drawing.slices import Paint
+    from bidsmask.reports.drawing.surfaces import Cortex
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,42 @@ class View:
     lost: tuple[int, ...] = ()
     colours: Array | None = None
     key: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SurfaceView:
+    """Something to look at on the meshes of the summary: regions, or values.
+
+    Parameters
+    ----------
+    title, caption : str
+    mark : str
+        What the button says that leads here, where there are several views.
+    codes : mapping from structure to int array of shape (V,)
+        Of each vertex the region, 1 to P, or 0.
+    names : tuple of P str
+    lost : tuple of int
+        Numbers to mark, since there is no signal of them.
+    values : mapping from structure to array of shape (V,), or None
+        NaN where there is none. None: regions are painted, and not values.
+    label : str
+        What the values are.
+    limits : two floats
+        Values of the first and the last colour.
+    colours : uint8 array of shape (P + 1, 3) or (n, 3), or None
+        Of the numbers from 0 on; or of the values, from the lowest to the highest.
+    """
+
+    title: str
+    caption: str
+    mark: str = ""
+    codes: Mapping[str, IntArray]
+    names: tuple[str, ...] = ()
+    lost: tuple[int, ...] = ()
+    values: Mapping[str, FloatArray] | None = None
+    label: str = ""
+    limits: tuple[float, float] = (0.0, 1.0)
+    colours: Array | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -191,6 +229,10 @@ class MaskerSummary:
         Overview of maps or spheres.
     views : tuple of View
         If there are several, the reader pages through them.
+    meshes : mapping from structure to Mesh
+        Of `surfaces`, of which there are none without them.
+    surfaces : tuple of SurfaceView
+        They come before the other views.
     regions : tuple of Region
     size_unit : str
         Of the sizes of regions.
@@ -211,6 +253,8 @@ class MaskerSummary:
     affine: FloatArray | None = None
     glass: Glass | None = None
     views: tuple[View, ...] = ()
+    meshes: Mapping[str, Mesh] = field(default_factory=dict)
+    surfaces: tuple[SurfaceView, ...] = ()
     regions: tuple[Region, ...] = ()
     size_unit: str = "mm³"
     runs: tuple[Run, ...] = ()
@@ -256,7 +300,10 @@ def masker_html(summary: MaskerSummary) -> str:
         styles=("report.css", "masker.css"),
         summary=summary,
         overview=_overview(summary.glass, summary),
-        pictures=[_picture(view, summary) for view in summary.views],
+        pictures=[
+            *_surface_pictures(summary),
+            *(_picture(view, summary) for view in summary.views),
+        ],
         runs=_run_pictures(summary.runs, summary.unit),
         orders=_orders(summary.regions),
         lost=[region for region in summary.regions if region.lost],
@@ -306,6 +353,45 @@ def _picture(view: View, summary: MaskerSummary) -> _Picture:
     )
     return _Picture(
         title=view.title, caption=view.caption, source=data_uri(svg, ".svg"), mark=view.mark
+    )
+
+
+def _surface_pictures(summary: MaskerSummary) -> Iterator[_Picture]:
+    if not summary.surfaces:
+        return
+    from bidsmask.reports.assemble import data_uri
+    from bidsmask.reports.figures import look_at
+
+    cortex = look_at(summary.meshes)
+    for view in summary.surfaces:
+        yield _Picture(
+            title=view.title,
+            caption=view.caption,
+            source=data_uri(_on_surfaces(view, cortex, summary.unit), ".svg"),
+            mark=view.mark,
+        )
+
+
+def _on_surfaces(view: SurfaceView, cortex: Cortex, unit: str) -> bytes:
+    from bidsmask.reports.figures import regions_on_surfaces, values_on_surfaces
+
+    if view.values is None or view.colours is None:
+        return regions_on_surfaces(
+            cortex,
+            view.codes,
+            names=view.names,
+            lost=view.lost,
+            colours=view.colours,
+            unit=unit,
+        )
+    return values_on_surfaces(
+        cortex,
+        view.values,
+        label=view.label,
+        colours=view.colours,
+        limits=view.limits,
+        codes=view.codes,
+        lost=view.lost,
     )
 
 

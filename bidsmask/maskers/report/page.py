@@ -14,7 +14,8 @@ import numpy as np
 from bidsmask.maskers.parameters import check_choice
 from bidsmask.maskers.report.kept import Seen, seen_of_run
 from bidsmask.maskers.report.parameters import grid_facts, parameter_table
-from bidsmask.maskers.report.views import shown_of, shown_on_surfaces
+from bidsmask.maskers.report.surfaces import shown_on_surfaces
+from bidsmask.maskers.report.views import shown_of
 from bidsmask.maskers.templates import Beneath, template_beneath
 from bidsmask.reports.drawing.cmaps import colour_map
 from bidsmask.reports.masker import MaskerSummary, Run, Signals, masker_html
@@ -31,8 +32,6 @@ NOTHING_KEPT = (
 )
 
 NOT_TRANSFORMED = "Nothing has been transformed yet: there are no signals to show."
-
-NOT_DRAWN = "Where columns are on the surface is not drawn; the table says how large they are."
 
 
 class MaskerReport:
@@ -167,12 +166,17 @@ def summarize(masker: Any, *, title: str | None = None, displayed: Any = None) -
     if not masker.reports:
         return replace(summary, notes=(NOTHING_KEPT,))
     if masker._on_surfaces:
-        shown = shown_on_surfaces(masker)
+        on_surfaces = shown_on_surfaces(masker, colours, displayed)
         return replace(
             summary,
-            notes=(NOT_DRAWN, *(() if runs else (NOT_TRANSFORMED,))),
-            facts=(*shown.facts, *_facts(masker, seen, runs)),
-            regions=shown.regions,
+            notes=_notes(on_surfaces.note, runs),
+            facts=(*on_surfaces.facts, *_facts(masker, seen, runs)),
+            beneath=on_surfaces.beneath,
+            meshes=on_surfaces.meshes,
+            surfaces=on_surfaces.surfaces,
+            views=() if on_surfaces.volume is None else (on_surfaces.volume,),
+            affine=on_surfaces.affine,
+            regions=on_surfaces.regions,
             size_unit=masker._fitted_.extent.places,
             runs=runs,
         )
@@ -181,7 +185,7 @@ def summarize(masker: Any, *, title: str | None = None, displayed: Any = None) -
     grid = shown.grid
     return replace(
         summary,
-        notes=_notes(beneath, runs),
+        notes=_notes(beneath.note, runs),
         facts=(
             *shown.facts,
             *(() if grid is None else grid_facts(grid)),
@@ -203,9 +207,9 @@ def _warnings(masker: Any, runs: tuple[Run, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(said))
 
 
-def _notes(beneath: Beneath, runs: tuple[Run, ...]) -> tuple[str, ...]:
+def _notes(not_drawn: str, runs: tuple[Run, ...]) -> tuple[str, ...]:
     nothing = "" if runs else NOT_TRANSFORMED
-    return tuple(note for note in (beneath.note, nothing) if note)
+    return tuple(note for note in (not_drawn, nothing) if note)
 
 
 def _facts(masker: Any, seen: Seen | None, runs: tuple[Run, ...]) -> list[Fact]:

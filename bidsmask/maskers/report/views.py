@@ -77,22 +77,11 @@ def shown_of(masker: Any, beneath: Beneath, cmap: Colormap | None, displayed: An
     return _of_mask(masker, cmap)
 
 
-def shown_on_surfaces(masker: Any) -> Shown:
-    """Say how large the columns of a masker of surfaces are; nothing is drawn."""
-    fitted: Columns = masker._fitted_
-    facts = (Fact(label="Surfaces", value=repr(fitted.grid)),)
-    if masker.unit == "vertex":
-        return Shown(facts=facts, grid=None)
-    names = shown_names(masker)
-    labels = map(str, masker._table_.regions if masker.unit == "region" else range(len(names)))
-    return Shown(facts=facts, grid=None, regions=_rows(masker, labels, names, each=1.0))
-
-
-def _rows(
+def table_rows(
     masker: Any, labels: Iterable[str], names: Iterable[str], *, each: float
 ) -> tuple[Region, ...]:
     """Say how large columns are (`each`: a voxel), and how much of each is covered."""
-    coverage = _coverage(masker)
+    coverage = coverage_of(masker)
     extent, reasons = coverage.extent, coverage.reason
     used = getattr(masker, "_used_", extent.n_inside > 0)
     total = max(int(extent.n_voxels.sum()), 1)
@@ -109,12 +98,12 @@ def _rows(
     )
 
 
-def _lost(regions: tuple[Region, ...]) -> tuple[int, ...]:
+def lost_numbers(regions: tuple[Region, ...]) -> tuple[int, ...]:
     """Numbers, from 1, of those without a signal."""
     return tuple(number for number, region in enumerate(regions, start=1) if region.lost)
 
 
-def _coverage(masker: Any) -> Coverage:
+def coverage_of(masker: Any) -> Coverage:
     """What the last run has covered; before there was one, what a run would if it saw all."""
     known: Coverage = getattr(masker, "_coverage_", None) or masker._foretold()
     return known
@@ -147,8 +136,10 @@ def _of_mask(masker: Any, cmap: Colormap | None) -> Shown:
 def _of_labels(masker: Any, cmap: Colormap | None) -> Shown:
     grid = Grid.from_image(masker.labels_img_)
     labels = [f"{label:g}" for label in masker._table_.regions]
-    regions = _rows(masker, labels, shown_names(masker), each=_voxel_mm3(_grid_of_columns(masker)))
-    lost = _lost(regions)
+    regions = table_rows(
+        masker, labels, shown_names(masker), each=_voxel_mm3(_grid_of_columns(masker))
+    )
+    lost = lost_numbers(regions)
     have = "have a signal" if hasattr(masker, "_coverage_") else "have voxels inside the mask"
     view = View(
         title="The regions",
@@ -180,19 +171,21 @@ def _of_maps(masker: Any, cmap: Colormap | None, displayed: Any) -> Shown:
             colours=colours,
             key=key,
         )
-        for number in _chosen(displayed, n_maps, "displayed_maps")
+        for number in chosen_numbers(displayed, n_maps, "displayed_maps")
         if sizes[number]
     )
     facts = (Fact(label="Maps", value=str(n_maps)),)
     labels = [str(number) for number in range(n_maps)]
-    regions = _rows(masker, labels, shown_names(masker), each=_voxel_mm3(_grid_of_columns(masker)))
+    regions = table_rows(
+        masker, labels, shown_names(masker), each=_voxel_mm3(_grid_of_columns(masker))
+    )
     strongest, strength = maps.strongest()
     glass = Glass(
         caption="On each line of sight the strongest map, from a quarter of its largest weight.",
         strongest=strongest,
         strength=strength,
         names=tuple(shown_names(masker)),
-        lost=_lost(regions),
+        lost=lost_numbers(regions),
     )
     return Shown(facts=facts, grid=maps.grid, views=views, glass=glass, regions=regions)
 
@@ -211,7 +204,7 @@ def _of_spheres(masker: Any, beneath: Beneath, displayed: Any) -> Shown:
     grid = _sphere_grid(masker, beneath)
     facts = (Fact(label="Spheres", value=str(len(masker.seeds_))),)
     regions = _sphere_rows(masker, grid)
-    chosen = _chosen(displayed, len(masker.seeds_), "displayed_spheres")
+    chosen = chosen_numbers(displayed, len(masker.seeds_), "displayed_spheres")
     if grid is None:
         return Shown(facts=facts, grid=None, regions=regions)
     spheres = masker._placed_on(grid).members
@@ -235,7 +228,7 @@ def _of_spheres(masker: Any, beneath: Beneath, displayed: Any) -> Shown:
         strongest=strongest,
         strength=(strongest > 0).astype(np.float32),
         names=tuple(shown_names(masker)),
-        lost=_lost(regions),
+        lost=lost_numbers(regions),
     )
     return Shown(facts=facts, grid=grid, views=tuple(views), glass=glass, regions=regions)
 
@@ -251,7 +244,7 @@ def _sphere_rows(masker: Any, grid: Grid | None) -> tuple[Region, ...]:
     names = [f"Sphere {n} at {_seed(seed)}" for n, seed in enumerate(masker.seeds_)]
     labels = [str(number) for number in range(len(names))]
     if hasattr(masker, "_coverage_"):
-        return _rows(masker, labels, names, each=_voxel_mm3(_grid_of_columns(masker)))
+        return table_rows(masker, labels, names, each=_voxel_mm3(_grid_of_columns(masker)))
     if grid is None:
         volumes = np.array([4 / 3 * np.pi * (radius or 0) ** 3 for radius in masker.radii_])
         inside: list[float | None] = [None] * len(names)
@@ -286,12 +279,12 @@ def _painted(spheres: Iterable[IntArray], grid: Grid) -> IntArray:
 # Of several kinds
 
 
-def _chosen(displayed: Any, n: int, name: str) -> list[int]:
+def chosen_numbers(displayed: Any, n: int, name: str) -> list[int]:
     """Numbers to show; says which there are not.
 
     Examples
     --------
-    >>> _chosen(2, 5, "displayed_maps"), _chosen([4, 0], 5, "displayed_maps")
+    >>> chosen_numbers(2, 5, "displayed_maps"), chosen_numbers([4, 0], 5, "displayed_maps")
     ([0, 1], [4, 0])
     """
     if displayed is None or (isinstance(displayed, str) and displayed == "all"):

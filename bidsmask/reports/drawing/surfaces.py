@@ -31,7 +31,7 @@ MAX_NAMED_REGIONS = 12
 """Up to this many, the legend says which colour is which region."""
 
 N_COLOURS = 20
-"""Of values: few enough for a palette together with shades and what has no value."""
+"""Of values: few enough for a palette together with their shades."""
 
 BARE = (206, 209, 213)
 """Cortex that belongs to no region, or has no value."""
@@ -43,7 +43,6 @@ _NAMES = {LEFT: "left", RIGHT: "right"}
 _PIXELS = 1.75
 """Of a picture, for each of the figure's: what is drawn from them is smooth."""
 
-_SHADES = 12
 _STRIPE = 6
 _BETWEEN_STRIPES = (252, 228, 221)
 _WIDEST = 384.0
@@ -192,7 +191,7 @@ def values_on_surfaces(
         ).astype(np.int16)
         for structure, known in values.items()
     }
-    ink = _Ink(np.concatenate([[BARE], ramp]), lost=lost, borders_of=codes or {})
+    ink = _Ink(np.concatenate([[BARE], ramp]), lost=lost, borders_of=codes or {}, n_shades=12)
     keys = [Key("no value", hexadecimal(BARE))] if _some_bare(cortex, steps) else []
     keys += [Key("lost region", hexadecimal(LOST), "stripes")] * bool(lost)
     bar = (ramp, limits, label)
@@ -216,6 +215,8 @@ class _Ink:
         Regions that are striped.
     borders_of : mapping from structure to int array of shape (V,), optional
         Regions, if they are something else than the numbers.
+    n_shades : int
+        Steps from the darkest to the brightest.
     """
 
     def __init__(
@@ -224,10 +225,12 @@ class _Ink:
         *,
         lost: Collection[int],
         borders_of: Mapping[str, IntArray] | None = None,
+        n_shades: int = 20,
     ) -> None:
+        self._n_shades = n_shades
         self.lost = list(lost)
         self.borders_of = borders_of
-        shades = np.linspace(DARKEST, 1, _SHADES)[:, np.newaxis]
+        shades = np.linspace(DARKEST, 1, n_shades)[:, np.newaxis]
         shaded = np.concatenate([colours, [LOST, _BETWEEN_STRIPES]])[:, np.newaxis] * shades
         more = np.array([BORDER, (255, 255, 255)])
         self.colours = np.concatenate([shaded.reshape(-1, 3), more]).round().astype(np.uint8)
@@ -242,8 +245,12 @@ class _Ink:
         borders = _between_regions(np.where(view.shown, regions, 0)) & view.shown
         lost = np.isin(regions, self.lost)
         numbers[lost] = self._red + 1 - striped(regions.shape, _STRIPE)[lost]
-        level = ((view.shade - DARKEST) * ((_SHADES - 1) / (1 - DARKEST))).round().astype(np.int32)
-        numbers = numbers * _SHADES + level
+        level = (
+            ((view.shade - DARKEST) * ((self._n_shades - 1) / (1 - DARKEST)))
+            .round()
+            .astype(np.int32)
+        )
+        numbers = numbers * self._n_shades + level
         numbers[borders] = len(self.colours) - 2
         numbers[~view.shown] = len(self.colours) - 1
         return Picture(numbers=numbers, colours=self.colours)
