@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 from bidsmask.analysis.kinds import Source
 
@@ -17,10 +18,22 @@ def networks_of(source: Source) -> list[str] | None:
     They are in a column of the look-up table (`network`), or in names such as those of Schaefer's
     atlas: ``7Networks_LH_Vis_1``.
     """
-    columns = dict(source.lut.columns)
+    return networks_among(source.lut.names, dict(source.lut.columns))
+
+
+def networks_among(
+    names: Sequence[str], columns: Mapping[str, Sequence[object]]
+) -> list[str] | None:
+    """Give the network of each region of a look-up table; see `networks_of`.
+
+    Examples
+    --------
+    >>> networks_among(["7Networks_LH_Vis_1", "7Networks_RH_Default_PFC_2"], {})
+    ['Vis', 'Default']
+    """
     for name in _COLUMNS:
         if name in columns:
             networks = [str(network) for network in columns[name]]
             return ["" if network in _NONE else network for network in networks]
-    found = [_SCHAEFER.match(name) for name in source.lut.names]
+    found = [_SCHAEFER.match(name) for name in names]
     return [match[1] for match in found if match] if all(found) else None

@@ -8,7 +8,6 @@ that is still at work, is never read as if nothing had happened.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,8 +20,10 @@ import numpy as np
 from bidsmask._typing import BoolArray, FloatArray
 from bidsmask.dataset.entities import Entities, parse_name
 from bidsmask.dataset.strategies import label_of
+from bidsmask.derivatives.numbers import numbers_in, triangle_in
 from bidsmask.derivatives.record import RunRecord, find_records, read_record_file
-from bidsmask.derivatives.writing import MISSING, read_table
+from bidsmask.derivatives.stacks import square
+from bidsmask.derivatives.writing import read_table
 from bidsmask.errors import OutputError
 
 if TYPE_CHECKING:
@@ -173,21 +174,33 @@ class FinishedRun:
         OutputError
             If it is not as it was written.
         """
-        names, values = _numbers(self.content(name), with_names=False)
-        return names, values.astype(np.float32)
+        names, rows = _header(self.content(name))
+        return names, numbers_in(rows).reshape(-1, len(names)).astype(np.float32)
 
-    def read_matrix(self, name: Path) -> tuple[tuple[str, ...], FloatArray]:
-        """Read names of regions and what is between them, (P, P) in single precision.
+    def read_triangle(self, name: Path) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
+        """Read names of regions, what is between them, (P (P - 1) / 2,), and the diagonal, (P,).
 
-        NaN in rows and columns of regions without a signal.
+        In single precision, along the rows of the upper half of the matrix. NaN for regions
+        without a signal.
 
         Raises
         ------
         OutputError
             If it is not as it was written.
         """
-        names, values = _numbers(self.content(name), with_names=True)
-        return names, values.astype(np.float32)
+        (_, *names), rows = _header(self.content(name))
+        above, diagonal = triangle_in(rows, len(names))
+        return tuple(names), above.astype(np.float32), diagonal.astype(np.float32)
+
+    def read_matrix(self, name: Path) -> tuple[tuple[str, ...], FloatArray]:
+        """Read names of regions and what is between them, (P, P); see `read_triangle`."""
+        names, above, diagonal = self.read_triangle(name)
+        return names, square(above, diagonal)
+
+    def columns(self, name: Path) -> tuple[str, ...]:
+        """Read names of the columns of a table, which is not looked at besides."""
+        with (self.output_dir / name).open("rb") as file:
+            return _header(file.readline())[0]
 
     def content(self, name: Path) -> bytes:
         """Read a file of the run.
@@ -252,19 +265,7 @@ def find_runs(output_dir: Path, subjects: Iterable[str] = ("*",)) -> Iterator[Fi
             yield FinishedRun(output_dir=output_dir, record_name=name, record=record)
 
 
-def _numbers(content: bytes, *, with_names: bool) -> tuple[tuple[str, ...], FloatArray]:
-    import pandas as pd
-
-    header, _, _ = content.partition(b"\n")
-    names = tuple(header.decode().split("\t"))
-    columns = range(1, len(names)) if with_names else None
-    table = pd.read_csv(
-        io.BytesIO(content),
-        sep="\t",
-        header=None,
-        skiprows=1,
-        usecols=columns,
-        dtype=np.float64,
-        na_values=[MISSING],
-    )
-    return names[1:] if with_names else names, table.to_numpy()
+def _header(content: bytes) -> tuple[tuple[str, ...], bytes]:
+    """Tell names of columns from the rows below them."""
+    header, _, rows = content.partition(b"\n")
+    return tuple(header.decode().split("\t")), rows

@@ -260,9 +260,9 @@ class Stack:
         values: FloatArray = self._file[RELATION][runs, edges]
         return values
 
-    def diagonal(self, run: int) -> FloatArray:
-        """Read the diagonal of the matrix of a run, (P,)."""
-        values: FloatArray = self._file[DIAGONAL][run]
+    def diagonal(self, runs: slice | int) -> FloatArray:
+        """Read the diagonals of the matrices of some runs, (n, P), or of one, (P,)."""
+        values: FloatArray = self._file[DIAGONAL][runs]
         return values
 
     def matrix(self, run: int) -> FloatArray:
@@ -275,12 +275,12 @@ class Stack:
         values: FloatArray = self._file[SIGNAL][run, :n_volumes, regions]
         return values
 
-    def blocks(self) -> Iterator[tuple[slice, FloatArray]]:
-        """Read the edges of all runs, some runs at a time: which, and (n, P (P - 1) / 2)."""
+    @property
+    def blocks(self) -> list[slice]:
+        """Runs that are read together fastest."""
         n_runs = self._file[RELATION].shape[0]
-        for start in range(0, n_runs, RUNS_AT_ONCE):
-            part = slice(start, min(start + RUNS_AT_ONCE, n_runs))
-            yield part, self.edges(part)
+        starts = range(0, n_runs, RUNS_AT_ONCE)
+        return [slice(start, min(start + RUNS_AT_ONCE, n_runs)) for start in starts]
 
     def _column(self, name: str) -> list[Any]:
         dataset = self._file[name]

@@ -169,12 +169,23 @@ def write_table(path: Path, table: pd.DataFrame, *, within: Path | None = None) 
     --------
     read_table : The way back.
     """
+    write_text(path, table_text(table), within=within)
+
+
+def table_text(table: pd.DataFrame) -> str:
+    """Give the text that `write_table` writes.
+
+    Raises
+    ------
+    ValueError
+        If two columns have the same name.
+    """
     header = [_text_cell(name) for name in table.columns]
     if len(set(header)) < len(header):
-        raise ValueError(f"{path}: two columns of the table have the same name.")
+        raise ValueError("Two columns of the table have the same name.")
     parts = [_rows(table, columns) for columns in _alike(table)]
     rows = ["\t".join(header), *map("\t".join, zip(*parts, strict=True))]
-    write_text(path, "".join(row + "\n" for row in rows), within=within)
+    return "".join(row + "\n" for row in rows)
 
 
 def read_table(path: Path, content: bytes | None = None) -> pd.DataFrame:

@@ -1,0 +1,287 @@
+"""The stacks of a group: signals and matrices of all runs that count, one file for each kind.
+
+Runs are read one after the other and written as they come, so that memory does not grow with
+their number.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from bidsmask._typing import FloatArray
+from bidsmask.analysis.group.counted import LeftOut
+from bidsmask.analysis.group.relations import relation_kind
+from bidsmask.derivatives.read import FinishedRun, TableKey
+from bidsmask.derivatives.stacks import StackedRun, Triangle, write_matrices, write_series
+from bidsmask.derivatives.writing import write_json
+from bidsmask.errors import OutputError
+from bidsmask.numerics.threads import in_order
+
+_NO_REGIONS = ("edges", "edgerss")
+"""Statistics of time series whose columns are no regions."""
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackFile:
+    """A stack that was written.
+
+    Parameters
+    ----------
+    path : Path
+    key : TableKey
+    has_matrices : bool
+        Whether it is of matrices, and not of time series.
+    runs : tuple of FinishedRun
+        In the order of the stack.
+    left_out : tuple of LeftOut
+        Runs that have such a table and are not in the stack.
+    """
+
+    path: Path
+    key: TableKey
+    has_matrices: bool
+    runs: tuple[FinishedRun, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def write_stacks(runs: Sequence[FinishedRun], output_dir: Path) -> list[StackFile]:
+    """Write all stacks, each with its sidecar.
+
+    Parameters
+    ----------
+    runs : sequence of FinishedRun
+        Those that count.
+    output_dir : Path
+
+    Returns
+    -------
+    stacks : list of StackFile
+        Time series, then matrices, by their names.
+
+    Raises
+    ------
+    StorageError, OutputError
+        If one cannot be written.
+    """
+    ordered = sorted(runs, key=lambda run: (run.participant, run.name))
+    return [
+        _write_stack(_Tables(key=key, has_matrices=has_matrices, runs=ordered), output_dir)
+        for has_matrices in (False, True)
+        for key in _keys(ordered, has_matrices=has_matrices)
+    ]
+
+
+def stack_name(key: TableKey, *, has_matrices: bool) -> str:
+    """Name of a stack.
+
+    Examples
+    --------
+    >>> key = TableKey("space-MNI152NLin6Asym_atlas-Tian", "pearsoncorrelation", "36P")
+    >>> stack_name(key, has_matrices=True)
+    'group_space-MNI152NLin6Asym_atlas-Tian_stat-pearsoncorrelation_desc-36P_relmat.h5'
+    """
+    return group_name(key, "relmat" if has_matrices else "timeseries", ".h5")
+
+
+def group_name(key: TableKey, suffix: str, extension: str) -> str:
+    """Name of a file of the group that is of one kind of tables."""
+    parts = ("group", key.atlas, f"stat-{key.stat}", f"desc-{key.desc}", suffix)
+    return "_".join(filter(None, parts)) + extension
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tables:
+    """Tables of one kind, of the runs that have one."""
+
+    key: TableKey
+    has_matrices: bool
+    runs: Sequence[FinishedRun]
+
+    def __post_init__(self) -> None:
+        having = tuple(run for run in self.runs if self.key in self.all_of(run))
+        object.__setattr__(self, "runs", having)
+
+    def all_of(self, run: FinishedRun) -> dict[TableKey, Path]:
+        return run.matrices if self.has_matrices else run.series
+
+    def name(self, run: FinishedRun) -> Path:
+        return self.all_of(run)[self.key]
+
+    def columns(self, run: FinishedRun) -> tuple[str, ...]:
+        names = run.columns(self.name(run))
+        return names[1:] if self.has_matrices else names
+
+
+class _LostRun(Exception):  # noqa: N818 - it is an event, and no letter
+    """A table has been damaged, or replaced, since runs were counted."""
+
+    def __init__(self, run: FinishedRun, error: Exception) -> None:
+        super().__init__(str(error))
+        self.run = run
+
+
+def _keys(runs: Sequence[FinishedRun], *, has_matrices: bool) -> list[TableKey]:
+    keys = {key for run in runs for key in (run.matrices if has_matrices else run.series)}
+    return sorted(key for key in keys if key.stat.rpartition("+")[2] not in _NO_REGIONS)
+
+
+def _write_stack(tables: _Tables, output_dir: Path) -> StackFile:
+    name = stack_name(tables.key, has_matrices=tables.has_matrices)
+    regions, counted, left_out = _with_same_regions(tables)
+    write = _write_matrices if tables.has_matrices else _write_series
+    while True:
+        try:
+            write(tables, counted, regions, output_dir / name)
+            break
+        except _LostRun as lost:
+            counted = [run for run in counted if run is not lost.run]
+            left_out.append(LeftOut(name=lost.run.name, reason=str(lost), is_damage=True))
+            if not counted:
+                raise OutputError(str(lost)) from lost
+    sidecar = _sidecar(tables, counted, left_out)
+    write_json((output_dir / name).with_suffix(".json"), sidecar, within=output_dir)
+    return StackFile(
+        path=output_dir / name,
+        key=tables.key,
+        has_matrices=tables.has_matrices,
+        runs=tuple(counted),
+        left_out=tuple(left_out),
+    )
+
+
+def _with_same_regions(
+    tables: _Tables,
+) -> tuple[tuple[str, ...], list[FinishedRun], list[LeftOut]]:
+    """Find the regions that most runs have, these runs, and the others."""
+    found = [tables.columns(run) for run in tables.runs]
+    ((regions, _),) = Counter(found).most_common(1)
+    pairs = list(zip(tables.runs, found, strict=True))
+    left_out = [
+        LeftOut(
+            name=run.name,
+            reason=f"{tables.name(run).name} has {_difference(regions, names)}. It is of another "
+            "version of the atlas: run the participant level again with the same one.",
+            is_damage=True,
+        )
+        for run, names in pairs
+        if names != regions
+    ]
+    return regions, [run for run, names in pairs if names == regions], left_out
+
+
+def _difference(expected: Sequence[str], found: Sequence[str]) -> str:
+    if len(expected) != len(found):
+        return f"{len(found)} regions, where most runs have {len(expected)}"
+    one, other = next(pair for pair in zip(expected, found, strict=True) if pair[0] != pair[1])
+    return f"the region {other}, where most runs have {one}"
+
+
+def _write_matrices(
+    tables: _Tables, runs: Sequence[FinishedRun], regions: Sequence[str], path: Path
+) -> None:
+    def read(run: FinishedRun) -> Triangle:
+        _, above, diagonal = run.read_triangle(tables.name(run))
+        return Triangle(above, diagonal)
+
+    kind = relation_kind(tables.key.stat)
+    about = {"long_name": kind.words if kind else tables.key.stat, "strategy": tables.key.desc}
+    stacked = [_stacked(run, tables) for run in runs]
+    rows = _read_all(read, runs)
+    write_matrices(path, stacked, regions, rows, about, within=path.parent)
+
+
+def _write_series(
+    tables: _Tables, runs: Sequence[FinishedRun], regions: Sequence[str], path: Path
+) -> None:
+    def read(run: FinishedRun) -> FloatArray:
+        _, signals = run.read_series(tables.name(run))
+        return _in_their_volumes(signals, run, tables.key.desc)
+
+    about = {"long_name": f"{tables.key.stat} of regions", "strategy": tables.key.desc}
+    stacked = [_stacked(run, tables) for run in runs]
+    rows = _read_all(read, runs)
+    write_series(path, stacked, regions, rows, about, within=path.parent)
+
+
+def _in_their_volumes(signals: FloatArray, run: FinishedRun, desc: str) -> FloatArray:
+    """Give each volume of a run its row: where censored ones were dropped, they are NaN."""
+    if len(signals) == run.n_volumes:
+        return signals
+    rows = np.full((run.n_volumes, signals.shape[1]), np.nan, dtype=signals.dtype)
+    rows[run.kept(desc)] = signals
+    return rows
+
+
+def _read_all(read: Callable[[FinishedRun], Read], runs: Sequence[FinishedRun]) -> Iterator[Read]:
+    def attempt(run: FinishedRun) -> Read:
+        try:
+            return read(run)
+        except (OutputError, ValueError) as error:
+            raise _LostRun(run, error) from error
+
+    return in_order(attempt, runs)
+
+
+def _stacked(run: FinishedRun, tables: _Tables) -> StackedRun:
+    entities = run.entities
+    return StackedRun(
+        run=run.name,
+        participant_id=run.participant,
+        session_id=f"ses-{entities['ses']}" if "ses" in entities else "",
+        task_id=entities.get("task", ""),
+        run_id=entities.get("run", ""),
+        n_volumes=run.n_volumes,
+        t_r=run.t_r,
+        sha256=run.record.outputs[tables.name(run).as_posix()],
+    )
+
+
+_AXES_OF_BOTH = {
+    "run": "Names of runs, by participant",
+    "region": "Names of regions, in the order of their columns",
+}
+_VARIABLES_OF_BOTH = {
+    "participant_id, session_id, task_id, run_id": "Of each run; empty if it has none",
+    "n_volumes": "Volumes of the run, censored ones included",
+    "t_r": "Repetition time of the run in seconds",
+    "sha256": "Of the table that the numbers of the run are from",
+}
+_AXES = {
+    True: {**_AXES_OF_BOTH, "edge": "Pairs of regions, the upper half of the matrix row by row"},
+    False: {**_AXES_OF_BOTH, "time": "Number of the volume; times t_r, it is seconds"},
+}
+_VARIABLES = {
+    True: {
+        "relation": "(run, edge), single precision: the numbers in the tables of runs",
+        "diagonal": "(run, region): diagonal of the matrix",
+        "region_1, region_2": "Of each edge: numbers of its regions, from 0",
+        **_VARIABLES_OF_BOTH,
+    },
+    False: {
+        "signal": "(run, time, region), single precision: the numbers in the tables of runs. NaN "
+        "in volumes that were censored and behind the end of a run",
+        **_VARIABLES_OF_BOTH,
+    },
+}
+
+
+def _sidecar(
+    tables: _Tables, counted: Sequence[FinishedRun], left_out: Sequence[LeftOut]
+) -> dict[str, Any]:
+    kind = relation_kind(tables.key.stat)
+    what = f"Matrices of {kind.words}" if kind else f"Time series ({tables.key.stat})"
+    return {
+        "Description": f"{what} of all runs that count, in HDF5",
+        "NumberOfRuns": len(counted),
+        "Axes": _AXES[tables.has_matrices],
+        "Variables": _VARIABLES[tables.has_matrices],
+        **({"LeftOut": {each.name: each.reason for each in left_out}} if left_out else {}),
+    }
