@@ -423,6 +423,18 @@ class OutputSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroupSettings:
+    """What the group level makes of runs that are done.
+
+    ``edges`` are columns of ``group_edges``, instead of networks; ``parquet`` is how that table is
+    written.
+    """
+
+    edges: bool = False
+    parquet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExecutionSettings:
     """Where and how to compute. Nothing here changes a number in the outputs."""
 
@@ -473,9 +485,14 @@ class Settings:
     events: EventsSettings = field(default_factory=EventsSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
     output: OutputSettings = field(default_factory=OutputSettings)
+    group: GroupSettings = field(default_factory=GroupSettings)
     execution: ExecutionSettings = field(default_factory=ExecutionSettings)
 
     def __post_init__(self) -> None:
+        _require(
+            self.analysis_level == "group" or self.group == GroupSettings(),
+            "--edges and --parquet are of the group level: run it when all participants are done.",
+        )
         asks = self.atlases or self.extraction.seeds or self.voxelwise.without_sources
         _require(
             bool(asks) or self.analysis_level == "group",
@@ -531,6 +548,7 @@ SECTIONS: dict[str, type[Any]] = {
     "events": EventsSettings,
     "quality": QualitySettings,
     "output": OutputSettings,
+    "group": GroupSettings,
     "execution": ExecutionSettings,
 }
 

@@ -153,7 +153,7 @@ def say_group(console: Console, summary: GroupSummary) -> None:
         console.print(f"  {what}: {escape(', '.join(names) or 'none')}")
     said = [f"{number} {word}" for word, number in summary.verdicts.items() if number]
     console.print(f"  verdict (of each run and strategy): {', '.join(said[::-1])}")
-    console.print(f"{count(len(summary.files), 'table')} written:")
+    console.print(f"{count(len(summary.files), 'file')} written:")
     for file in summary.files:
         console.print(f"  {escape(str(file))}")
 

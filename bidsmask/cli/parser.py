@@ -131,6 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_connectivity,
         _add_events,
         _add_quality,
+        _add_group_level,
         _add_execution,
         _add_information,
     ):
@@ -374,6 +375,18 @@ def _add_quality(parser: argparse.ArgumentParser) -> None:
     add("--verdict-limits", nargs="+", type=_limits, metavar="MEASURE=LOOK,DO-NOT-USE",
         help="other limits for the verdict, such as minutes_kept=8,5 or dof_share=none,none; "
         f"of {', '.join(RULES)} (default: see docs/quality.md)")  # fmt: skip
+
+
+def _add_group_level(parser: argparse.ArgumentParser) -> None:
+    add = _adder(parser, "group level")
+    add(
+        "--edges",
+        action="store_true",
+        help="one column for every edge in group_edges.tsv (default: for each two networks)",
+    )
+    add("--parquet", action="store_true",
+        help="write group_edges.parquet instead of group_edges.tsv: smaller, and faster to read; "
+        "needs pyarrow (bidsmask[stats])")  # fmt: skip
 
 
 def _add_execution(parser: argparse.ArgumentParser) -> None:

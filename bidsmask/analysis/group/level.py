@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from bidsmask.analysis.group.connectivity import write_connectivity
 from bidsmask.analysis.group.counted import LeftOut, Survey, mixed_settings, survey
 from bidsmask.analysis.group.tables import (
     COVERAGE_COLUMNS,
@@ -71,22 +72,28 @@ def run_group(settings: Settings) -> GroupSummary:
     tables: dict[str, tuple[pd.DataFrame, Mapping[str, Any]]] = {"group_qc": (qc, qc_columns(qc))}
     if coverage is not None:
         tables["group_coverage"] = (coverage, COVERAGE_COLUMNS)
-    tables["group_excluded"] = (excluded(found.left_out), EXCLUDED_COLUMNS)
     subjects = sorted({run.participant for run in found.counted})
     participants = pd.DataFrame({"participant_id": subjects})
+    included = [run.name for run in found.counted]
+    connectivity = write_connectivity(
+        found.counted, participants, output_dir, settings.group, included
+    )
+    left_out = (*found.left_out, *connectivity.left_out)
+    tables["group_excluded"] = (excluded(left_out), EXCLUDED_COLUMNS)
     write_table(output_dir / "participants.tsv", participants, within=output_dir)
     for name, (table, columns) in tables.items():
         write_table(output_dir / f"{name}.tsv", table, within=output_dir)
         write_json(output_dir / f"{name}.json", dict(columns), within=output_dir)
     written = [f"{name}.{kind}" for name in tables for kind in ("tsv", "json")]
-    _note_files(output_dir, [*written, "participants.tsv"], found)
+    written += ["participants.tsv", *connectivity.files]
+    _note_files(output_dir, written, found)
     return GroupSummary(
         n_subjects=len(subjects),
         n_runs=len(found.counted),
         strategies=tuple(dict.fromkeys(qc["strategy"])),
         atlases=tuple(dict.fromkeys(coverage["atlas"])) if coverage is not None else (),
-        files=tuple(output_dir / f"{name}.tsv" for name in (*tables, "participants")),
-        left_out=found.left_out,
+        files=tuple(output_dir / name for name in written if not name.endswith(".json")),
+        left_out=left_out,
         verdicts={word: int((qc["verdict"] == word).sum()) for word in WORDS},
     )
 
