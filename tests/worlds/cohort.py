@@ -375,8 +375,7 @@ class _Writer:
             run=run,
             t_r=self.t_r,
             n_volumes=self.n_volumes,
-            shape=GRID.shape,
-            affine=tuple(map(tuple, GRID.affine.tolist())),
+            grid=GRID,
             voxel_bytes=4,
             sources=(self.atlas,),
             strategies=tuple(self.strategies),
@@ -400,7 +399,7 @@ def _bold_run(bids_dir, name):
     folder = bids_dir.joinpath(*levels, "func")
     acquisition = name.removesuffix(f"_space-{SPACE}")
     return BoldRun(
-        bold=folder / f"{name}_desc-preproc_bold.nii.gz",
+        files=(folder / f"{name}_desc-preproc_bold.nii.gz",),
         entities=entities | {"desc": "preproc"},
         confounds=folder / f"{acquisition}_desc-confounds_timeseries.tsv",
         metadata=(("TaskName", "rest"),),
