@@ -13,6 +13,9 @@ from bidsmask.maskers import SurfaceLabelsMasker
 
 STEM = "sub-01_task-rest"
 FSLR = f"{STEM}_space-fsLR_atlas-Toy_den-91k"
+FSAVERAGE = f"{STEM}_space-fsaverage5_atlas-Toy"
+ROUNDING = 1e-5
+"""Of standard scores written in single precision."""
 
 
 @pytest.fixture(scope="module")
@@ -29,39 +32,71 @@ def world(tmp_path_factory, make_dataset):
 
 
 @pytest.fixture(scope="module")
-def fslr(world, tmp_path_factory):
-    """Outputs of the grayordinate run."""
-    out = tmp_path_factory.mktemp("fslr")
-    what = ["--space", "fsLR", "--atlases", str(world["dlabel"]), "--strategies", "none"]
-    return main([str(world["dataset"].root), str(out), "participant", *what]), out
+def spaces(world, tmp_path_factory):
+    """One command over all three spaces, with an atlas of each."""
+    out = tmp_path_factory.mktemp("spaces")
+    atlases = [world["dataset"].atlas, world["dlabel"], world["labels"]]
+    what = ["--space", "MNI152NLin2009cAsym", "fsLR", "fsaverage5", "--strategies", "none"]
+    arguments = [world["dataset"].root, out, "participant", *what, "--atlases", *atlases]
+    return main(list(map(str, arguments))), out
 
 
-def table(out, ending, folder="sub-01/func"):
-    return pd.read_csv(out / folder / ending, sep="\t", na_values="n/a")
+def folder(done):
+    return done[1] / "sub-01" / "func"
 
 
-def test_a_grayordinate_run_is_done_with_a_dlabel_file(fslr):
-    exit_code, out = fslr
+def table(done, name):
+    return pd.read_csv(folder(done) / name, sep="\t", na_values="n/a")
+
+
+def signals(done, stem, strategy="none"):
+    return table(done, f"{stem}_stat-mean_desc-{strategy}_timeseries.tsv")
+
+
+def test_one_command_does_volumes_grayordinates_and_hemispheres(spaces):
+    exit_code, out = spaces
     assert exit_code == 0
-    signals = table(out, f"{FSLR}_stat-mean_desc-none_timeseries.tsv")
-    assert list(signals) == [*surfaces.NAMES.values(), "Thalamus"]
-    assert len(signals) == 60
-    matrix = table(out, f"{FSLR}_stat-pearsoncorrelation_desc-none_relmat.tsv")
-    assert matrix.shape == (5, 6)
+    status = pd.read_csv(out / "logs" / "status.tsv", sep="\t")
+    assert sorted(status["status"]) == ["done"] * 3
+    matrices = [path.name for path in folder(spaces).glob("*_relmat.tsv")]
+    assert len(matrices) == 3
     assert (out / "sub-01.html").exists()
 
 
-def test_its_signals_are_those_of_the_masker(fslr, world):
+def test_signals_of_grayordinates_are_those_of_the_masker(spaces, world):
     masker = SurfaceLabelsMasker(
         str(world["dlabel"]), detrend=True, standardize="zscore_sample", t_r=2.0
     )
     expected = masker.fit_transform(str(world["surfaces"].cifti))
-    found = table(fslr[1], f"{FSLR}_stat-mean_desc-none_timeseries.tsv")
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    found = signals(spaces, FSLR)
+    assert list(found) == [*surfaces.NAMES.values(), "Thalamus"]
+    np.testing.assert_allclose(found, expected, atol=ROUNDING)
 
 
-def test_the_copy_of_the_atlas_lies_on_the_grayordinates_of_the_run(fslr, world):
-    copy = nib.load(fslr[1] / "sub-01/func" / f"{FSLR}_dseg.dlabel.nii")
+def test_a_pair_of_hemispheres_gives_the_numbers_of_the_grayordinates(spaces):
+    pair, grayordinates = signals(spaces, FSAVERAGE), signals(spaces, FSLR)
+    assert list(pair) == list(surfaces.NAMES.values())
+    np.testing.assert_allclose(pair, grayordinates[pair.columns], atol=ROUNDING)
+
+
+def test_what_belongs_to_both_hemispheres_has_no_hemi_and_names_both(spaces):
+    said = json.loads((folder(spaces) / f"{FSAVERAGE}_stat-coverage_bold.json").read_text())
+    assert [source.rpartition("/")[2] for source in said["Sources"]] == [
+        f"{STEM}_hemi-L_space-fsaverage5_bold.func.gii",
+        f"{STEM}_hemi-R_space-fsaverage5_bold.func.gii",
+        f"{STEM}_hemi-L_space-fsaverage5_atlas-Toy_dseg.label.gii",
+        f"{STEM}_hemi-R_space-fsaverage5_atlas-Toy_dseg.label.gii",
+    ]
+    template = "https://github.com/templateflow/tpl-fsaverage"
+    assert said["SpatialReference"] == {
+        "CIFTI_STRUCTURE_LEFT_CORTEX": template,
+        "CIFTI_STRUCTURE_RIGHT_CORTEX": template,
+    }
+    assert said["Density"] == "56 vertices"
+
+
+def test_the_copy_of_a_dlabel_lies_on_the_grayordinates_of_the_run(spaces, world):
+    copy = nib.load(folder(spaces) / f"{FSLR}_dseg.dlabel.nii")
     run = nib.load(world["surfaces"].cifti)
     assert copy.header.get_axis(1) == run.header.get_axis(1)
     assert copy.nifti_header.get_intent()[0] == "ConnDenseLabel"
@@ -72,15 +107,40 @@ def test_the_copy_of_the_atlas_lies_on_the_grayordinates_of_the_run(fslr, world)
     }
 
 
-def test_its_sidecar_says_in_which_space_it_is(fslr):
-    path = fslr[1] / "sub-01/func" / f"{FSLR}_stat-mean_desc-none_timeseries.json"
-    said, of_run = json.loads(path.read_text()), surfaces.about_cifti()
+def test_the_copies_of_label_files_are_those_of_the_hemispheres(spaces):
+    stem = f"{STEM}_hemi-{{}}_space-fsaverage5_atlas-Toy_dseg.label.gii"
+    left, right = (nib.load(folder(spaces) / stem.format(side)) for side in "LR")
+    found = np.concatenate([left.darrays[0].data, right.darrays[0].data])
+    np.testing.assert_array_equal(found, surfaces.keys())
+    assert right.meta["AnatomicalStructurePrimary"] == "CortexRight"
+    assert left.labeltable.get_labels_as_dict()[1] == surfaces.NAMES[1]
+
+
+def test_a_sidecar_has_the_reference_and_density_of_that_of_the_run(spaces):
+    said = json.loads((folder(spaces) / f"{FSLR}_stat-mean_desc-none_timeseries.json").read_text())
+    of_run = surfaces.about_cifti()
     assert said["SpatialReference"] == of_run["SpatialReference"]
     assert said["Density"] == of_run["Density"]
-    assert said["Sources"][0].endswith("_space-fsLR_den-91k_bold.dtseries.nii")
+    assert "vertex was covered" not in said["Description"]
+    assert "A grayordinate was covered if it was finite" in said["Description"]
 
 
-def test_what_the_run_lacks_of_a_region_counts_as_not_covered(fslr):
-    found = table(fslr[1], f"{FSLR}_stat-coverage_bold.tsv").set_index("Node")
-    assert found.loc["7Networks_LH_Default_1", "coverage"] == pytest.approx(12 / 14)
-    assert found.loc["Thalamus", "n_covered"] == 4
+def test_zeros_and_absent_vertices_are_one_thing(spaces):
+    absent = table(spaces, f"{FSLR}_stat-coverage_bold.tsv").set_index("Node")
+    zeros = table(spaces, f"{FSAVERAGE}_stat-coverage_bold.tsv").set_index("Node")
+    assert "n_vertices" in zeros
+    assert "n_grayordinates" in absent
+    for found in absent, zeros:
+        assert found.loc["7Networks_LH_Default_1", "coverage"] == pytest.approx(12 / 14)
+    assert absent.loc["Thalamus", "n_covered"] == len(surfaces.IJK)
+
+
+def test_the_same_command_again_does_nothing(spaces, world, capsys):
+    out = spaces[1]
+    before = {path: path.stat().st_mtime_ns for path in folder(spaces).iterdir()}
+    atlases = [world["dataset"].atlas, world["dlabel"], world["labels"]]
+    what = ["--space", "MNI152NLin2009cAsym", "fsLR", "fsaverage5", "--strategies", "none"]
+    arguments = [world["dataset"].root, out, "participant", *what, "--atlases", *atlases]
+    assert main(list(map(str, arguments))) == 0
+    assert "nothing to compute" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in folder(spaces).iterdir()} == before

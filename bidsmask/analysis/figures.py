@@ -16,6 +16,7 @@ from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.store import Coverage, Matrices, RunValues
 from bidsmask.analysis.voxel_outputs import SEEDS_DRAWN, STRATEGIES_DRAWN
 from bidsmask.columns.base import Columns
+from bidsmask.columns.coverage import ONE
 from bidsmask.columns.maps import Maps
 from bidsmask.columns.regions import Regions
 from bidsmask.columns.spheres import Spheres
@@ -137,14 +138,15 @@ def _has_motion(confounds: Confounds) -> bool:
 
 def _draw_carpet(values: RunValues, plan: RunPlan) -> Drawing:
     extracted = values.extracted
-    n_voxels = extracted.carpet.shape[1]
+    n_voxels, places = extracted.carpet.shape[1], plan.grid.word
+    inside = " of the brain mask" if places == "voxels" else ""
     return (
         Figure(
             key="carpet",
             title="Carpet before and after cleaning",
-            caption=f"{n_voxels} voxels of the brain mask, evenly spread; each row is one voxel. "
+            caption=f"{n_voxels} {places}{inside}, evenly spread; each row is one {ONE[places]}. "
             f"Framewise displacement: {values.fd_kind}.",
-            alt="Grey-scale images of voxels over time, before and after cleaning",
+            alt=f"Grey-scale images of {places} over time, before and after cleaning",
             image=_image_name(plan, "bold", desc="carpet"),
         ),
         partial(

@@ -84,7 +84,11 @@ def _regions(settings: Settings, plan: Plan) -> Iterator[str]:
         lattice = "grid of each run" if not on_surfaces else "surfaces of each run that has them"
         described = listed([_source(source) for source in alike])
         words = extraction_words(
-            settings.extraction, settings.coverage, one, one.statistics(settings.extraction)
+            settings.extraction,
+            settings.coverage,
+            one,
+            one.statistics(settings.extraction),
+            "grayordinates" if on_surfaces else "voxels",
         )
         yield (
             f"{kind.capitalize()}s were taken from {described}. They were put on the "

@@ -17,12 +17,12 @@ from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.store import Coverage, RunValues
 from bidsmask.columns.base import Columns
-from bidsmask.columns.coverage import Status
+from bidsmask.columns.coverage import ONE, Status
 from bidsmask.columns.regions import Regions
 from bidsmask.dataset.listing import some_of
 
 _LOST: dict[Status, str] = {
-    "empty": "outside of the brain mask or of the grid of the run",
+    "empty": "outside of {run}",
     "constant": "without finite values that change",
     "low": "covered less than {least:.0%}",
 }
@@ -62,7 +62,10 @@ def heard() -> Iterator[list[str]]:
 def _found_while_computing(values: RunValues) -> Iterator[str]:
     yield from values.placed.warnings
     if n_voxels := int(np.count_nonzero(values.extracted.nonfinite)):
-        are = "voxel of the brain mask is" if n_voxels == 1 else "voxels of the brain mask are"
+        places = values.placed.grid.word
+        of_mask = " of the brain mask" if places == "voxels" else ""
+        one = f"{ONE[places]}{of_mask} is"
+        are = one if n_voxels == 1 else f"{places}{of_mask} are"
         yield (
             f"{n_voxels} {are} NaN or infinite in at least one volume, and left out in all "
             "volumes."
@@ -84,7 +87,8 @@ def _about_source(
     nonfinite = values.extracted.nonfinite
     if nonfinite.any() and isinstance(columns, Regions):
         counted = _counted(source, columns, values.placed.mask, nonfinite)
-        yield f"{source.name}: voxels that are NaN or infinite: {some_of(counted, 5)}."
+        places = columns.extent.places
+        yield f"{source.name}: {places} that are NaN or infinite: {some_of(counted, 5)}."
     yield from _without_signal(source, coverage, plan.coverage.min_coverage)
 
 
@@ -100,8 +104,10 @@ def _counted(source: Source, regions: Regions, mask: BoolArray, nonfinite: BoolA
 def _without_signal(source: Source, coverage: Coverage, least: float) -> Iterator[str]:
     """Say which columns of a source are n/a, and why."""
     table, column = coverage.table, kind_of(source).column
+    in_volumes = "n_voxels" in table
+    run = "the brain mask or of the grid of the run" if in_volumes else "the surfaces of the run"
     lost = [
-        f"{len(names)} {why.format(least=least)} ({some_of(names)})"
+        f"{len(names)} {why.format(least=least, run=run)} ({some_of(names)})"
         for status, why in _LOST.items()
         if (names := [str(name) for name in table["Node"][table["status"] == status]])
     ]

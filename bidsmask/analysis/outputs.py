@@ -136,7 +136,7 @@ def outputs(
     of_sources = zip(values.sources, values.placed.columns, values.coverage, strict=True)
     for number, (source, columns, coverage) in enumerate(of_sources):
         yield from _source_files(run, source, columns)
-        yield from _coverage_files(run, source, coverage)
+        yield from _coverage_files(run, source, coverage, columns.extent.places)
         for each, matrices in zip(used, values.matrices, strict=True):
             for statistic, signals in zip(
                 plan.statistics_of(source), each.cleaned.signals[number], strict=True
@@ -270,7 +270,7 @@ def _copies_on_surfaces(
     yield from label_files(labels, names, columns.grid, file_format)
 
 
-def _coverage_files(run: Run, source: Source, coverage: Coverage) -> Iterator[File]:
+def _coverage_files(run: Run, source: Source, coverage: Coverage, places: str) -> Iterator[File]:
     table, sidecar = run.names("bold", ".tsv", ".json", source=source, stat="coverage")
     yield table, coverage.table
     yield (
@@ -284,7 +284,7 @@ def _coverage_files(run: Run, source: Source, coverage: Coverage) -> Iterator[Fi
             ],
             **run.about(source),
             "MinimumCoverage": run.plan.coverage.min_coverage,
-            **sidecars.COVERAGE_COLUMNS,
+            **sidecars.coverage_columns(places),
         },
     )
 
@@ -300,7 +300,9 @@ def _time_series_files(
         tables.time_series(rows, coverage.names),
     )
     done = (
-        *extraction_words(plan.extraction, plan.coverage, kind_of(source), [statistic]),
+        *extraction_words(
+            plan.extraction, plan.coverage, kind_of(source), [statistic], plan.grid.word
+        ),
         *strategy_words(strategy),
         rows_words(how, [strategy]),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -225,7 +225,11 @@ def make_plan(settings: Settings, *, with_sources: bool = True) -> Plan:
     spaces = tuple({_space(run) or "none" for run in index.runs})
     shelf = _Shelf(settings, spaces=spaces, with_sources=with_sources)
     planned = [_plan_run(run, settings, strategies, shelf) for run in index.runs]
-    runs = tuple(each for each in planned if isinstance(each, RunPlan))
+    runs = tuple(
+        replace(each, lost=_lost_everywhere(each, shelf.served))
+        for each in planned
+        if isinstance(each, RunPlan)
+    )
     failures = tuple(each for each in planned if isinstance(each, RunFailure))
     if not runs and failures and all(failure.kind in _OF_SOURCES for failure in failures):
         raise AtlasError(failures[0].reason)
@@ -243,6 +247,15 @@ def make_plan(settings: Settings, *, with_sources: bool = True) -> Plan:
             *_idle(settings, strategies),
             *(f"{failure.run} is left out: {failure.reason}" for failure in elsewhere),
         ),
+    )
+
+
+def _lost_everywhere(plan: RunPlan, served: Collection[str]) -> tuple[LostPart, ...]:
+    """Leave out sources of other spaces that other runs have got: each takes those of its own."""
+    return tuple(
+        part
+        for part in plan.lost
+        if not (part.kind == SpaceError.__name__ and part.name in served and plan.sources)
     )
 
 
@@ -400,7 +413,8 @@ def _plan_run(
 class _Shelf:
     """The sources that were asked for: atlases, each looked up once for each space, and seeds.
 
-    Tables of events lie in `folders`, each of which is listed once.
+    Tables of events lie in `folders`, each of which is listed once. What some run could be given
+    is in `served`, by the names that letters call it by.
     """
 
     def __init__(
@@ -414,6 +428,7 @@ class _Shelf:
         self._homes = (*(path for _, path in settings.datasets), *template_homes())
         self._download = settings.execution.download
         self._spaces = spaces
+        self.served: set[str] = set()
         self._asked = tuple(settings.selection.spaces or ())
         self._found: dict[tuple[object, ...], Atlas | SeedSet | AtlasError | SpaceError] = {}
         self._seeds = find_own(list(map(str, seeds)), SEED_EXTENSIONS)
@@ -451,6 +466,10 @@ class _Shelf:
             ),
         ]
         refuse_nothing(asked)
+        names = map(_label, (*self._atlases, *self._seeds))
+        self.served |= {
+            name for name, each in zip(names, asked, strict=True) if not isinstance(each, LostPart)
+        }
         missing = tuple(each for each in asked if isinstance(each, LostPart))
         sources = tuple(each for each in asked if not isinstance(each, LostPart))
         for source in sources:

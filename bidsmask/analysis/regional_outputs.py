@@ -24,7 +24,7 @@ from bidsmask.dataset.confounds_table import read_table
 from bidsmask.dataset.responses import load_design
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives import sidecars
-from bidsmask.derivatives.sidecars import COVERAGE_COLUMNS, described
+from bidsmask.derivatives.sidecars import coverage_columns, described
 from bidsmask.images.io import image_bytes
 from bidsmask.images.signals_on_disk import SignalsOnDisk
 from bidsmask.numerics.freedom import DegreesOfFreedom
@@ -134,7 +134,8 @@ class _Files:
         )
         table[measure] = means.astype(np.float32)
         yield regional_table_name(plan, source, strategy, measure), table
-        kind = kind_of(source)
+        kind, places = kind_of(source), columns.extent.places
+        described_as = coverage_columns(places)
         yield (
             regional_table_name(plan, source, strategy, measure, ".json"),
             {
@@ -147,11 +148,11 @@ class _Files:
                 **self._about(measure),
                 **provenance.about_atlas(source),
                 "MinimumCoverage": plan.coverage.min_coverage,
-                **{name: COVERAGE_COLUMNS[name] for name in ("Node", "index", "n_voxels")},
-                "n_covered": described("Those of them that have a value in the map", "voxels"),
-                "coverage": COVERAGE_COLUMNS["coverage"],
+                **{name: described_as[name] for name in ("Node", "index", f"n_{places}")},
+                "n_covered": described("Those of them that have a value in the map", places),
+                "coverage": described_as["coverage"],
                 measure: described(
-                    f"Mean over the voxels of the {kind.column} that have a value; n/a where "
+                    f"Mean over the {places} of the {kind.column} that have a value; n/a where "
                     "less than MinimumCoverage of it is covered",
                     REGIONAL[measure].units,
                 ),

@@ -210,15 +210,18 @@ def _title(plan: RunPlan) -> str:
 
 
 def _facts(plan: RunPlan, quality: dict[str, float], fd_kind: str) -> tuple[Fact, ...]:
+    in_volumes = isinstance(plan.grid, Grid)
     facts = {
         "Space": plan.run.space or "that of the acquisition",
-        "Grid": _lattice_words(plan.grid),
+        "Grid" if in_volumes else "Places": _lattice_words(plan.grid),
         "Volumes": f"{plan.n_volumes} ({plan.n_volumes * plan.t_r / 60:.1f} min)",
         "Repetition time": f"{plan.t_r:g} s",
         "Framewise displacement (FD)": fd_kind,
         "Mean framewise displacement": _measure(quality["mean_fd"], "mm"),
         "Largest framewise displacement": _measure(quality["max_fd"], "mm"),
-        "Median tSNR in the brain mask": _measure(quality["median_tsnr"]),
+        "Median tSNR in the brain mask" if in_volumes else "Median tSNR": _measure(
+            quality["median_tsnr"]
+        ),
         "Correlation of FD and DVARS": _measure(quality["fd_dvars_correlation"]),
     }
     return tuple(Fact(label=label, value=value) for label, value in facts.items())
@@ -236,7 +239,9 @@ def _done(plan: RunPlan) -> Iterable[Said]:
     for source in {source.kind: source for source in plan.sources}.values():
         of_kind = kind_of(source)
         statistics = of_kind.statistics(plan.extraction)
-        yield from extraction_words(plan.extraction, plan.coverage, of_kind, statistics)
+        yield from extraction_words(
+            plan.extraction, plan.coverage, of_kind, statistics, plan.grid.word
+        )
     if plan.sources:
         yield connectivity_words(plan.connectivity, plan.extraction.statistics)
     yield from event_words(plan.events)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bidsmask.analysis.kinds import SourceKind
+from bidsmask.columns.coverage import ONE
 from bidsmask.dataset.strategies import ColumnGroup, Strategy
 from bidsmask.numerics.alff import ALFF_BAND_HZ
 from bidsmask.numerics.censoring import CensoringParameters
@@ -84,6 +85,7 @@ def extraction_words(
     coverage: CoverageSettings,
     kind: SourceKind,
     statistics: Sequence[str],
+    places: str = "voxels",
 ) -> tuple[Said, ...]:
     """How signals came out of volumes.
 
@@ -95,9 +97,12 @@ def extraction_words(
         Of what the signals are.
     statistics : sequence of str
         Labels of those that are spoken of.
+    places : str
+        What the values of the run belong to: "voxels", "vertices" or "grayordinates".
     """
     fwhm_mm, percent = settings.smoothing_fwhm_mm, f"{100 * coverage.min_coverage:g} %"
-    column, signal = kind.column, kind.signal(statistics)
+    column, signal = kind.column, _of_places(kind.signal(statistics), places)
+    inside = "lay inside the brain mask of the run and was " if places == "voxels" else "was "
     return (
         Said(
             label="Smoothing",
@@ -114,13 +119,24 @@ def extraction_words(
             label="Coverage asked for",
             value=percent,
             sentences=(
-                "A voxel was covered if it lay inside the brain mask of the run and was finite "
-                f"and not constant over all of its volumes. Of a {column} of which less than "
+                f"A {ONE[places]} was covered if it {inside}finite and not constant over all "
+                f"volumes of the run. Of a {column} of which less than "
                 f"{percent} was covered, or whose signal did not change, all values are missing "
                 f"(n/a) in that run; no {column} was dropped.",
             ),
         ),
     )
+
+
+def _of_places(sentence: str, places: str) -> str:
+    """Speak of vertices where a sentence speaks of voxels.
+
+    Examples
+    --------
+    >>> _of_places("the mean over its covered voxels", "vertices")
+    'the mean over its covered vertices'
+    """
+    return sentence.replace("voxels", places).replace("voxel", ONE[places])
 
 
 def _scaling(scaling: VoxelScaling) -> Said:

@@ -163,6 +163,7 @@ class VoxelSets(Columns):
             "n_voxels": self.extent.n_voxels,
             "n_on_grid": self.extent.n_on_grid,
             "n_inside": self.extent.n_inside,
+            "places": np.array(self.extent.places),
         }
         return arrays if self.sizes is None else arrays | {"sizes": self.sizes}
 
@@ -187,8 +188,8 @@ def members_of(arrays: Mapping[str, Array]) -> tuple[IntArray, ...]:
     return tuple(np.split(arrays["voxels"], np.cumsum(arrays["n_inside"])[:-1]))
 
 
-def extent_of(arrays: Mapping[str, Array], grid: Lattice) -> Extent:
+def extent_of(arrays: Mapping[str, Array]) -> Extent:
     """Make the extent again that `VoxelSets.arrays` has given."""
     return Extent.of_voxels(
-        arrays["n_voxels"], arrays["n_on_grid"], arrays["n_inside"], places=grid.word
+        arrays["n_voxels"], arrays["n_on_grid"], arrays["n_inside"], places=str(arrays["places"])
     )

@@ -32,7 +32,8 @@ STATUSES: dict[Status, str] = {
 }
 """Whether a column has a signal, and what from."""
 
-_ONE = {"voxels": "voxel", "vertices": "vertex", "grayordinates": "grayordinate"}
+ONE = {"voxels": "voxel", "vertices": "vertex", "grayordinates": "grayordinate"}
+"""What one place is called, by what several are called."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,7 +127,8 @@ class Coverage:
         Returns
         -------
         table : pandas.DataFrame of P rows
-            ``Node`` (name), ``index``, ``n_voxels``, ``n_covered``, ``coverage``, ``status``
+            ``Node`` (name), ``index``, ``n_voxels`` (or ``n_vertices``, or ``n_grayordinates``
+            where there are both), ``n_covered``, ``coverage``, ``status``
             (one of `STATUSES`) and ``reason``.
         """
         import pandas as pd
@@ -135,7 +137,7 @@ class Coverage:
             {
                 "Node": list(names),
                 "index": list(ids),
-                "n_voxels": self.extent.n_voxels,
+                f"n_{self.extent.places}": self.extent.n_voxels,
                 "n_covered": self.n_covered,
                 "coverage": self.share,
                 "status": self.status,
@@ -160,7 +162,7 @@ class Coverage:
         n_inside, n_covered = int(extent.n_inside[column]), int(self.n_covered[column])
         if status == "ok":
             return "n/a"
-        on_grid, place = places == "voxels", _ONE[places]
+        on_grid, place = places == "voxels", ONE[places]
         where = "on the grid" if on_grid else "among those"
         beyond = "beyond the grid of the run" if on_grid else "not among those of the run"
         if not n_voxels:

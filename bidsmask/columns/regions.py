@@ -63,7 +63,7 @@ class Regions(VoxelSets):
             grid=grid,
             codes=arrays["codes"],
             members=members_of(arrays),
-            extent=extent_of(arrays, grid),
+            extent=extent_of(arrays),
             sizes=arrays.get("sizes"),
         )
 

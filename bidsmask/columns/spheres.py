@@ -61,7 +61,7 @@ class Spheres(VoxelSets):
         return cls(
             grid=grid,
             members=members_of(arrays),
-            extent=extent_of(arrays, grid),
+            extent=extent_of(arrays),
             seeds_mm=arrays["seeds_mm"],
         )
 

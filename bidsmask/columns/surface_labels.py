@@ -187,7 +187,7 @@ def place_surface_regions(
             count_codes(labels.codes, n_regions),
             count_codes(codes, n_regions),
             np.array([each.size for each in members], dtype=np.intp),
-            places=places.word,
+            places=labels.places.word_of(np.flatnonzero(labels.codes)),
         ),
     )
 

@@ -65,7 +65,7 @@ class Discs(VoxelSets):
     @classmethod
     def from_arrays(cls, grid: Lattice, arrays: Mapping[str, Array]) -> Self:
         """Make the discs again."""
-        members, extent = members_of(arrays), extent_of(arrays, grid)
+        members, extent = members_of(arrays), extent_of(arrays)
         return cls(grid=grid, members=members, extent=extent, sizes=arrays.get("sizes"))
 
     def _projection(self, members: list[IntArray], statistic: str) -> Projection:

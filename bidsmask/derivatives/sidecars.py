@@ -66,6 +66,39 @@ COVERAGE_COLUMNS: dict[str, Any] = {
 }
 
 
+def coverage_columns(places: str) -> dict[str, Any]:
+    """Describe the columns of a table of coverage.
+
+    Parameters
+    ----------
+    places : str
+        What columns are made of: "voxels", or on surfaces "vertices" or "grayordinates".
+    """
+    if places == "voxels":
+        return COVERAGE_COLUMNS
+    of_surfaces = {
+        f"n_{places}": {
+            "Description": f"All of its {places}, also those that the run has not",
+            "Units": places,
+        },
+        "n_covered": {
+            "Description": "Those of them that are covered: finite in all volumes of the run, and "
+            "not constant",
+            "Units": places,
+        },
+        "coverage": {
+            "Description": f"Share that is covered: n_covered divided by n_{places}; of a map, "
+            "the share of its squared weight",
+            "Units": "1",
+        },
+    }
+    renamed = {"n_voxels": f"n_{places}"}
+    return {
+        renamed.get(name, name): of_surfaces.get(renamed.get(name, name), column)
+        for name, column in COVERAGE_COLUMNS.items()
+    }
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Provenance:
     """Where the files of a run come from.

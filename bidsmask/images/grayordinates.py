@@ -173,6 +173,18 @@ class Grayordinates:
             frozenset(kinds), "grayordinates"
         )
 
+    def word_of(self, points: IntArray) -> str:
+        """What some of its places (flat indices) are; see `word`.
+
+        Examples
+        --------
+        >>> whole_meshes({"CORTEX_LEFT": 4}).word_of(np.array([3]))
+        'vertices'
+        """
+        ends = np.cumsum([len(each.places) for each in self.structures])
+        held = np.unique(np.searchsorted(ends, points, side="right"))
+        return replace(self, structures=tuple(self.structures[each] for each in held)).word
+
     def where(self, name: str) -> slice | None:
         """Flat indices of a structure; None if it is not there."""
         start = 0
