@@ -196,13 +196,15 @@ def _add_extraction(parser: argparse.ArgumentParser) -> None:
     add = _adder(parser, "what to extract")
     add("--atlases", nargs="+", metavar="ATLAS",
         help="label images or probabilistic maps (path to a dseg.nii.gz or probseg.nii.gz with "
-        "its TSV look-up table; a pattern with sub-* in quotes: each participant's own) or "
+        "its TSV look-up table; on surfaces a dlabel.nii or dscalar.nii, or one of a pair of "
+        "label.gii, annot, shape.gii or func.gii; a pattern with sub-* in quotes: each "
+        "participant's own) or "
         "TemplateFlow names, found offline first; NAME_probseg where a "
         f"name has both; none (default: {' '.join(DEFAULT_ATLASES)}, if nothing else is asked "
         "for)")  # fmt: skip
     add("--seeds", nargs="+", type=Path, metavar="TSV",
         help="spheres around points: a table with name, x, y, z and perhaps radius (mm, in the "
-        "space of the run)")  # fmt: skip
+        "space of the run); on surfaces discs around a vertex: name, hemi, vertex, radius")  # fmt: skip
     add("--seed-radius", dest="seed_radius_mm", type=float, metavar="MM",
         help="radius of seeds whose table has none")  # fmt: skip
     add("--seed-maps", action="store_true",
