@@ -204,7 +204,8 @@ def _add_extraction(parser: argparse.ArgumentParser) -> None:
         "for)")  # fmt: skip
     add("--seeds", nargs="+", type=Path, metavar="TSV",
         help="spheres around points: a table with name, x, y, z and perhaps radius (mm, in the "
-        "space of the run); on surfaces discs around a vertex: name, hemi, vertex, radius")  # fmt: skip
+        "space of the run); on surfaces discs around vertices: name, hemi, vertex, "
+        "radius")  # fmt: skip
     add("--seed-radius", dest="seed_radius_mm", type=float, metavar="MM",
         help="radius of seeds whose table has none")  # fmt: skip
     add("--seed-maps", action="store_true",
