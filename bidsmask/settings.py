@@ -420,6 +420,7 @@ class OutputSettings:
 
     censor_output: CensorOutput = "na"
     concatenate: bool = field(default=False, repr=False)
+    cifti_outputs: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ from bidsmask.analysis.output_names import (
     run_file,
     seed_map_name,
     time_series_name,
+    twin_names,
     voxels_name,
 )
 from bidsmask.analysis.parts import attempt
@@ -158,6 +159,7 @@ def _names_of_sources(plan: RunPlan) -> Iterator[Path]:
     for source in plan.sources:
         yield from copy_names(plan, source)
         yield run_file(plan, "bold", ".json", source, stat="coverage")
+        yield from twin_names(plan, source)
         for strategy in plan.strategies:
             for statistic in plan.statistics_of(source):
                 yield time_series_name(plan, source, strategy, statistic, ".json")

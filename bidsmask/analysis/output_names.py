@@ -105,6 +105,28 @@ def _lengths(plan: RunPlan, measure: str) -> tuple[str, ...]:
     return (*every, *map(length_label, plan.connectivity.minutes))
 
 
+def has_twins(plan: RunPlan, source: Source) -> bool:
+    """Whether tables of a source get twins in CIFTI: of regions on surfaces, if asked for."""
+    return plan.output.cifti_outputs and plan.is_on_surfaces and source.kind == "dseg"
+
+
+def coverage_map_name(plan: RunPlan, source: Source, extension: str = ".pscalar.nii") -> Path:
+    """Name of the coverage of a source in CIFTI: ``…_stat-coverage_boldmap``."""
+    return run_file(plan, "boldmap", extension, source, stat="coverage")
+
+
+def twin_names(plan: RunPlan, source: Source) -> Iterator[Path]:
+    """Names of the twins of tables of a source, if it has some."""
+    if not has_twins(plan, source):
+        return
+    yield coverage_map_name(plan, source)
+    for strategy in plan.strategies:
+        for statistic in plan.statistics_of(source):
+            yield time_series_name(plan, source, strategy, statistic, ".ptseries.nii")
+        for measure in plan.connectivity.measures:
+            yield from matrix_names(plan, source, strategy, measure, ".pconn.nii")
+
+
 def network_means_name(
     plan: RunPlan,
     source: Source,
@@ -255,6 +277,7 @@ def expected_files(plan: RunPlan) -> Iterator[Path]:
                 yield from network_means_names(plan, source, strategy, measure)
             yield from edges_names(plan, source, strategy)
             yield from event_names(plan, source, strategy)
+        yield from twin_names(plan, source)
     for strategy in plan.strategies:
         if strategy.regresses:
             yield run_file(plan, "design", ".tsv", desc=strategy.label, with_space=False)

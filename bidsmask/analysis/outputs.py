@@ -27,6 +27,7 @@ from bidsmask.analysis.output_names import copy_names, matrix_name, run_file, ti
 from bidsmask.analysis.plan import RunPlan, drawn_desc, smoothed_desc
 from bidsmask.analysis.quality import quality_rows
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
+from bidsmask.analysis.twins import Twins
 from bidsmask.analysis.words import (
     extraction_words,
     is_fisher_z,
@@ -135,18 +136,22 @@ def outputs(
     run, used = Run.of(values, plan, output_dir, links), used_strategies(values)
     of_sources = zip(values.sources, values.placed.columns, values.coverage, strict=True)
     for number, (source, columns, coverage) in enumerate(of_sources):
+        twins = Twins(plan, source, columns, coverage.names)
         yield from _source_files(run, source, columns)
-        yield from _coverage_files(run, source, coverage, columns.extent.places)
+        about = _coverage_files(run, source, coverage, columns.extent.places)
+        yield from twins.of_coverage(about)
         for each, matrices in zip(used, values.matrices, strict=True):
             for statistic, signals in zip(
                 plan.statistics_of(source), each.cleaned.signals[number], strict=True
             ):
-                yield from _time_series_files(run, source, coverage, each, statistic, signals)
+                yield from twins.of_series(
+                    _time_series_files(run, source, coverage, each, statistic, signals)
+                )
             for length, by_measure in {"all": matrices.by_measure, **matrices.drawn}.items():
                 for measure, found in by_measure.items():
                     if not isinstance(relation := found[number], LostPart):
-                        yield from _matrix_files(
-                            run, source, coverage, each, measure, length, relation
+                        yield from twins.of_matrices(
+                            _matrix_files(run, source, coverage, each, measure, length, relation)
                         )
                         if plan.connectivity.network_means and measure in CORRELATIONS:
                             yield from network_files(run, source, each, measure, length, relation)

@@ -96,6 +96,11 @@ class RunPlan:
     reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
 
     @property
+    def is_on_surfaces(self) -> bool:
+        """Whether the values of the run lie on grayordinates, and not on a grid."""
+        return self.run.file_format != "nifti"
+
+    @property
     def is_done(self) -> bool:
         """Whether nothing of the run has to be written."""
         missing = (self.outputs_are_missing, self.voxels_are_missing, self.reportlets_are_missing)
@@ -233,6 +238,11 @@ def make_plan(settings: Settings, *, with_sources: bool = True) -> Plan:
     failures = tuple(each for each in planned if isinstance(each, RunFailure))
     if not runs and failures and all(failure.kind in _OF_SOURCES for failure in failures):
         raise AtlasError(failures[0].reason)
+    if settings.output.cifti_outputs and runs and not any(run.is_on_surfaces for run in runs):
+        raise SettingsError(
+            "--cifti-outputs are of runs on surfaces, and none of these is one. Say in which "
+            "space they are (--space fsLR, --space fsaverage5), or leave the option out."
+        )
     elsewhere = () if settings.selection.spaces else _done_in_another_space(runs, failures)
     return Plan(
         runs=runs,

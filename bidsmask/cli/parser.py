@@ -316,6 +316,10 @@ def _add_cleaning(parser: argparse.ArgumentParser) -> None:
     add("--concatenate", action="store_true",
         help="also write the runs of one task as one: each is cleaned for itself, then they are "
         "put one behind the other, without run in the name")  # fmt: skip
+    add("--cifti-outputs", action="store_true",
+        help="of runs on surfaces and atlases of regions, also write CIFTI files for Workbench: "
+        "time series (.ptseries.nii), matrices (.pconn.nii) and coverage "
+        "(.pscalar.nii)")  # fmt: skip
 
 
 def _add_connectivity(parser: argparse.ArgumentParser) -> None:
