@@ -71,6 +71,7 @@ def test_every_twin_has_a_sidecar_and_its_intent(out, stem, name):
     said = json.loads((out / f"{stem}_{name}.json").read_text())
     assert "SpatialReference" in said or stem == PAIR
     assert said["Sources"]
+    assert "n_vertices" not in said
 
 
 def test_regions_have_their_vertices_and_voxels(out):

@@ -14,12 +14,10 @@ from bidsmask.analysis.plan import RunPlan
 from bidsmask.columns.base import Columns
 from bidsmask.columns.regions import Regions
 from bidsmask.derivatives.run import Content
-from bidsmask.derivatives.sidecars import COVERAGE_COLUMNS
+from bidsmask.derivatives.sidecars import coverage_columns
 from bidsmask.images.parcels import parcel_matrix, parcel_scalars, parcel_series, parcels_axis
 
 _File = tuple[Path, Content]
-
-_COLUMNS = frozenset(COVERAGE_COLUMNS)
 
 
 class Twins:
@@ -37,6 +35,7 @@ class Twins:
 
     def __init__(self, plan: RunPlan, source: Source, columns: Columns, names: list[str]) -> None:
         self._t_r = plan.t_r
+        self._columns_of_coverage = coverage_columns(columns.extent.places)
         self._coverage = coverage_map_name(plan, source)
         self._coverage_sidecar = coverage_map_name(plan, source, ".json")
         self._parcels: Any = None
@@ -73,5 +72,6 @@ class Twins:
                 share = content[["coverage"]].to_numpy().T
                 yield self._coverage, parcel_scalars(share, ["coverage"], self._parcels)
             elif isinstance(content, dict):
-                about = {key: value for key, value in content.items() if key not in _COLUMNS}
+                columns = self._columns_of_coverage
+                about = {key: value for key, value in content.items() if key not in columns}
                 yield self._coverage_sidecar, about
