@@ -37,8 +37,38 @@ def world(tmp_path_factory, make_dataset):
     return dataset, atlases
 
 
+def write_mesh(run, structure, n_vertices):
+    """A ladder of the subject's own in the space of the run, its rungs 2 mm long and apart."""
+    rungs, sides = np.divmod(np.arange(n_vertices), 2)
+    points = np.stack([2 * sides, 2 * rungs, 0 * rungs], axis=1)
+    first = np.arange(n_vertices - 2)
+    faces = np.stack([first, first + 1, first + 2], axis=1)
+    arrays = [
+        nib.gifti.GiftiDataArray(points.astype(np.float32), "NIFTI_INTENT_POINTSET"),
+        nib.gifti.GiftiDataArray(faces.astype(np.int32), "NIFTI_INTENT_TRIANGLE"),
+    ]
+    anat = run.confounds.parents[1] / "anat"
+    anat.mkdir(exist_ok=True)
+    name = f"sub-01_hemi-{structure}_space-fsaverage5_midthickness.surf.gii"
+    nib.GiftiImage(darrays=arrays).to_filename(anat / name)
+
+
 @pytest.fixture(scope="module")
-def done(world, tmp_path_factory):
+def seeds(world):
+    """A table of spheres in the template of volumes, and one of vertices."""
+    dataset, atlases = world
+    for structure, n_vertices in (("L", surfaces.LEFT), ("R", surfaces.RIGHT)):
+        write_mesh(dataset.runs[0], structure, n_vertices)
+    spheres = atlases / f"space-{MNI}_spheres_seeds.tsv"
+    spheres.write_text("name\tx\ty\tz\tradius\nmiddle\t0\t0\t20\t12\n")
+    vertices = atlases / "space-fsaverage_spots_seeds.tsv"
+    rows = ["name\themi\tvertex\tradius", "alone\tR\t3\t0", "three\tL\t0\t2", "wall\tL\t27\t2"]
+    vertices.write_text("\n".join(rows) + "\n")
+    return spheres, vertices
+
+
+@pytest.fixture(scope="module")
+def done(world, seeds, tmp_path_factory):
     """Outputs of the three runs."""
     dataset, atlases = world
     out = tmp_path_factory.mktemp("out")
@@ -46,7 +76,7 @@ def done(world, tmp_path_factory):
         [
             *(str(dataset.root), str(out), "participant", "--strategies", "none"),
             *("--space", MNI, "fsLR", "fsaverage5", "--atlases", "Toy"),
-            *("--datasets", f"lab={atlases}"),
+            *("--datasets", f"lab={atlases}", "--seeds", *map(str, seeds)),
         ]
     )
     return code, out
@@ -85,6 +115,22 @@ def test_the_two_kinds_of_surfaces_hold_the_same_numbers(done):
     _, out = done
     cifti, gifti = (pd.read_csv(timeseries(out, place), sep="\t") for place in (FSLR, FSAVERAGE))
     np.testing.assert_allclose(cifti[list(gifti)], gifti, atol=2e-5)
+
+
+def test_seeds_are_spheres_in_volumes_and_discs_along_the_mesh(done):
+    _, out = done
+    func = out / "sub-01" / "func"
+    (spheres,) = func.glob("*_seg-spheres_stat-coverage_bold.tsv")
+    assert f"_space-{MNI}_" in spheres.name
+    table = pd.read_csv(next(func.glob("*_seg-spots_stat-coverage_bold.tsv")), sep="\t")
+    assert list(table["n_vertices"]) == [1, 3, 4]
+    assert list(table["n_covered"]) == [1, 3, 0]
+    name = f"{STEM}_space-{FSAVERAGE}_seg-spots_stat-mean_desc-none_timeseries.json"
+    files = json.loads((func / name).read_text())["AtlasFile"]
+    assert [file["URI"].rpartition("/")[2].partition("_space")[0] for file in files][1:] == [
+        "sub-01_hemi-L",
+        "sub-01_hemi-R",
+    ]
 
 
 def test_the_methods_say_how_regions_came_onto_each(done):

@@ -41,6 +41,7 @@ from bidsmask.columns.base import Columns
 from bidsmask.columns.maps import Maps
 from bidsmask.columns.regions import Regions
 from bidsmask.columns.spheres import Spheres
+from bidsmask.columns.surface_seeds import Discs
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives import sidecars, tables
@@ -269,7 +270,7 @@ def _copies(source: Source, columns: Columns, file_format: FileFormat) -> Iterat
 def _copies_on_surfaces(
     source: Source, columns: Columns, file_format: FileFormat
 ) -> Iterator[Content]:
-    assert isinstance(columns, Regions)
+    assert isinstance(columns, Regions | Discs)
     names = dict(zip(source.lut.ids, source.lut.names, strict=True))
     labels = np.array([0, *source.lut.ids])[columns.codes]
     yield from label_files(labels, names, columns.grid, file_format)
