@@ -10,6 +10,7 @@ _HOMES = {
     **MASKERS,
     **MASKING,
     "bidsmask.dataset.load_confounds": ("load_confounds", "load_confounds_strategy"),
+    "bidsmask.derivatives.load": ("load",),
     "bidsmask.images.resample": ("resample_img", "resample_to_img"),
     "bidsmask.images.smooth": ("smooth_img",),
     "bidsmask.maskers.cleaning": ("clean",),

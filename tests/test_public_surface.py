@@ -33,6 +33,7 @@ EXPECTED = [
     "compute_multi_epi_mask",
     "high_variance_confounds",
     "intersect_masks",
+    "load",
     "load_confounds",
     "load_confounds_strategy",
     "resample_img",

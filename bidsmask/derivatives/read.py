@@ -22,7 +22,7 @@ from bidsmask.dataset.entities import Entities, parse_name
 from bidsmask.dataset.strategies import label_of
 from bidsmask.derivatives.numbers import numbers_in, triangle_in
 from bidsmask.derivatives.record import RunRecord, find_records, read_record_file
-from bidsmask.derivatives.stacks import square
+from bidsmask.derivatives.stacks import StackedRun, square
 from bidsmask.derivatives.writing import read_table
 from bidsmask.errors import OutputError
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 OF_THE_ATLAS = ("space", "atlas", "seg", "scale", "res", "den")
 """Entities that say which regions the columns of a table are, and on which grid."""
+
+_NO_REGIONS = ("edges", "edgerss")
+"""Statistics of time series whose columns are no regions."""
 
 COVERAGE = "coverage"
 """Label of ``stat`` in the names of tables of coverage."""
@@ -177,6 +180,21 @@ class FinishedRun:
         names, rows = _header(self.content(name))
         return names, numbers_in(rows).reshape(-1, len(names)).astype(np.float32)
 
+    def read_volumes(self, key: TableKey) -> tuple[tuple[str, ...], FloatArray]:
+        """Read time series with a row for each volume, also where censored ones were dropped.
+
+        Raises
+        ------
+        OutputError
+            If a table is not as it was written.
+        """
+        names, signals = self.read_series(self.series[key])
+        if len(signals) == self.n_volumes:
+            return names, signals
+        rows = np.full((self.n_volumes, len(names)), np.nan, dtype=signals.dtype)
+        rows[self.kept(key.desc)] = signals
+        return names, rows
+
     def read_triangle(self, name: Path) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
         """Read names of regions, what is between them, (P (P - 1) / 2,), and the diagonal, (P,).
 
@@ -196,6 +214,20 @@ class FinishedRun:
         """Read names of regions and what is between them, (P, P); see `read_triangle`."""
         names, above, diagonal = self.read_triangle(name)
         return names, square(above, diagonal)
+
+    def stacked(self, name: Path | None = None) -> StackedRun:
+        """Tell what a stack knows of the run, one of the tables of which it holds."""
+        entities = self.entities
+        return StackedRun(
+            run=self.name,
+            participant_id=self.participant,
+            session_id=f"ses-{entities['ses']}" if "ses" in entities else "",
+            task_id=entities.get("task", ""),
+            run_id=entities.get("run", ""),
+            n_volumes=self.n_volumes,
+            t_r=self.t_r,
+            sha256=self.record.outputs[name.as_posix()] if name else "",
+        )
 
     def columns(self, name: Path) -> tuple[str, ...]:
         """Read names of the columns of a table, which is not looked at besides."""
@@ -263,6 +295,30 @@ def find_runs(output_dir: Path, subjects: Iterable[str] = ("*",)) -> Iterator[Fi
         record = read_record_file(output_dir / name, name.parent)
         if record is not None and not record.is_joined:
             yield FinishedRun(output_dir=output_dir, record_name=name, record=record)
+
+
+def keys_of(runs: Iterable[FinishedRun], *, has_matrices: bool) -> list[TableKey]:
+    """Find what matrices, or time series of regions, there are in some runs."""
+    keys = {key for run in runs for key in (run.matrices if has_matrices else run.series)}
+    return sorted(key for key in keys if key.stat.rpartition("+")[2] not in _NO_REGIONS)
+
+
+def stack_name(key: TableKey, *, has_matrices: bool) -> str:
+    """Name of a stack.
+
+    Examples
+    --------
+    >>> key = TableKey("space-MNI152NLin6Asym_atlas-Tian", "pearsoncorrelation", "36P")
+    >>> stack_name(key, has_matrices=True)
+    'group_space-MNI152NLin6Asym_atlas-Tian_stat-pearsoncorrelation_desc-36P_relmat.h5'
+    """
+    return group_name(key, "relmat" if has_matrices else "timeseries", ".h5")
+
+
+def group_name(key: TableKey, suffix: str, extension: str) -> str:
+    """Name of a file of the group that is of one kind of tables."""
+    parts = ("group", key.atlas, f"stat-{key.stat}", f"desc-{key.desc}", suffix)
+    return "_".join(filter(None, parts)) + extension
 
 
 def _header(content: bytes) -> tuple[tuple[str, ...], bytes]:

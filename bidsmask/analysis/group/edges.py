@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 
 from bidsmask._typing import FloatArray
-from bidsmask.analysis.group.means import NetworkTable, participant_means
-from bidsmask.analysis.group.relations import relation_kind
+from bidsmask.analysis.group.means import NetworkTable
 from bidsmask.analysis.group.stacks import StackFile
 from bidsmask.derivatives.digits import float_rows
 from bidsmask.derivatives.read import TableKey
+from bidsmask.derivatives.relations import participant_means, relation_kind
 from bidsmask.derivatives.stacks import edge_names, open_stack
 from bidsmask.derivatives.writing import MISSING, table_text, write_by, write_json, write_pieces
 from bidsmask.errors import SettingsError

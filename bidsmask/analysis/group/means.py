@@ -6,24 +6,23 @@ as have participants: who was measured twice counts once. What is n/a in a run i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bidsmask._typing import FloatArray
-from bidsmask.analysis.group.relations import RelationKind, relation_kind
-from bidsmask.analysis.group.stacks import StackFile, group_name
+from bidsmask.analysis.group.stacks import StackFile
 from bidsmask.analysis.networks import networks_among
-from bidsmask.derivatives.read import TableKey
-from bidsmask.derivatives.stacks import Stack, edges_of, open_stack, square
+from bidsmask.derivatives.read import TableKey, group_name
+from bidsmask.derivatives.relations import RelationKind, participant_means, relation_kind
+from bidsmask.derivatives.stacks import edges_of, open_stack, square
 from bidsmask.derivatives.tables import matrix
 from bidsmask.derivatives.writing import write_json, write_table
-from bidsmask.numerics.connectivity.group import Moments, NetworkPairs, mean_of_runs
-from bidsmask.numerics.threads import in_order
+from bidsmask.numerics.connectivity.group import Moments, NetworkPairs
 
 NETWORK_COLUMNS: Mapping[str, Mapping[str, str]] = {
     "network": {"Description": "A network of the atlas"},
@@ -37,24 +36,6 @@ _MOMENTS = {
     "sd": "Standard deviation over participants (n - 1)",
     "n": "Participants that have a value: what mean and standard deviation are of",
 }
-
-
-class ParticipantMean(NamedTuple):
-    """Mean over the runs of a participant.
-
-    Parameters
-    ----------
-    participant : str
-    n_runs : int
-    edges : float64 array of shape (P (P - 1) / 2,)
-    diagonal : float64 array of shape (P,)
-        NaN where edges are Fisher's z.
-    """
-
-    participant: str
-    n_runs: int
-    edges: FloatArray
-    diagonal: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,39 +58,6 @@ class NetworkTable:
     participants: tuple[str, ...]
     n_runs: tuple[int, ...]
     means: FloatArray
-
-
-def participant_means(
-    stack: Stack, kind: RelationKind, included: Collection[str]
-) -> Iterator[ParticipantMean]:
-    """Give the mean of each participant, in their order.
-
-    Parameters
-    ----------
-    stack : Stack
-        Of matrices.
-    kind : RelationKind
-    included : collection of str
-        Names of the runs that count.
-    """
-    runs = stack.runs
-    is_included = runs["run"].isin(list(included)).to_numpy()
-    owners = runs["participant_id"].to_list()
-
-    def read(part: slice) -> FloatArray:
-        return kind.averaged(np.hstack([stack.edges(part), stack.diagonal(part)]))
-
-    held: list[FloatArray] = []
-    n_edges = len(edges_of(len(stack.regions))[0])
-    rows = (row for block in in_order(read, stack.blocks) for row in block)
-    for number, row in enumerate(rows):
-        if is_included[number]:
-            held.append(row)
-        is_last = number + 1 == len(owners) or owners[number + 1] != owners[number]
-        if is_last and held:
-            mean = mean_of_runs(np.array(held))
-            yield ParticipantMean(owners[number], len(held), mean[:n_edges], mean[n_edges:])
-            held = []
 
 
 def write_means(

@@ -12,19 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from bidsmask._typing import FloatArray
 from bidsmask.analysis.group.counted import LeftOut
-from bidsmask.analysis.group.relations import relation_kind
-from bidsmask.derivatives.read import FinishedRun, TableKey
-from bidsmask.derivatives.stacks import StackedRun, Triangle, write_matrices, write_series
+from bidsmask.derivatives.read import FinishedRun, TableKey, keys_of, stack_name
+from bidsmask.derivatives.relations import relation_kind
+from bidsmask.derivatives.stacks import Triangle, write_matrices, write_series
 from bidsmask.derivatives.writing import write_json
 from bidsmask.errors import OutputError
 from bidsmask.numerics.threads import in_order
-
-_NO_REGIONS = ("edges", "edgerss")
-"""Statistics of time series whose columns are no regions."""
 
 Read = TypeVar("Read")
 
@@ -75,26 +70,8 @@ def write_stacks(runs: Sequence[FinishedRun], output_dir: Path) -> list[StackFil
     return [
         _write_stack(_Tables(key=key, has_matrices=has_matrices, runs=ordered), output_dir)
         for has_matrices in (False, True)
-        for key in _keys(ordered, has_matrices=has_matrices)
+        for key in keys_of(ordered, has_matrices=has_matrices)
     ]
-
-
-def stack_name(key: TableKey, *, has_matrices: bool) -> str:
-    """Name of a stack.
-
-    Examples
-    --------
-    >>> key = TableKey("space-MNI152NLin6Asym_atlas-Tian", "pearsoncorrelation", "36P")
-    >>> stack_name(key, has_matrices=True)
-    'group_space-MNI152NLin6Asym_atlas-Tian_stat-pearsoncorrelation_desc-36P_relmat.h5'
-    """
-    return group_name(key, "relmat" if has_matrices else "timeseries", ".h5")
-
-
-def group_name(key: TableKey, suffix: str, extension: str) -> str:
-    """Name of a file of the group that is of one kind of tables."""
-    parts = ("group", key.atlas, f"stat-{key.stat}", f"desc-{key.desc}", suffix)
-    return "_".join(filter(None, parts)) + extension
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,11 +103,6 @@ class _LostRun(Exception):  # noqa: N818 - it is an event, and no letter
     def __init__(self, run: FinishedRun, error: Exception) -> None:
         super().__init__(str(error))
         self.run = run
-
-
-def _keys(runs: Sequence[FinishedRun], *, has_matrices: bool) -> list[TableKey]:
-    keys = {key for run in runs for key in (run.matrices if has_matrices else run.series)}
-    return sorted(key for key in keys if key.stat.rpartition("+")[2] not in _NO_REGIONS)
 
 
 def _write_stack(tables: _Tables, output_dir: Path) -> StackFile:
@@ -193,7 +165,7 @@ def _write_matrices(
 
     kind = relation_kind(tables.key.stat)
     about = {"long_name": kind.words if kind else tables.key.stat, "strategy": tables.key.desc}
-    stacked = [_stacked(run, tables) for run in runs]
+    stacked = [run.stacked(tables.name(run)) for run in runs]
     rows = _read_all(read, runs)
     write_matrices(path, stacked, regions, rows, about, within=path.parent)
 
@@ -202,22 +174,12 @@ def _write_series(
     tables: _Tables, runs: Sequence[FinishedRun], regions: Sequence[str], path: Path
 ) -> None:
     def read(run: FinishedRun) -> FloatArray:
-        _, signals = run.read_series(tables.name(run))
-        return _in_their_volumes(signals, run, tables.key.desc)
+        return run.read_volumes(tables.key)[1]
 
     about = {"long_name": f"{tables.key.stat} of regions", "strategy": tables.key.desc}
-    stacked = [_stacked(run, tables) for run in runs]
+    stacked = [run.stacked(tables.name(run)) for run in runs]
     rows = _read_all(read, runs)
     write_series(path, stacked, regions, rows, about, within=path.parent)
-
-
-def _in_their_volumes(signals: FloatArray, run: FinishedRun, desc: str) -> FloatArray:
-    """Give each volume of a run its row: where censored ones were dropped, they are NaN."""
-    if len(signals) == run.n_volumes:
-        return signals
-    rows = np.full((run.n_volumes, signals.shape[1]), np.nan, dtype=signals.dtype)
-    rows[run.kept(desc)] = signals
-    return rows
 
 
 def _read_all(read: Callable[[FinishedRun], Read], runs: Sequence[FinishedRun]) -> Iterator[Read]:
@@ -228,20 +190,6 @@ def _read_all(read: Callable[[FinishedRun], Read], runs: Sequence[FinishedRun]) 
             raise _LostRun(run, error) from error
 
     return in_order(attempt, runs)
-
-
-def _stacked(run: FinishedRun, tables: _Tables) -> StackedRun:
-    entities = run.entities
-    return StackedRun(
-        run=run.name,
-        participant_id=run.participant,
-        session_id=f"ses-{entities['ses']}" if "ses" in entities else "",
-        task_id=entities.get("task", ""),
-        run_id=entities.get("run", ""),
-        n_volumes=run.n_volumes,
-        t_r=run.t_r,
-        sha256=run.record.outputs[tables.name(run).as_posix()],
-    )
 
 
 _AXES_OF_BOTH = {

@@ -1,13 +1,21 @@
-"""What the numbers of matrices are, by the label of ``stat`` in their names."""
+"""What the numbers of matrices are, and their mean over the runs of a participant.
+
+What they are, the label of ``stat`` in their names says.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from bidsmask._typing import FloatArray
+from bidsmask.derivatives.stacks import Stack, edges_of
+from bidsmask.numerics.connectivity.group import mean_of_runs
 from bidsmask.numerics.connectivity.measures import MEASURES
+from bidsmask.numerics.threads import in_order
 from bidsmask.vocabulary import CORRELATIONS
 
 _WITHOUT_MEAN = ("xdf-variance", "xdf-p")
@@ -73,3 +81,54 @@ def relation_kind(stat: str) -> RelationKind | None:
             has_mean=measure.name not in _WITHOUT_MEAN,
         )
     return None
+
+
+class ParticipantMean(NamedTuple):
+    """Mean over the runs of a participant.
+
+    Parameters
+    ----------
+    participant : str
+    n_runs : int
+    edges : float64 array of shape (P (P - 1) / 2,)
+    diagonal : float64 array of shape (P,)
+        NaN where edges are Fisher's z.
+    """
+
+    participant: str
+    n_runs: int
+    edges: FloatArray
+    diagonal: FloatArray
+
+
+def participant_means(
+    stack: Stack, kind: RelationKind, included: Collection[str]
+) -> Iterator[ParticipantMean]:
+    """Give the mean of each participant, in their order.
+
+    Parameters
+    ----------
+    stack : Stack
+        Of matrices.
+    kind : RelationKind
+    included : collection of str
+        Names of the runs that count.
+    """
+    runs = stack.runs
+    is_included = runs["run"].isin(list(included)).to_numpy()
+    owners = runs["participant_id"].to_list()
+
+    def read(part: slice) -> FloatArray:
+        return kind.averaged(np.hstack([stack.edges(part), stack.diagonal(part)]))
+
+    held: list[FloatArray] = []
+    n_edges = len(edges_of(len(stack.regions))[0])
+    rows = (row for block in in_order(read, stack.blocks) for row in block)
+    for number, row in enumerate(rows):
+        if is_included[number]:
+            held.append(row)
+        is_last = number + 1 == len(owners) or owners[number + 1] != owners[number]
+        if is_last and held:
+            mean = mean_of_runs(np.array(held))
+            yield ParticipantMean(owners[number], len(held), mean[:n_edges], mean[n_edges:])
+            held = []

@@ -1,0 +1,392 @@
+"""``bidsmask.load``: what bidsmask has written, with its labels, for scripts and notebooks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bidsmask._names import did_you_mean
+from bidsmask._typing import FloatArray
+from bidsmask._warn import warn_user
+from bidsmask.derivatives.choice import chosen_key, the_only
+from bidsmask.derivatives.export import write_conn, write_nbs
+from bidsmask.derivatives.read import FinishedRun, TableKey, find_runs, keys_of, stack_name
+from bidsmask.derivatives.relations import participant_means, relation_kind
+from bidsmask.derivatives.stacks import edge_names, open_stack
+from bidsmask.derivatives.writing import read_table
+from bidsmask.errors import NoInputError, RequestError
+from bidsmask.numerics.connectivity.group import mean_of_runs
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def load(output_dir: str | Path) -> Output:
+    """Open what bidsmask has written, to be looked at.
+
+    Parameters
+    ----------
+    output_dir : str or Path
+        The output of the participant level. Where the group level has been run, too, its stacks
+        are read, which is faster.
+
+    Returns
+    -------
+    output : Output
+        Nothing is read before it is asked for.
+
+    Raises
+    ------
+    NoInputError
+        If no run is done.
+
+    Examples
+    --------
+    ::
+
+        output = bidsmask.load("/data/out")
+        output                                    # what there is
+        output.signals("sub-01", strategy="36P")  # a frame: seconds × regions
+        output.matrix("sub-01_ses-2", strategy="36P")
+        output.fisher_z(strategy="36P")           # a frame: participants × edges
+        output.stack(strategy="36P")              # xarray: runs × edges
+    """
+    output = Output(Path(output_dir).absolute())
+    if not output.finished:
+        raise NoInputError(
+            f"{output_dir} holds no run that is done. Give the output folder of bidsmask, after "
+            "the participant level."
+        )
+    return output
+
+
+class Output:
+    """What bidsmask has written; see `load`.
+
+    Where there are several atlases, measures or strategies, say which: ``atlas`` is a part of its
+    name (``"Schaefer2018"``, ``"scale-400"``), ``stat`` the statistic of signals (``"mean"``) or
+    the measure of matrices (``"pearsoncorrelation"``), ``strategy`` its name.
+
+    Parameters
+    ----------
+    output_dir : Path
+    """
+
+    def __init__(self, output_dir: Path) -> None:
+        self.output_dir = output_dir
+
+    @cached_property
+    def finished(self) -> tuple[FinishedRun, ...]:
+        """Runs that are done, by participant."""
+        runs = find_runs(self.output_dir)
+        return tuple(sorted(runs, key=lambda run: (run.participant, run.name)))
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """One row for each run: its name, what it is of, volumes and repetition time (s)."""
+        rows = [dataclasses.asdict(run.stacked()) for run in self.finished]
+        return pd.DataFrame(rows).set_index("run").drop(columns="sha256")
+
+    @property
+    def participants(self) -> pd.DataFrame:
+        """Participants with covariates, as the group level has written them; else who they are."""
+        path = self.output_dir / "participants.tsv"
+        if path.exists():
+            return read_table(path).set_index("participant_id")
+        known = dict.fromkeys(run.participant for run in self.finished)
+        return pd.DataFrame(index=pd.Index([*known], name="participant_id"))
+
+    @property
+    def quality(self) -> pd.DataFrame:
+        """One row for each run and strategy: the tables of quality, below each other."""
+        tables = [run.quality.assign(run=run.name) for run in self.finished]
+        return pd.concat(tables, ignore_index=True).set_index(["run", "strategy"])
+
+    @property
+    def kinds(self) -> pd.DataFrame:
+        """What signals and matrices there are, and of how many runs."""
+        rows = [
+            {
+                "what": "matrix" if has_matrices else "signals",
+                **key._asdict(),
+                "n_runs": sum(key in _tables(run, has_matrices) for run in self.finished),
+                "has_stack": self._stack_path(key, has_matrices).exists(),
+            }
+            for has_matrices in (False, True)
+            for key in keys_of(self.finished, has_matrices=has_matrices)
+        ]
+        return pd.DataFrame(rows).rename(columns={"desc": "strategy"})
+
+    def signals(self, run: str, **which: str) -> pd.DataFrame:
+        """Read the time series of a run.
+
+        Parameters
+        ----------
+        run : str
+            Its name, or the beginning of it if no other begins so: ``"sub-01_ses-2"``.
+        **which
+            ``atlas``, ``stat``, ``strategy``; see `Output`.
+
+        Returns
+        -------
+        signals : DataFrame of shape (T, P)
+            By time in seconds and region. NaN in volumes that were censored, and in regions
+            without a signal.
+        """
+        found = self._run(run)
+        names, values = found.read_volumes(self._key(False, which, found))
+        times = pd.Index(np.arange(len(values)) * found.t_r, name="time")
+        return pd.DataFrame(values, index=times, columns=list(names))
+
+    def matrix(self, run: str, **which: str) -> pd.DataFrame:
+        """Read a matrix of a run, (P, P), by regions; see `signals`."""
+        found = self._run(run)
+        names, values = found.read_matrix(found.matrices[self._key(True, which, found)])
+        return pd.DataFrame(values, index=list(names), columns=list(names))
+
+    def signals_of(self, participant: str, **which: str) -> dict[str, pd.DataFrame]:
+        """Read the time series of all runs of a participant, by the names of runs."""
+        return {run.name: self.signals(run.name, **which) for run in self._of(participant)}
+
+    def matrices_of(self, participant: str, **which: str) -> dict[str, pd.DataFrame]:
+        """Read the matrices of all runs of a participant, by the names of runs."""
+        return {run.name: self.matrix(run.name, **which) for run in self._of(participant)}
+
+    def fisher_z(self, runs: Collection[str] | None = None, **which: str) -> pd.DataFrame:
+        """Read the connectivity of participants: means over their runs, in Fisher's z.
+
+        Of measures that are no correlations, it is the mean of the measure itself.
+
+        Parameters
+        ----------
+        runs : collection of str, optional
+            Names of the runs to take; all by default.
+        **which
+            ``atlas``, ``stat``, ``strategy``; see `Output`.
+
+        Returns
+        -------
+        connectivity : float64 DataFrame of shape (participants, edges)
+            An edge ``A--B`` is of the regions A and B. NaN where a participant has no value.
+        """
+        key = self._key(True, which)
+        known = list(self._participant_means(key, runs))
+        names = pd.Index([name for name, _ in known], name="participant_id")
+        values = np.array([values for _, values in known])
+        return pd.DataFrame(values, index=names, columns=edge_names(self._regions(key)))
+
+    def samples(self, runs: Collection[str] | None = None, **which: str) -> dict[str, FloatArray]:
+        """Read signals as estimators of connectivity take them.
+
+        Parameters
+        ----------
+        runs : collection of str, optional
+            Names of the runs to take; all by default.
+        **which
+            ``atlas``, ``stat``, ``strategy``; see `Output`.
+
+        Returns
+        -------
+        samples : dict from participant to array of shape (kept volumes, regions)
+            Kept volumes of all runs of a participant, each run with a mean of 0 and a standard
+            deviation of 1; of the regions that have a signal in every run of everybody.
+        """
+        key = self._key(False, which)
+        taken = [run for run in self._chosen(runs) if key in run.series]
+        signals = [run.read_volumes(key)[1] for run in taken]
+        is_lost = np.any([np.isnan(each).all(axis=0) for each in signals], axis=0)
+        samples: dict[str, list[FloatArray]] = {}
+        for run, each in zip(taken, signals, strict=True):
+            kept = each[:, ~is_lost].astype(np.float64)
+            kept = kept[~np.isnan(kept).any(axis=1)]
+            scores = (kept - kept.mean(axis=0)) / kept.std(axis=0, ddof=1)
+            samples.setdefault(run.participant, []).append(scores)
+        return {name: np.concatenate(each) for name, each in samples.items()}
+
+    def stack(
+        self, what: str = "matrix", chunks: Mapping[str, int] | None = None, **which: str
+    ) -> xr.Dataset:
+        """Open a stack of the group level with xarray.
+
+        Parameters
+        ----------
+        what : {"matrix", "signals"}
+        chunks : mapping, optional
+            For dask: ``{}`` are the chunks of the file.
+        **which
+            ``atlas``, ``stat``, ``strategy``; see `Output`.
+
+        Returns
+        -------
+        stack : xarray.Dataset
+            ``relation`` (run, edge) and ``diagonal`` (run, region), or ``signal`` (run, time,
+            region). Read when it is needed; a ``with`` closes the file.
+
+        Raises
+        ------
+        NoInputError
+            If the group level has not been run.
+        ImportError
+            If xarray or h5netcdf is not installed.
+        """
+        has_matrices = what == "matrix"
+        key = self._key(has_matrices, which)
+        path = self._stack_path(key, has_matrices)
+        if not path.exists():
+            raise NoInputError(f"{path} is not there. Run the group level first.")
+        self._check_current(key, has_matrices)
+        try:
+            import h5netcdf  # noqa: F401
+            import xarray as xr
+        except ImportError as error:
+            raise ImportError(
+                "Stacks are opened with xarray and h5netcdf: pip install 'bidsmask[stats]'."
+            ) from error
+        return xr.open_dataset(path, engine="h5netcdf", chunks=chunks)
+
+    def to_nbs(
+        self,
+        folder: str | Path,
+        design: pd.DataFrame | None = None,
+        runs: Collection[str] | None = None,
+        **which: str,
+    ) -> list[str]:
+        """Write `fisher_z` as text files for the NBS toolbox.
+
+        Parameters
+        ----------
+        folder : str or Path
+        design : DataFrame, optional
+            Numbers, by ``participant_id``; it may have more rows than there are participants.
+        runs, **which
+            See `fisher_z`.
+
+        Returns
+        -------
+        lost : list of str
+            Regions that are left out, as somebody has no value of them.
+
+        See Also
+        --------
+        bidsmask.derivatives.export.write_nbs : Says what is written.
+        """
+        edges = self.fisher_z(runs, **which)
+        return write_nbs(edges, self._regions(self._key(True, which)), Path(folder), design)
+
+    def to_conn(
+        self,
+        path: str | Path,
+        coordinates_mm: FloatArray | None = None,
+        runs: Collection[str] | None = None,
+        **which: str,
+    ) -> None:
+        """Write `fisher_z` as CONN keeps ROI-to-ROI connectivity: ``resultsROI_*.mat``.
+
+        See Also
+        --------
+        bidsmask.derivatives.export.write_conn : Says what is written.
+        """
+        edges = self.fisher_z(runs, **which)
+        write_conn(edges, self._regions(self._key(True, which)), Path(path), coordinates_mm)
+
+    def __repr__(self) -> str:
+        n_participants = len({run.participant for run in self.finished})
+        lines = [
+            f"bidsmask output {self.output_dir}",
+            f"  {len(self.finished)} runs of {n_participants} participants",
+        ]
+        for row in self.kinds.to_dict("records"):
+            stack = ", in a stack" if row["has_stack"] else ""
+            lines.append(
+                f"  {row['what']}: atlas={row['atlas']!r}, stat={row['stat']!r}, "
+                f"strategy={row['strategy']!r} ({row['n_runs']} runs{stack})"
+            )
+        return "\n".join(lines)
+
+    def _run(self, name: str) -> FinishedRun:
+        found = [run for run in self.finished if f"{run.name}_".startswith(f"{name}_")]
+        return the_only(found, "run", name, [run.name for run in found or self.finished])
+
+    def _chosen(self, names: Collection[str] | None) -> list[FinishedRun]:
+        if names is None:
+            return list(self.finished)
+        wanted = {self._run(name).name for name in names}
+        return [run for run in self.finished if run.name in wanted]
+
+    def _of(self, participant: str) -> list[FinishedRun]:
+        found = [run for run in self.finished if run.participant == participant]
+        if not found:
+            known = [run.participant for run in self.finished]
+            raise RequestError(
+                f"No run of {participant!r} is done.{did_you_mean(participant, known)}"
+            )
+        return found
+
+    def _key(
+        self, has_matrices: bool, which: Mapping[str, str], run: FinishedRun | None = None
+    ) -> TableKey:
+        """Find the one kind of tables that is meant."""
+        keys = keys_of(self.finished if run is None else (run,), has_matrices=has_matrices)
+        what = "matrix" if has_matrices else "time series"
+        return chosen_key(keys, which, self._strategies, what)
+
+    @cached_property
+    def _strategies(self) -> Mapping[str, str]:
+        """Names of strategies by their labels."""
+        known: dict[str, str] = {}
+        for run in self.finished:
+            known |= run.strategies
+        return MappingProxyType(known)
+
+    def _stack_path(self, key: TableKey, has_matrices: bool) -> Path:
+        return self.output_dir / stack_name(key, has_matrices=has_matrices)
+
+    def _participant_means(
+        self, key: TableKey, chosen: Collection[str] | None
+    ) -> Iterator[tuple[str, FloatArray]]:
+        kind = relation_kind(key.stat)
+        if kind is None:
+            raise RequestError(f"{key.stat} is no measure that this version knows.")
+        runs = [run for run in self._chosen(chosen) if key in run.matrices]
+        path = self._stack_path(key, has_matrices=True)
+        if path.exists():
+            self._check_current(key, has_matrices=True)
+            with open_stack(path) as stack:
+                for each in participant_means(stack, kind, [run.name for run in runs]):
+                    yield each.participant, each.edges
+            return
+        for participant in dict.fromkeys(run.participant for run in runs):
+            own = [run for run in runs if run.participant == participant]
+            rows = [kind.averaged(run.read_triangle(run.matrices[key])[1]) for run in own]
+            yield participant, mean_of_runs(np.array(rows))
+
+    def _regions(self, key: TableKey) -> tuple[str, ...]:
+        run = next(run for run in self.finished if key in run.matrices)
+        return run.columns(run.matrices[key])[1:]
+
+    def _check_current(self, key: TableKey, has_matrices: bool) -> None:
+        """Warn where a stack is not of the runs that are done today."""
+        path = self._stack_path(key, has_matrices)
+        with open_stack(path) as stack:
+            stacked = dict(stack.runs[["run", "sha256"]].to_numpy().tolist())
+        now: dict[str, str] = {}
+        for run in self.finished:
+            name = _tables(run, has_matrices).get(key)
+            now |= {run.name: run.record.outputs[name.as_posix()]} if name else {}
+        if stacked != now:
+            differ = {name for name, _ in stacked.items() ^ now.items()}
+            warn_user(
+                f"{path.name} is not of the runs that are done now ({len(differ)} differ). Run "
+                "the group level again."
+            )
+
+
+def _tables(run: FinishedRun, has_matrices: bool) -> Mapping[TableKey, Path]:
+    return run.matrices if has_matrices else run.series
