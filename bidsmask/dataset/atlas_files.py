@@ -70,14 +70,17 @@ def space_in(image: Path) -> str | None:
     >>> space_in(Path("subjects/fsaverage5/label/lh.aparc.annot"))
     'fsaverage'
     """
-    space = space_of(entities_in(image.name))
+    entities = entities_in(image.name)
+    space = space_of(entities)
     if not is_on_surfaces(image):
         return space
+    if space is None and "sub" in entities and image.name.endswith(_HEMISPHERES):
+        return "fsnative"  # of which fMRIPrep says nothing in names
     if space is None and _OF_HCP.search(image.name):
         return "fsLR"
     if space is None and image.parent.name == "label":  # of a subject of FreeSurfer's
-        subject = image.parent.parent.name
-        return "fsaverage" if common_name(subject) == "fsaverage" else None
+        is_average = common_name(image.parent.parent.name) == "fsaverage"
+        return "fsaverage" if is_average else "fsnative"
     return common_name(space)
 
 

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bidsmask.dataset.atlas_files import leading
+from bidsmask.dataset.atlas_files import is_on_surfaces, leading, space_in
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.listing import some_of
 from bidsmask.dataset.templates import entities_in
 from bidsmask.errors import SpaceError
+from bidsmask.images.grayordinates import common_name
 from bidsmask.vocabulary import BOLD_SPACES, NATIVE_SPACES
 
 _PATTERN = re.compile(r"[*?\[]")
@@ -184,6 +185,8 @@ def _shared(file: Path, run: Entities) -> Entities:
 def _may_lie_in(file: Path, run_space: str | None) -> bool:
     """Whether a file may be of the space of a run, as far as its name and folder tell."""
     space = _space_of(file)
+    if is_on_surfaces(file):
+        return space == common_name(run_space)
     named = entities_in(file.name)
     if "space" in named or "tpl" in named or "anat" in file.parts[:-1]:
         return run_space == space or (space == "T1w" and run_space in _OF_THE_HEAD)
@@ -193,6 +196,8 @@ def _may_lie_in(file: Path, run_space: str | None) -> bool:
 
 def _space_of(file: Path) -> str:
     """Name the space of a file, by its name or by the folder it lies in."""
+    if is_on_surfaces(file):
+        return space_in(file) or "fsnative"
     named = entities_in(file.name)
     by_folder = "T1w" if "anat" in file.parts[:-1] else "native"
     return named.get("space", named.get("tpl", by_folder))

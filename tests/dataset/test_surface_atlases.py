@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from bidsmask.analysis.kinds import place
+from bidsmask.dataset import templates
+from bidsmask.dataset.atlas_files import space_in
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
-from bidsmask.dataset.individuals import find_own
+from bidsmask.dataset.entities import Entities
+from bidsmask.dataset.individuals import OwnFiles, find_own
 from bidsmask.errors import AtlasError, SpaceError
 from bidsmask.images.grayordinates import LEFT, RIGHT, Grayordinates, whole_meshes
 from bidsmask.images.grid import Grid
@@ -201,6 +204,33 @@ def test_both_files_of_a_pair_are_one_atlas(tmp_path: Path) -> None:
     assert find_own([str(right), "Name", str(left)], (".label.gii",)) == [str(left), "Name"]
 
 
+def test_each_participant_gets_the_pair_of_its_own_brain(tmp_path: Path) -> None:
+    names = {1: "a", 2: "b"}
+    for subject in ("1", "2"):
+        write_pair(
+            tmp_path / f"sub-{subject}" / "anat" / f"sub-{subject}_hemi-L_dseg.label.gii",
+            names=names,
+        )
+    (own,) = find_own([str(tmp_path / "sub-*" / "anat" / "*_dseg.label.gii")], (".label.gii",))
+    assert isinstance(own, OwnFiles)
+    run = Entities({"sub": "2", "task": "rest", "space": "fsnative"})
+    file = own.for_run(run)
+    assert file.name == "sub-2_hemi-L_dseg.label.gii"
+    atlas = by_path(file)
+    assert (atlas.space, atlas.name, atlas.warnings) == ("fsnative", "seg-sub2dseg", ())
+    check_space(atlas, "fsnative", "run", (), run_on())
+    with pytest.raises(SpaceError, match=r"run is in fsLR\. Run with --space fsnative"):
+        own.for_run(Entities({"sub": "2", "space": "fsLR"}))
+
+
+def test_a_freesurfer_folder_says_whose_brain_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "freesurfer" / "sub-1" / "label" / "lh.aparc.annot"
+    assert space_in(file) == "fsnative"
+    (own,) = find_own([str(file)], (".annot",))
+    assert isinstance(own, OwnFiles)
+    assert own.for_run(Entities({"sub": "1", "space": "fsnative"})) == file
+
+
 # --- regions, rows and keys
 
 
@@ -381,6 +411,52 @@ def test_templateflow_is_asked_for_both_hemispheres_on_the_mesh_of_the_run(
 def test_a_name_of_two_files_has_to_say_which() -> None:
     with pytest.raises(AtlasError, match=r"several .*_desc-curated or .*_desc-original"):
         by_name("Desikan2006_seg-aparc", space="fsaverage", lattice=run_on(163842))
+
+
+@pytest.mark.parametrize(("n_vertices", "n_left_out"), [(163842, 0), (40962, 0), (10242, 2)])
+def test_schaefers_parcels_are_cut_to_a_coarser_fsaverage(
+    tmp_path: Path, n_vertices: int, n_left_out: int
+) -> None:
+    """The files count from 1 on both sides, the table of the package by colours."""
+    folder = tmp_path / "tpl-fsaverage"
+    packed = published_names("Schaefer2018_seg-7n_scale-100")
+    for side in "LR":
+        own = [name for name in packed if f"_{side}H_" in name]
+        keys = np.arange(163842) % 51
+        keys[:10242][keys[:10242] == 50] = 0  # one parcel of each side lies beyond
+        file = folder / (
+            f"tpl-fsaverage_hemi-{side}_den-164k_atlas-Schaefer2018_seg-7n_scale-100_dseg.label.gii"
+        )
+        table = {0: "Background+FreeSurfer_Defined_Medial_Wall"} | dict(enumerate(own, start=1))
+        write_gifti(file, [keys], table, side)
+    lattice = run_on(n_vertices, "fsaverage")
+    atlas = by_name("Schaefer2018_seg-7n_scale-100", tmp_path, space="fsaverage", lattice=lattice)
+    assert atlas.lut.names == packed
+    check_space(atlas, "fsaverage5", "run", (), lattice)
+    counts = place(atlas, lattice, np.ones(2 * n_vertices, bool)).extent.n_on_grid
+    assert counts[0] == np.count_nonzero(np.arange(n_vertices) % 51 == 1)
+    assert np.count_nonzero(counts == 0) == n_left_out
+
+
+def published_names(name: str) -> tuple[str, ...]:
+    """Names of the regions in the package's table of fsaverage, without the background."""
+    table = templates.packaged_table(f"tpl-fsaverage/tpl-fsaverage_atlas-{name}_dseg.tsv")
+    rows = [line.split("\t")[2] for line in table.read_text(encoding="utf-8").splitlines()[1:]]
+    return tuple(row for row in rows if not row.startswith("Background"))
+
+
+def test_a_flat_folder_of_atlases_will_do(tmp_path: Path) -> None:
+    """XCP-D's AtlasPack is one, and joins its tables by names of its CIFTI files."""
+    file = dlabel(tmp_path / "tpl-fsLR_atlas-4S4Parcels_den-91k_dseg.dlabel.nii", **ABCD)
+    (tmp_path / "atlas-4S4Parcels_dseg.tsv").write_text(
+        "index\tlabel\tnetwork_label\tlabel_7network\n"
+        "1\tLH_B\tVis\tB\n2\tRH_A\tVis\tA\n3\tC\tn/a\tn/a\n4\tD\tn/a\tn/a\n"
+    )
+    atlas = by_name("4S4Parcels", tmp_path, space="fsLR", lattice=run_on(N, "fsLR"))
+    assert atlas.files == (file,)
+    assert atlas.lut.names == ("LH_B", "RH_A", "C", "D")
+    assert atlas.lut.ids == (2, 1, 3, 4)
+    assert not atlas.warnings
 
 
 def test_names_come_out_of_the_templateflow_package(tmp_path: Path) -> None:
