@@ -223,7 +223,8 @@ def region_means(
     for part in columns.parts(measured, coverage.usable, mean_of(source, settings)):
         (of_part,) = part.projection.project(whole[np.newaxis, part.projection.support])
         means[part.rows] = of_part if part.take is None else of_part[part.take]
-    return coverage.table(source.lut.names, source.lut.ids).iloc[:, :5], means
+    table = coverage.table(source.lut.names, source.lut.ids, columns.centroids(measured))
+    return table.iloc[:, :5], means
 
 
 def mean_of(source: Source, settings: ExtractionSettings) -> str:

@@ -183,8 +183,12 @@ def extract_run(
         covered=np.zeros(0, dtype=bool) if spill is None else next(read).used,
     )
     tables = [
-        Coverage(table=found[0].coverage.table(source.lut.names, source.lut.ids))
-        for source, found in zip(sources, by_source, strict=True)
+        Coverage(
+            table=found[0].coverage.table(
+                source.lut.names, source.lut.ids, columns.centroids(found[0].measured)
+            )
+        )
+        for source, columns, found in zip(sources, placed.columns, by_source, strict=True)
     ]
     return extracted, tables
 

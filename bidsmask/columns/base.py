@@ -9,6 +9,7 @@ and how much of it a run has seen, and give the projections that read them.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -89,6 +90,21 @@ class Columns(ABC):
             if it is used, is read over all of its voxels inside the mask.
         """
 
+    @abstractmethod
+    def centroids(self, measured: BoolArray) -> FloatArray:
+        """Find the middle of what of each column was measured.
+
+        Parameters
+        ----------
+        measured : bool array of shape (V_all,)
+
+        Returns
+        -------
+        centroids : float array of shape (P, 3)
+            In mm of the world. NaN of columns of which nothing was measured, or places are not
+            known: meshes alone say where vertices lie.
+        """
+
     def touched(self, changed: BoolArray) -> BoolArray:
         """Which columns (P,) read otherwise, if the measured voxels change by these (V_all,)."""
         return self.covered(changed)[0] > 0
@@ -145,6 +161,16 @@ class VoxelSets(Columns):
         totals = np.concatenate([[0], ends])[np.cumsum([0, *sizes])]
         counts: IntArray = np.diff(totals)
         return counts, counts.astype(np.float64)
+
+    def centroids(self, measured: BoolArray) -> FloatArray:
+        """Average the places of the measured voxels of each column; see `Columns.centroids`."""
+        places = np.concatenate([np.zeros(0, dtype=np.intp), *self.members])
+        columns = np.repeat(np.arange(self.n_columns), [voxels.size for voxels in self.members])
+        there = measured[places]
+        count = partial(np.bincount, columns[there], minlength=self.n_columns)
+        sums = [count(weights=axis) for axis in self.grid.places_mm(places[there]).T]
+        n_there = count().astype(np.float64)
+        return np.stack(sums, axis=1) / np.where(n_there > 0, n_there, np.nan)[:, np.newaxis]
 
     def parts(self, measured: BoolArray, used: BoolArray, statistic: str) -> list[Part]:
         """Read the used columns over their measured voxels; see `Columns.parts`."""

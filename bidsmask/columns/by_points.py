@@ -96,7 +96,9 @@ class _Work:
         if not isinstance(self._columns, Voxels):
             signals[:, ~used] = np.nan
             coverage = replace(coverage, still=still(signals))
-        return Extraction(signals=signals, coverage=coverage, used=used, finite=finite)
+        return Extraction(
+            signals=signals, coverage=coverage, used=used, finite=finite, measured=measured
+        )
 
     def _signals(self, measured: BoolArray, used: BoolArray) -> Array:
         shape = self._series.n_volumes, self._columns.n_columns

@@ -121,15 +121,23 @@ class Coverage:
         enough = (self.share >= self.min_coverage) & (self.n_covered > 0)
         return enough & ~self.still
 
-    def table(self, names: Sequence[str], ids: Sequence[Any]) -> pd.DataFrame:
+    def table(
+        self, names: Sequence[str], ids: Sequence[Any], centroids: FloatArray
+    ) -> pd.DataFrame:
         """Say of each column whether it has a signal, and if not, why.
+
+        Parameters
+        ----------
+        names, ids : sequences of P
+        centroids : array of shape (P, 3)
+            Of `bidsmask.columns.base.Columns.centroids`.
 
         Returns
         -------
         table : pandas.DataFrame of P rows
             ``Node`` (name), ``index``, ``n_voxels`` (or ``n_vertices``, or ``n_grayordinates``
-            where there are both), ``n_covered``, ``coverage``, ``status``
-            (one of `STATUSES`) and ``reason``.
+            where there are both), ``n_covered``, ``coverage``, ``status`` (one of `STATUSES`),
+            ``reason``, and the centroid ``x``, ``y``, ``z`` to a hundredth of a millimetre.
         """
         import pandas as pd
 
@@ -142,6 +150,7 @@ class Coverage:
                 "coverage": self.share,
                 "status": self.status,
                 "reason": self.reason,
+                **dict(zip("xyz", np.round(centroids, 2).T + 0.0, strict=True)),  # no -0
             }
         )
 

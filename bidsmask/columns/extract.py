@@ -217,7 +217,13 @@ class _Work:
             signals[:, ~self._used] = np.nan
         unmoved = np.zeros(self._used.size, dtype=bool) if voxelwise else still(signals)
         coverage = replace(self._coverage, still=unmoved)
-        return Extraction(signals=signals, coverage=coverage, used=self._used, finite=self._finite)
+        return Extraction(
+            signals=signals,
+            coverage=coverage,
+            used=self._used,
+            finite=self._finite,
+            measured=self._measured,
+        )
 
     def _usable(self, measured: BoolArray) -> BoolArray:
         """Say which columns have a signal, if these voxels are measured; note their coverage."""

@@ -24,12 +24,15 @@ class Extraction:
     finite : bool array of shape (V_all,)
         Which voxels of the columns' grid are finite numbers in all volumes; of those that columns
         are made of.
+    measured : bool array of shape (V_all,)
+        Which of them are covered where they lie inside the mask.
     """
 
     signals: Array
     coverage: Coverage
     used: BoolArray
     finite: BoolArray
+    measured: BoolArray
 
 
 def coverage_of(columns: Columns, measured: BoolArray, *, min_coverage: float) -> Coverage:

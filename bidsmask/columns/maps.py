@@ -157,6 +157,12 @@ class Maps(Columns):
         self._last["covered"] = measured, result
         return result
 
+    def centroids(self, measured: BoolArray) -> FloatArray:
+        """Average places by the squared weight of each map there; see `Columns.centroids`."""
+        return self.weights.centroids(
+            self.grid.places_mm(self.weights.support), measured[self.weights.support]
+        )
+
     def parts(self, measured: BoolArray, used: BoolArray, statistic: str) -> list[Part]:
         """Fit the used maps jointly, over the measured voxels; see `Columns.parts`.
 

@@ -43,6 +43,11 @@ class Voxels(Columns):
         known = measured[self.indices]
         return known.astype(np.intp), known.astype(np.float64)
 
+    def centroids(self, measured: BoolArray) -> FloatArray:
+        """Say where the measured voxels lie; see `Columns.centroids`."""
+        places: FloatArray = self.grid.places_mm(self.indices)
+        return np.where(measured[self.indices][:, np.newaxis], places, np.nan)
+
     def parts(self, measured: BoolArray, used: BoolArray, statistic: str) -> list[Part]:
         """Read every voxel as it is, used or not: a voxel disturbs no other."""
         rows = np.arange(self.indices.size)

@@ -63,6 +63,15 @@ COVERAGE_COLUMNS: dict[str, Any] = {
     },
     "status": {"Description": "Whether there is a signal", "Levels": dict(STATUSES)},
     "reason": {"Description": "Why the status is not ok"},
+    **{
+        axis: {
+            "Description": f"Centroid of what is covered, {towards}, in the space of the run; of "
+            "a map, weighted by its squared weight; n/a where nothing is, and of vertices whose "
+            "place in space is not known",
+            "Units": "mm",
+        }
+        for axis, towards in (("x", "to the right"), ("y", "to the front"), ("z", "upwards"))
+    },
 }
 
 

@@ -185,6 +185,14 @@ class Grayordinates:
         held = np.unique(np.searchsorted(ends, points, side="right"))
         return replace(self, structures=tuple(self.structures[each] for each in held)).word
 
+    def places_mm(self, numbers: IntArray) -> FloatArray:
+        """Where places (n,) lie in the world, (n, 3): voxels; NaN of vertices."""
+        places = np.full((self.n_voxels, 3), np.nan)
+        for each in self.structures:
+            if not each.is_surface:
+                places[self.where(each.name)] = self._mm(each)
+        return places[numbers]
+
     def where(self, name: str) -> slice | None:
         """Flat indices of a structure; None if it is not there."""
         start = 0

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from bidsmask._typing import Array, FloatArray
+from bidsmask._typing import Array, FloatArray, IntArray
 from bidsmask._warn import warn_user
 from bidsmask.numerics.affine import orientation_codes, same_grid, voxel_sizes
 
@@ -81,6 +81,12 @@ class Grid:
         """Voxels of the whole lattice."""
         x, y, z = self.shape
         return x * y * z
+
+    def places_mm(self, numbers: IntArray) -> FloatArray:
+        """Where voxels (n,), flat with x running fastest, lie in the world: (n, 3)."""
+        ijk = np.column_stack(np.unravel_index(numbers, self.shape, order="F"))
+        places: FloatArray = ijk @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return places
 
     @property
     def identity(self) -> dict[str, object]:

@@ -61,6 +61,10 @@ class ColumnsTests:
         """Columns (T, P) of values (T, V_all) over measured voxels, in a plain loop."""
         raise NotImplementedError
 
+    def weights_of_centroids(self, columns):
+        """Weights (P, V_all) of voxels in the centroid of each column."""
+        raise NotImplementedError
+
     def measured(self, img):
         """Which voxels (V_all,) are finite in all volumes, and change."""
         flat = np.asarray(img.dataobj).reshape(-1, img.shape[3], order="F")
@@ -118,6 +122,17 @@ class ColumnsTests:
         rest = placed.covered(~half)
         np.testing.assert_allclose(size + rest[1], placed.covered(everything)[1])
         np.testing.assert_array_equal(n_covered + rest[0], placed.extent.n_inside)
+
+    def test_the_centroid_is_the_middle_of_what_was_measured(self, img, placed):
+        measured = np.random.default_rng(2).random(np.prod(SHAPE)) < 0.4
+        ijk = np.indices(SHAPE).reshape(3, -1, order="F").T
+        places = nib.affines.apply_affine(img.affine, ijk)
+        found = placed.centroids(measured)
+        for weights, centroid in zip(self.weights_of_centroids(placed), found, strict=True):
+            expected = np.full(3, np.nan)
+            if weights[measured].any():
+                expected = np.average(places[measured], axis=0, weights=weights[measured])
+            np.testing.assert_allclose(centroid, expected, atol=1e-9)
 
     def test_a_mask_hides_voxels_and_says_so(self, img):
         grid = Grid.from_image(img)

@@ -28,6 +28,10 @@ class VoxelSetsTests(ColumnsTests):
         nothing = np.full(len(values), np.nan)
         return np.array([nothing if row is None else row for row in rows]).T
 
+    def weights_of_centroids(self, columns):
+        every = np.arange(columns.grid.n_voxels)
+        return np.array([np.isin(every, voxels) for voxels in columns.members])
+
 
 class TestRegions(VoxelSetsTests):
     def labels(self):
@@ -100,6 +104,9 @@ class TestMaps(ColumnsTests):
         signals[:, shown] = fit
         return signals
 
+    def weights_of_centroids(self, columns):
+        return np.square(list(columns.weights.volumes(columns.grid.shape)))
+
     def test_coverage_of_a_map_is_a_share_of_its_squared_weight(self, placed):
         half = np.arange(placed.grid.n_voxels) % 2 == 0
         squares = np.square(self.maps()).reshape(-1, 4, order="F")
@@ -130,6 +137,9 @@ class TestVoxels(ColumnsTests):
 
     def by_hand(self, values, columns, measured, statistic):
         return values[:, columns.indices]
+
+    def weights_of_centroids(self, columns):
+        return np.arange(columns.grid.n_voxels) == columns.indices[:, np.newaxis]
 
     def test_a_mask_hides_voxels_and_says_so(self, img):
         mask = np.zeros(SHAPE, dtype=bool)

@@ -180,9 +180,11 @@ def test_the_table_has_a_row_for_every_region_in_the_order_of_the_columns(run):
     ids = (*run.ids, 99)
     placed = place(run, ids=ids)
     coverage = coverage_of(placed, everything(placed), min_coverage=0.5)
-    table = coverage.table([f"label-{label}" for label in ids], ids)
+    centroids = placed.centroids(everything(placed))
+    table = coverage.table([f"label-{label}" for label in ids], ids, centroids)
     columns = ["Node", "index", "n_voxels", "n_covered", "coverage", "status", "reason"]
-    assert list(table.columns) == columns
+    assert list(table.columns) == [*columns, "x", "y", "z"]
+    np.testing.assert_array_equal(table[["x", "y", "z"]], centroids.round(2))
     assert list(table["Node"]) == [f"label-{label}" for label in ids]
     assert list(table["index"]) == list(ids)
     np.testing.assert_array_equal(table["n_voxels"], [32, 32, 16, 42, 16, 0])

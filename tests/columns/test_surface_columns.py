@@ -70,6 +70,10 @@ class OnSurfaces(ColumnsTests):
     by_points: bool
     at_once = 37
 
+    def test_the_centroid_is_the_middle_of_what_was_measured(self, img, placed):
+        """Nobody has said where vertices lie."""
+        assert np.isnan(placed.centroids(np.ones(N, dtype=bool))).all()
+
     def read(self, img, columns, statistic=None, **how):
         values = np.asarray(img.dataobj).reshape(-1, img.shape[3], order="F")
         source = _InMemory(values, by_points=self.by_points, at_once=self.at_once)

@@ -231,7 +231,8 @@ def make_result(
     signals = rng.normal(size=(N_VOLUMES, N_REGIONS))
     signals[:, 3] = np.nan
     coverage = coverage_of(regions, np.ones(labels.size, dtype=bool), min_coverage=0.5)
-    table = coverage.table(atlas.lut.names, atlas.lut.ids)
+    everywhere = np.ones(labels.size, dtype=bool)
+    table = coverage.table(atlas.lut.names, atlas.lut.ids, regions.centroids(everywhere))
     signals[:, 1] = np.nan
     matrix = np.full((N_REGIONS, N_REGIONS), np.nan)
     matrix[np.ix_([0, 2], [0, 2])] = [[1.0, 1 / 3], [1 / 3, 1.0]]

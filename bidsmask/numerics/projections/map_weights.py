@@ -214,6 +214,21 @@ class MapWeights:
             lambda weights: np.square(weights, dtype=np.float64).sum(axis=1), among
         )
 
+    def centroids(self, places: FloatArray, among: BoolArray) -> FloatArray:
+        """Mean of the places (V, 3) of some of the voxels (V,), by squared weight: (P, 3).
+
+        NaN of a map that has no weight among them, or one at a place that is NaN.
+        """
+        unknown = np.isnan(places).any(axis=1)
+        with_counts = np.column_stack([np.nan_to_num(places), np.ones(len(places)), unknown])
+        sums = np.zeros((self.n_maps, 5))
+        for some, cube in self._side_by_side():
+            squares = np.square(cube.weights, dtype=np.float64) * among[some]
+            sums[cube.maps] += squares @ with_counts[some]
+        usable = (sums[:, 3] > 0) & (sums[:, 4] == 0)
+        centroids: FloatArray = sums[:, :3] / np.where(usable, sums[:, 3], np.nan)[:, np.newaxis]
+        return centroids
+
     def n_maps_of_voxels(self, least: float) -> IntArray:
         """Maps in which each voxel, (V,), has a weight that is further from 0 than that."""
         counts = [np.count_nonzero(np.abs(c.weights) > least, axis=0) for c in self._cubes]

@@ -90,7 +90,7 @@ def test_nothing_is_said_of_what_has_no_freedom_or_does_not_move():
     assert np.isnan(qcfc(edges[:4], motion[:4], covariates[:4]).r).all()  # 4 - 2 - 2 = 0
     assert np.isnan(qcfc(edges, np.ones(N), covariates).r).all()
     assert np.isnan(qcfc(edges, covariates[:, 0] * 3 + 1, covariates).r).all()
-    nothing = qcfc(edges[:0], motion[:0], covariates[:0])
+    nothing = qcfc(edges[:2], motion[:2], covariates[:2])
     assert nothing.n_edges == 0
     assert np.isnan([nothing.median_abs_r, nothing.expected_abs_r, nothing.share_discovered]).all()
 

@@ -30,6 +30,7 @@ def test_units_do_not_matter_and_incomplete_subjects_do_not_count(seed, shift, s
     np.testing.assert_allclose(icc_a1(more), icc, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore")  # pingouin's own, of versions of pandas to come
 @pytest.mark.parametrize("n_sessions", [2, 4])
 def test_it_is_the_icc_a1_of_pingouin(n_sessions):
     values = sessions(1, n_sessions=n_sessions)
