@@ -367,7 +367,9 @@ class _Writer:
             still=np.zeros(len(usable), dtype=bool),
             min_coverage=CoverageSettings.min_coverage,
         )
-        return Coverage(table=found.table(self.atlas.lut.names, self.atlas.lut.ids))
+        everywhere = np.ones(GRID.n_voxels, dtype=bool)
+        centroids = self.placed.columns[0].centroids(everywhere)
+        return Coverage(table=found.table(self.atlas.lut.names, self.atlas.lut.ids, centroids))
 
     def _plan(self, name):
         run = _bold_run(self.cohort.bids_dir, name)

@@ -7,10 +7,11 @@ regions, so that p of this rank correlation means nothing; the null is that of p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from bidsmask._typing import FloatArray
+from bidsmask._typing import FloatArray, IntArray
 
 
 def edge_distances(centroids: FloatArray) -> FloatArray:
@@ -79,37 +80,67 @@ def distance_dependence(r: FloatArray, distances: FloatArray) -> float:
     return float(np.clip(of_r @ of_distance, -1, 1))
 
 
+N_BINS = 20
+"""Bins along distance, of as many edges each."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Curve:
-    """QC-FC along distance, in bins of as many edges each.
+    """QC-FC along distance, in `N_BINS` bins of as many edges each.
 
     Parameters
     ----------
     distance : float array of shape (n_bins,)
-        Mean distance of the edges of a bin, in mm.
-    low, middle, high : float arrays of shape (n_bins,)
-        Quartiles of r.
+        Mean distance of the edges of a bin, in mm. With fewer edges than `N_BINS` there are as
+        many bins as edges.
+    mean : float array of shape (n_bins,)
+        Mean of r.
+    low, high : float arrays of shape (n_bins,)
+        First and third quartile of r.
     """
 
     distance: FloatArray
+    mean: FloatArray
     low: FloatArray
-    middle: FloatArray
     high: FloatArray
 
+    @classmethod
+    def of(cls, r: FloatArray, distances: FloatArray) -> Self:
+        """Summarise r (E,) along distances (E,); edges without either do not count."""
+        order = nearest_first(np.flatnonzero(np.isfinite(r)), distances)
+        starts = starts_of_bins(order.size)
+        bins = np.split(r[order], starts[1:]) if order.size else []
+        quartiles = np.array([np.quantile(each, [0.25, 0.75]) for each in bins]).reshape(-1, 2)
+        return cls(
+            distance=means_of_bins(distances[order], starts),
+            mean=means_of_bins(r[order], starts),
+            low=quartiles[:, 0],
+            high=quartiles[:, 1],
+        )
 
-def curve(r: FloatArray, distances: FloatArray, n_bins: int) -> Curve:
-    """Summarise QC-FC along distance, for drawing.
 
-    Parameters
-    ----------
-    r, distances : arrays of shape (E,)
-        Edges without either do not count. If fewer are left than bins, there are as many bins.
-    n_bins : int
+def nearest_first(edges: IntArray, distances: FloatArray) -> IntArray:
+    """Order those of some edges (n,) whose distance (E,) is known, by it."""
+    apart = edges[np.isfinite(distances[edges])]
+    return apart[np.argsort(distances[apart], kind="stable")]
+
+
+def starts_of_bins(n_edges: int) -> IntArray:
+    """Say where bins of n ordered edges begin.
+
+    Examples
+    --------
+    >>> starts_of_bins(41)[:4]
+    array([0, 3, 5, 7])
     """
-    known = np.flatnonzero(np.isfinite(r) & np.isfinite(distances))
-    nearest_first = known[np.argsort(distances[known], kind="stable")]
-    bins = np.array_split(nearest_first, max(min(n_bins, known.size), 1)) if known.size else []
-    quartiles = [np.quantile(r[each], [0.25, 0.5, 0.75]) for each in bins]
-    low, middle, high = np.array(quartiles).reshape(-1, 3).T
-    distance = np.array([distances[each].mean() for each in bins])
-    return Curve(distance=distance, low=low, middle=middle, high=high)
+    n_bins = min(N_BINS, n_edges)
+    return np.array([-(-n_edges * number // n_bins) for number in range(n_bins)], dtype=np.intp)
+
+
+def means_of_bins(values: FloatArray, starts: IntArray) -> FloatArray:
+    """Return the means of ordered values (n,) from each start to the next one."""
+    if not starts.size:
+        return np.zeros(0)
+    sums = np.add.reduceat(values, starts, dtype=np.float64)
+    means: FloatArray = sums / np.diff([*starts, values.size])
+    return means

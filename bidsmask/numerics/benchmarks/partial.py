@@ -48,15 +48,6 @@ class Residuals:
     pattern: IntArray
     dof: IntArray
 
-    def outside(self, variables: FloatArray) -> FloatArray:
-        """Take constant and covariates out of variables (..., N), over all rows.
-
-        NaN where they explain a variable whole.
-        """
-        left: FloatArray = variables - (variables @ self.basis) @ self.basis.T
-        length, size = (np.linalg.norm(x, axis=-1, keepdims=True) for x in (left, variables))
-        return np.where(length > _FLAT * size, left, np.nan)
-
 
 def constant_and(covariates: FloatArray) -> FloatArray:
     """Return an orthonormal basis of a constant and covariates (N, k): (N, K), K <= 1 + k.
@@ -69,6 +60,16 @@ def constant_and(covariates: FloatArray) -> FloatArray:
     n_rows = len(covariates)
     constant = np.full((n_rows, 1), 1 / np.sqrt(max(n_rows, 1)))
     return np.hstack([constant, orthonormal_basis(covariates)])
+
+
+def outside(variables: FloatArray, basis: FloatArray) -> FloatArray:
+    """Take a basis (N, K) out of variables (..., N), over all rows.
+
+    NaN where it explains a variable whole.
+    """
+    left: FloatArray = variables - (variables @ basis) @ basis.T
+    length, size = (np.linalg.norm(x, axis=-1, keepdims=True) for x in (left, variables))
+    return np.where(length > _FLAT * size, left, np.nan)
 
 
 def residuals(values: FloatArray, basis: FloatArray) -> Residuals:
@@ -120,7 +121,7 @@ def correlations(of: Residuals, variables: FloatArray) -> FloatArray:
     r : array of shape (B, E)
         NaN where a column has none, or a variable is constant in its rows.
     """
-    left = of.outside(variables.astype(np.float64))
+    left = outside(variables.astype(np.float64), of.basis)
     rows = of.rows.T.astype(np.float64)
     squares = left**2 @ rows  # (B, patterns)
     inside = np.stack([(left * direction) @ rows for direction in of.basis.T], axis=-1)
@@ -150,7 +151,7 @@ def correlations_without(
     ------
     r : array of shape (E,)
     """
-    design = np.column_stack([of.basis, of.outside(variable)])
+    design = np.column_stack([of.basis, outside(variable, of.basis)])
     whole, among = _products(design, of.rows), design.T @ of.unit
     for group in groups:
         part, unit = design[group], of.unit[group]

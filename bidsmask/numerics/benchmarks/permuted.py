@@ -13,21 +13,26 @@ from typing import Self
 import numpy as np
 
 from bidsmask._typing import FloatArray, IntArray
-from bidsmask.numerics.benchmarks.distance import centred_ranks
-from bidsmask.numerics.benchmarks.partial import Residuals
+from bidsmask.numerics.benchmarks.distance import (
+    centred_ranks,
+    means_of_bins,
+    nearest_first,
+    starts_of_bins,
+)
+from bidsmask.numerics.benchmarks.partial import outside
 from bidsmask.numerics.benchmarks.percent_match import binned
 from bidsmask.numerics.benchmarks.qcfc import critical_r, discovered, p_of
 from bidsmask.numerics.chance import drawn_orders
 
 
-def permuted_motion(of: Residuals, motion: FloatArray, n: int, seed: int) -> FloatArray:
+def permuted_motion(motion: FloatArray, basis: FloatArray, n: int, seed: int) -> FloatArray:
     """Permute what covariates leave of motion.
 
     Parameters
     ----------
-    of : Residuals
-        With the covariates.
     motion : array of shape (N,)
+    basis : array of shape (N, K)
+        Of the covariates, see `partial.constant_and`.
     n, seed : int
         How many permutations, and where chance begins.
 
@@ -42,7 +47,7 @@ def permuted_motion(of: Residuals, motion: FloatArray, n: int, seed: int) -> Flo
     doi:10.1080/07350015.1983.10509354; Winkler et al. (2014), NeuroImage 92,
     doi:10.1016/j.neuroimage.2014.01.060
     """
-    left = of.outside(motion)
+    left = outside(motion, basis)
     left = left / np.linalg.norm(left)
     return left[drawn_orders(n, left.size, seed)].astype(np.float32)
 
@@ -57,6 +62,8 @@ class Null:
         See `qcfc.QcFc` and `distance.distance_dependence`; ``rho`` is NaN without distances.
     counts : int array of shape (n, N_BINS)
         Distribution of r over edges, see `percent_match.binned`.
+    along : float array of shape (n, n_bins)
+        Mean of r along distance, in the bins of `distance.Curve`.
     """
 
     median_abs_r: FloatArray
@@ -64,6 +71,7 @@ class Null:
     share_discovered: FloatArray
     rho: FloatArray
     counts: IntArray
+    along: FloatArray
 
     @classmethod
     def of(cls, r: FloatArray, dof: IntArray, distances: FloatArray) -> Self:
@@ -77,18 +85,16 @@ class Null:
         distances : array of shape (E,)
             NaN where it is not known.
         """
-        known = np.flatnonzero(np.isfinite(r).all(axis=0))
-        apart = known[np.isfinite(distances[known])]
-        ranks = centred_ranks(distances[apart]) if apart.size > 2 else np.zeros(0)
-        critical = critical_r(dof[known]).astype(r.dtype)
-        rows = [_statistics(each, known, apart, dof, critical, ranks) for each in r]
-        medians, significant, found, rho = np.array([row[:-1] for row in rows]).T
+        edges = _Edges(np.flatnonzero(np.isfinite(r).all(axis=0)), dof, distances)
+        rows = [edges.statistics(each) for each in r]
+        medians, significant, found, rho = np.array([row[:4] for row in rows]).T
         return cls(
             median_abs_r=medians,
             share_significant=significant,
             share_discovered=found,
             rho=rho,
-            counts=np.array([row[-1] for row in rows], dtype=np.int32),
+            counts=np.array([edges.counts(each) for each in r], dtype=np.int32),
+            along=np.array([edges.along(each) for each in r]),
         )
 
     @classmethod
@@ -102,31 +108,38 @@ class Null:
         )
 
 
-def _statistics(
-    r: FloatArray,
-    known: IntArray,
-    apart: IntArray,
-    dof: IntArray,
-    critical: FloatArray,
-    ranks: FloatArray,
-) -> tuple[float, float, float, float, IntArray]:
-    """Measure the correlations of one permutation."""
-    sizes = np.abs(r[known])
-    beyond = sizes > critical
-    p = p_of(sizes[beyond], dof[known[beyond]])
-    n_edges = max(known.size, 1)
-    return (
-        float(np.median(sizes)),
-        float(beyond.sum() / n_edges),
-        float(discovered(p, n_edges).sum() / n_edges),
-        _rank_correlation(r[apart], ranks),
-        binned(r[known]),
-    )
+class _Edges:
+    """Edges that count, and what all permutations have in common."""
 
+    def __init__(self, known: IntArray, dof: IntArray, distances: FloatArray) -> None:
+        self.known, self.dof = known, dof[known]
+        self.critical = critical_r(self.dof).astype(np.float32)
+        self.nearest_first = nearest_first(known, distances)
+        of_these = distances[self.nearest_first]
+        self.ranks = centred_ranks(of_these) if of_these.size > 2 else np.zeros(0)
+        self.starts = starts_of_bins(of_these.size)
 
-def _rank_correlation(r: FloatArray, ranks: FloatArray) -> float:
-    """Correlate the ranks of r with ranks that are centred and of length 1; no ties are meant."""
-    if not ranks.size:
-        return float("nan")
-    places = np.arange(r.size) - (r.size - 1) / 2
-    return float(ranks[np.argsort(r)] @ places / np.linalg.norm(places))
+    def statistics(self, r: FloatArray) -> tuple[float, float, float, float]:
+        """Return median of |r|, shares of significant and discovered edges, and rho."""
+        sizes = np.abs(r[self.known])
+        beyond = sizes > self.critical
+        found = discovered(p_of(sizes[beyond], self.dof[beyond]), sizes.size)
+        n_edges = max(sizes.size, 1)
+        shares = beyond.sum() / n_edges, found.sum() / n_edges
+        median = float(np.median(sizes)) if sizes.size else float("nan")
+        return median, float(shares[0]), float(shares[1]), self._rho(r[self.nearest_first])
+
+    def counts(self, r: FloatArray) -> IntArray:
+        """Return the distribution of r."""
+        return binned(r[self.known])
+
+    def along(self, r: FloatArray) -> FloatArray:
+        """Return the means of r along distance."""
+        return means_of_bins(r[self.nearest_first], self.starts)
+
+    def _rho(self, r: FloatArray) -> float:
+        """Correlate the ranks of r with those of distance; no ties of r are meant."""
+        if not self.ranks.size:
+            return float("nan")
+        places = np.arange(r.size) - (r.size - 1) / 2
+        return float(self.ranks[np.argsort(r)] @ places / np.linalg.norm(places))

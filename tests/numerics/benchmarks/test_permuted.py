@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bidsmask.numerics.benchmarks.distance import (
+    Curve,
     centred_ranks,
-    curve,
     distance_dependence,
     edge_distances,
 )
@@ -40,10 +40,13 @@ def test_distances_are_in_the_order_of_the_upper_triangle():
 
 
 def test_a_curve_goes_through_the_edges_in_the_order_of_distance():
-    drawn = curve(np.array([4.0, 3, 2, 1, np.nan]), np.array([40.0, 30, 20, 10, 1]), 2)
-    np.testing.assert_array_equal(drawn.distance, [15, 35])
-    np.testing.assert_array_equal(drawn.middle, [1.5, 3.5])
-    assert curve(np.array([np.nan]), np.array([1.0]), 5).distance.size == 0
+    drawn = Curve.of(np.array([4.0, 3, 2, 1, np.nan]), np.array([40.0, 30, 20, 10, 1]))
+    np.testing.assert_array_equal(drawn.distance, [10, 20, 30, 40])
+    np.testing.assert_array_equal(drawn.mean, [1, 2, 3, 4])
+    many = Curve.of(np.arange(40.0), np.arange(40.0))
+    np.testing.assert_array_equal(many.distance, np.arange(0.5, 40, 2))
+    np.testing.assert_array_equal(many.high - many.low, np.full(20, 0.5))
+    assert Curve.of(np.array([np.nan]), np.array([1.0])).distance.size == 0
 
 
 @given(r=values, other=values)
@@ -79,7 +82,7 @@ def small_cohort(seed=0, n=16, n_edges=45):
 def test_a_permutation_is_measured_as_motion_itself_is():
     of, motion = small_cohort()
     distances = np.random.default_rng(1).uniform(5, 150, of.dof.size)
-    permuted = permuted_motion(of, motion, 5, seed=0)
+    permuted = permuted_motion(motion, of.basis, 5, seed=0)
     null = Null.of(correlations(of, permuted), of.dof, distances)
     for number, row in enumerate(permuted.astype(float)):
         found = QcFc(r=correlations(of, row[np.newaxis])[0], dof=of.dof)
@@ -88,13 +91,18 @@ def test_a_permutation_is_measured_as_motion_itself_is():
         np.testing.assert_allclose(null.share_discovered[number], found.share_discovered)
         rho = distance_dependence(found.r, distances)
         np.testing.assert_allclose(null.rho[number], rho, atol=1e-4)
+        curve = Curve.of(found.r, distances)
+        np.testing.assert_allclose(null.along[number], curve.mean, atol=1e-6)
     assert null.counts.shape == (5, N_BINS)
     assert (null.counts.sum(axis=1) == of.dof.size).all()
 
 
 def test_permutations_in_parts_are_those_in_one():
     of, motion = small_cohort()
-    r, distances = correlations(of, permuted_motion(of, motion, 6, seed=0)), np.full(45, np.nan)
+    r, distances = (
+        correlations(of, permuted_motion(motion, of.basis, 6, seed=0)),
+        np.full(45, np.nan),
+    )
     whole = Null.of(r, of.dof, distances)
     parts = Null.joined(*(Null.of(part, of.dof, distances) for part in (r[:2], r[2:])))
     for name in Null.__dataclass_fields__:
@@ -104,7 +112,7 @@ def test_permutations_in_parts_are_those_in_one():
 
 def test_permuted_motion_keeps_what_covariates_explain_out():
     of, motion = small_cohort()
-    permuted = permuted_motion(of, motion, 50, seed=1)
+    permuted = permuted_motion(motion, of.basis, 50, seed=1)
     np.testing.assert_allclose(np.linalg.norm(permuted, axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(permuted.sum(axis=1), 0, atol=1e-6)
     assert np.unique(permuted, axis=0).shape == permuted.shape
@@ -115,7 +123,9 @@ def test_without_an_effect_the_observed_lies_inside_of_its_null():
     for seed in range(40):
         of, motion = small_cohort(seed)
         null = Null.of(
-            correlations(of, permuted_motion(of, motion, 99, seed=0)), of.dof, np.full(45, np.nan)
+            correlations(of, permuted_motion(motion, of.basis, 99, seed=0)),
+            of.dof,
+            np.full(45, np.nan),
         )
         found = QcFc(r=correlations(of, motion[np.newaxis])[0], dof=of.dof)
         inside.append((null.median_abs_r >= found.median_abs_r).mean())
