@@ -26,7 +26,7 @@ def drawn_orders(n_orders: int, n: int, seed: int) -> IntArray:
     --------
     >>> drawn_orders(2, 4, seed=0)
     array([[3, 2, 1, 0],
-           [1, 3, 0, 2]])
+           [2, 3, 0, 1]])
     """
     # The bits of a generator are the same for ever; what numpy makes of them need not be.
     lots = np.random.PCG64(seed).random_raw(n_orders * n)

@@ -71,7 +71,7 @@ def interval(value: float, without: FloatArray) -> Interval:
     --------
     >>> heights = np.array([1.0, 2.0, 3.0, 4.0])
     >>> without = np.array([np.delete(heights, one).mean() for one in range(4)])
-    >>> found = interval(heights.mean(), without)  # of a mean: SD / sqrt(N)
+    >>> found = interval(2.5, without)  # of a mean, the standard error is SD / sqrt(N)
     >>> round(found.low, 3), round(found.high, 3)
     (0.446, 4.554)
     """
@@ -80,7 +80,7 @@ def interval(value: float, without: FloatArray) -> Interval:
     n_groups = without.size
     if n_groups < 3:
         return Interval(value=value, low=float("nan"), high=float("nan"))
-    error = np.sqrt((n_groups - 1) / n_groups * ((without - without.mean()) ** 2).sum())
+    error = np.sqrt((n_groups - 1) * without.var())
     half = float(t.ppf((1 + LEVEL) / 2, n_groups - 1) * error)
     return Interval(value=value, low=value - half, high=value + half)
 
