@@ -73,8 +73,8 @@ class ExtractionSettings:
 
     No atlases are the default ones, unless something else is asked for; see `Settings.atlases`.
     ``statistics`` are keys of `bidsmask.vocabulary.STATISTICS`; connectivity is of the first.
-    ``maps_statistic`` is one of `bidsmask.vocabulary.MAPS_STATISTICS`. ``voxel_scaling`` is what
-    voxels are before they are averaged.
+    ``maps_statistic`` is one of `bidsmask.vocabulary.MAPS_STATISTICS`. ``area_weights`` are of
+    means on surfaces. ``voxel_scaling`` is what voxels are before they are averaged.
     """
 
     atlases: tuple[str, ...] = field(default=(), repr=False)
@@ -83,6 +83,7 @@ class ExtractionSettings:
     statistics: tuple[str, ...] = ("mean",)
     maps_statistic: str = "least-squares"
     smoothing_fwhm_mm: float = 0.0
+    area_weights: bool = False
     voxel_scaling: VoxelScaling = "none"
 
     def __post_init__(self) -> None:
@@ -106,6 +107,11 @@ class ExtractionSettings:
         )
         _require(bool(self.statistics), "--statistic needs at least one statistic.")
         _require_words("--statistic", self.statistics, STATISTICS)
+        _require(
+            not self.area_weights or "mean" in self.statistics,
+            "--area-weights are of means, and --statistic asks for none: ask for the mean, or "
+            "leave the weights out.",
+        )
         _require_words("--voxel-scaling", (self.voxel_scaling,), get_args(VoxelScaling))
         if self.voxel_scaling != "none":
             self._check_scaling()

@@ -315,7 +315,11 @@ def _time_series_files(
     content = {
         "Description": f"Time series of {source.name}, cleaned with the strategy "
         f"{strategy.name}. {strategy.description} {plain(text(done))}",
-        "Sources": [*run.provenance.bold_and_confounds([strategy]), *run.copies(source)],
+        "Sources": [
+            *run.provenance.bold_and_confounds([strategy]),
+            *run.copies(source),
+            *run.provenance.sources(*plan.meshes.files),
+        ],
         **run.provenance.acquisition,
         **sidecars.sampling(cleaned.sample_mask, t_r=plan.t_r, how=how),
         **run.provenance.space,
@@ -323,6 +327,7 @@ def _time_series_files(
         "Statistic": statistic,
         "MinimumCoverage": plan.coverage.min_coverage,
         "SmoothingFWHM": plan.extraction.smoothing_fwhm_mm,
+        **({"AreaWeighted": True} if plan.meshes.areas and statistic == "mean" else {}),
         "VoxelScaling": plan.extraction.voxel_scaling,
         **used.about,
         **sidecars.warnings(run.warnings, used.confounds.warnings, source.warnings),

@@ -20,6 +20,7 @@ from bidsmask.dataset.events import with_events
 from bidsmask.dataset.index import NotFound, find_runs
 from bidsmask.dataset.individuals import OwnFiles, find_own
 from bidsmask.dataset.meshes import Shelves
+from bidsmask.dataset.run_meshes import RunMeshes, find_run_meshes
 from bidsmask.dataset.run_tables import PREPROCESSED
 from bidsmask.dataset.runs import BoldRun
 from bidsmask.dataset.seeds import (
@@ -66,6 +67,8 @@ class RunPlan:
     ----------
     grid : Grid or Grayordinates
         Where the values of the run lie.
+    meshes : RunMeshes
+        Of a run on surfaces, those that smoothing and areas take.
     lost : tuple of LostPart
         What was asked for and cannot be had, as names and headers tell.
     voxel_bytes : int
@@ -82,6 +85,7 @@ class RunPlan:
     voxel_bytes: int = field(repr=False, compare=False)
     sources: tuple[Source, ...]
     strategies: tuple[Strategy, ...]
+    meshes: RunMeshes = field(default_factory=RunMeshes)
     lost: tuple[LostPart, ...] = ()
     extraction: ExtractionSettings
     coverage: CoverageSettings
@@ -156,6 +160,7 @@ class RunPlan:
                 for source in self.sources
             },
             **{f"desc-{strategy.label}": strategy for strategy in self.strategies},
+            **({"meshes": " ".join(self.meshes.sha256)} if self.meshes.sha256 else {}),
         }
 
     @property
@@ -238,11 +243,8 @@ def make_plan(settings: Settings, *, with_sources: bool = True) -> Plan:
     failures = tuple(each for each in planned if isinstance(each, RunFailure))
     if not runs and failures and all(failure.kind in _OF_SOURCES for failure in failures):
         raise AtlasError(failures[0].reason)
-    if settings.output.cifti_outputs and runs and not any(run.is_on_surfaces for run in runs):
-        raise SettingsError(
-            "--cifti-outputs are of runs on surfaces, and none of these is one. Say in which "
-            "space they are (--space fsLR, --space fsaverage5), or leave the option out."
-        )
+    if runs and not any(run.is_on_surfaces for run in runs):
+        _refuse_what_is_of_surfaces(settings)
     elsewhere = () if settings.selection.spaces else _done_in_another_space(runs, failures)
     return Plan(
         runs=runs,
@@ -267,6 +269,19 @@ def _lost_everywhere(plan: RunPlan, served: Collection[str]) -> tuple[LostPart, 
         for part in plan.lost
         if not (part.kind == SpaceError.__name__ and part.name in served and plan.sources)
     )
+
+
+def _refuse_what_is_of_surfaces(settings: Settings) -> None:
+    asked = {
+        "--cifti-outputs": settings.output.cifti_outputs,
+        "--area-weights": settings.extraction.area_weights,
+    }
+    if any(asked.values()):
+        raise SettingsError(
+            f"{' and '.join(name for name, is_asked in asked.items() if is_asked)} are of runs on "
+            "surfaces, and none of these is one. Say in which space they are (--space fsLR, "
+            "--space fsaverage5), or leave the option out."
+        )
 
 
 def _idle(settings: Settings, strategies: Sequence[Strategy]) -> Iterator[str]:
@@ -393,6 +408,7 @@ def _plan_run(
     try:
         stream = open_bold(run.files)
         sources, missing = shelf.for_run(run, stream.grid)
+        meshes = shelf.meshes_of(run, stream.grid, settings.extraction)
     except (AtlasError, RunError) as error:
         return fail(kind=type(error).__name__, reason=str(error))
     t_r = run.t_r
@@ -408,6 +424,7 @@ def _plan_run(
         voxel_bytes=stream.dtype.itemsize,
         sources=sources,
         strategies=strategies,
+        meshes=meshes,
         lost=missing,
         extraction=settings.extraction,
         coverage=settings.coverage,
@@ -514,10 +531,25 @@ class _Shelf:
         if isinstance(lattice, Grid):
             refuse_vertices(seeds)
             return seeds
-        shelves = Shelves(
+        return seeds_on_surfaces(seeds, lattice, self._shelves_of(run))
+
+    def meshes_of(self, run: BoldRun, lattice: Lattice, asked: ExtractionSettings) -> RunMeshes:
+        """Find the meshes of a run on surfaces that smoothing and areas take.
+
+        Raises
+        ------
+        ImageError
+            If one is missing.
+        """
+        if isinstance(lattice, Grid):
+            return RunMeshes()
+        smooths, weighs = asked.smoothing_fwhm_mm > 0, asked.area_weights
+        return find_run_meshes(lattice, self._shelves_of(run), smooths=smooths, weighs=weighs)
+
+    def _shelves_of(self, run: BoldRun) -> Shelves:
+        return Shelves(
             run=run.entities, roots=self._roots, homes=self._homes, download=self._download
         )
-        return seeds_on_surfaces(seeds, lattice, shelves)
 
     def _once(self, key: tuple[object, ...], find: Callable[[], Source]) -> Source:
         """Look something up; the next time give it, or raise what was wrong with it, again."""

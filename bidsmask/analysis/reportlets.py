@@ -263,6 +263,7 @@ def _files(plan: RunPlan) -> tuple[InputFile, ...]:
         "confounds sidecar": run.confounds_json,
         **({"events": run.events} if run.events else {}),
         **{name: path for source in plan.sources for name, path in files_by_name(source).items()},
+        **plan.meshes.by_name,
     }
     return tuple(
         InputFile(role=role, path=path.name if path else None) for role, path in files.items()

@@ -22,7 +22,7 @@ from bidsmask.analysis.store import (
     PlacedSources,
     Signals,
 )
-from bidsmask.columns.base import Columns
+from bidsmask.columns.base import Columns, VoxelSets
 from bidsmask.columns.extract import extract
 from bidsmask.columns.maps import Maps
 from bidsmask.columns.regions import Regions
@@ -35,6 +35,7 @@ from bidsmask.dataset.strategies import Strategy
 from bidsmask.errors import AtlasError, DegreesOfFreedomError, RunError
 from bidsmask.images.bold import open_bold
 from bidsmask.images.grayordinates import Lattice
+from bidsmask.images.meshes import areas_on, read_areas
 from bidsmask.images.scaled_voxels import ScaledVoxels
 from bidsmask.images.signals_on_disk import SignalsOnDisk, new_signals
 from bidsmask.images.stream import BoldStream
@@ -67,7 +68,11 @@ def everywhere(grid: Lattice) -> BoolArray:
 
 
 def place_sources(
-    sources: Sequence[Source], grid: Lattice, mask: BoolArray, maps_statistic: str
+    sources: Sequence[Source],
+    grid: Lattice,
+    mask: BoolArray,
+    maps_statistic: str,
+    areas: Sequence[tuple[str, Path]] = (),
 ) -> PlacedSources:
     """Put the columns of every source onto the lattice of a run.
 
@@ -80,17 +85,20 @@ def place_sources(
     mask : bool array of shape (X, Y, Z), or (V,) on surfaces
     maps_statistic : str
         Key of `bidsmask.vocabulary.MAPS_STATISTICS`: not all maps have every one.
+    areas : sequence of (structure, Path)
+        What `read_areas` reads of each structure on surfaces, if means are weighted by area.
 
     Raises
     ------
     AtlasError, ImageError, SpaceError
-        If no source can be used.
+        If no source can be used, or areas are not those of the run.
     """
+    sizes = areas_on(grid, {name: read_areas(path) for name, path in areas}) if areas else None
     placed = [
         attempt(
             "seeds" if isinstance(source, SeedSet) else "atlas",
             source.name,
-            partial(_place, source, grid, mask, maps_statistic),
+            partial(_place, source, grid, mask, maps_statistic, sizes),
         )
         for source in sources
     ]
@@ -105,9 +113,17 @@ def place_sources(
     )
 
 
-def _place(source: Source, grid: Lattice, mask: BoolArray, maps_statistic: str) -> Columns:
+def _place(
+    source: Source,
+    grid: Lattice,
+    mask: BoolArray,
+    maps_statistic: str,
+    sizes: FloatArray | None,
+) -> Columns:
     """Place a source; refuse maps that the statistic that is asked for cannot be taken of."""
     columns = place(source, grid, mask)
+    if sizes is not None and isinstance(columns, VoxelSets):
+        return replace(columns, sizes=sizes)
     if isinstance(columns, Maps):
         try:
             columns.whole(MAPS_STATISTICS[maps_statistic])
@@ -123,6 +139,7 @@ def extract_run(
     settings: ExtractionSettings,
     coverage: CoverageSettings,
     spill: Path | None = None,
+    meshes: Sequence[tuple[str, Path]] = (),
 ) -> tuple[ExtractedRun, list[Coverage]]:
     """Read every column that is wanted off a run, and its statistics, in one pass.
 
@@ -140,6 +157,8 @@ def extract_run(
     coverage : CoverageSettings
     spill : Path, optional
         Where the voxels of the mask are to be put; see `SignalsOnDisk`.
+    meshes : sequence of (structure, Path)
+        To smooth a run on surfaces along.
 
     Returns
     -------
@@ -147,7 +166,7 @@ def extract_run(
     coverage : list of Coverage
         For each source, which columns have a signal, and why the others have none.
     """
-    stream = open_bold(files)
+    stream = open_bold(files, meshes)
     seen = RunStatistics(stream, placed.mask)
     inside = np.flatnonzero(placed.mask.ravel(order="F"))
     labels = _labels(placed, sources)
@@ -221,10 +240,14 @@ def scaled_voxels(
 
 
 def read_voxels(
-    files: Sequence[Path], placed: PlacedSources, settings: ExtractionSettings, spill: Path
+    files: Sequence[Path],
+    placed: PlacedSources,
+    settings: ExtractionSettings,
+    spill: Path,
+    meshes: Sequence[tuple[str, Path]] = (),
 ) -> None:
     """Read the voxels of the mask off a run, and nothing else; see `extract_run`."""
-    stream = open_bold(files)
+    stream = open_bold(files, meshes)
     with _new_voxels(spill, stream, placed) as voxels:
         extract(stream, [_all_voxels(placed, settings, voxels)])
 

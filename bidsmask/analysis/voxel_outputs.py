@@ -80,7 +80,8 @@ def write_voxel_outputs(
         Those that are to be drawn.
     """
     if not spill.exists():
-        read_voxels(plan.run.files, values.placed, plan.extraction, spill)
+        meshes = plan.meshes.smoothing
+        read_voxels(plan.run.files, values.placed, plan.extraction, spill, meshes)
     with SignalsOnDisk(spill) as voxels:
         work = _Work(values, Run.of(values, plan, output_dir, links), voxels, spill.parent)
         sums = write_files(work.files(), output_dir)

@@ -80,6 +80,9 @@ def listed(items: Sequence[str], last: str = "and") -> str:
     return f" {last} ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
 
 
+_BY_AREA = ", each vertex of a mean weighted by its area"
+
+
 def extraction_words(
     settings: ExtractionSettings,
     coverage: CoverageSettings,
@@ -102,12 +105,14 @@ def extraction_words(
     """
     fwhm_mm, percent = settings.smoothing_fwhm_mm, f"{100 * coverage.min_coverage:g} %"
     column, signal = kind.column, _of_places(kind.signal(statistics), places)
+    if settings.area_weights and places != "voxels" and "mean" in statistics:
+        signal += _BY_AREA
     inside = "lay inside the brain mask of the run and was " if places == "voxels" else "was "
     return (
         Said(
             label="Smoothing",
             value=f"Gaussian of {fwhm_mm:g} mm FWHM" if fwhm_mm else "none",
-            sentences=_smoothed(fwhm_mm),
+            sentences=_smoothed(fwhm_mm, places),
         ),
         _scaling(settings.voxel_scaling),
         Said(
@@ -157,10 +162,18 @@ def _scaling(scaling: VoxelScaling) -> Said:
     return Said(label="Scaling of voxels", value=value, sentences=tuple(sentences))
 
 
-def _smoothed(fwhm_mm: float) -> tuple[str, ...]:
+def _smoothed(fwhm_mm: float, places: str = "voxels") -> tuple[str, ...]:
     if not fwhm_mm:
         return ()
-    return (f"Volumes were smoothed by a Gaussian of {fwhm_mm:g} mm full width at half maximum.",)
+    gaussian = f"by a Gaussian of {fwhm_mm:g} mm full width at half maximum"
+    if places == "voxels":
+        return (f"Volumes were smoothed {gaussian}.",)
+    return (
+        f"Vertices were smoothed along the surface {gaussian}, weighted by their areas "
+        "[@glasser2013]"
+        + (", and voxels inside of their structure" if places == "grayordinates" else "")
+        + "; what was not covered took no part.",
+    )
 
 
 def strategy_words(strategy: Strategy) -> tuple[Said, ...]:

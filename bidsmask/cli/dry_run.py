@@ -140,6 +140,7 @@ def _show_files(console: Console, plan: RunPlan, cost: Cost) -> None:
         **{str(table.query): table.path for table in run.tables},
         **({"events": run.events} if run.events else {}),
         **{name: path for source in plan.sources for name, path in files_by_name(source).items()},
+        **plan.meshes.by_name,
     }
     console.print(f"\n[bold]{escape(run.name)}[/] (alone: {_words(cost)})")
     for role, path in found.items():

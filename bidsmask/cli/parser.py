@@ -234,7 +234,12 @@ def _add_extraction(parser: argparse.ArgumentParser) -> None:
         "run twice")  # fmt: skip
     add("--smoothing-fwhm", dest="smoothing_fwhm_mm", type=float, metavar="MM",
         help="smooth the BOLD volumes beforehand, by a Gaussian of that full width at half "
-        "maximum (default: 0, no smoothing)")  # fmt: skip
+        "maximum (default: 0, no smoothing); on surfaces along the subject's mesh, or that of "
+        "TemplateFlow, and voxels inside of their structure")  # fmt: skip
+    add("--area-weights", action="store_true",
+        help="on surfaces, weight each vertex of a mean by its area: of the subject's "
+        "midthickness, or the average of TemplateFlow (default: all vertices "
+        "alike)")  # fmt: skip
     add("--min-coverage", type=float, metavar="SHARE",
         help="a region, map or sphere of which less is covered is n/a (default: 0.5)")  # fmt: skip
 

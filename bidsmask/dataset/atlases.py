@@ -244,7 +244,7 @@ def _build(
         space=space,
         meshes=tuple(meshes.items()),
         sources=tuple(templates.uri(file) or str(file) for file in files),
-        sha256=tuple(map(_sha256, files)),
+        sha256=tuple(map(sha256_of, files)),
         warnings=(*lut.warnings, *warnings, *_about_space(image, space)),
         kind=kind,
     )
@@ -290,6 +290,7 @@ def _output_entities(image: Path) -> dict[str, str]:
     return found if {"atlas", "seg"} & set(found) else {"seg": label or "regions"} | found
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """Compute the checksum of a file."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

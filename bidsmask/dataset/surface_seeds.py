@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from bidsmask.columns.surface_seeds import VertexSeed
 from bidsmask.dataset.atlas_files import vertices_in
+from bidsmask.dataset.atlases import sha256_of
 from bidsmask.dataset.meshes import Shelves, find_meshes
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.errors import SpaceError
@@ -60,7 +59,7 @@ def seeds_on_surfaces(seeds: SeedSet, lattice: Grayordinates, shelves: Shelves) 
         on_surfaces=True,
         meshes=tuple(meshes.items()),
         sources=(*seeds.sources, *map(str, meshes.values())),
-        sha256=(*seeds.sha256, *map(_sha256, meshes.values())),
+        sha256=(*seeds.sha256, *map(sha256_of, meshes.values())),
     )
 
 
@@ -133,8 +132,3 @@ def _nearest(
             "coordinates are of another space."
         )
     return found
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

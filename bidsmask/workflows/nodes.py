@@ -80,6 +80,7 @@ class PlaceColumns(Step):
         mask = File(exists=True, desc="brain mask of the run; there is none on surfaces")
         grid = traits.Any(mandatory=True, nohash=True, desc="Grid or Grayordinates of the run")
         identity = traits.Any(mandatory=True, desc="what tells it apart")
+        areas = traits.Any((), usedefault=True, desc="of vertices: pairs of structure and file")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
@@ -91,7 +92,7 @@ class PlaceColumns(Step):
             has_mask = traits_isdefined(mask_file)
             mask = load_mask(Path(mask_file), grid) if has_mask else steps.everywhere(grid)
             placed = steps.place_sources(
-                self.inputs.sources, grid, mask, self.inputs.maps_statistic
+                self.inputs.sources, grid, mask, self.inputs.maps_statistic, self.inputs.areas
             )
         file = Path(runtime.cwd) / "placed.npz"
         replace(placed, warnings=tuple(said)).save(file)
@@ -109,6 +110,8 @@ class ExtractSignals(Step):
         settings = traits.Any(mandatory=True, desc="ExtractionSettings")
         coverage = traits.Any(mandatory=True, desc="CoverageSettings")
         keeps_voxels = traits.Bool(False, usedefault=True, desc="put every voxel on the disk")
+        meshes = traits.Any((), usedefault=True, desc="to smooth along: structures and files")
+        mesh_files = traits.List(File(exists=True), desc="these files")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
@@ -127,6 +130,7 @@ class ExtractSignals(Step):
             self.inputs.settings,
             self.inputs.coverage,
             spill=spill if self.inputs.keeps_voxels else None,
+            meshes=self.inputs.meshes,
         )
         self._results["spill"] = str(spill)
         extracted.save(cwd / "extracted.npz")

@@ -62,11 +62,12 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
     )
     resample_atlas = pe.Node(
         PlaceColumns(
-            files=[str(file) for source in plan.sources for file in files_of(source)],
+            files=[*map(str, _files_of_sources(plan))],
             sources=plan.sources,
             maps_statistic=plan.extraction.maps_statistic,
             grid=plan.grid,
             identity=plan.grid.identity,
+            areas=plan.meshes.areas,
             **({"mask": str(run.mask)} if run.mask else {}),
         ),
         name="resample_atlas",
@@ -79,6 +80,8 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
             settings=plan.extraction,
             coverage=plan.coverage,
             keeps_voxels=plan.voxelwise.any,
+            meshes=plan.meshes.smoothing,
+            mesh_files=[str(path) for _, path in plan.meshes.smoothing],
         ),
         name="extract",
         mem_gb=mem_gb["extract"],
@@ -141,6 +144,12 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         if plan.voxelwise.seed_maps:
             workflow.connect(voxelwise, "seed_maps_file", report, "seed_maps_file")
     return workflow
+
+
+def _files_of_sources(plan: RunPlan) -> Iterator[Path]:
+    for source in plan.sources:
+        yield from files_of(source)
+    yield from (path for _, path in plan.meshes.areas)
 
 
 def _tables(run: BoldRun) -> Iterator[Path]:
