@@ -422,4 +422,6 @@ def _some(items: Sequence[Any]) -> str:
 
 
 def _called(source: Any) -> str:
-    return str(source) if isinstance(source, str | Path) else "The atlas"
+    items = source if isinstance(source, list | tuple) else [source]
+    named = all(isinstance(item, str | Path) for item in items)
+    return " and ".join(map(str, items)) if named else "The atlas"

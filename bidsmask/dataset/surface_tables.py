@@ -3,7 +3,8 @@
 Files of labels on surfaces name their regions themselves, and hemispheres may use the same keys
 for different ones. Tables count regions in other ways as often as not (by the colours of
 FreeSurfer, or through all atlases of a pack). So the rows of a table find their regions by the
-names that the files have for them, and by keys only where those fit all of them.
+names that the files have for them, and by keys only where those fit all of them, and contradict
+no name.
 """
 
 from __future__ import annotations
@@ -214,7 +215,7 @@ def _rows(path: Path) -> tuple[list[_Row], dict[str, tuple[str, ...]]]:
     index = columns.pop("index", None)
     rows = [
         _Row(
-            index="" if index is None else index[row],
+            index="" if index is None else index[row].removesuffix(".0"),
             side="" if side is None else _SIDES.get(side[row].lower(), ""),
             names=tuple(columns[title][row] for title in titles if columns[title][row] != MISSING),
             shown=name if name != MISSING else "",
@@ -278,7 +279,8 @@ def _matched(rows: Sequence[_Row], regions: Sequence[_Region]) -> dict[int, _Reg
     if len(by_name) == len(regions):
         return by_name
     by_key = _joined(rows, regions, lambda row: (row.index,), lambda region: region.key)
-    found = by_key if len(by_key) == len(regions) else by_name
+    agree = all(region.key == rows[number].index for number, region in by_name.items())
+    found = by_key if agree and len(by_key) == len(regions) else by_name
     if not found:
         raise AtlasError(
             f"None of its rows ({_some([row.shown for row in rows])}) names a region of the "

@@ -261,6 +261,19 @@ def test_a_table_is_joined_by_keys_where_no_name_is_the_same(tmp_path: Path) -> 
         by_path(file)
 
 
+def test_keys_that_contradict_names_are_not_believed(tmp_path: Path) -> None:
+    """Each name would go to the neighbour of its region."""
+    file = dlabel(tmp_path / "tpl-fsLR_atlas-Tiny_dseg.dlabel.nii", **ABCD)
+    table = tmp_path / "tpl-fsLR_atlas-Tiny_dseg.tsv"
+    table.write_text("index\tname\n1\tB\n2\tC\n3\tD\n4\tE\n")
+    atlas = by_path(file)
+    assert atlas.lut.names == ("B", "C", "D", "E", "A")
+    assert atlas.lut.ids == (2, 3, 4, 5, 1)
+    said = " ".join(atlas.warnings)
+    assert "rows whose region is in no file: E." in said
+    assert "no row for these regions, which keep the names of the files: A (key 1)." in said
+
+
 def test_a_table_with_hemispheres_is_joined_side_by_side(tmp_path: Path) -> None:
     file = tmp_path / "tpl-fsaverage_hemi-L_den-10k_atlas-T_dseg.label.gii"
     write_pair(file, names={0: "unknown", 1: "x", 2: "y"})
