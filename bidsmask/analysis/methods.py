@@ -102,8 +102,13 @@ def _source(source: Source) -> str:
     from_templateflow = source.sources[0].startswith("bids:templateflow:")
     whence = " from TemplateFlow [@templateflow]" if from_templateflow else ""
     columns = f"{n_columns} {kind_of(source).column}{'' if n_columns == 1 else 's'}"
-    what = "the atlas" if isinstance(source, Atlas) else "the seeds"
-    return f"{what} {unmarked(source.name)}{citation} with {columns}{whence}"
+    what, cut = "the seeds", ""
+    if isinstance(source, Atlas):
+        what = "the atlas"
+        cut = (
+            " (cut to the first vertices, those of the coarser fsaverage)" if source.is_cut else ""
+        )
+    return f"{what} {unmarked(source.name)}{citation} with {columns}{whence}{cut}"
 
 
 def _strategy(strategy: Strategy, work: Work | None) -> str:

@@ -24,6 +24,7 @@ from bidsmask.dataset.atlas_files import (
     files_at,
     is_on_surfaces,
     kind_of,
+    meshes_of,
     name_of_both,
     space_in,
     stem_of,
@@ -73,6 +74,8 @@ class Atlas:
     meshes : tuple of (structure, number of vertices)
         On surfaces: the meshes that it is taken on, which are those of the files, or coarser ones
         of fsaverage, whose vertices are their first.
+    is_cut : bool
+        Whether these are coarser.
     sources : tuple of str
         Of each file, the BIDS URI (``bids:templateflow:...``) if it is TemplateFlow's, else the
         path.
@@ -90,6 +93,7 @@ class Atlas:
     lut: LookUpTable
     space: str | None
     meshes: tuple[tuple[str, int], ...] = ()
+    is_cut: bool = False
     sources: tuple[str, ...]
     sha256: tuple[str, ...]
     warnings: tuple[str, ...] = ()
@@ -243,6 +247,7 @@ def _build(
         lut=lut,
         space=space,
         meshes=tuple(meshes.items()),
+        is_cut=bool(meshes) and meshes != meshes_of(files),
         sources=tuple(templates.uri(file) or str(file) for file in files),
         sha256=tuple(map(sha256_of, files)),
         warnings=(*lut.warnings, *warnings, *_about_space(image, space)),

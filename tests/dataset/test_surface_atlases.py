@@ -9,7 +9,7 @@ import pytest
 
 from bidsmask.analysis.kinds import place
 from bidsmask.dataset import templates
-from bidsmask.dataset.atlas_files import space_in
+from bidsmask.dataset.atlas_files import DENSITIES, in_pairs, space_in
 from bidsmask.dataset.atlases import Atlas, check_space, find_atlas
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.individuals import OwnFiles, find_own
@@ -445,6 +445,7 @@ def test_schaefers_parcels_are_cut_to_a_coarser_fsaverage(
     lattice = run_on(n_vertices, "fsaverage")
     atlas = by_name("Schaefer2018_seg-7n_scale-100", tmp_path, space="fsaverage", lattice=lattice)
     assert atlas.lut.names == packed
+    assert atlas.is_cut == (n_vertices < 163842)
     check_space(atlas, "fsaverage5", "run", (), lattice)
     counts = place(atlas, lattice, np.ones(2 * n_vertices, bool)).extent.n_on_grid
     assert counts[0] == np.count_nonzero(np.arange(n_vertices) % 51 == 1)
@@ -481,6 +482,28 @@ def test_names_come_out_of_the_templateflow_package(tmp_path: Path) -> None:
     atlas = by_name("Yeo2011_seg-7n", tmp_path, space="fsaverage5", lattice=run_on(10242))
     assert atlas.lut.names == tuple(f"{side}_7Networks_{n}" for side in "LR" for n in range(1, 8))
     assert dict(atlas.lut.columns)["color"][0] == "#781286ff"
+
+
+def test_what_is_said_of_templateflow_is_true_of_the_installed_package() -> None:
+    """No parcellation in fsLR, Schaefer's in fsaverage 164k alone, and densities by their name."""
+    parcels = [name for name in templates.published() if "_dseg." in name]
+    assert not [name for name in parcels if name.startswith("tpl-fsLR/")]
+    on_surfaces = [
+        name for name in parcels if name.startswith("tpl-fsaverage/") and name.endswith(".gii")
+    ]
+    assert {templates.entities_in(name)["den"] for name in on_surfaces} == {
+        "3k",
+        "10k",
+        "41k",
+        "164k",
+    }
+    assert {
+        templates.entities_in(name)["den"] for name in on_surfaces if "Schaefer2018" in name
+    } == {"164k"}
+    meshes = [templates.entities_in(name) for name in templates.published() if ".gii" in name]
+    assert {entities["den"] for entities in meshes if "den" in entities} <= set(DENSITIES)
+    assert all(len(pair) == 2 for pair in in_pairs(map(Path, on_surfaces)))
+    assert 2 * len(in_pairs(map(Path, on_surfaces))) == len(on_surfaces)
 
 
 # --- real files
