@@ -10,10 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from bidsmask._typing import BoolArray, FloatArray
+from bidsmask.analysis.drawing import Drawing, image_name
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.networks import networks_of
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.store import Coverage, Matrices, RunValues
+from bidsmask.analysis.surface_figures import (
+    Stage,
+    draw_seed_map,
+    draw_source,
+    draw_tsnr,
+    stage_of,
+)
 from bidsmask.analysis.voxel_outputs import SEEDS_DRAWN, STRATEGIES_DRAWN
 from bidsmask.columns.base import Columns
 from bidsmask.columns.coverage import ONE
@@ -23,7 +31,6 @@ from bidsmask.columns.spheres import Spheres
 from bidsmask.dataset.confounds import Confounds
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
-from bidsmask.derivatives.names import figure_name
 from bidsmask.errors import SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.header import grid_of, read_header
@@ -31,9 +38,6 @@ from bidsmask.images.io import load_volume
 from bidsmask.numerics.connectivity.measures import MEASURES, Relation
 from bidsmask.reports import figures
 from bidsmask.reports.summaries import Figure, LedgerSummary, LostPart
-
-Drawing = tuple[Figure, Callable[[], bytes]]
-"""What is to be said of a figure, and what draws it: one that fails costs no other."""
 
 
 def draw(values: RunValues, plan: RunPlan, boldref: Path | None) -> Iterator[Drawing]:
@@ -55,7 +59,15 @@ def draw(values: RunValues, plan: RunPlan, boldref: Path | None) -> Iterator[Dra
     """
     background = "BOLD reference" if boldref else "mean of the run"
     reference = cache(partial(_reference, values, boldref))
-    yield from _draw_atlases(values, plan, reference, background)
+    stage = None if isinstance(plan.grid, Grid) else stage_of(plan)
+    for number, source in enumerate(values.sources):
+        if stage is None:
+            yield _draw_outline(values, plan, source, number, reference, background)
+        else:
+            yield from draw_source(stage, plan, values, source, number)
+        yield _draw_coverage(values, plan, source, number)
+    if stage is not None:
+        yield from draw_tsnr(stage, plan, values)
     yield from _draw_motion(values, plan)
     if values.strategies:
         yield _draw_carpet(values, plan)
@@ -63,41 +75,52 @@ def draw(values: RunValues, plan: RunPlan, boldref: Path | None) -> Iterator[Dra
         yield _draw_response(values, plan)
     for number, strategy in enumerate(values.strategies):
         yield from _draw_strategy(values, plan, strategy, number)
-    yield from _draw_seed_maps(values, plan, reference)
+    yield from _draw_seed_maps(values, plan, reference, stage)
 
 
-def _draw_atlases(
-    values: RunValues, plan: RunPlan, reference: Callable[[], FloatArray], background: str
-) -> Iterator[Drawing]:
-    of_sources = zip(values.sources, values.placed.columns, values.coverage, strict=True)
-    for atlas, columns, coverage in of_sources:
-        names, column = coverage.names, kind_of(atlas).column
-        n_lost = int((~coverage.usable).sum())
-        outline = Figure(
+def _draw_outline(
+    values: RunValues,
+    plan: RunPlan,
+    atlas: Source,
+    number: int,
+    reference: Callable[[], FloatArray],
+    background: str,
+) -> Drawing:
+    columns, coverage = values.placed.columns[number], values.coverage[number]
+    names, column = coverage.names, kind_of(atlas).column
+    n_lost = int((~coverage.usable).sum())
+    return (
+        Figure(
             key=f"atlas_outline.{atlas.name}",
             title=f"{atlas.name} on the {background}",
             caption=f"{len(names)} {column}s on the grid of the run; {n_lost} without a signal.",
             alt=f"Slices of the {background} with {len(names)} {column}s",
-            image=_image_name(plan, kind_of(atlas).suffix, atlas, desc="outline"),
-        )
-        if isinstance(columns.grid, Grid):
-            yield outline, partial(_draw_place, reference, atlas, columns, coverage)
-        yield (
-            Figure(
-                key=f"coverage.{atlas.name}",
-                title=f"Coverage of {atlas.name}",
-                caption=f"Share of each {column} that is covered; "
-                f"below {plan.coverage.min_coverage:.0%} a {column} is n/a.",
-                alt=f"Coverage of {len(names)} {column}s, sorted; {n_lost} have no signal",
-                image=_image_name(plan, "bold", atlas, stat="coverage"),
-            ),
-            partial(
-                figures.coverage,
-                coverage.table["coverage"].to_numpy(),
-                names=names,
-                min_coverage=plan.coverage.min_coverage,
-            ),
-        )
+            image=image_name(plan, kind_of(atlas).suffix, atlas, desc="outline"),
+        ),
+        partial(_draw_place, reference, atlas, columns, coverage),
+    )
+
+
+def _draw_coverage(values: RunValues, plan: RunPlan, atlas: Source, number: int) -> Drawing:
+    coverage = values.coverage[number]
+    names, column = coverage.names, kind_of(atlas).column
+    n_lost = int((~coverage.usable).sum())
+    return (
+        Figure(
+            key=f"coverage.{atlas.name}",
+            title=f"Coverage of {atlas.name}",
+            caption=f"Share of each {column} that is covered; "
+            f"below {plan.coverage.min_coverage:.0%} a {column} is n/a.",
+            alt=f"Coverage of {len(names)} {column}s, sorted; {n_lost} have no signal",
+            image=image_name(plan, "bold", atlas, stat="coverage"),
+        ),
+        partial(
+            figures.coverage,
+            coverage.table["coverage"].to_numpy(),
+            names=names,
+            min_coverage=plan.coverage.min_coverage,
+        ),
+    )
 
 
 def _draw_motion(values: RunValues, plan: RunPlan) -> Iterator[Drawing]:
@@ -116,7 +139,7 @@ def _draw_motion(values: RunValues, plan: RunPlan) -> Iterator[Drawing]:
                 caption=f"{n_censored} of {plan.n_volumes} volumes are left out. Framewise "
                 f"displacement (FD): {strategy.censoring.in_words}.",
                 alt=f"Framewise displacement and DVARS over time; {n_censored} volumes marked",
-                image=_image_name(plan, "motion", desc=strategy.label),
+                image=image_name(plan, "motion", desc=strategy.label),
             ),
             partial(
                 figures.motion,
@@ -147,7 +170,7 @@ def _draw_carpet(values: RunValues, plan: RunPlan) -> Drawing:
             caption=f"{n_voxels} {places}{inside}, evenly spread; each row is one {ONE[places]}. "
             f"Framewise displacement: {values.fd_kind}.",
             alt=f"Grey-scale images of {places} over time, before and after cleaning",
-            image=_image_name(plan, "bold", desc="carpet"),
+            image=image_name(plan, "bold", desc="carpet"),
         ),
         partial(
             figures.carpet,
@@ -176,7 +199,7 @@ def _draw_ledger(values: RunValues, plan: RunPlan) -> Drawing:
             title="Temporal degrees of freedom",
             caption=f"Left of {plan.n_volumes} volumes: {left}.",
             alt=f"Bars that show where {plan.n_volumes} volumes went; left: {left}",
-            image=_image_name(plan, "design", desc="ledger"),
+            image=image_name(plan, "design", desc="ledger"),
         ),
         partial(figures.ledger, ledgers),
     )
@@ -194,7 +217,7 @@ def _draw_response(values: RunValues, plan: RunPlan) -> Drawing:
             caption="Of a wave of each frequency, the share of its variance that comes through "
             "filter and regression: 1 passes, 0 is taken away.",
             alt=f"Lines from 0 to 1 over frequency for {', '.join(responses)}",
-            image=_image_name(plan, "design", desc="response"),
+            image=image_name(plan, "design", desc="response"),
         ),
         partial(figures.response, responses, t_r=plan.t_r),
     )
@@ -225,7 +248,7 @@ def _draw_strategy(
                 caption=f"{int(coverage.usable.sum())} of {len(names)} {column}s ({first}), "
                 "z-scored.",
                 alt=f"Time series of {len(names)} {column}s as the rows of an image",
-                image=_image_name(plan, "timeseries", atlas, desc=strategy.label),
+                image=image_name(plan, "timeseries", atlas, desc=strategy.label),
             ),
             partial(
                 figures.region_signals,
@@ -247,7 +270,7 @@ def _draw_strategy(
                     title=f"{_heading(name)}: {what}",
                     caption=f"{measure.description} of the {column}s ({first}), in {volumes}.",
                     alt=f"Matrix of {len(names)} by {len(names)} {column}s",
-                    image=_image_name(
+                    image=image_name(
                         plan, "relmat", atlas, stat=measure.stat, desc=strategy.label
                     ),
                 ),
@@ -270,11 +293,14 @@ def _shown(matrices: Matrices) -> tuple[str, Mapping[str, tuple[Relation | LostP
 
 
 def _draw_seed_maps(
-    values: RunValues, plan: RunPlan, reference: Callable[[], FloatArray]
+    values: RunValues,
+    plan: RunPlan,
+    reference: Callable[[], FloatArray],
+    stage: Stage | None,
 ) -> Iterator[Drawing]:
     """Maps of the first seeds, of the first strategies; all are in the files."""
     maps = values.seed_maps
-    if maps is None or not maps.seeds.size or not isinstance(plan.grid, Grid):
+    if maps is None or not maps.seeds.size:
         return
     what = "Fisher's z" if plan.connectivity.fisher_z else "Pearson's r"
     for number, place, seed, of_voxels in zip(
@@ -285,25 +311,23 @@ def _draw_seed_maps(
         known = np.where(np.isfinite(of_voxels), of_voxels, np.nan)
         if np.isnan(known).all():
             continue
-        yield (
-            Figure(
-                key=f"statistical_map.{strategy.name}.{source.name}.{seed}",
-                title=f"{name}: {source.name}, {strategy.name}",
-                caption=f"{what} of the seed {name} and every voxel, in the kept volumes; a map "
-                f"of the first {SEEDS_DRAWN} seeds, of the first {STRATEGIES_DRAWN} strategies.",
-                alt=f"{what} of {name} and every voxel, on slices of the brain",
-                image=_image_name(
-                    plan,
-                    "boldmap",
-                    source,
-                    stat=f"seed{seed + 1}",
-                    desc=strategy.label,
-                ),
-            ),
-            partial(
-                _draw_map, reference, known, values.placed.mask, values.placed.grid.affine, what
-            ),
+        kind, place_word = ("statistical", "voxel") if stage is None else ("surface", "vertex")
+        figure = Figure(
+            key=f"{kind}_map.{strategy.name}.{source.name}.{seed}",
+            title=f"{name}: {source.name}, {strategy.name}",
+            caption=f"{what} of the seed {name} and every {place_word}, in the kept volumes; a "
+            f"map of the first {SEEDS_DRAWN} seeds, of the first {STRATEGIES_DRAWN} strategies.",
+            alt=f"{what} of {name} and every {place_word} of the brain",
+            image=image_name(plan, "boldmap", source, stat=f"seed{seed + 1}", desc=strategy.label),
         )
+        if stage is None:
+            affine = values.placed.grid.affine
+            yield (
+                figure,
+                partial(_draw_map, reference, known, values.placed.mask, affine, what),
+            )
+        else:
+            yield from draw_seed_map(stage, values, known, figure, what)
 
 
 def _draw_map(
@@ -314,23 +338,6 @@ def _draw_map(
     label: str,
 ) -> bytes:
     return figures.statistical_map(reference(), _in_mask(voxels, mask), affine, label=label)
-
-
-def _image_name(
-    plan: RunPlan,
-    suffix: str,
-    atlas: Source | None = None,
-    *,
-    stat: str | None = None,
-    desc: str | None = None,
-) -> str:
-    return figure_name(
-        plan.run.entities,
-        suffix=suffix,
-        atlas=atlas.entities if atlas else (),
-        stat=stat,
-        desc=desc,
-    )
 
 
 def _mean_image(values: RunValues) -> FloatArray:

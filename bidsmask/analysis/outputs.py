@@ -23,13 +23,7 @@ from bidsmask.analysis.connectivity_outputs import edge_files, network_files
 from bidsmask.analysis.event_outputs import event_files
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.notices import warnings_of_itself
-from bidsmask.analysis.output_names import (
-    copy_names,
-    mask_name,
-    matrix_name,
-    run_file,
-    time_series_name,
-)
+from bidsmask.analysis.output_names import copy_names, matrix_name, run_file, time_series_name
 from bidsmask.analysis.plan import RunPlan, drawn_desc, smoothed_desc
 from bidsmask.analysis.quality import quality_rows
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
@@ -58,7 +52,7 @@ from bidsmask.images.grayordinates import Lattice
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import image_bytes
 from bidsmask.images.masked_volumes import image_pieces
-from bidsmask.images.surface_files import label_files, value_files
+from bidsmask.images.surface_files import label_files
 from bidsmask.numerics.connectivity.measures import MEASURES, Relation
 from bidsmask.numerics.connectivity.plain import fisher_z
 from bidsmask.numerics.equal_length import drawn_rows, volumes_of
@@ -205,11 +199,6 @@ class Run:
         """Give the URI of the names of the columns of a source."""
         return self.provenance.output(run_file(self.plan, kind_of(source).suffix, ".tsv", source))
 
-    def mask(self) -> list[str]:
-        """Give the URI of the mask that images have values in; there is none on surfaces."""
-        has_mask = self.plan.run.mask is not None
-        return [self.provenance.output(mask_name(self.plan))] if has_mask else []
-
     def about(self, source: Source) -> dict[str, Any]:
         """Say what is known of each file of a source, whatever is in it."""
         provenance = self.provenance
@@ -281,14 +270,6 @@ def _copies(source: Source, columns: Columns, file_format: FileFormat) -> Iterat
 def _copies_on_surfaces(
     source: Source, columns: Columns, file_format: FileFormat
 ) -> Iterator[Content]:
-    if isinstance(columns, Maps):
-        placed = columns.placed
-        weights = np.zeros((columns.n_columns, columns.grid.n_voxels), dtype=np.float32)
-        rows, shown = placed.rows(), np.flatnonzero(placed.shown)
-        for number in range(columns.n_columns):
-            weights[number, shown] = rows[number]
-        yield from value_files(weights, columns.grid, file_format, titles=source.lut.names)
-        return
     assert isinstance(columns, Regions | Discs)
     names = dict(zip(source.lut.ids, source.lut.names, strict=True))
     labels = np.array([0, *source.lut.ids])[columns.codes]

@@ -19,7 +19,7 @@ from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.events import with_events
 from bidsmask.dataset.index import NotFound, find_runs
 from bidsmask.dataset.individuals import OwnFiles, find_own
-from bidsmask.dataset.meshes import Shelves
+from bidsmask.dataset.meshes import MeshesToDraw, Shelves, meshes_to_draw
 from bidsmask.dataset.run_meshes import RunMeshes, find_run_meshes
 from bidsmask.dataset.run_tables import PREPROCESSED
 from bidsmask.dataset.runs import BoldRun
@@ -73,6 +73,8 @@ class RunPlan:
         What was asked for and cannot be had, as names and headers tell.
     voxel_bytes : int
         Of one voxel as it is computed with; not part of what is compared.
+    drawn_on : MeshesToDraw or None
+        Of a run on surfaces, for its figures; not part of what is compared.
     outputs_are_missing, voxels_are_missing, reportlets_are_missing : bool
         Whether files in the output have to be written again although the work folder says that
         they were; not part of what is compared.
@@ -95,6 +97,7 @@ class RunPlan:
     quality: QualitySettings = field(default_factory=QualitySettings)
     voxelwise: VoxelwiseSettings = field(default_factory=VoxelwiseSettings)
     events: EventsSettings = field(default_factory=EventsSettings)
+    drawn_on: MeshesToDraw | None = field(default=None, repr=False, compare=False)
     outputs_are_missing: bool = field(default=False, repr=False, compare=False)
     voxels_are_missing: bool = field(default=False, repr=False, compare=False)
     reportlets_are_missing: bool = field(default=False, repr=False, compare=False)
@@ -420,7 +423,7 @@ def _plan_run(
         run=replace(run, warnings=(*run.warnings, *filter(None, [stream.warning]))),
         t_r=t_r,
         n_volumes=stream.n_volumes,
-        grid=shelf.lattice(stream.grid),
+        grid=stream.grid,
         voxel_bytes=stream.dtype.itemsize,
         sources=sources,
         strategies=strategies,
@@ -434,6 +437,7 @@ def _plan_run(
         output=settings.output,
         voxelwise=settings.voxelwise,
         events=settings.events,
+        drawn_on=shelf.drawn_on(run, stream.grid),
     )
 
 
@@ -456,7 +460,6 @@ class _Shelf:
         self._download = settings.execution.download
         self._spaces = spaces
         self.served: set[str] = set()
-        self._lattices: dict[object, Lattice] = {}
         self._asked = tuple(settings.selection.spaces or ())
         self._found: dict[tuple[object, ...], Atlas | SeedSet | AtlasError | SpaceError] = {}
         self._seeds = find_own(list(map(str, seeds)), SEED_EXTENSIONS)
@@ -472,12 +475,6 @@ class _Shelf:
             for text in source_warnings(source)
         ]
         return tuple(dict.fromkeys(said))
-
-    def lattice(self, grid: Lattice) -> Lattice:
-        """Give one and the same for all runs that lie on the same places: some have 91,282."""
-        if isinstance(grid, Grid):
-            return grid
-        return self._lattices.setdefault(grid.identity["places"], grid)
 
     def for_run(
         self, run: BoldRun, lattice: Lattice
@@ -552,6 +549,12 @@ class _Shelf:
             return RunMeshes()
         smooths, weighs = asked.smoothing_fwhm_mm > 0, asked.area_weights
         return find_run_meshes(lattice, self._shelves_of(run), smooths=smooths, weighs=weighs)
+
+    def drawn_on(self, run: BoldRun, lattice: Lattice) -> MeshesToDraw | None:
+        """Find the meshes that a run on surfaces is drawn on."""
+        if isinstance(lattice, Grid):
+            return None
+        return meshes_to_draw(lattice, self._shelves_of(run))
 
     def _shelves_of(self, run: BoldRun) -> Shelves:
         return Shelves(

@@ -104,22 +104,49 @@ class Inflated(NamedTuple):
 
 
 def inflated_meshes(lattice: Grayordinates, shelves: Shelves) -> Inflated:
-    """Read meshes to draw a run on; if there are no inflated ones, others are inflated.
+    """Find and read meshes to draw a run on.
 
     Raises
     ------
     ImageError
         As of `find_meshes`, or if a mesh cannot be read.
     """
-    found = find_meshes(lattice, KINDS_TO_DRAW, shelves)
-    meshes = {structure: read_mesh(path) for structure, path in found.items()}
-    names = " and ".join(path.name for path in found.values())
-    if all("inflated" in path.name for path in found.values()):
+    return read_inflated(find_meshes(lattice, KINDS_TO_DRAW, shelves))
+
+
+def read_inflated(files: Mapping[str, Path]) -> Inflated:
+    """Read meshes to draw on; those that are not inflated are inflated.
+
+    Raises
+    ------
+    ImageError
+        If a mesh cannot be read.
+    """
+    meshes = {structure: read_mesh(path) for structure, path in files.items()}
+    names = " and ".join(path.name for path in files.values())
+    if all("inflated" in path.name for path in files.values()):
         return Inflated(meshes, names)
     return Inflated(
         {structure: inflate(mesh) for structure, mesh in meshes.items()},
         f"{names}, inflated for the picture",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshesToDraw:
+    """Files to draw a run on, by structure; or why there are none."""
+
+    files: tuple[tuple[str, Path], ...] = ()
+    missing: str = ""
+
+
+def meshes_to_draw(lattice: Grayordinates, shelves: Shelves) -> MeshesToDraw:
+    """Find meshes to draw a run on, or say why there are none."""
+    try:
+        found = find_meshes(lattice, KINDS_TO_DRAW, shelves)
+    except ImageError as error:
+        return MeshesToDraw(missing=f"{str(error).partition('. ')[0]}.")
+    return MeshesToDraw(files=tuple(found.items()))
 
 
 def find_areas(lattice: Grayordinates, shelves: Shelves) -> dict[str, Path]:
@@ -321,8 +348,8 @@ def _letter(
     """Say which mesh is missing, what was found instead, and what would help."""
     folders = [*(f"{root}/sub-*/anat" for root in shelves.roots), *map(str, shelves.homes)]
     letter = (
-        f"There is no mesh ({' or '.join(kinds)}) of {wanted} in "
-        f"{', '.join(folders) or 'any folder (none was given)'}."
+        f"There is no mesh ({' or '.join(kinds)}) of {wanted}. It was looked for in "
+        f"{', '.join(folders) or 'no folder (none was given)'}."
     )
     commands = "\n  ".join(templates.command(name) for name in (names or {}).values())
     fetch = (

@@ -24,9 +24,7 @@ from bidsmask.images.header import data_dtype, read_header
 from bidsmask.images.markup import xml_explained, xml_parser
 
 PREFIX = "CIFTI_STRUCTURE_"
-XML_CODE = 32
-"""Of the extension of the header that holds the XML."""
-
+_XML = 32  # code of the extension of the header that holds it
 _BLOCK_BYTES = 4 << 20
 _MM = -3  # exponent of the metre
 
@@ -193,7 +191,7 @@ def _xml_of(path: Path, header: Any) -> bytes:
     order = ">" if header.endianness == ">" else "<"
     while len(rest) >= 8:
         size, code = np.frombuffer(rest, f"{order}i4", 2).tolist()
-        if code == XML_CODE:
+        if code == _XML:
             return rest[8:size]
         if size < 8:
             break

@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -154,7 +153,7 @@ class Grayordinates:
         """(n, 1, 1): one line of places, where a grid has three axes."""
         return self.n_voxels, 1, 1
 
-    @cached_property
+    @property
     def identity(self) -> dict[str, object]:
         """What tells it apart, as plain values by name: structures, and a sum of all places."""
         structures = {each.name: len(each.places) for each in self.structures}

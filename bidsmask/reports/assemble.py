@@ -62,6 +62,24 @@ HEADINGS = (
                     "or behind. A crossed one has no usable signal in this run; one that is named "
                     "and not drawn lies beyond the image."
                 ),
+                "surface_regions": (
+                    "Hemispheres from outside of the head and from its middle, inflated so that "
+                    "what lies in folds is seen; each region has a colour of its own, which means "
+                    "nothing else. A striped region has no usable signal in this run."
+                ),
+                "surface_coverage": (
+                    "The same hemispheres: how much of each region the run has seen. Losses lie "
+                    "where the field of view ends, and above the sinuses and the ear canals."
+                ),
+                "surface_tsnr": (
+                    "Where signal is weak against its own changes. It falls above the sinuses "
+                    "and the ear canals, and where the surface left the brain; a hemisphere that "
+                    "is low as a whole points to motion or to the surfaces lying elsewhere."
+                ),
+                "region_list": (
+                    "There was no mesh to draw on. Give the subject's meshes beside the run (as "
+                    "fMRIPrep writes them), or let TemplateFlow's be there, and draw again."
+                ),
                 "coverage": (
                     "The covered share of each: of its voxels, those inside the brain mask whose "
                     "values are finite and change. From the lowest to the highest. A short slope "
@@ -134,6 +152,10 @@ HEADINGS = (
                     "should stand out. Values that lie far to one side of zero for most pairs "
                     "point to a signal shared by the whole brain. Compare the scales before "
                     "comparing colours. Grey rows and columns are regions without a signal."
+                ),
+                "surface_map": (
+                    "How the signal of each vertex goes with the seed's: red with it, blue "
+                    "against it, grey where there is no signal."
                 ),
                 "statistical_map": (
                     "How the signal of each voxel goes with the seed's: red with it, blue against "

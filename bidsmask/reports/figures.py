@@ -1,7 +1,6 @@
 """The figures of a report: arrays in, SVG out.
 
-Each function draws one figure, gives its file as bytes, and opens nothing; but for `look_at`,
-which makes of meshes what figures of the cortex are painted on. Arrays follow the
+Each function draws one figure, gives its file as bytes, and opens nothing. Arrays follow the
 letters of `bidsmask._typing`. In every figure a region without a signal is grey, a volume that
 was left out has the same pale tint, and what needs attention is red. The same arrays give the
 same bytes.
@@ -12,13 +11,19 @@ fit.
 
 from bidsmask.reports.drawing.atlas import atlas_outline, coverage
 from bidsmask.reports.drawing.ledger import ledger
+from bidsmask.reports.drawing.listing import region_list
 from bidsmask.reports.drawing.maps import maps_outline, statistical_map
 from bidsmask.reports.drawing.matrix import connectivity
 from bidsmask.reports.drawing.motion import motion
 from bidsmask.reports.drawing.response import response
 from bidsmask.reports.drawing.seeds import seeds
 from bidsmask.reports.drawing.signals import carpet, region_signals
-from bidsmask.reports.drawing.surfaces import look_at, regions_on_surfaces, values_on_surfaces
+from bidsmask.reports.drawing.surfaces import (
+    surface_coverage,
+    surface_map,
+    surface_regions,
+    surface_tsnr,
+)
 
 __all__ = [
     "atlas_outline",
@@ -26,13 +31,15 @@ __all__ = [
     "connectivity",
     "coverage",
     "ledger",
-    "look_at",
     "maps_outline",
     "motion",
+    "region_list",
     "region_signals",
-    "regions_on_surfaces",
     "response",
     "seeds",
     "statistical_map",
-    "values_on_surfaces",
+    "surface_coverage",
+    "surface_map",
+    "surface_regions",
+    "surface_tsnr",
 ]

@@ -360,7 +360,7 @@ def _surface_pictures(summary: MaskerSummary) -> Iterator[_Picture]:
     if not summary.surfaces:
         return
     from bidsmask.reports.assemble import data_uri
-    from bidsmask.reports.figures import look_at
+    from bidsmask.reports.drawing.surfaces import look_at
 
     cortex = look_at(summary.meshes)
     for view in summary.surfaces:
@@ -373,10 +373,10 @@ def _surface_pictures(summary: MaskerSummary) -> Iterator[_Picture]:
 
 
 def _on_surfaces(view: SurfaceView, cortex: Cortex, unit: str) -> bytes:
-    from bidsmask.reports.figures import regions_on_surfaces, values_on_surfaces
+    from bidsmask.reports.drawing.surfaces import surface_regions, values_on_surfaces
 
     if view.values is None or view.colours is None:
-        return regions_on_surfaces(
+        return surface_regions(
             cortex,
             view.codes,
             names=view.names,

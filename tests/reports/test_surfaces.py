@@ -7,7 +7,7 @@ from scipy.spatial import ConvexHull
 
 from bidsmask.images.meshes import Mesh
 from bidsmask.reports.drawing.colours import LOST
-from bidsmask.reports.figures import look_at, regions_on_surfaces, values_on_surfaces
+from bidsmask.reports.drawing.surfaces import look_at, surface_regions, values_on_surfaces
 
 LEFT, RIGHT = "CORTEX_LEFT", "CORTEX_RIGHT"
 
@@ -30,7 +30,7 @@ def is_red(picture):
 
 
 def test_both_hemispheres_are_seen_from_both_sides(pictures, texts):
-    svg = regions_on_surfaces(CORTEX, FRONT_AND_BACK, names=NAMES)
+    svg = surface_regions(CORTEX, FRONT_AND_BACK, names=NAMES)
     assert len(pictures(svg)) == 4
     said = texts(svg)[1:]
     assert said == ["back", "front", *(f"{s}, {v}" for v in ("lateral", "medial") for s in
@@ -39,13 +39,13 @@ def test_both_hemispheres_are_seen_from_both_sides(pictures, texts):
 
 def test_one_hemisphere_alone_is_drawn(pictures):
     cortex = look_at({RIGHT: MESHES[RIGHT]})
-    assert len(pictures(regions_on_surfaces(cortex, FRONT_AND_BACK, names=NAMES))) == 2
+    assert len(pictures(surface_regions(cortex, FRONT_AND_BACK, names=NAMES))) == 2
 
 
 def test_regions_are_where_they_are(pictures):
     """Seen from the left, the front of the head is on the left."""
     colours = np.array([[0, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
-    svg = regions_on_surfaces(CORTEX, FRONT_AND_BACK, names=NAMES, colours=colours)
+    svg = surface_regions(CORTEX, FRONT_AND_BACK, names=NAMES, colours=colours)
     left, right = pictures(svg)[:2]
     for picture, front in ((left, slice(None, 200)), (right, slice(-200, None))):
         assert (picture[:, front, 2] > picture[:, front, 1]).sum() > 5000
@@ -53,7 +53,7 @@ def test_regions_are_where_they_are(pictures):
 
 
 def test_a_lost_region_is_red_and_named(pictures, texts):
-    svg = regions_on_surfaces(CORTEX, FRONT_AND_BACK, names=NAMES, lost=[2])
+    svg = surface_regions(CORTEX, FRONT_AND_BACK, names=NAMES, lost=[2])
     left, *_ = pictures(svg)
     assert is_red(left)[:, :300].sum() > 5000
     assert not is_red(left)[:, 400:].any()
@@ -63,7 +63,7 @@ def test_a_lost_region_is_red_and_named(pictures, texts):
 
 def test_a_vertex_without_a_region_is_grey(pictures):
     nothing = {side: np.where(codes == 1, 0, 1) for side, codes in FRONT_AND_BACK.items()}
-    left, *_ = pictures(regions_on_surfaces(CORTEX, nothing, names=["front"]))
+    left, *_ = pictures(surface_regions(CORTEX, nothing, names=["front"]))
     colours = left[:, 400:].reshape(-1, 3).astype(int)
     assert (np.ptp(colours, axis=1) <= 14).all()
 
@@ -88,16 +88,14 @@ def test_a_vertex_without_a_value_is_grey_and_said_to_be(pictures, texts):
 
 
 def test_the_same_arrays_give_the_same_bytes():
-    one, other = (
-        regions_on_surfaces(look_at(MESHES), FRONT_AND_BACK, names=NAMES) for _ in range(2)
-    )
+    one, other = (surface_regions(look_at(MESHES), FRONT_AND_BACK, names=NAMES) for _ in range(2))
     assert one == other
 
 
 def test_nothing_to_draw_is_said():
     nothing = {side: 0 * codes for side, codes in FRONT_AND_BACK.items()}
     with pytest.raises(ValueError, match="No region has a vertex here"):
-        regions_on_surfaces(CORTEX, nothing, names=NAMES)
+        surface_regions(CORTEX, nothing, names=NAMES)
     values = {side: np.full(codes.shape, np.nan) for side, codes in FRONT_AND_BACK.items()}
     with pytest.raises(ValueError, match="No vertex has a value of r"):
         values_on_surfaces(CORTEX, values, label="r", colours=np.zeros((2, 3)), limits=(0, 1))

@@ -24,14 +24,14 @@ from bidsmask.maskers.report.views import (
     table_rows,
 )
 from bidsmask.reports.drawing.cmaps import shades
+from bidsmask.reports.drawing.colours import of_shares, sequential
 from bidsmask.reports.drawing.levels import LEVELS, colours_of_regions
+from bidsmask.reports.drawing.surfaces import N_COLOURS
 from bidsmask.reports.masker import Region, SurfaceView, View
 from bidsmask.reports.summaries import Fact
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
-
-N_SHADES = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -234,7 +234,7 @@ def _of_labels(
         lost=lost,
         values=share[codes],
         label="coverage",
-        colours=shades("viridis", N_SHADES),
+        colours=of_shares(N_COLOURS),
     )
     return [where, covered]
 
@@ -279,7 +279,7 @@ def _map(maps: PlacedMaps, number: int, name: str, cmap: Colormap | None) -> _Pa
         values=weights,
         label="weight",
         limits=(-largest if (row < 0).any() else 0.0, largest),
-        colours=shades("inferno" if cmap is None else cmap, N_SHADES),
+        colours=sequential(N_COLOURS) if cmap is None else shades(cmap, N_COLOURS),
     )
 
 

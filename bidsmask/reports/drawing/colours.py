@@ -66,6 +66,30 @@ def blue_to_red(n_levels: int) -> Array:
     return between(_BLUE_TO_RED, n_levels)
 
 
+_SEQUENTIAL = (
+    (68, 1, 84),
+    (71, 45, 123),
+    (59, 82, 139),
+    (44, 114, 142),
+    (33, 145, 140),
+    (40, 174, 128),
+    (94, 201, 98),
+    (173, 220, 48),
+    (253, 231, 37),
+)
+"""viridis (van der Walt & Smith 2015): it runs evenly from dark to bright."""
+
+
+def sequential(n_levels: int) -> Array:
+    """Colours from dark blue through green to bright yellow, as uint8 (n_levels, 3)."""
+    return between(_SEQUENTIAL, n_levels)
+
+
+def of_shares(n_levels: int) -> Array:
+    """Colours of shares from nothing, pale yellow, to all, blue; as uint8 (n_levels, 3)."""
+    return between([(253, 235, 175), (127, 191, 208), (0, 114, 178)], n_levels)
+
+
 def greys(n_levels: int, brightest: int = 255) -> Array:
     """Colours from black to a grey or to white, as uint8 (n_levels, 3)."""
     return between([(0, 0, 0), (brightest,) * 3], n_levels)

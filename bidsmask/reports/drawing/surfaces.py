@@ -16,12 +16,16 @@ from bidsmask.reports.drawing.colours import (
     LOST,
     MUTED,
     between,
+    blue_to_red,
     distinct,
     hexadecimal,
+    of_shares,
+    sequential,
 )
 from bidsmask.reports.drawing.hemispheres import DARKEST, Outlook, Side, outlook
 from bidsmask.reports.drawing.legend import Key, draw_legend, legend_height, lost_keys
 from bidsmask.reports.drawing.picture import Picture
+from bidsmask.reports.drawing.scales import round_limit
 from bidsmask.reports.drawing.slices import striped
 
 SIDES: tuple[Side, ...] = ("lateral", "medial")
@@ -101,7 +105,7 @@ def look_at(meshes: Mapping[str, Mesh]) -> Cortex:
     )
 
 
-def regions_on_surfaces(
+def surface_regions(
     cortex: Cortex,
     codes: Mapping[str, IntArray],
     *,
@@ -140,6 +144,83 @@ def regions_on_surfaces(
     ink = _Ink(np.concatenate([[BARE], own]), lost=lost)
     keys = _region_keys(names, own, lost, unit)
     return _draw(cortex, codes, ink, keys, f"{len(names)} {unit}s on the cortex")
+
+
+def surface_coverage(
+    cortex: Cortex,
+    share: Mapping[str, FloatArray],
+    *,
+    codes: Mapping[str, IntArray],
+    lost: Collection[int] = (),
+) -> bytes:
+    """How much of each region is covered, on the cortex.
+
+    Parameters
+    ----------
+    cortex : Cortex
+    share : mapping from structure to array of shape (V,)
+        Of each vertex the coverage of its region, 0 to 1; NaN where there is no region.
+    codes, lost
+        See `surface_regions`.
+
+    Returns
+    -------
+    svg : bytes
+    """
+    return values_on_surfaces(
+        cortex,
+        share,
+        label="coverage",
+        colours=of_shares(N_COLOURS),
+        limits=(0.0, 1.0),
+        codes=codes,
+        lost=lost,
+    )
+
+
+def surface_tsnr(cortex: Cortex, tsnr: Mapping[str, FloatArray]) -> bytes:
+    """Temporal signal-to-noise ratio of each vertex.
+
+    Parameters
+    ----------
+    cortex : Cortex
+    tsnr : mapping from structure to array of shape (V,)
+        NaN where the signal is missing or does not change.
+
+    Returns
+    -------
+    svg : bytes
+    """
+    limits = 0.0, _round_limit(tsnr)
+    return values_on_surfaces(
+        cortex, tsnr, label="tSNR", colours=sequential(N_COLOURS), limits=limits
+    )
+
+
+def surface_map(cortex: Cortex, values: Mapping[str, FloatArray], *, label: str) -> bytes:
+    """Map of a statistic, such as the correlation with a seed, on the cortex.
+
+    Parameters
+    ----------
+    cortex : Cortex
+    values : mapping from structure to array of shape (V,)
+        Blue below zero, red above; NaN where there is none.
+    label : str
+        What the values are, for the colour bar.
+
+    Returns
+    -------
+    svg : bytes
+    """
+    limit = _round_limit(values)
+    return values_on_surfaces(
+        cortex, values, label=label, colours=blue_to_red(N_COLOURS), limits=(-limit, limit)
+    )
+
+
+def _round_limit(values: Mapping[str, FloatArray]) -> float:
+    everywhere = np.concatenate(list(values.values()))
+    return round_limit(everywhere[np.isfinite(everywhere)])
 
 
 def values_on_surfaces(
