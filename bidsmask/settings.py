@@ -434,11 +434,28 @@ class GroupSettings:
     """What the group level makes of runs that are done.
 
     ``edges`` are columns of ``group_edges``, instead of networks; ``parquet`` is how that table is
-    written.
+    written. ``shards`` are the number of a part of the stacks, from 1, and how many there are:
+    then nothing else is written.
     """
 
     edges: bool = False
     parquet: bool = False
+    shards: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.shards is None:
+            return
+        number, n_shards = self.shards
+        _require(
+            1 <= number <= n_shards,
+            f"--shards is a part and how many there are, from 1/{n_shards} to "
+            f"{n_shards}/{n_shards}, not {number}/{n_shards}.",
+        )
+        _require(
+            self == GroupSettings(shards=self.shards),
+            "--shards writes a part of the stacks and nothing else. Give other options of the "
+            "group level to the command that joins the parts: the same without --shards.",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -498,7 +515,8 @@ class Settings:
     def __post_init__(self) -> None:
         _require(
             self.analysis_level == "group" or self.group == GroupSettings(),
-            "--edges and --parquet are of the group level: run it when all participants are done.",
+            "--edges, --parquet and --shards are of the group level: run it when all participants "
+            "are done.",
         )
         asks = self.atlases or self.extraction.seeds or self.voxelwise.without_sources
         _require(

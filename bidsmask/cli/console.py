@@ -26,6 +26,7 @@ from bidsmask.settings import Settings
 if TYPE_CHECKING:
     from bidsmask.analysis.group.counted import LeftOut
     from bidsmask.analysis.group.level import GroupSummary
+    from bidsmask.analysis.group.stacks import StackFile
     from bidsmask.analysis.plan import Plan
     from bidsmask.derivatives.status import RunFailure
     from bidsmask.numerics.verdict import Verdict
@@ -156,6 +157,15 @@ def say_group(console: Console, summary: GroupSummary) -> None:
     console.print(f"{count(len(summary.files), 'file')} written:")
     for file in summary.files:
         console.print(f"  {escape(str(file))}")
+
+
+def say_shard(console: Console, stacks: Sequence[StackFile]) -> None:
+    """Which part of the stacks has been written, and how to go on."""
+    say_left_out(console, [each for stack in stacks for each in stack.left_out])
+    n_runs = len({run.name for stack in stacks for run in stack.runs})
+    said = f"{count(len(stacks), 'stack')} of {count(n_runs, 'run')}"
+    console.print(f"{_now(console)}part written: {said}")
+    console.print("When all parts are there, the same command without --shards joins them.")
 
 
 def say_left_out(console: Console, left_out: Sequence[LeftOut]) -> None:

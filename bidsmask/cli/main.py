@@ -161,8 +161,15 @@ def _dry_run(settings: Settings, plan: Plan, refusal: AtlasError | None = None) 
 
 def _group(settings: Settings, console: Console) -> int:
     from bidsmask.analysis.group.level import run_group
-    from bidsmask.cli.console import say_group
+    from bidsmask.analysis.group.stacks import write_shard
+    from bidsmask.cli.console import say_group, say_shard
 
+    if settings.group.shards is not None:
+        stacks = write_shard(
+            settings.output_dir, settings.selection.subjects, *settings.group.shards
+        )
+        say_shard(console, stacks)
+        return 1 if any(stack.left_out for stack in stacks) else 0
     summary = run_group(settings)
     say_group(console, summary)
     return summary.exit_code

@@ -399,6 +399,9 @@ def _add_group_level(parser: argparse.ArgumentParser) -> None:
     add("--parquet", action="store_true",
         help="write group_edges.parquet instead of group_edges.tsv: smaller, and faster to read; "
         "needs pyarrow (bidsmask[stats])")  # fmt: skip
+    add("--shards", type=_shard, metavar="I/N",
+        help="only read the I-th of N parts of the runs for the stacks, one in each job of an "
+        "array; the group level without this option joins them")  # fmt: skip
 
 
 def _add_execution(parser: argparse.ArgumentParser) -> None:
@@ -597,6 +600,13 @@ class _MemoryAction(argparse.Action):
         unit = found[2].upper() or ("G" if str(option_string).endswith("gb") else "M")
         to_gb = {"K": 1e-6, "M": 1e-3, "G": 1.0, "T": 1e3}[unit]
         setattr(namespace, self.dest, float(found[1]) * to_gb)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected I/N such as 3/8, found {text!r}")
+    return int(found[1]), int(found[2])
 
 
 def _or_word(kind: type, *words: str) -> Callable[[str], Any]:

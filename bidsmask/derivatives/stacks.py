@@ -3,7 +3,8 @@
 Axes are dimension scales, as netCDF 4 has them, so that xarray and dask open a stack as it is.
 Numbers are in single precision, which is what the tables of runs hold: each is the number that is
 written there. Chunks are as small as one edge of all runs needs, and as large as one run needs.
-Nothing in a file depends on when it was written, or on how it came to be read.
+Chunks have checksums, so that a damaged one is an error, and no other number. Nothing in a file
+depends on when it was written, or on how its numbers were read.
 
 =============  ======================  ===========================================
 matrices       (run, edge)             ``relation``: pairs of regions, one region
@@ -169,7 +170,9 @@ def write_matrices(
         shape = len(runs), len(first)
         chunks = min(RUNS_AT_ONCE, shape[0]), max(min(_EDGES_OF_CHUNK, shape[1]), 1)
         relation = _new(file, RELATION, shape, chunks, ("run", "edge"), about)
-        diagonal = _new(file, DIAGONAL, (len(runs), len(regions)), None, ("run", "region"), {})
+        of_diagonal = len(runs), len(regions)
+        rows = chunks[0], len(regions)
+        diagonal = _new(file, DIAGONAL, of_diagonal, rows, ("run", "region"), {})
         coming = iter(matrices)
         for start in range(0, len(runs), RUNS_AT_ONCE):
             above, diagonals = zip(*islice(coming, RUNS_AT_ONCE), strict=True)
@@ -349,13 +352,19 @@ def _new(
     file: h5py.File,
     name: str,
     shape: tuple[int, ...],
-    chunks: tuple[int, ...] | None,
+    chunks: tuple[int, ...],
     axes: Sequence[str],
     about: Mapping[str, str],
 ) -> Any:
-    """Make an array in a file, NaN where nothing is written."""
+    """Make an array in a file, NaN where nothing is written; its chunks have checksums."""
     dataset = file.create_dataset(
-        name, shape, np.float32, chunks=chunks, fillvalue=np.nan, track_times=False
+        name,
+        shape,
+        np.float32,
+        chunks=chunks,
+        fillvalue=np.nan,
+        track_times=False,
+        fletcher32=True,
     )
     for dimension, axis in zip(dataset.dims, axes, strict=True):
         dimension.attach_scale(file[axis])

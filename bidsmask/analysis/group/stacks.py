@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 
 from bidsmask._typing import FloatArray
 from bidsmask.analysis.group.counted import LeftOut
+from bidsmask.analysis.group.shards import Shards, remove_shards, runs_of_shard, shard_folder
 from bidsmask.derivatives.read import FinishedRun, TableKey, keys_of, stack_name
 from bidsmask.derivatives.relations import relation_kind
-from bidsmask.derivatives.stacks import Triangle, write_matrices, write_series
+from bidsmask.derivatives.stacks import StackedRun, Triangle, write_matrices, write_series
 from bidsmask.derivatives.writing import write_json
 from bidsmask.errors import OutputError
 from bidsmask.numerics.threads import in_order
@@ -47,8 +48,30 @@ class StackFile:
     left_out: tuple[LeftOut, ...]
 
 
+def write_shard(
+    output_dir: Path, subjects: Sequence[str], number: int, n_shards: int
+) -> list[StackFile]:
+    """Write the part of all stacks that is of some of the runs.
+
+    Parameters
+    ----------
+    output_dir : Path
+    subjects : sequence of str
+        Labels; all if there are none.
+    number, n_shards : int
+        The part, counted from 1, and how many there are.
+
+    Raises
+    ------
+    StorageError, OutputError
+        If one cannot be written.
+    """
+    runs = runs_of_shard(output_dir, subjects, number, n_shards)
+    return _write_all(runs, shard_folder(output_dir, number, n_shards))
+
+
 def write_stacks(runs: Sequence[FinishedRun], output_dir: Path) -> list[StackFile]:
-    """Write all stacks, each with its sidecar.
+    """Write all stacks, each with its sidecar, of parts and of tables; then parts are removed.
 
     Parameters
     ----------
@@ -66,9 +89,15 @@ def write_stacks(runs: Sequence[FinishedRun], output_dir: Path) -> list[StackFil
     StorageError, OutputError
         If one cannot be written.
     """
+    stacks = _write_all(runs, output_dir)
+    remove_shards(output_dir)
+    return stacks
+
+
+def _write_all(runs: Sequence[FinishedRun], folder: Path) -> list[StackFile]:
     ordered = sorted(runs, key=lambda run: (run.participant, run.name))
     return [
-        _write_stack(_Tables(key=key, has_matrices=has_matrices, runs=ordered), output_dir)
+        _write_stack(_Tables(key=key, has_matrices=has_matrices, runs=ordered), folder)
         for has_matrices in (False, True)
         for key in keys_of(ordered, has_matrices=has_matrices)
     ]
@@ -92,6 +121,13 @@ class _Tables:
     def name(self, run: FinishedRun) -> Path:
         return self.all_of(run)[self.key]
 
+    @property
+    def output_dir(self) -> Path:
+        return self.runs[0].output_dir
+
+    def stacked(self, run: FinishedRun) -> StackedRun:
+        return run.stacked(self.name(run))
+
     def columns(self, run: FinishedRun) -> tuple[str, ...]:
         names = run.columns(self.name(run))
         return names[1:] if self.has_matrices else names
@@ -105,13 +141,13 @@ class _LostRun(Exception):  # noqa: N818 - it is an event, and no letter
         self.run = run
 
 
-def _write_stack(tables: _Tables, output_dir: Path) -> StackFile:
+def _write_stack(tables: _Tables, folder: Path) -> StackFile:
     name = stack_name(tables.key, has_matrices=tables.has_matrices)
     regions, counted, left_out = _with_same_regions(tables)
     write = _write_matrices if tables.has_matrices else _write_series
     while True:
         try:
-            write(tables, counted, regions, output_dir / name)
+            write(tables, counted, regions, folder / name)
             break
         except _LostRun as lost:
             counted = [run for run in counted if run is not lost.run]
@@ -119,9 +155,9 @@ def _write_stack(tables: _Tables, output_dir: Path) -> StackFile:
             if not counted:
                 raise OutputError(str(lost)) from lost
     sidecar = _sidecar(tables, counted, left_out)
-    write_json((output_dir / name).with_suffix(".json"), sidecar, within=output_dir)
+    write_json((folder / name).with_suffix(".json"), sidecar, within=folder)
     return StackFile(
-        path=output_dir / name,
+        path=folder / name,
         key=tables.key,
         has_matrices=tables.has_matrices,
         runs=tuple(counted),
@@ -160,26 +196,31 @@ def _write_matrices(
     tables: _Tables, runs: Sequence[FinishedRun], regions: Sequence[str], path: Path
 ) -> None:
     def read(run: FinishedRun) -> Triangle:
+        if (known := shards.triangle(tables.stacked(run))) is not None:
+            return known
         _, above, diagonal = run.read_triangle(tables.name(run))
         return Triangle(above, diagonal)
 
     kind = relation_kind(tables.key.stat)
     about = {"long_name": kind.words if kind else tables.key.stat, "strategy": tables.key.desc}
-    stacked = [run.stacked(tables.name(run)) for run in runs]
-    rows = _read_all(read, runs)
-    write_matrices(path, stacked, regions, rows, about, within=path.parent)
+    stacked = [tables.stacked(run) for run in runs]
+    with Shards(tables.output_dir, path.name, regions) as shards:
+        rows = _read_all(read, runs)
+        write_matrices(path, stacked, regions, rows, about, within=path.parent)
 
 
 def _write_series(
     tables: _Tables, runs: Sequence[FinishedRun], regions: Sequence[str], path: Path
 ) -> None:
     def read(run: FinishedRun) -> FloatArray:
-        return run.read_volumes(tables.key)[1]
+        known = shards.signals(tables.stacked(run))
+        return run.read_volumes(tables.key)[1] if known is None else known
 
     about = {"long_name": f"{tables.key.stat} of regions", "strategy": tables.key.desc}
-    stacked = [run.stacked(tables.name(run)) for run in runs]
-    rows = _read_all(read, runs)
-    write_series(path, stacked, regions, rows, about, within=path.parent)
+    stacked = [tables.stacked(run) for run in runs]
+    with Shards(tables.output_dir, path.name, regions) as shards:
+        rows = _read_all(read, runs)
+        write_series(path, stacked, regions, rows, about, within=path.parent)
 
 
 def _read_all(read: Callable[[FinishedRun], Read], runs: Sequence[FinishedRun]) -> Iterator[Read]:

@@ -210,3 +210,80 @@ def test_networks_are_read_from_the_table_of_the_atlas(grouped):
     run = next(iter(find_runs(grouped.output_dir)))
     table = run.look_up_table(ATLAS)
     assert networks_among(table["name"], table) == list(grouped.planted.networks)
+
+
+def stacks_of(output_dir):
+    return {file.name: file.read_bytes() for file in output_dir.glob("group_*.h5")}
+
+
+def without_stacks(grouped, folder):
+    """A copy of the cohort, as before the group level."""
+    copy = dataclasses.replace(grouped, output_dir=folder / "out")
+    shutil.copytree(grouped.output_dir, copy.output_dir)
+    for file in copy.output_dir.glob("group_*"):
+        file.unlink()
+    return copy
+
+
+def shards(cohort, *parts):
+    for part in parts:
+        assert main(cohort.group("--shards", part)) == 0
+    assert not list(cohort.output_dir.glob("group_*")), "nothing but parts is written"
+
+
+def test_parts_are_joined_to_the_same_bytes_and_removed(grouped, tmp_path, monkeypatch):
+    copy = without_stacks(grouped, tmp_path)
+    shards(copy, "3/3", "1/3", "2/3")
+    monkeypatch.setattr(FinishedRun, "read_series", None)
+    monkeypatch.setattr(FinishedRun, "read_triangle", None)
+    assert main(copy.group()) == 0
+    assert stacks_of(copy.output_dir) == stacks_of(grouped.output_dir)
+    assert not (copy.output_dir / ".bidsmask" / "shards").exists()
+    assert check_output(copy.output_dir).problems == ()
+
+
+def test_what_no_part_has_and_what_is_damaged_in_one_is_read_from_tables(grouped, tmp_path):
+    copy = without_stacks(grouped, tmp_path)
+    shards(copy, "1/4", "2/4", "4/4")
+    folder = copy.output_dir / ".bidsmask" / "shards"
+    (folder / "1-of-4" / RELMAT).write_bytes(b"no stack")
+    part = folder / "4-of-4" / RELMAT
+    with h5py.File(part) as file:
+        place = file["relation"].id.get_chunk_info(0).byte_offset
+    content = bytearray(part.read_bytes())
+    content[place + 1] ^= 1
+    part.write_bytes(content)
+    assert main(copy.group()) == 0
+    assert stacks_of(copy.output_dir) == stacks_of(grouped.output_dir)
+
+
+def test_a_part_of_another_table_is_not_used(grouped, tmp_path):
+    copy = without_stacks(grouped, tmp_path)
+    shards(copy, "1/1")
+    run = next(iter(find_runs(copy.output_dir)))
+    (name,) = (path for key, path in run.matrices.items() if key.desc == "simple")
+    path = copy.output_dir / name
+    path.write_text(path.read_text().replace("\t0.", "\t-0."))
+    outputs = {**run.record.outputs, name.as_posix(): sha256(path)}
+    write_record(
+        dataclasses.replace(run.record, outputs=outputs), run.record_name, copy.output_dir
+    )
+    assert main(copy.group()) == 0
+    with h5py.File(copy.output_dir / RELMAT) as file:
+        np.testing.assert_array_equal(
+            file["relation"][0], matrices(copy)[run.name][ABOVE].astype("f4")
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--shards", "0/3"], "from 1/3 to 3/3, not 0/3"),
+        (["--shards", "4/3"], "not 4/3"),
+        (["--shards", "a"], "expected I/N such as 3/8"),
+        (["--shards", "1/3", "--edges"], "nothing else"),
+    ],
+)
+def test_parts_that_cannot_be_are_refused(cohort, capsys, options, why):
+    assert main(cohort.group(*options)) == 2
+    assert why in capsys.readouterr().err
