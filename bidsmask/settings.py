@@ -452,7 +452,7 @@ class GroupSettings:
             f"{n_shards}/{n_shards}, not {number}/{n_shards}.",
         )
         _require(
-            self == GroupSettings(shards=self.shards),
+            dataclasses.replace(self, shards=None) == GroupSettings(),
             "--shards writes a part of the stacks and nothing else. Give other options of the "
             "group level to the command that joins the parts: the same without --shards.",
         )

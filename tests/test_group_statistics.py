@@ -50,8 +50,8 @@ def said(cohort, tmp_path_factory):
 
 
 def test_the_commands_of_the_page_are_understood():
-    (block,) = re.findall(r"```bash\n(.*?)```", DOCS, re.DOTALL)
-    for line in block.splitlines():
+    blocks = re.findall(r"```bash\n(.*?)```", DOCS, re.DOTALL)
+    for line in "".join(blocks).splitlines():
         command, *arguments = line.split()
         assert command == "bidsmask"
         assert parse(arguments).settings.analysis_level == arguments[2]

@@ -8,16 +8,19 @@ read from tables. So stacks have the same bytes whatever parts there are, if any
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from bidsmask._typing import FloatArray
 from bidsmask.derivatives.read import FinishedRun, find_runs
 from bidsmask.derivatives.stacks import Stack, StackedRun, Triangle, open_stack
 from bidsmask.derivatives.writing import check_inside
+from bidsmask.errors import OutputError
+
+Read = TypeVar("Read")
 
 _FOLDER = Path(".bidsmask") / "shards"
 
@@ -74,10 +77,8 @@ class Shards:
 
     def __enter__(self) -> Self:
         for path in self._paths:
-            stack = self._files.enter_context(open_stack(path))
-            if stack.regions == self._regions:
-                rows = stack.runs[["run", "sha256"]].to_numpy().tolist()
-                self._known |= {(*row,): (stack, number) for number, row in enumerate(rows)}
+            with suppress(OutputError):  # a damaged part: what it held is read from tables
+                self._add(self._files.enter_context(open_stack(path)))
         return self
 
     def __exit__(
@@ -89,17 +90,21 @@ class Shards:
         self._files.close()
 
     def triangle(self, run: StackedRun) -> Triangle | None:
-        """Give the matrix of a run, if a part has it."""
-        found = self._known.get((run.run, run.sha256))
-        if found is None:
-            return None
-        stack, number = found
-        return Triangle(stack.edges(number), stack.diagonal(number))
+        """Give the matrix of a run, if a part has it undamaged."""
+        return self._read(run, lambda stack, n: Triangle(stack.edges(n), stack.diagonal(n)))
 
     def signals(self, run: StackedRun) -> FloatArray | None:
-        """Give the signals of a run, if a part has them."""
+        """Give the signals of a run, if a part has them undamaged."""
+        return self._read(run, Stack.signals)
+
+    def _add(self, stack: Stack) -> None:
+        if stack.regions == self._regions:
+            rows = stack.runs[["run", "sha256"]].to_numpy().tolist()
+            self._known |= {(run, known): (stack, n) for n, (run, known) in enumerate(rows)}
+
+    def _read(self, run: StackedRun, read: Callable[[Stack, int], Read]) -> Read | None:
         found = self._known.get((run.run, run.sha256))
-        if found is None:
+        try:
+            return None if found is None else read(*found)
+        except OSError:  # HDF5's checksum of a chunk
             return None
-        stack, number = found
-        return stack.signals(number)
