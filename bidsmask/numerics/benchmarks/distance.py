@@ -32,8 +32,9 @@ def edge_distances(centroids: FloatArray) -> FloatArray:
     >>> edge_distances(np.array([[0.0, 0, 0], [3, 4, 0], [np.nan] * 3]))
     array([ 5., nan, nan])
     """
-    left, right = np.triu_indices(len(centroids), k=1)
-    distances: FloatArray = np.linalg.norm(centroids[left] - centroids[right], axis=1)
+    from scipy.spatial.distance import pdist
+
+    distances: FloatArray = pdist(centroids)
     return distances
 
 
