@@ -175,8 +175,8 @@ class Coverage:
         where = "on the grid" if on_grid else "among those"
         beyond = "beyond the grid of the run" if on_grid else "not among those of the run"
         if not n_voxels:
-            none = ", or none that a voxel of the run is nearest to" if on_grid else ""
-            return f"It has no {place} in the atlas{none}."
+            why = " in the atlas, or none that a voxel of the run is nearest to"
+            return f"It has no {place}{why if on_grid else ''}."
         if not n_on_grid:
             return f"None of its {places} lies {where} of the run."
         if not n_inside:

@@ -75,7 +75,7 @@ class Discs(VoxelSets):
 
 
 def place_surface_seeds(
-    seeds: Sequence[VertexSeed],
+    seeds: Sequence[VertexSeed | None],
     meshes: Mapping[str, Mesh],
     places: Grayordinates,
     mask: BoolArray | None = None,
@@ -84,8 +84,8 @@ def place_surface_seeds(
 
     Parameters
     ----------
-    seeds : sequence of VertexSeed
-        Discs may share vertices.
+    seeds : sequence of VertexSeed or None
+        Discs may share vertices. None: one without any.
     meshes : mapping of str to Mesh
         By structure; of those in which a seed has a radius.
     places : Grayordinates
@@ -122,8 +122,10 @@ def _sizes(several: Sequence[IntArray]) -> IntArray:
     return np.array([each.size for each in several], dtype=np.intp)
 
 
-def _disc(seed: VertexSeed, meshes: Mapping[str, Mesh], places: Grayordinates) -> IntArray:
+def _disc(seed: VertexSeed | None, meshes: Mapping[str, Mesh], places: Grayordinates) -> IntArray:
     """Flat indices of the vertices of a disc, -1 for those that the run lacks."""
+    if seed is None:
+        return np.zeros(0, dtype=np.intp)
     sizes = {each.name: each.n_vertices for each in places.structures if each.is_surface}
     n_vertices = sizes.get(seed.structure)
     if n_vertices is None:

@@ -63,7 +63,7 @@ def seeds_on_surfaces(seeds: SeedSet, lattice: Grayordinates, shelves: Shelves) 
     )
 
 
-def vertex_seeds(seeds: SeedSet) -> tuple[list[VertexSeed], dict[str, Mesh]]:
+def vertex_seeds(seeds: SeedSet) -> tuple[list[VertexSeed | None], dict[str, Mesh]]:
     """Give the vertex of each seed, and the meshes that radii are measured along.
 
     Parameters
@@ -73,15 +73,14 @@ def vertex_seeds(seeds: SeedSet) -> tuple[list[VertexSeed], dict[str, Mesh]]:
 
     Returns
     -------
-    found : list of VertexSeed
+    found : list of VertexSeed or None
+        None: no vertex is within `FARTHEST_MM` of the seed.
     meshes : dict of Mesh by structure
 
     Raises
     ------
     ImageError
         If a mesh cannot be read.
-    SpaceError
-        If no vertex is near a seed.
     """
     meshes = {structure: read_mesh(path) for structure, path in seeds.meshes}
     return list(_vertices(seeds, meshes)), meshes
@@ -99,36 +98,30 @@ def _check_density(seeds: SeedSet, lattice: Grayordinates) -> None:
         )
 
 
-def _vertices(seeds: SeedSet, meshes: Mapping[str, Mesh]) -> Iterator[VertexSeed]:
-    for row, name in enumerate(seeds.lut.names):
-        structure, vertex = seeds.hemispheres[row], seeds.vertices[row]
-        if structure is None or vertex is None:
-            place = seeds.coordinates_mm[row]
-            assert place is not None, "a seed has a vertex or a place"
-            structure, vertex = _nearest(name, place, structure, meshes)
-        yield VertexSeed(structure=structure, vertex=vertex, radius_mm=seeds.radii_mm[row])
+def _vertices(seeds: SeedSet, meshes: Mapping[str, Mesh]) -> Iterator[VertexSeed | None]:
+    for structure, vertex, place_mm, radius_mm in zip(
+        seeds.hemispheres, seeds.vertices, seeds.coordinates_mm, seeds.radii_mm, strict=True
+    ):
+        found = (structure, vertex)
+        if vertex is None:
+            assert place_mm is not None, "a seed has a vertex or a place"
+            found = _nearest(place_mm, structure, meshes)
+        side, number = found
+        if side is None or number is None:
+            yield None
+        else:
+            yield VertexSeed(structure=side, vertex=number, radius_mm=radius_mm)
 
 
 def _nearest(
-    name: str,
-    place_mm: tuple[float, float, float],
-    structure: str | None,
-    meshes: Mapping[str, Mesh],
-) -> tuple[str, int]:
-    """Find the vertex that is nearest to a place, in one hemisphere or in both."""
+    place_mm: tuple[float, float, float], structure: str | None, meshes: Mapping[str, Mesh]
+) -> tuple[str | None, int | None]:
+    """Find the vertex that is nearest to a place, in one hemisphere or in both; if one is near."""
     away = {
         (side, vertex): float(np.linalg.norm(mesh.coordinates[vertex] - place_mm))
         for side, mesh in meshes.items()
         if structure in (None, side)
         for vertex in [mesh.nearest(place_mm)]
     }
-    if not away:
-        raise SpaceError(f"The seed {name} is of {structure}, which the run has not.")
-    found = min(away, key=lambda each: away[each])
-    if away[found] > FARTHEST_MM:
-        raise SpaceError(
-            f"The seed {name} at {', '.join(f'{x:g}' for x in place_mm)} mm is {away[found]:.0f} "
-            f"mm from the nearest vertex (of {found[0]}). It is no place of the cortex, or its "
-            "coordinates are of another space."
-        )
-    return found
+    found = min(away, key=lambda each: away[each], default=None)
+    return (None, None) if found is None or away[found] > FARTHEST_MM else found

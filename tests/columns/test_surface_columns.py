@@ -302,7 +302,7 @@ def test_a_key_without_a_row_and_a_row_without_a_place_are_regions(tmp_path, val
     run = files.write_dtseries(tmp_path / "a.dtseries.nii", values.T, files.brain_axis())
     extraction = means(run, path)
     assert extraction.coverage.status == ["ok", "ok", "ok", "empty"]
-    assert extraction.coverage.reason[3] == "It has no vertex in the atlas."
+    assert extraction.coverage.reason[3] == "It has no vertex."
     assert np.isnan(extraction.signals[:, 3]).all()
 
 

@@ -97,8 +97,15 @@ def test_a_place_of_a_template_is_looked_up_on_the_mesh_of_the_template(
 def test_a_hemisphere_keeps_a_place_on_its_side(tmp_path: Path, shelves: Shelves) -> None:
     seeds = seeds_of(tmp_path, "name hemi x y z\na R 48 0 0\n")
     assert discs_of(seeds, shelves) == [[N]]
-    with pytest.raises(SpaceError, match=r"seed a .* is 98 mm from the nearest vertex"):
-        discs_of(seeds_of(tmp_path, "name hemi x y z\na R -48 0 0\n"), shelves)
+
+
+def test_a_place_that_is_none_of_the_cortex_costs_no_other(
+    tmp_path: Path, shelves: Shelves
+) -> None:
+    seeds = seeds_of(tmp_path, "name hemi x y z\nfar R -48 0 0\nnear R 48 0 0\nmid n/a 0 0 0\n")
+    assert discs_of(seeds, shelves) == [[], [N], []]
+    with pytest.raises(SpaceError, match="no disc lies on the"):
+        discs_of(seeds_of(tmp_path, "name x y z\nmid 0 0 0\n"), shelves)
 
 
 def test_a_vertex_goes_before_a_place_on_surfaces_only(tmp_path: Path, shelves: Shelves) -> None:
