@@ -26,6 +26,8 @@ from typing import Any, Literal, Self, get_args, get_type_hints
 from bidsmask._names import did_you_mean
 from bidsmask.dataset.selection import Selection
 from bidsmask.errors import SettingsError
+from bidsmask.numerics.exclusion import MEASURES as MEASURABLE
+from bidsmask.numerics.exclusion import NONE, PRESETS
 from bidsmask.numerics.verdict import RULES, Rule, rules_with
 from bidsmask.vocabulary import (
     CORRELATIONS,
@@ -431,30 +433,75 @@ class OutputSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSettings:
-    """What the group level makes of runs that are done.
+    """What a group is made of, and what is made of it.
 
-    ``edges`` are columns of ``group_edges``, instead of networks; ``parquet`` is how that table is
-    written. ``shards`` are the number of a part of the stacks, from 1, and how many there are:
-    then nothing else is written.
+    ``exclude`` is one of `bidsmask.numerics.exclusion.PRESETS`; ``exclude_limits`` are names of
+    measures with a limit each, beside or instead of those of the rule, and ``"none"`` takes one
+    away. ``ratings`` and ``covariates`` are tables of runs and of participants. ``edges`` are
+    columns of ``group_edges``, instead of networks; ``parquet`` is how that table is written.
+    ``shards`` are the number of a part of the stacks, from 1, and how many there are: then nothing
+    else is written.
     """
 
+    exclude: str = NONE
+    exclude_limits: tuple[tuple[str, NumberOrWord], ...] = ()
+    ratings: Path | None = None
+    covariates: Path | None = None
     edges: bool = False
     parquet: bool = False
     shards: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        if self.shards is None:
-            return
-        number, n_shards = self.shards
+        _require_words("--exclude", (self.exclude,), PRESETS)
+        _require_words("--exclude-limits", [name for name, _ in self.exclude_limits], MEASURABLE)
+        of_rule = PRESETS[self.exclude].limits
+        for name, limit in self.exclude_limits:
+            _require(
+                not isinstance(limit, int | float) or math.isfinite(limit),
+                f"--exclude-limits {name}: a limit is a number, or none.",
+            )
+            _require(
+                limit != "none" or name in of_rule,
+                f"--exclude-limits {name}=none takes away a limit that --exclude {self.exclude} "
+                f"does not have; it has {', '.join(of_rule) or 'none'}.",
+            )
+        if self.shards is not None:
+            self._check_shards(*self.shards)
+
+    def _check_shards(self, number: int, n_shards: int) -> None:
         _require(
             1 <= number <= n_shards,
             f"--shards is a part and how many there are, from 1/{n_shards} to "
             f"{n_shards}/{n_shards}, not {number}/{n_shards}.",
         )
         _require(
-            dataclasses.replace(self, shards=None) == GroupSettings(),
+            self.given == ("--shards",),
             "--shards writes a part of the stacks and nothing else. Give other options of the "
             "group level to the command that joins the parts: the same without --shards.",
+        )
+
+    @property
+    def limits(self) -> dict[str, dict[str, float]]:
+        """Beyond which a run is excluded: by the rule, and by what was given beside it."""
+        own = dict(self.exclude_limits)
+        return {
+            self.exclude: {
+                name: limit
+                for name, limit in PRESETS[self.exclude].limits.items()
+                if name not in own
+            },
+            "--exclude-limits": {
+                name: limit for name, limit in own.items() if isinstance(limit, int | float)
+            },
+        }
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Those of its options that are not as they are by default."""
+        return tuple(
+            f"--{item.name.replace('_', '-')}"
+            for item in dataclasses.fields(self)
+            if getattr(self, item.name) != item.default
         )
 
 
@@ -514,9 +561,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         _require(
-            self.analysis_level == "group" or self.group == GroupSettings(),
-            "--edges, --parquet and --shards are of the group level: run it when all participants "
-            "are done.",
+            self.analysis_level == "group" or not self.group.given,
+            f"{', '.join(self.group.given)}: of the group level, and without effect on single "
+            "participants. Give it with group, when they are done.",
         )
         asks = self.atlases or self.extraction.seeds or self.voxelwise.without_sources
         _require(

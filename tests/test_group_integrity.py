@@ -103,7 +103,8 @@ def test_a_participant_who_left_the_input_is_listed_and_not_counted(world):
     assert all("no longer in the input" in reason for reason in world.left_out().values())
     assert said.count("left out: sub-02") == 1, "one line for each reason"
     participants = pd.read_csv(world.out / "participants.tsv", sep="\t")
-    assert list(participants["participant_id"]) == ["sub-01", "sub-03"]
+    assert list(participants["participant_id"]) == ["sub-01", "sub-02", "sub-03"]
+    assert set(world.table("excluded")["what"]) == {"left out"}
 
 
 def test_results_of_two_datasets_in_one_output_all_count(world):

@@ -154,6 +154,10 @@ def say_group(console: Console, summary: GroupSummary) -> None:
         console.print(f"  {what}: {escape(', '.join(names) or 'none')}")
     said = [f"{number} {word}" for word, number in summary.verdicts.items() if number]
     console.print(f"  verdict (of each run and strategy): {', '.join(said[::-1])}")
+    kept = [f"{number} under {escape(name)}" for name, number in summary.included.items()]
+    console.print(f"  runs included: {', '.join(kept)}")
+    for warning in summary.warnings:
+        console.print(f"[yellow]warning:[/] {escape(warning)}")
     console.print(f"{count(len(summary.files), 'file')} written:")
     for file in summary.files:
         console.print(f"  {escape(str(file))}")

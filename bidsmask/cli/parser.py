@@ -17,6 +17,8 @@ from bidsmask._version import __version__
 from bidsmask.dataset.data import strategy_names
 from bidsmask.dataset.selection import read_filter_file
 from bidsmask.errors import SettingsError
+from bidsmask.numerics.exclusion import MEASURES as MEASURABLE
+from bidsmask.numerics.exclusion import NONE, PRESETS
 from bidsmask.numerics.verdict import RULES
 from bidsmask.settings import (
     DEFAULT_ATLASES,
@@ -390,7 +392,27 @@ def _add_quality(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_group_level(parser: argparse.ArgumentParser) -> None:
-    add = _adder(parser, "group level")
+    add = _adder(
+        parser,
+        "group level",
+        "Tables say of each run under each strategy whether it is included, and what decided it.\n"
+        "Nothing is excluded unless it is asked for.",
+    )
+    add("--exclude", choices=tuple(PRESETS), metavar="RULE",
+        help="leave runs out of the group by a published rule, or by their verdict: "
+        f"{', '.join(PRESETS)} (default: {NONE}); group_attrition.tsv has what each of them would "
+        "cost")  # fmt: skip
+    add("--exclude-limits", nargs="+", type=_limit, metavar="MEASURE=LIMIT",
+        help="further limits, or others than those of the rule, such as dof_remaining=30 "
+        "minutes_kept=5 regions_usable=0.9 max_fd_power=none; of "
+        f"{', '.join(MEASURABLE)}")  # fmt: skip
+    add("--ratings", type=Path, metavar="TSV",
+        help="leave out runs that somebody has rated bad: a table with participant_id, "
+        "session_id, ... or bids_name, perhaps strategy, and rating (good, uncertain, "
+        "bad)")  # fmt: skip
+    add("--covariates", type=Path, metavar="TSV",
+        help="age, group, ... of participants (default: participants.tsv of the input, or of a "
+        "dataset given with --datasets)")  # fmt: skip
     add(
         "--edges",
         action="store_true",
@@ -618,6 +640,16 @@ def _or_word(kind: type, *words: str) -> Callable[[str], Any]:
 
     read.__name__ = "number"
     return read
+
+
+def _limit(text: str) -> tuple[str, float | str]:
+    name, _, limit = text.partition("=")
+    try:
+        return name, _or_word(float, "none")(limit)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected MEASURE=LIMIT with a number or none, such as minutes_kept=5; found {text!r}"
+        ) from None
 
 
 def _limits(text: str) -> tuple[str, float | str, float | str]:

@@ -121,7 +121,7 @@ def _refuse_two(
         raise DatasetError(
             f"{file}: {participant} is there more than once, with different values in "
             f"{', '.join(differ)}. Which of them hold cannot be known: give a table in which each "
-            "participant is there once, with --participants."
+            "participant is there once, with --covariates."
         )
 
 

@@ -58,6 +58,27 @@ def claim(output_dir: Path, subjects: Iterable[str]) -> Iterator[None]:
         _give_back(own, lock, folder)
 
 
+def subjects_at_work(output_dir: Path) -> frozenset[str]:
+    """Labels of the subjects of an output that a job is at work on; nothing is written.
+
+    A job on another machine counts if file locks are shared with that.
+    """
+    folder = output_dir / ".bidsmask" / _JOBS
+    claims = sorted(folder.glob("*.json"))
+    return frozenset(
+        subject for path in claims if _is_held(path) for subject in _read(path)["Subjects"]
+    )
+
+
+def _is_held(path: Path) -> bool:
+    lock = FileLock(path.with_suffix(".lock"), timeout=0)
+    try:
+        with lock:
+            return False
+    except Timeout:
+        return True
+
+
 @contextmanager
 def _door(folder: Path) -> Iterator[None]:
     """Let one job at a time read and change the claims."""

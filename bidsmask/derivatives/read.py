@@ -23,7 +23,7 @@ from bidsmask.dataset.strategies import label_of
 from bidsmask.derivatives.numbers import numbers_in, triangle_in
 from bidsmask.derivatives.record import RunRecord, find_records, read_record_file
 from bidsmask.derivatives.stacks import StackedRun, square
-from bidsmask.derivatives.writing import read_table
+from bidsmask.derivatives.writing import MISSING, read_table
 from bidsmask.errors import OutputError
 
 if TYPE_CHECKING:
@@ -101,14 +101,15 @@ class FinishedRun:
     @property
     def strategies(self) -> dict[str, str]:
         """Strategies that could be carried out: names by their labels in names of files."""
-        rows = self.quality
-        return {label_of(name): name for name in rows["strategy"][rows["status"] == "ok"]}
+        names = [row["strategy"] for row in self.quality if row["status"] == "ok"]
+        return {label_of(name): name for name in names}
 
     @cached_property
-    def quality(self) -> pd.DataFrame:
-        """The table of quality: one row for each strategy that was asked for."""
+    def quality(self) -> tuple[dict[str, str], ...]:
+        """The table of quality: cells of one row for each strategy that was asked for."""
         (name,) = self._of("qc").values()
-        return self._table(name)
+        header, rows = self.cells(name)
+        return tuple(dict(zip(header, row, strict=True)) for row in rows)
 
     @property
     def series(self) -> dict[TableKey, Path]:
@@ -130,9 +131,10 @@ class FinishedRun:
         """Atlases and grids of which there is coverage, in the order of their names."""
         return tuple(key.atlas for key in self._of("bold") if key.stat == COVERAGE)
 
-    def coverage(self, atlas: str) -> pd.DataFrame:
-        """Read the coverage of an atlas: one row for each region."""
-        return self._table(self._of("bold")[TableKey(atlas, COVERAGE, "")])
+    def coverage(self, atlas: str) -> dict[str, tuple[str, ...]]:
+        """Read the coverage of an atlas: cells of its columns, one for each region."""
+        header, rows = self.cells(self._of("bold")[TableKey(atlas, COVERAGE, "")])
+        return dict(zip(header, zip(*rows, strict=True), strict=True))
 
     def look_up_table(self, atlas: str) -> pd.DataFrame:
         """Read what the atlas says of its regions: ``index``, ``name``, perhaps ``network``."""
@@ -141,9 +143,9 @@ class FinishedRun:
 
     def freedom(self, desc: str) -> float:
         """Temporal degrees of freedom that a strategy has left (ν)."""
-        rows = self.quality
-        (found,) = rows["dof_remaining"][rows["strategy"].map(label_of) == desc]
-        return float(found)
+        (found,) = (row for row in self.quality if label_of(row["strategy"]) == desc)
+        left = found["dof_remaining"]
+        return float("nan" if left == MISSING else left)
 
     def kept(self, desc: str) -> BoolArray:
         """Read which volumes a strategy has kept, (T,); a row of time series for each volume."""
@@ -233,6 +235,17 @@ class FinishedRun:
         """Read names of the columns of a table, which is not looked at besides."""
         with (self.output_dir / name).open("rb") as file:
             return _header(file.readline())[0]
+
+    def cells(self, name: Path) -> tuple[list[str], list[list[str]]]:
+        """Read the header and the rows of a small table, as texts.
+
+        Raises
+        ------
+        OutputError
+            If it is not as it was written.
+        """
+        header, *rows = self.content(name).decode().splitlines()
+        return header.split("\t"), [row.split("\t") for row in rows]
 
     def content(self, name: Path) -> bytes:
         """Read a file of the run.

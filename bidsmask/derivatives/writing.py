@@ -222,6 +222,13 @@ def read_table(path: Path, content: bytes | None = None) -> pd.DataFrame:
             f"{path} is damaged: it is no table ({error}). Run the participant level again: it is "
             "made anew."
         ) from error
+    return typed(texts)
+
+
+def typed(texts: pd.DataFrame) -> pd.DataFrame:
+    """Turn columns of texts into those that `read_table` gives; what is missing is NaN."""
+    import pandas as pd
+
     columns = {
         name: column if name == "Node" else _numbers_or_texts(column)
         for name, column in texts.items()

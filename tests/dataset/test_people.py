@@ -36,7 +36,7 @@ def test_who_is_there_twice_with_different_values_is_refused_by_name(tmp_path, o
     )
     with pytest.raises(DatasetError, match=r"sub-01 is there more than once.* in age") as refused:
         read_covariates(path)
-    assert "--participants" in str(refused.value)
+    assert "--covariates" in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_numbers_are_those_that_were_written(run):
         table = pd.read_csv(run.output_dir / name, sep="\t", na_values="n/a")
         assert list(names) == list(table)
         np.testing.assert_array_equal(signals, table.to_numpy(np.float32))
-        assert signals.shape == (run.n_volumes, len(run.coverage(key.atlas)))
+        assert signals.shape == (run.n_volumes, len(run.coverage(key.atlas)["Node"]))
         kept = run.kept(key.desc)
         assert np.isnan(signals[~kept]).all()
         assert run.sidecar(name)["DegreesOfFreedom"]["n_kept"] == kept.sum()

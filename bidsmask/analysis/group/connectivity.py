@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from bidsmask.analysis.group.edges import (
     rows_of_networks,
     write_group_edges,
 )
+from bidsmask.analysis.group.exclusion import Decisions
 from bidsmask.analysis.group.means import write_means
 from bidsmask.analysis.group.stacks import StackFile, write_stacks
 from bidsmask.derivatives.read import FinishedRun
@@ -46,7 +47,7 @@ def write_connectivity(
     participants: pd.DataFrame,
     output_dir: Path,
     settings: GroupSettings,
-    included: Collection[str],
+    decisions: Decisions,
 ) -> Connectivity:
     """Write stacks of all runs, and means and designs of those that are included.
 
@@ -58,8 +59,8 @@ def write_connectivity(
         ``participant_id`` and covariates.
     output_dir : Path
     settings : GroupSettings
-    included : collection of str
-        Names of runs that no rule has excluded.
+    decisions : Decisions
+        Which runs are included under which strategy.
 
     Raises
     ------
@@ -76,6 +77,7 @@ def write_connectivity(
     for stack in stacks:
         if not stack.has_matrices:
             continue
+        included = decisions.included_as(stack.key.desc)
         names, networks = write_means(stack, included)
         files += names
         if names and settings.edges:

@@ -8,13 +8,14 @@ means the same in all of them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
 from bidsmask.dataset.entities import is_label, parse_name
 from bidsmask.dataset.listing import some_of
+from bidsmask.derivatives.claims import subjects_at_work
 from bidsmask.derivatives.read import FinishedRun, find_runs
 from bidsmask.derivatives.record import (
     BOLD,
@@ -25,7 +26,7 @@ from bidsmask.derivatives.record import (
     is_replaced,
 )
 from bidsmask.derivatives.retire import withdrawn_records
-from bidsmask.derivatives.status import read_status
+from bidsmask.derivatives.status import read_status, subject_of
 from bidsmask.vocabulary import NATIVE_SPACES
 
 _OF_THE_RUN = frozenset(["metadata", "t_r", "n_volumes", "shape", "affine"])
@@ -96,10 +97,20 @@ def survey(output_dir: Path, bids_dir: Path, subjects: Sequence[str]) -> Survey:
     for participant in in_input - known:
         reason = f"It is in the input and has no results. {_AGAIN}"
         left_out[participant] = LeftOut(name=participant, reason=reason)
+    at_work = subjects_at_work(output_dir)
+    left_out = {name: _not_yet(each, at_work) for name, each in left_out.items()}
     return Survey(
         counted=tuple(sorted(counted, key=lambda run: run.name)),
         left_out=tuple(sorted(left_out.values(), key=lambda each: each.name)),
     )
+
+
+def _not_yet(each: LeftOut, at_work: Collection[str]) -> LeftOut:
+    """Take what is being written for what it is: not damaged, but not done."""
+    if subject_of(each.name) not in at_work:
+        return each
+    reason = "A job is at work on this participant: run the group level again when it has ended."
+    return LeftOut(name=each.name, reason=reason)
 
 
 def mixed_settings(runs: Iterable[FinishedRun]) -> tuple[str, ...]:

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bidsmask._version import __version__
 from bidsmask.analysis.group.connectivity import write_connectivity
 from bidsmask.analysis.group.counted import LeftOut, Survey, mixed_settings, survey
+from bidsmask.analysis.group.exclusion import (
+    ATTRITION_COLUMNS,
+    Decisions,
+    attrition,
+    decide,
+    is_about,
+)
+from bidsmask.analysis.group.participants import (
+    find_covariates,
+    participants_columns,
+    participants_table,
+    without_covariates,
+    without_results,
+)
 from bidsmask.analysis.group.tables import (
-    COVERAGE_COLUMNS,
     EXCLUDED_COLUMNS,
+    coverage_columns,
     excluded,
     group_coverage,
     group_qc,
+    lost_in_many,
     qc_columns,
+    with_decisions,
 )
+from bidsmask.dataset.listing import some_of
+from bidsmask.dataset.people import Covariates, Rating, read_ratings
 from bidsmask.derivatives.manifest import (
     read_manifest,
     remove_files_that_left,
     write_manifest,
 )
+from bidsmask.derivatives.read import FinishedRun
 from bidsmask.derivatives.writing import write_json, write_table
 from bidsmask.errors import DatasetError, NoInputError
 from bidsmask.numerics.verdict import WORDS
@@ -31,12 +51,16 @@ from bidsmask.settings import Settings
 
 _MOST = 3
 
+Tables = dict[str, tuple[pd.DataFrame, Mapping[str, Any]]]
+"""By their names: the table, and what its columns mean."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSummary:
     """What the group level wrote, and what it left out.
 
-    `verdicts` counts runs with each strategy by what is to be thought of them.
+    `verdicts` counts runs with each strategy by what is to be thought of them, `included` those
+    that are part of the group, by strategy; `warnings` are about the input of the group level.
     """
 
     n_subjects: int
@@ -46,6 +70,8 @@ class GroupSummary:
     files: tuple[Path, ...]
     left_out: tuple[LeftOut, ...]
     verdicts: Mapping[str, int]
+    included: Mapping[str, int]
+    warnings: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -54,7 +80,7 @@ class GroupSummary:
 
 
 def run_group(settings: Settings) -> GroupSummary:
-    """Write the tables of the group, and which runs are not in them: ``group_excluded.tsv``.
+    """Write the tables of the group, and which runs are not part of it: ``group_excluded.tsv``.
 
     There is no coverage where only voxels were asked for.
 
@@ -63,39 +89,76 @@ def run_group(settings: Settings) -> GroupSummary:
     NoInputError
         If no run counts.
     DatasetError
-        If one name stands for different settings in different runs.
+        If one name stands for different settings in different runs, or a table of covariates or
+        ratings cannot be used.
+    SettingsError
+        If a rule of exclusion asks for what is known of no run.
     """
-    output_dir = settings.output_dir
+    output_dir, asked = settings.output_dir, settings.group
     found = survey(output_dir, settings.bids_dir, settings.selection.subjects)
     _check(found, output_dir)
+    covariates = find_covariates(settings)
+    ratings = read_ratings(asked.ratings) if asked.ratings else ()
     qc, coverage = group_qc(found.counted), group_coverage(found.counted)
-    tables: dict[str, tuple[pd.DataFrame, Mapping[str, Any]]] = {"group_qc": (qc, qc_columns(qc))}
-    if coverage is not None:
-        tables["group_coverage"] = (coverage, COVERAGE_COLUMNS)
-    subjects = sorted({run.participant for run in found.counted})
-    participants = pd.DataFrame({"participant_id": subjects})
-    included = [run.name for run in found.counted]
-    connectivity = write_connectivity(
-        found.counted, participants, output_dir, settings.group, included
+    decisions = decide(qc, asked, ratings)
+    participants = participants_table(output_dir, covariates)
+    connectivity = write_connectivity(found.counted, participants, output_dir, asked, decisions)
+    absent = without_results(output_dir, covariates, settings.selection.subjects)
+    left_out = (
+        *found.left_out,
+        *connectivity.left_out,
+        *_not_yet_named(found.left_out, absent),
+        *_of_nothing(ratings, qc, asked.ratings),
     )
-    left_out = (*found.left_out, *connectivity.left_out)
-    tables["group_excluded"] = (excluded(left_out), EXCLUDED_COLUMNS)
-    write_table(output_dir / "participants.tsv", participants, within=output_dir)
+    tables = _tables(qc, coverage, decisions, left_out)
+    tables["participants"] = (participants, participants_columns(covariates))
+    files = [*_write(tables, output_dir), *connectivity.files]
+    _note_files(output_dir, files, found)
+    return GroupSummary(
+        n_subjects=len({run.participant for run in found.counted}),
+        n_runs=len(found.counted),
+        strategies=decisions.strategies,
+        atlases=tuple(dict.fromkeys(coverage["atlas"])) if coverage is not None else (),
+        files=tuple(output_dir / name for name in files if not name.endswith(".json")),
+        left_out=left_out,
+        verdicts={word: int((qc["verdict"] == word).sum()) for word in WORDS},
+        included={name: len(decisions.included(name)) for name in decisions.strategies},
+        warnings=(
+            *covariates.warnings,
+            *_without_covariates(output_dir, covariates),
+            *_of_another_version(found.counted),
+            *(lost_in_many(coverage) if coverage is not None else ()),
+        ),
+    )
+
+
+def _tables(
+    qc: pd.DataFrame,
+    coverage: pd.DataFrame | None,
+    decisions: Decisions,
+    left_out: Sequence[LeftOut],
+) -> Tables:
+    decided = with_decisions(qc, decisions)
+    tables: Tables = {"group_qc": (decided, qc_columns(decided))}
+    if coverage is not None:
+        tables["group_coverage"] = (coverage, coverage_columns(coverage))
+    tables["group_excluded"] = (excluded(left_out, decisions), EXCLUDED_COLUMNS)
+    tables["group_attrition"] = (attrition(qc, decisions), ATTRITION_COLUMNS)
+    return tables
+
+
+def _write(tables: Tables, output_dir: Path) -> list[str]:
+    """Write them, and give the names of their files."""
     for name, (table, columns) in tables.items():
         write_table(output_dir / f"{name}.tsv", table, within=output_dir)
         write_json(output_dir / f"{name}.json", dict(columns), within=output_dir)
-    written = [f"{name}.{kind}" for name in tables for kind in ("tsv", "json")]
-    written += ["participants.tsv", *connectivity.files]
-    _note_files(output_dir, written, found)
-    return GroupSummary(
-        n_subjects=len(subjects),
-        n_runs=len(found.counted),
-        strategies=tuple(dict.fromkeys(qc["strategy"])),
-        atlases=tuple(dict.fromkeys(coverage["atlas"])) if coverage is not None else (),
-        files=tuple(output_dir / name for name in written if not name.endswith(".json")),
-        left_out=left_out,
-        verdicts={word: int((qc["verdict"] == word).sum()) for word in WORDS},
-    )
+    return [f"{name}.{kind}" for name in tables for kind in ("tsv", "json")]
+
+
+def _note_files(output_dir: Path, files: Sequence[str], found: Survey) -> None:
+    remove_files_that_left(output_dir, read_manifest(output_dir, "group"), files)
+    sources = (run.record_name.as_posix() for run in found.counted)
+    write_manifest(output_dir, "group", files, sources)
 
 
 def _check(found: Survey, output_dir: Path) -> None:
@@ -115,7 +178,36 @@ def _check(found: Survey, output_dir: Path) -> None:
         )
 
 
-def _note_files(output_dir: Path, files: Sequence[str], found: Survey) -> None:
-    remove_files_that_left(output_dir, read_manifest(output_dir, "group"), files)
-    sources = (run.record_name.as_posix() for run in found.counted)
-    write_manifest(output_dir, "group", files, sources)
+def _not_yet_named(named: Sequence[LeftOut], absent: Iterator[LeftOut]) -> Iterator[LeftOut]:
+    """Give those who are absent, but for those of whom something has been said."""
+    known = {each.name.split("_")[0] for each in named}
+    yield from (each for each in absent if each.name not in known)
+
+
+def _of_nothing(
+    ratings: Sequence[Rating], qc: pd.DataFrame, file: Path | None
+) -> Iterator[LeftOut]:
+    """Name ratings of runs that are not there, or of strategies."""
+    rows = qc.to_dict("records")
+    for rating in ratings:
+        if not any(is_about(rating, row) for row in rows):
+            assert file is not None, "ratings are read from a file"
+            name = "_".join(rating.about.values())
+            under = f" under {rating.strategy}" if rating.strategy else ""
+            reason = f"{file.name}, row {rating.row}: {rating.words}{under}; no run here is that."
+            yield LeftOut(name=name, reason=reason)
+
+
+def _without_covariates(output_dir: Path, covariates: Covariates) -> Iterator[str]:
+    if (unknown := without_covariates(output_dir, covariates)) and covariates.file:
+        yield f"{covariates.file} says nothing of {some_of(unknown)}: their covariates are n/a."
+
+
+def _of_another_version(runs: Sequence[FinishedRun]) -> Iterator[str]:
+    """Say which version all runs are of, if it is not this one; versions are never mixed."""
+    version = runs[0].record.version
+    if version != __version__:
+        yield (
+            f"All runs were written by bidsmask {version}, and this is {__version__}: what that "
+            "version did not measure is n/a."
+        )

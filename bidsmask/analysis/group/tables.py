@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, groupby
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bidsmask.analysis.group.counted import LeftOut
+from bidsmask.analysis.group.exclusion import Decision, Decisions
 from bidsmask.dataset.entities import ENTITY_ORDER
+from bidsmask.dataset.listing import some_of
 from bidsmask.derivatives.quality import QUALITY_COLUMNS, with_counts
 from bidsmask.derivatives.read import FinishedRun
+from bidsmask.derivatives.writing import MISSING, typed
+
+LEFT_OUT, NOT_DONE, EXCLUDED = "left out", "not done", "excluded"
+
+LOST_IN_MANY = 0.1
+"""Regions without a signal in a larger share of runs are named: a group hardly has them."""
 
 _SEES = ("ok", "partial")
 _PREFIXED = {"sub": "participant_id", "ses": "session_id"}
@@ -31,6 +42,13 @@ QC_COLUMNS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         **{name: {"Description": meaning} for name, meaning in RUN_COLUMNS.items()},
         "bids_name": {"Description": "Run: its entities, as the names of its files begin"},
+        "decision": {
+            "Description": "Whether the run is part of the group under this strategy",
+            "Levels": {"include": "it is", "exclude": "it is not"},
+        },
+        "decided_by": {
+            "Description": "What excluded it: a rating, a rule, or that it is not done"
+        },
         **{name: column.described() for name, column in QUALITY_COLUMNS.items()},
     }
 )
@@ -47,11 +65,21 @@ COVERAGE_COLUMNS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "lost_in": {"Description": "The runs in which it has no signal, separated by blanks"},
     }
 )
+"""The first columns; behind them is one for each run."""
 
 EXCLUDED_COLUMNS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "participant_id": {"Description": "Participant"},
-        "run": {"Description": "Run that is not in the tables of the group, or its participant"},
+        "run": {"Description": "Run that is not part of the group, or its participant"},
+        "strategy": {"Description": "Under which confound strategy; n/a: under all"},
+        "what": {
+            "Description": "How far it got",
+            "Levels": {
+                LEFT_OUT: "it is in no table: there are no results, or none that hold",
+                NOT_DONE: "the strategy could not be carried out",
+                EXCLUDED: "a rating or a rule excludes it",
+            },
+        },
         "reason": {"Description": "Why it is not"},
     }
 )
@@ -80,14 +108,25 @@ def _label(label: str | None, name: str) -> str | None:
     return f"{name}-{label}" if label is not None and name in _PREFIXED else label
 
 
-def group_qc(runs: Iterable[FinishedRun]) -> pd.DataFrame:
+def group_qc(runs: Sequence[FinishedRun]) -> pd.DataFrame:
     """The quality tables of all runs below each other, one row per run and strategy."""
-    runs = tuple(runs)
     about = run_columns(runs).assign(bids_name=[run.name for run in runs])
-    qualities = [run.quality for run in runs]
-    rows = about.loc[about.index.repeat([len(table) for table in qualities])]
-    quality = pd.concat(qualities, ignore_index=True)
-    return with_counts(pd.concat([rows.reset_index(drop=True), quality], axis=1))
+    rows = about.loc[about.index.repeat([len(run.quality) for run in runs])]
+    cells = [row for run in runs for row in run.quality]
+    names = dict.fromkeys([*QUALITY_COLUMNS, *(name for row in cells for name in row)])
+    texts = pd.DataFrame(cells, columns=list(names), dtype=object)
+    quality = with_counts(typed(texts.where(texts != MISSING)))
+    return pd.concat([rows.reset_index(drop=True), quality], axis=1)
+
+
+def with_decisions(qc: pd.DataFrame, decisions: Decisions) -> pd.DataFrame:
+    """Say in each row of `group_qc` what was decided."""
+    table = qc.assign(
+        decision=["include" if row.is_included else "exclude" for row in decisions.rows],
+        decided_by=[row.reason or MISSING for row in decisions.rows],
+    )
+    first = [*(name for name in qc if name not in QUALITY_COLUMNS), "strategy"]
+    return table[list(dict.fromkeys([*first, "decision", "decided_by", *qc]))]
 
 
 def qc_columns(table: pd.DataFrame) -> dict[str, Any]:
@@ -99,8 +138,8 @@ def _of_entity(name: str) -> dict[str, str]:
     return {"Description": f"Label of the entity {name.removesuffix('_id')} of the run"}
 
 
-def group_coverage(runs: Iterable[FinishedRun]) -> pd.DataFrame | None:
-    """For each region of each atlas: how many runs lack it, and which.
+def group_coverage(runs: Sequence[FinishedRun]) -> pd.DataFrame | None:
+    """For each region of each atlas: how many runs lack it, which, and its coverage in each run.
 
     Returns
     -------
@@ -108,29 +147,78 @@ def group_coverage(runs: Iterable[FinishedRun]) -> pd.DataFrame | None:
         One row per atlas and region, in the order of the look-up table. None if no run has an
         atlas: only voxels were asked for.
     """
-    found = [rows for run in runs for rows in _coverage_rows(run)]
-    if not found:
+    atlases = list(dict.fromkeys(atlas for run in runs for atlas in run.atlases))
+    tables = [_coverage(atlas, [run for run in runs if atlas in run.atlases]) for atlas in atlases]
+    if not tables:
         return None
-    rows = pd.concat(found, ignore_index=True)
-    grouped = rows.groupby(["atlas", "Node", "index"], sort=False)
-    return grouped.agg(
-        n_runs=("coverage", "size"),
-        n_lost=("lost", "sum"),
-        mean_coverage=("coverage", "mean"),
-        min_coverage=("coverage", "min"),
-        lost_in=("lost_in", lambda names: " ".join(filter(None, names)) or "n/a"),
-    ).reset_index()
+    table = pd.concat(tables, ignore_index=True)
+    return table[[*COVERAGE_COLUMNS, *(run.name for run in runs if run.name in table)]]
 
 
-def _coverage_rows(run: FinishedRun) -> Iterator[pd.DataFrame]:
-    for atlas in run.atlases:
-        table = run.coverage(atlas)
-        lost = ~table["status"].isin(_SEES)
-        names = [run.name if each else "" for each in lost]
-        yield table.assign(atlas=atlas, lost=lost, lost_in=names)
+def _coverage(atlas: str, runs: Sequence[FinishedRun]) -> pd.DataFrame:
+    """Rows of one atlas; each run may have regions of its own, in its own space."""
+    tables = [run.coverage(atlas) for run in runs]
+    keys = [list(zip(table["Node"], table["index"], strict=True)) for table in tables]
+    place = {key: number for number, key in enumerate(dict.fromkeys(chain(*keys)))}
+    shares = np.full((len(place), len(runs)), np.nan)
+    lost = np.zeros(shares.shape, dtype=bool)
+    for number, (table, of_run) in enumerate(zip(tables, keys, strict=True)):
+        rows = [place[key] for key in of_run]
+        shares[rows, number] = [float(cell) for cell in table["coverage"]]
+        lost[rows, number] = [status not in _SEES for status in table["status"]]
+    names = np.array([run.name for run in runs])
+    nodes, indices = zip(*place, strict=True)
+    first = pd.DataFrame(
+        {
+            "atlas": atlas,
+            "Node": nodes,
+            "index": typed(pd.DataFrame({"index": indices}))["index"],
+            "n_runs": np.isfinite(shares).sum(axis=1),
+            "n_lost": lost.sum(axis=1),
+            "mean_coverage": np.nanmean(shares, axis=1),
+            "min_coverage": np.nanmin(shares, axis=1),
+            "lost_in": [" ".join(names[row]) or None for row in lost],
+        }
+    )
+    in_runs = pd.DataFrame(shares.astype(np.float32), columns=names)
+    return pd.concat([first, in_runs], axis=1)
 
 
-def excluded(left_out: Iterable[LeftOut]) -> pd.DataFrame:
-    """Runs that are not in the tables, and why."""
-    rows = [(each.name.split("_")[0], each.name, each.reason) for each in left_out]
-    return pd.DataFrame(rows, columns=[*EXCLUDED_COLUMNS], dtype=str)
+def coverage_columns(table: pd.DataFrame) -> dict[str, Any]:
+    """Describe the columns of `group_coverage`."""
+    of_run = {"Description": "Share of the region that is covered in this run", "Units": "1"}
+    return {name: COVERAGE_COLUMNS.get(name, of_run) for name in map(str, table)}
+
+
+def lost_in_many(coverage: pd.DataFrame) -> Iterator[str]:
+    """Name the regions of each atlas that more than `LOST_IN_MANY` of the runs lack."""
+    for atlas, rows in coverage.groupby("atlas", sort=False):
+        many = rows[rows["n_lost"] > LOST_IN_MANY * rows["n_runs"]]
+        if len(many):
+            found = zip(many["Node"], many["n_lost"], many["n_runs"], strict=True)
+            named = some_of([f"{node} ({lost} of {runs} runs)" for node, lost, runs in found])
+            yield (
+                f"{atlas}: {len(many)} of {len(rows)} regions have no signal in more than "
+                f"{LOST_IN_MANY:.0%} of the runs: {named}."
+            )
+
+
+def excluded(left_out: Iterable[LeftOut], decisions: Decisions) -> pd.DataFrame:
+    """Runs that are not part of the group, under one strategy or all, and why."""
+    rows: list[tuple[str | None, ...]] = [
+        (each.name.split("_")[0], each.name, None, LEFT_OUT, each.reason) for each in left_out
+    ]
+    for run, decided in groupby(decisions.rows, key=attrgetter("run")):
+        rows += _of_run(run, tuple(decided))
+    return pd.DataFrame(rows, columns=[*EXCLUDED_COLUMNS], dtype=object).sort_values(
+        "run", kind="stable", ignore_index=True
+    )
+
+
+def _of_run(run: str, decided: Sequence[Decision]) -> Iterator[tuple[str | None, ...]]:
+    """Give one row for each strategy; a single one if the same excludes it under all of them."""
+    is_same = len({row.reason for row in decided}) == 1
+    for row in decided[:1] if is_same else decided:
+        if not row.is_included:
+            what = EXCLUDED if row.is_done else NOT_DONE
+            yield row.participant, run, None if is_same else row.strategy, what, row.reason
