@@ -132,6 +132,8 @@ def test_network_means_are_those_of_the_matrices_of_participants(grouped):
     assert list(rows.index) == list(means)
     assert set(rows["measure"]) == {"fisherz"}
     assert set(rows["n_runs"]) == {2}
+    assert rows.columns[4:7].tolist() == ["age", "sex", "group"]
+    rows = rows.drop(columns=["age", "sex", "group"])
     assert rows.columns[4:6].tolist() == ["Vis--Vis", "Vis--SomMot"]
     np.testing.assert_allclose(rows.iloc[:, 4:], list(means.values()), rtol=1e-12)
     networks = pd.read_csv(grouped.output_dir / f"{Z}_networkmeans.tsv", sep="\t")
@@ -145,9 +147,9 @@ def test_every_edge_is_a_column_if_that_is_asked_for_in_either_format(cohort, gr
     found = run_group(cohort, tmp_path / "parquet", "--edges", "--parquet").output_dir
     assert not (found / "group_edges.tsv").exists()
     table = pd.read_csv(text, sep="\t", na_values="n/a", keep_default_na=False)
-    assert table.shape == (3 * 24, 5 + 190)
+    assert table.shape == (3 * 24, 5 + 3 + 190)
     expected = np.array([z[ABOVE] for z in participant_z(grouped).values()])
-    rows = table[table["strategy"] == "simple"].iloc[:, 5:]
+    rows = table[table["strategy"] == "simple"].iloc[:, 8:]
     np.testing.assert_array_equal(rows.astype(np.float32), expected.astype(np.float32))
     pd.testing.assert_frame_equal(
         pd.read_parquet(found / "group_edges.parquet").astype(table.dtypes), table, rtol=1e-7
