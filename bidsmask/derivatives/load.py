@@ -17,7 +17,14 @@ from bidsmask._typing import FloatArray
 from bidsmask._warn import warn_user
 from bidsmask.derivatives.choice import chosen_key, the_only
 from bidsmask.derivatives.export import write_conn, write_nbs
-from bidsmask.derivatives.read import FinishedRun, TableKey, find_runs, keys_of, stack_name
+from bidsmask.derivatives.read import (
+    FinishedRun,
+    TableKey,
+    find_runs,
+    keys_of,
+    quality_of,
+    stack_name,
+)
 from bidsmask.derivatives.relations import participant_means, relation_kind
 from bidsmask.derivatives.stacks import edge_names, open_stack
 from bidsmask.derivatives.writing import read_table
@@ -106,8 +113,9 @@ class Output:
     @property
     def quality(self) -> pd.DataFrame:
         """One row for each run and strategy: the tables of quality, below each other."""
-        tables = [run.quality.assign(run=run.name) for run in self.finished]
-        return pd.concat(tables, ignore_index=True).set_index(["run", "strategy"])
+        table = quality_of(self.finished)
+        names = [self.finished[number].name for number in table.index]
+        return table.assign(run=names).set_index(["run", "strategy"])
 
     @property
     def kinds(self) -> pd.DataFrame:

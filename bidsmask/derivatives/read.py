@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +21,10 @@ from bidsmask._typing import BoolArray, FloatArray
 from bidsmask.dataset.entities import Entities, parse_name
 from bidsmask.dataset.strategies import label_of
 from bidsmask.derivatives.numbers import numbers_in, triangle_in
+from bidsmask.derivatives.quality import QUALITY_COLUMNS, with_counts
 from bidsmask.derivatives.record import RunRecord, find_records, read_record_file
 from bidsmask.derivatives.stacks import StackedRun, square
-from bidsmask.derivatives.writing import MISSING, read_table
+from bidsmask.derivatives.writing import MISSING, read_table, typed
 from bidsmask.errors import OutputError
 
 if TYPE_CHECKING:
@@ -332,6 +333,23 @@ def group_name(key: TableKey, suffix: str, extension: str) -> str:
     """Name of a file of the group that is of one kind of tables."""
     parts = ("group", key.atlas, f"stat-{key.stat}", f"desc-{key.desc}", suffix)
     return "_".join(filter(None, parts)) + extension
+
+
+def quality_of(runs: Sequence[FinishedRun]) -> pd.DataFrame:
+    """Read the tables of quality of runs, below each other: what a version does not have is n/a.
+
+    Returns
+    -------
+    table : DataFrame
+        The index says of which run each row is, counted from 0.
+    """
+    import pandas as pd
+
+    rows = [(number, row) for number, run in enumerate(runs) for row in run.quality]
+    names = dict.fromkeys([*QUALITY_COLUMNS, *(name for _, row in rows for name in row)])
+    of_run, cells = zip(*rows, strict=True)
+    texts = pd.DataFrame(cells, columns=list(names), index=of_run, dtype=object)
+    return with_counts(typed(texts.where(texts != MISSING)))
 
 
 def _header(content: bytes) -> tuple[tuple[str, ...], bytes]:

@@ -15,8 +15,8 @@ from bidsmask.analysis.group.counted import LeftOut
 from bidsmask.analysis.group.exclusion import Decision, Decisions
 from bidsmask.dataset.entities import ENTITY_ORDER
 from bidsmask.dataset.listing import some_of
-from bidsmask.derivatives.quality import QUALITY_COLUMNS, with_counts
-from bidsmask.derivatives.read import FinishedRun
+from bidsmask.derivatives.quality import QUALITY_COLUMNS
+from bidsmask.derivatives.read import FinishedRun, quality_of
 from bidsmask.derivatives.writing import MISSING, typed
 
 LEFT_OUT, NOT_DONE, EXCLUDED = "left out", "not done", "excluded"
@@ -111,12 +111,7 @@ def _label(label: str | None, name: str) -> str | None:
 def group_qc(runs: Sequence[FinishedRun]) -> pd.DataFrame:
     """The quality tables of all runs below each other, one row per run and strategy."""
     about = run_columns(runs).assign(bids_name=[run.name for run in runs])
-    rows = about.loc[about.index.repeat([len(run.quality) for run in runs])]
-    cells = [row for run in runs for row in run.quality]
-    names = dict.fromkeys([*QUALITY_COLUMNS, *(name for row in cells for name in row)])
-    texts = pd.DataFrame(cells, columns=list(names), dtype=object)
-    quality = with_counts(typed(texts.where(texts != MISSING)))
-    return pd.concat([rows.reset_index(drop=True), quality], axis=1)
+    return about.join(quality_of(runs)).reset_index(drop=True)
 
 
 def with_decisions(qc: pd.DataFrame, decisions: Decisions) -> pd.DataFrame:
