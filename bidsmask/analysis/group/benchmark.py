@@ -20,6 +20,7 @@ from bidsmask.analysis.group.stacks import StackFile
 from bidsmask.dataset.strategies import label_of
 from bidsmask.derivatives.read import FinishedRun
 from bidsmask.derivatives.stacks import Stack, open_stack, square
+from bidsmask.derivatives.writing import MISSING
 from bidsmask.numerics.benchmarks.distance import edge_distances
 from bidsmask.numerics.benchmarks.modularity import louvain_groups, signed_modularity
 from bidsmask.numerics.benchmarks.sample import Measured, Sample, measure
@@ -272,9 +273,9 @@ def covariate_columns(participants: pd.DataFrame) -> pd.DataFrame:
 def centroids_of(run: FinishedRun, atlas: str) -> FloatArray:
     """Read the centroids (P, 3) of what a run has covered; NaN in results that have none."""
     table = run.coverage(atlas)
-    if not {"x", "y", "z"} <= set(table.columns):
-        return np.full((len(table), 3), np.nan)
-    centroids: FloatArray = table[["x", "y", "z"]].to_numpy(dtype=np.float64, na_value=np.nan)
+    unknown = (MISSING,) * len(table["Node"])
+    cells = np.array([table.get(axis, unknown) for axis in "xyz"], dtype=object).T
+    centroids: FloatArray = np.where(cells == MISSING, np.nan, cells).astype(np.float64)
     return centroids
 
 
