@@ -231,6 +231,8 @@ def open_surfaces(imgs: Any, space: str | None = None) -> SurfaceSeries:
         If a name says another space than is given.
     """
     series = _opened(imgs)
+    if not series.n_volumes:
+        raise ImageError("The image is empty.")
     series.grid = series.grid.in_space(space)
     return series
 

@@ -101,7 +101,7 @@ def region_table(
     ('Background', 'left', 'right')
     """
     if labels and lut is not None:
-        raise AtlasError("Pass either labels or a lookup table (lut), and not both.")
+        raise AtlasError("Pass either labels or a lookup table (lut), but not both.")
     regions = present[present != background].tolist()
     if lut is not None:
         table = read_table(lut, background)

@@ -128,11 +128,17 @@ class OnSurfaces(Masker):
             return None
         say(self, "Loading mask from", self.mask_img)
         series = open_surfaces(self.mask_img)
-        return self._image_of_mask(series, series.values()[:, 0] != 0)
+        values = series.values()[:, 0]
+        known = np.isfinite(values)
+        if not known.all():
+            warn("Non-finite values detected in the mask: these places are left out.")
+        return self._image_of_mask(series, known & (values != 0))
 
     def _image_of_mask(self, series: SurfaceSeries, inside: BoolArray) -> Any:
         if not inside.any():
-            raise ValueError(f"The mask {series.name} is empty: it has no vertex.")
+            raise ValueError(
+                f"The mask is invalid as it is empty: it masks all data ({series.name})."
+            )
         self._inside_ = series.grid, inside
         self._like_ = Likeness.of(series)
         kind = bool if series.kind == "image" else np.int32
@@ -532,7 +538,7 @@ class SurfaceLabelsMasker(OnSurfaces, RegionsMasker):
                 "SurfaceLabelsMasker(labels_img=labels_img)."
             )
         if self.labels and self.lut is not None:
-            raise AtlasError("Pass either labels or a lookup table (lut), and not both.")
+            raise AtlasError("Pass either labels or a lookup table (lut), but not both.")
         say(self, "Loading regions from", self.labels_img)
         self._atlas_ = self._read_atlas()
         for words in self._atlas_.table.warnings:

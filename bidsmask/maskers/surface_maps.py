@@ -195,7 +195,10 @@ class SurfaceMapsMasker(OnSurfaces):
     def _placed_on(self, places: Grayordinates) -> Maps:
         placed = place_maps(maps_on(self._maps_, places), self._mask_here(places))
         if not placed.extent.n_inside.any():
-            raise SpaceError("No map has a weight on a place of the run inside the mask.")
+            raise SpaceError(
+                "No map left after applying mask to the maps image: none has a weight on a place "
+                "of the run inside the mask."
+            )
         if not self.allow_overlap:
             refuse_overlap(placed.weights)
         return placed

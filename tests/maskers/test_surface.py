@@ -463,3 +463,26 @@ def test_a_report_lists_columns_and_their_signals(name, values, weights):
         "keep nothing"
         in getattr(ours, name)(atlas_of(name, weights), reports=False).fit().generate_report().html
     )
+
+
+# Masks and images that hold nothing
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_not_finite_in_a_mask_is_outside_of_it(name, values, weights):
+    inside = np.ones(LEFT + RIGHT)
+    inside[[1, 4]] = np.nan, np.inf
+    masker = getattr(ours, name)(atlas_of(name, weights))
+    masker.mask_img = image(inside)
+    with pytest.warns(UserWarning, match="Non-finite values detected in the mask"):
+        masker.fit()
+    found = masker.transform(image(values))
+    masker.mask_img = image(np.nan_to_num(inside, posinf=0))
+    np.testing.assert_array_equal(found, masker.fit().transform(image(values)))
+
+
+def test_an_empty_mask_and_an_image_without_a_volume_are_refused(values):
+    with pytest.raises(ValueError, match="The mask is invalid as it is empty"):
+        ours.SurfaceMasker(image(np.zeros(LEFT + RIGHT))).fit()
+    with pytest.raises(ValueError, match="The image is empty"):
+        ours.SurfaceMasker(image(np.ones(LEFT + RIGHT))).fit().transform(image(values[:, :0]))
