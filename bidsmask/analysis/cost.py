@@ -277,9 +277,10 @@ def voxel_room(plan: RunPlan) -> tuple[int, int]:
     """
     if not plan.voxelwise.any:
         return 0, 0
-    assert plan.run.mask is not None, "a run without problems has a mask"
-    with heard():  # what is odd about the mask is said elsewhere
-        n_inside = int(np.count_nonzero(load_mask(plan.run.mask, plan.grid)))
+    n_inside = plan.grid.n_voxels
+    if plan.run.mask is not None:
+        with heard():  # what is odd about the mask is said elsewhere
+            n_inside = int(np.count_nonzero(load_mask(plan.run.mask, plan.grid)))
     size = _Size.of(plan)
     a_volume = _VOXEL_BYTES * n_inside
     n_maps = size.n_seed_maps + len(plan.voxelwise.regional)

@@ -26,20 +26,20 @@ from bidsmask.analysis.output_names import (
     has_edges,
     matrix_names,
     network_means_names,
-    regional_map_name,
+    regional_map_names,
     regional_table_name,
     run_file,
-    seed_map_name,
+    seed_map_names,
     time_series_name,
     twin_names,
-    voxels_name,
+    voxels_names,
 )
 from bidsmask.analysis.parts import attempt
 from bidsmask.analysis.plan import Plan, RunPlan
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives.status import RunFailure
-from bidsmask.errors import AtlasError, EventsError, LongNameError
+from bidsmask.errors import AtlasError, EventsError, LongNameError, SpaceError
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import open_image
 from bidsmask.numerics.affine import apply_affine
@@ -88,12 +88,19 @@ def _foresee_run(plan: RunPlan, grid_of: Callable[[Path], Grid]) -> RunPlan | Ru
         for names in [partial(_names_of_measure, measure=each)]
     ]
     alff = _foresee_alff(kept)
-    lost += [*strategies, *sources, *measures, alff, *task, *_lost_beside_matrices(kept)]
+    of_voxels = [] if isinstance(plan.grid, Grid) else [*_lost_on_surfaces(kept)]
+    lost += [*strategies, *sources, *measures, alff, *of_voxels, *task]
+    lost += _lost_beside_matrices(kept)
     found = tuple(part for part in lost if part)
     if not found:
         return plan
     if alff:
         kept = replace(kept, voxelwise=replace(kept.voxelwise, alff=False))
+    if of_voxels:
+        kept = replace(
+            kept,
+            voxelwise=replace(kept.voxelwise, reho=False, voxelwise_smoothing_fwhm_mm=0.0),
+        )
     has_nothing = not (kept.sources or kept.voxelwise.without_sources) or not kept.strategies
     if has_nothing or lost[0]:
         return RunFailure(
@@ -142,17 +149,17 @@ def _refuse_long(names: Iterable[Path], remedy: Callable[[], str]) -> None:
 def _names_of_run(plan: RunPlan) -> Iterator[Path]:
     for suffix in ("qc", "complete", "report"):
         yield run_file(plan, suffix, ".json", desc="bidsmask")
-    if plan.voxelwise.any:
+    if plan.voxelwise.any and plan.run.mask:
         yield run_file(plan, "mask", ".nii.gz", desc="brain")
 
 
 def _names_of_strategy(plan: RunPlan, strategy: Strategy) -> Iterator[Path]:
     yield run_file(plan, "outliers", ".json", desc=strategy.label, with_space=False)
     if plan.voxelwise.voxelwise:
-        yield voxels_name(plan, strategy)
-        yield voxels_name(plan, strategy, smoothed=plan.voxelwise.voxelwise_smoothing_fwhm_mm > 0)
+        smoothed = plan.voxelwise.voxelwise_smoothing_fwhm_mm > 0
+        yield from voxels_names(plan, strategy, smoothed=smoothed).images
     for measure in plan.voxelwise.regional:
-        yield regional_map_name(plan, strategy, measure)
+        yield from regional_map_names(plan, strategy, measure).images
 
 
 def _names_of_sources(plan: RunPlan) -> Iterator[Path]:
@@ -166,7 +173,7 @@ def _names_of_sources(plan: RunPlan) -> Iterator[Path]:
             yield from edges_names(plan, source, strategy, ".json")
             yield from event_names(plan, source, strategy, ".json")
             if plan.voxelwise.seed_maps and isinstance(source, SeedSet):
-                yield seed_map_name(plan, source, strategy)
+                yield from seed_map_names(plan, source, strategy).images
             for measure in plan.voxelwise.regional:
                 yield regional_table_name(plan, source, strategy, measure, ".json")
 
@@ -232,6 +239,23 @@ def _short_name(source: Source) -> str:
 
 
 # --- headers
+
+
+def _lost_on_surfaces(plan: RunPlan) -> Iterator[LostPart]:
+    """Say what of voxels has no meaning on the surfaces of a run."""
+    lost = partial(LostPart, part="measure", kind=SpaceError.__name__)
+    if plan.voxelwise.reho:
+        yield lost(
+            name="reho",
+            reason="--reho is of voxels and those around them, and this run lies on surfaces. Ask "
+            "for it in a command of its own, for spaces with voxels (--file-format nifti).",
+        )
+    if plan.voxelwise.voxelwise_smoothing_fwhm_mm:
+        yield lost(
+            name="smoothed copy",
+            reason="--voxelwise-smoothing-fwhm smooths volumes, and this run lies on surfaces. "
+            "Ask for it in a command of its own, for spaces with voxels (--file-format nifti).",
+        )
 
 
 def _foresee_alff(plan: RunPlan) -> LostPart | None:

@@ -7,9 +7,10 @@ measure, and cleaned ones the strategy: so no request replaces the files of anot
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.networks import networks_of
@@ -58,6 +59,29 @@ def image_names(
     sides = [{"hemi": side} for side in HEMISPHERES] if file_format == "gifti" else [{}]
     extension = _IMAGES[file_format][holds]
     return tuple(run_file(plan, suffix, extension, source, **entities, **side) for side in sides)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """Names of an image of a run, or of those of both hemispheres, and of the sidecar of all."""
+
+    images: tuple[Path, ...]
+    sidecar: Path
+
+    @classmethod
+    def of(
+        cls,
+        plan: RunPlan,
+        suffix: str,
+        holds: Held,
+        source: Source | None = None,
+        **entities: Any,
+    ) -> Self:
+        """Make them of what `run_file` takes."""
+        return cls(
+            images=image_names(plan, suffix, holds, source, **entities),
+            sidecar=run_file(plan, suffix, ".json", source, **entities),
+        )
 
 
 def copy_names(plan: RunPlan, source: Source) -> tuple[Path, ...]:
@@ -206,12 +230,10 @@ def event_names(
         yield beta_series_name(plan, source, strategy, extension)
 
 
-def seed_map_name(
-    plan: RunPlan, seeds: SeedSet, strategy: Strategy, extension: str = ".nii.gz"
-) -> Path:
-    """Name of the maps of some seeds: ``…_stat-<measure>_desc-<strategy>_boldmap``."""
+def seed_map_names(plan: RunPlan, seeds: SeedSet, strategy: Strategy) -> Names:
+    """Names of the maps of some seeds: ``…_stat-<measure>_desc-<strategy>_boldmap``."""
     stat = measure_label(plan, seeds, "correlation")
-    return run_file(plan, "boldmap", extension, seeds, stat=stat, desc=strategy.label)
+    return Names.of(plan, "boldmap", "values", seeds, stat=stat, desc=strategy.label)
 
 
 def measure_label(plan: RunPlan, source: Source, measure: str) -> str:
@@ -232,19 +254,15 @@ def _of_statistic(plan: RunPlan, source: Source, label: str) -> str:
     return label if first == kind_of(source).plain_statistic else f"{first}+{label}"
 
 
-def voxels_name(
-    plan: RunPlan, strategy: Strategy, *, smoothed: bool = False, extension: str = ".nii.gz"
-) -> Path:
-    """Name of the cleaned volumes: ``…_desc-<strategy>_bold``, or ``…_desc-<strategy>+smooth``."""
+def voxels_names(plan: RunPlan, strategy: Strategy, *, smoothed: bool = False) -> Names:
+    """Names of cleaned volumes: ``…_desc-<strategy>_bold``, or ``…_desc-<strategy>+smooth``."""
     desc = smoothed_desc(strategy) if smoothed else strategy.label
-    return run_file(plan, "bold", extension, desc=desc)
+    return Names.of(plan, "bold", "series", desc=desc)
 
 
-def regional_map_name(
-    plan: RunPlan, strategy: Strategy, measure: str, extension: str = ".nii.gz"
-) -> Path:
-    """Name of the map of a regional measure: ``…_stat-<measure>_desc-<strategy>_boldmap``."""
-    return run_file(plan, "boldmap", extension, stat=measure, desc=strategy.label)
+def regional_map_names(plan: RunPlan, strategy: Strategy, measure: str) -> Names:
+    """Names of the map of a regional measure: ``…_stat-<measure>_desc-<strategy>_boldmap``."""
+    return Names.of(plan, "boldmap", "values", stat=measure, desc=strategy.label)
 
 
 def regional_table_name(
@@ -289,18 +307,19 @@ def expected_files(plan: RunPlan) -> Iterator[Path]:
 def expected_voxel_files(plan: RunPlan) -> Iterator[Path]:
     """Those of them that hold something of every voxel."""
     wanted = plan.voxelwise
-    if wanted.any:
+    if wanted.any and plan.run.mask:
         yield mask_name(plan)
     for strategy in plan.strategies:
         if wanted.voxelwise:
-            yield voxels_name(plan, strategy)
+            yield from voxels_names(plan, strategy).images
         if wanted.voxelwise_smoothing_fwhm_mm:
-            yield voxels_name(plan, strategy, smoothed=True)
+            yield from voxels_names(plan, strategy, smoothed=True).images
         if wanted.seed_maps:
             seed_sets = [source for source in plan.sources if isinstance(source, SeedSet)]
-            yield from (seed_map_name(plan, seeds, strategy) for seeds in seed_sets)
+            for seeds in seed_sets:
+                yield from seed_map_names(plan, seeds, strategy).images
         for measure in wanted.regional:
-            yield regional_map_name(plan, strategy, measure)
+            yield from regional_map_names(plan, strategy, measure).images
             yield from (
                 regional_table_name(plan, source, strategy, measure) for source in plan.sources
             )

@@ -23,7 +23,13 @@ from bidsmask.analysis.connectivity_outputs import edge_files, network_files
 from bidsmask.analysis.event_outputs import event_files
 from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.notices import warnings_of_itself
-from bidsmask.analysis.output_names import copy_names, matrix_name, run_file, time_series_name
+from bidsmask.analysis.output_names import (
+    copy_names,
+    mask_name,
+    matrix_name,
+    run_file,
+    time_series_name,
+)
 from bidsmask.analysis.plan import RunPlan, drawn_desc, smoothed_desc
 from bidsmask.analysis.quality import quality_rows
 from bidsmask.analysis.store import CleanedRun, Coverage, RunValues
@@ -198,6 +204,11 @@ class Run:
     def table(self, source: Source) -> str:
         """Give the URI of the names of the columns of a source."""
         return self.provenance.output(run_file(self.plan, kind_of(source).suffix, ".tsv", source))
+
+    def mask(self) -> list[str]:
+        """Give the URI of the mask that images have values in; there is none on surfaces."""
+        has_mask = self.plan.run.mask is not None
+        return [self.provenance.output(mask_name(self.plan))] if has_mask else []
 
     def about(self, source: Source) -> dict[str, Any]:
         """Say what is known of each file of a source, whatever is in it."""

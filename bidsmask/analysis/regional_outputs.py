@@ -11,12 +11,13 @@ import numpy as np
 
 from bidsmask._typing import FloatArray
 from bidsmask.analysis.kinds import Source, kind_of
-from bidsmask.analysis.output_names import mask_name, regional_map_name, regional_table_name
+from bidsmask.analysis.output_names import regional_map_names, regional_table_name
 from bidsmask.analysis.outputs import File, Run, Used
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.regional import REGIONAL, region_means, regional_maps, unfiltered
 from bidsmask.analysis.steps import cleaner_of
-from bidsmask.analysis.store import RunValues
+from bidsmask.analysis.store import PlacedSources, RunValues
+from bidsmask.analysis.voxelwise import images_of
 from bidsmask.analysis.words import plain, regional_words, text
 from bidsmask.columns.base import Columns
 from bidsmask.dataset.confounds import Confounds
@@ -24,7 +25,9 @@ from bidsmask.dataset.confounds_table import read_table
 from bidsmask.dataset.responses import load_design
 from bidsmask.dataset.strategies import Strategy
 from bidsmask.derivatives import sidecars
+from bidsmask.derivatives.run import Content
 from bidsmask.derivatives.sidecars import coverage_columns, described
+from bidsmask.images.grid import Grid
 from bidsmask.images.io import image_bytes
 from bidsmask.images.signals_on_disk import SignalsOnDisk
 from bidsmask.numerics.freedom import DegreesOfFreedom
@@ -93,26 +96,34 @@ class _Files:
     def of_voxels(self, values: RunValues, measure: str, of_voxels: FloatArray) -> Iterator[File]:
         """Give the map, which is 0 outside of the mask and NaN where there is no value."""
         placed, provenance = values.placed, self._run.provenance
-        volume = np.zeros(placed.mask.shape, dtype=np.float32)
-        volume.T[placed.mask.T] = of_voxels
+        has_mask = self._plan.run.mask is not None
+        names = regional_map_names(self._plan, self._used.strategy, measure)
+        yield from zip(names.images, self._images(placed, of_voxels, measure), strict=True)
         yield (
-            regional_map_name(self._plan, self._used.strategy, measure),
-            image_bytes(volume, placed.grid),
-        )
-        yield (
-            regional_map_name(self._plan, self._used.strategy, measure, ".json"),
+            names.sidecar,
             {
-                "Description": f"Map of the {self._what(measure)} NaN inside of the mask where "
-                "there is no value.",
+                "Description": f"Map of the {self._what(measure)} NaN"
+                f"{' inside of the mask' if has_mask else ''} where there is no value.",
                 "Sources": [
                     *provenance.bold_and_confounds([self._used.strategy]),
-                    provenance.output(mask_name(self._plan)),
+                    *self._run.mask(),
                 ],
                 **self._about(measure),
-                "SkullStripped": True,
+                **({"SkullStripped": True} if has_mask else {}),
                 **sidecars.warnings(self._run.warnings, self._used.confounds.warnings),
             },
         )
+
+    def _images(
+        self, placed: PlacedSources, of_voxels: FloatArray, title: str
+    ) -> Iterator[Content]:
+        if isinstance(placed.grid, Grid):
+            volume = np.zeros(placed.mask.shape, dtype=np.float32)
+            volume.T[placed.mask.T] = of_voxels
+            yield image_bytes(volume, placed.grid)
+        else:
+            rows = of_voxels[np.newaxis]
+            yield from images_of(rows, placed, self._plan.run.file_format, titles=[title])
 
     def of_regions(
         self,
@@ -142,7 +153,7 @@ class _Files:
                 "Description": f"Of each {kind.column} of {source.name}, the mean of the "
                 f"{self._what(measure)}",
                 "Sources": [
-                    provenance.output(regional_map_name(plan, strategy, measure)),
+                    *map(provenance.output, regional_map_names(plan, strategy, measure).images),
                     *self._run.copies(source),
                 ],
                 **self._about(measure),
@@ -163,7 +174,7 @@ class _Files:
         )
 
     def _what(self, measure: str) -> str:
-        words = plain(text([regional_words(self._plan.voxelwise)]))
+        words = plain(text([regional_words(self._plan.voxelwise, self._plan.grid.word)]))
         return f"{REGIONAL[measure].description}. {words}"
 
     def _about(self, measure: str) -> dict[str, Any]:

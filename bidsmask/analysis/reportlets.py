@@ -245,7 +245,7 @@ def _done(plan: RunPlan) -> Iterable[Said]:
     if plan.sources:
         yield connectivity_words(plan.connectivity, plan.extraction.statistics)
     yield from event_words(plan.events)
-    yield from voxel_words(plan.voxelwise, plan.extraction, plan.connectivity)
+    yield from voxel_words(plan.voxelwise, plan.extraction, plan.connectivity, plan.grid.word)
     yield rows_words(plan.output.censor_output, plan.strategies)
 
 

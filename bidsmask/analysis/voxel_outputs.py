@@ -17,9 +17,9 @@ from bidsmask._typing import FloatArray
 from bidsmask.analysis.output_names import (
     mask_name,
     measure_label,
-    seed_map_name,
+    seed_map_names,
     time_series_name,
-    voxels_name,
+    voxels_names,
 )
 from bidsmask.analysis.outputs import File, Run, Used, used_strategies
 from bidsmask.analysis.plan import RunPlan
@@ -27,7 +27,7 @@ from bidsmask.analysis.regional_outputs import regional_files
 from bidsmask.analysis.rows import n_rows
 from bidsmask.analysis.steps import cleaner_of, read_voxels
 from bidsmask.analysis.store import RunValues, SeedMaps
-from bidsmask.analysis.voxelwise import clean_voxels, map_seeds, voxel_pieces
+from bidsmask.analysis.voxelwise import clean_voxels, images_of, map_seeds
 from bidsmask.analysis.words import (
     measure_words,
     plain,
@@ -140,6 +140,8 @@ class _Work:
 
     def _mask(self) -> Iterator[File]:
         run, placed = self._run, self._values.placed
+        if self._plan.run.mask is None:
+            return
         yield mask_name(self._plan), image_bytes(placed.mask.astype(np.uint8), placed.grid)
         yield (
             mask_name(self._plan, ".json"),
@@ -155,63 +157,63 @@ class _Work:
     def _volumes(self, used: Used, cleaned: SignalsOnDisk) -> Iterator[File]:
         plan, provenance = self._plan, self._run.provenance
         fwhm_mm = plan.voxelwise.voxelwise_smoothing_fwhm_mm
-        yield voxels_name(plan, used.strategy), self._image(used, cleaned)
+        names = voxels_names(plan, used.strategy)
+        yield from zip(names.images, self._images(used, cleaned), strict=True)
         about = {
             **provenance.acquisition,
             **sidecars.volume_sampling(used.cleaned.sample_mask, t_r=plan.t_r, how=self._how),
             **provenance.space,
-            "SkullStripped": True,
+            **self._stripped,
         }
         done = (
-            voxelwise_words(plan.extraction),
+            voxelwise_words(plan.extraction, plan.grid.word),
             *strategy_words(used.strategy),
             volumes_words(self._how, used.strategy),
         )
         content = {
             "Description": f"Volumes cleaned with the strategy {used.strategy.name}. "
             f"{used.strategy.description} {plain(text(done))}",
-            "Sources": [
-                *provenance.bold_and_confounds([used.strategy]),
-                provenance.output(mask_name(plan)),
-            ],
+            "Sources": [*provenance.bold_and_confounds([used.strategy]), *self._run.mask()],
             **about,
             "SmoothingFWHM": plan.extraction.smoothing_fwhm_mm,
             **used.about,
             **sidecars.warnings(self._run.warnings, used.confounds.warnings),
         }
-        yield voxels_name(plan, used.strategy, extension=".json"), content
+        yield names.sidecar, content
         if not fwhm_mm:
             return
         smoothed = {
             "Description": f"Volumes cleaned with the strategy {used.strategy.name}. "
             f"{plain(text([*done, smoothed_words(plan.voxelwise)]))}",
-            "Sources": [provenance.output(voxels_name(plan, used.strategy))],
+            "Sources": [provenance.output(name) for name in names.images],
             **about,
             "SmoothingFWHM": fwhm_mm,
             **used.about,
             **sidecars.warnings(self._run.warnings, used.confounds.warnings),
         }
-        yield (
-            voxels_name(plan, used.strategy, smoothed=True),
-            self._image(used, cleaned, smoothing_fwhm_mm=fwhm_mm),
-        )
-        yield voxels_name(plan, used.strategy, smoothed=True, extension=".json"), smoothed
+        copies = voxels_names(plan, used.strategy, smoothed=True)
+        images = self._images(used, cleaned, smoothing_fwhm_mm=fwhm_mm)
+        yield from zip(copies.images, images, strict=True)
+        yield copies.sidecar, smoothed
 
-    def _image(
+    @property
+    def _stripped(self) -> dict[str, Any]:
+        """What is said of volumes only: that the skull is gone."""
+        return {"SkullStripped": True} if self._plan.run.mask else {}
+
+    def _images(
         self, used: Used, cleaned: SignalsOnDisk, smoothing_fwhm_mm: float | None = None
-    ) -> Iterator[bytes]:
-        placed = self._values.placed
+    ) -> Iterator[Iterator[bytes]]:
         uneven = self._how == "drop" and not used.cleaned.sample_mask.all()
-        return voxel_pieces(
+        return images_of(
             cleaned,
-            mask=placed.mask,
-            grid=placed.grid,
+            self._values.placed,
+            self._plan.run.file_format,
             t_r=None if uneven else self._plan.t_r,
             smoothing_fwhm_mm=smoothing_fwhm_mm,
         )
 
     def _seed_maps(self, used: Used, cleaned: SignalsOnDisk, strategy: int) -> Iterator[File]:
-        placed = self._values.placed
         kept = used.cleaned.sample_mask
         rows = kept[kept] if self._how == "drop" else kept
         for place, source in enumerate(self._values.sources):
@@ -224,14 +226,12 @@ class _Work:
                     signals, cleaned, maps, kept=rows, fisher_z=self._plan.connectivity.fisher_z
                 )
                 self._keep_some(maps, strategy, place)
-                yield (
-                    seed_map_name(self._plan, source, used.strategy),
-                    voxel_pieces(maps, mask=placed.mask, grid=placed.grid),
+                names = seed_map_names(self._plan, source, used.strategy)
+                images = images_of(
+                    maps, self._values.placed, self._plan.run.file_format, titles=source.lut.names
                 )
-            yield (
-                seed_map_name(self._plan, source, used.strategy, ".json"),
-                self._about_maps(used, source, place),
-            )
+                yield from zip(names.images, images, strict=True)
+            yield names.sidecar, self._about_maps(used, source, place)
 
     def _keep_some(self, maps: SignalsOnDisk, strategy: int, place: int) -> None:
         """Keep the maps of the first seeds that have a signal, to be drawn."""
@@ -254,7 +254,7 @@ class _Work:
             "Sources": [
                 *run.provenance.bold_and_confounds([used.strategy]),
                 run.provenance.output(time_series_name(plan, seeds, used.strategy, statistic)),
-                run.provenance.output(mask_name(plan)),
+                *run.mask(),
             ],
             **sidecars.about_map(MEASURES["correlation"], fisher_z=plan.connectivity.fisher_z),
             "Statistic": measure_label(plan, seeds, "correlation"),
@@ -269,7 +269,7 @@ class _Work:
             ],
             "NodeFiles": [run.table(seeds)],
             **run.about(seeds),
-            "SkullStripped": True,
+            **self._stripped,
             "MinimumCoverage": plan.coverage.min_coverage,
             "SmoothingFWHM": plan.extraction.smoothing_fwhm_mm,
             **used.about,

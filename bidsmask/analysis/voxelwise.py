@@ -6,20 +6,22 @@ on neither the number of voxels nor, but for a few volumes, on that of volumes. 
 lies outside of the mask is 0, and voxels inside of it that have no signal are NaN.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.analysis.rows import n_rows, rows_for
+from bidsmask.analysis.store import PlacedSources
 from bidsmask.images.grid import Grid
 from bidsmask.images.masked_volumes import image_pieces
 from bidsmask.images.signals_on_disk import Signals
+from bidsmask.images.surface_files import value_files
 from bidsmask.numerics.cleaning import VALUES_AT_ONCE, Cleaner
 from bidsmask.numerics.connectivity.plain import correlation_with
 from bidsmask.numerics.smooth import SmoothingInside
 from bidsmask.numerics.threads import in_order
-from bidsmask.vocabulary import CensorOutput
+from bidsmask.vocabulary import CensorOutput, FileFormat
 
 _BLOCKS_AT_ONCE = 16
 """Of as many columns as the cleaner takes: a disk likes to be asked for 64 kB of a row."""
@@ -154,6 +156,44 @@ def voxel_pieces(
     """
     smooth = _smoothing(mask, grid, smoothing_fwhm_mm)
     return image_pieces(signals, mask=mask, grid=grid, t_r=t_r, change=smooth)
+
+
+def images_of(
+    signals: Signals,
+    placed: PlacedSources,
+    file_format: FileFormat,
+    *,
+    t_r: float | None = None,
+    titles: Sequence[str] = (),
+    smoothing_fwhm_mm: float | None = None,
+) -> Iterator[Iterator[bytes]]:
+    """Give the content of the images of a run: one, or of a pair of hemispheres one each.
+
+    Parameters
+    ----------
+    signals : array or SignalsOnDisk of shape (T, V)
+        Cleaned volumes, or maps.
+    placed : PlacedSources
+        Says where they lie.
+    file_format : {"nifti", "cifti", "gifti"}
+        That of the run.
+    t_r : float, optional
+        Repetition time in seconds; see `voxel_pieces`.
+    titles : sequence of T str, optional
+        Of maps.
+    smoothing_fwhm_mm : float, optional
+        Of volumes only.
+    """
+    if file_format != "nifti":
+        yield from value_files(signals, placed.grid, file_format, t_r=t_r, titles=titles)
+        return
+    yield voxel_pieces(
+        signals,
+        mask=placed.mask,
+        grid=placed.grid,
+        t_r=t_r,
+        smoothing_fwhm_mm=smoothing_fwhm_mm,
+    )
 
 
 def _smoothing(

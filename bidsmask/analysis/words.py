@@ -213,18 +213,24 @@ def rows_words(how: CensorOutput, strategies: Iterable[Strategy]) -> Said:
     return Said(label="Rows of censored volumes", value=values[how], sentences=(sentences[how],))
 
 
-def voxelwise_words(settings: ExtractionSettings) -> Said:
+def voxelwise_words(settings: ExtractionSettings, places: str = "voxels") -> Said:
     """How cleaned volumes came out of volumes."""
-    fwhm_mm = settings.smoothing_fwhm_mm
+    fwhm_mm, every = settings.smoothing_fwhm_mm, _every(places)
+    beyond = "; outside of the mask all values are 0" if places == "voxels" else ""
     return Said(
         label="Cleaned volumes",
-        value="every voxel of the brain mask",
+        value=every,
         sentences=(
             *_smoothed(fwhm_mm),
-            "The signal of every voxel of the brain mask was cleaned. Voxels that were not finite "
-            "in all volumes, or constant, are NaN; outside of the mask all values are 0.",
+            f"The signal of {every} was cleaned. {places.capitalize()} that were not finite in "
+            f"all volumes, or constant, are NaN{beyond}.",
         ),
     )
+
+
+def _every(places: str) -> str:
+    """Name all places of a run, one by one."""
+    return "every voxel of the brain mask" if places == "voxels" else f"every {ONE[places]}"
 
 
 def volumes_words(how: CensorOutput, strategy: Strategy) -> Said:
@@ -271,18 +277,19 @@ def voxel_words(
     voxelwise: VoxelwiseSettings,
     extraction: ExtractionSettings,
     connectivity: ConnectivitySettings,
+    places: str = "voxels",
 ) -> Iterator[Said]:
     """All that was done with every voxel."""
     if voxelwise.voxelwise:
-        yield voxelwise_words(extraction)
+        yield voxelwise_words(extraction, places)
         yield smoothed_words(voxelwise)
     if voxelwise.seed_maps:
         yield seed_maps_words(connectivity, extraction.statistics)
     if voxelwise.regional:
-        yield regional_words(voxelwise)
+        yield regional_words(voxelwise, places)
 
 
-def regional_words(voxelwise: VoxelwiseSettings) -> Said:
+def regional_words(voxelwise: VoxelwiseSettings, places: str = "voxels") -> Said:
     """Which measures of every voxel were taken, and of what."""
     alff = (
         "the amplitude of low-frequency fluctuations (ALFF [@zang2007], the mean amplitude of "
@@ -299,11 +306,11 @@ def regional_words(voxelwise: VoxelwiseSettings) -> Said:
         label="Measures of every voxel",
         value=", ".join(names[measure] for measure in voxelwise.regional),
         sentences=(
-            f"Of every voxel of the brain mask were computed {listed(what)}. They are of the "
+            f"Of {_every(places)} were computed {listed(what)}. They are of the "
             "residuals of a strategy's regression, from which mean and straight line were "
             "removed, over the kept volumes; whatever filter the strategy has was left away, and "
-            "nothing was standardized. Regions have the mean over those of their voxels that have "
-            "a value.",
+            f"nothing was standardized. Regions have the mean over those of their {places} that "
+            "have a value.",
         ),
     )
 

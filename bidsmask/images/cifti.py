@@ -24,7 +24,9 @@ from bidsmask.images.header import data_dtype, read_header
 from bidsmask.images.markup import xml_explained, xml_parser
 
 PREFIX = "CIFTI_STRUCTURE_"
-_XML = 32  # code of the extension of the header that holds it
+XML_CODE = 32
+"""Of the extension of the header that holds the XML."""
+
 _BLOCK_BYTES = 4 << 20
 _MM = -3  # exponent of the metre
 
@@ -191,7 +193,7 @@ def _xml_of(path: Path, header: Any) -> bytes:
     order = ">" if header.endianness == ">" else "<"
     while len(rest) >= 8:
         size, code = np.frombuffer(rest, f"{order}i4", 2).tolist()
-        if code == _XML:
+        if code == XML_CODE:
             return rest[8:size]
         if size < 8:
             break

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 
 from bidsmask._typing import IntArray
+from bidsmask.images.cifti import XML_CODE
 from bidsmask.images.grayordinates import HEMISPHERES, Grayordinates
+from bidsmask.images.signals_on_disk import Signals
 from bidsmask.images.surface_images import SIDES, brain_model_axis
 from bidsmask.vocabulary import FileFormat
 
@@ -18,6 +21,13 @@ _NOTHING = "???"
 
 _TURN = 0.618034
 """Of the circle of hues, from one region to the next: neighbours in the table look different."""
+
+_VALUES_AT_ONCE = 1 << 20
+
+_XML_START = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE GIFTI SYSTEM "http://www.nitrc.org/frs/download.php/115/gifti.dtd">
+"""
 
 _Table = Mapping[int, tuple[str, tuple[float, float, float, float]]]
 """Name and colour by label."""
@@ -51,6 +61,99 @@ def label_files(
         return
     for structure in HEMISPHERES.values():
         yield _gifti_labels(keys[places.where(structure)], table, structure)
+
+
+def value_files(
+    rows: Signals,
+    places: Grayordinates,
+    file_format: FileFormat,
+    *,
+    t_r: float | None = None,
+    titles: Sequence[str] = (),
+) -> Iterator[Iterator[bytes]]:
+    """Make files of volumes or maps, piece by piece: some of the values are held at a time.
+
+    Parameters
+    ----------
+    rows : array or SignalsOnDisk of shape (T, V)
+    places : Grayordinates
+    file_format : {"cifti", "gifti"}
+    t_r : float, optional
+        Repetition time in seconds. CIFTI has no other way than an even step to say when volumes
+        were; where they do not follow each other evenly, it is one volume.
+    titles : sequence of T str, optional
+        Names of maps; without them, rows are volumes of a series.
+
+    Yields
+    ------
+    pieces : iterator of bytes
+        Of a ``.dtseries.nii`` or ``.dscalar.nii`` file; or of the ``.func.gii`` files of the left
+        and the right side. Values are float32.
+    """
+    if file_format == "cifti":
+        yield _cifti_pieces(rows, places, t_r, titles)
+        return
+    for structure in HEMISPHERES.values():
+        where = places.where(structure)
+        assert where is not None, "a pair is of both hemispheres"
+        yield _gifti_pieces(rows, where, structure, titles)
+
+
+def _cifti_pieces(
+    rows: Signals, places: Grayordinates, t_r: float | None, titles: Sequence[str]
+) -> Iterator[bytes]:
+    """Give header and values in the order of the file: time runs fastest."""
+    n_rows, n_places = rows.shape
+    yield _cifti_header(n_rows, places, t_r, titles)
+    at_once = max(1, _VALUES_AT_ONCE // n_rows)
+    for start in range(0, n_places, at_once):
+        yield np.ascontiguousarray(rows[:, start : start + at_once].T, dtype="<f4").tobytes()
+
+
+def _cifti_header(
+    n_rows: int, places: Grayordinates, t_r: float | None, titles: Sequence[str]
+) -> bytes:
+    from nibabel import cifti2, nifti1, nifti2
+
+    library: Any = cifti2
+    volumes: Any = nifti1
+    nifti: Any = nifti2
+    along: Any
+    if titles:
+        along, intent = library.ScalarAxis(list(titles)), "SCALARS"
+    else:
+        along, intent = library.SeriesAxis(0, t_r or 1.0, n_rows), "SERIES"
+    axes = library.Cifti2Header.from_axes((along, brain_model_axis(places)))
+    header = nifti.Nifti2Header()
+    header.set_data_dtype("<f4")
+    header.set_data_shape((1, 1, 1, 1, n_rows, places.n_voxels))
+    header.set_intent(f"NIFTI_INTENT_CONNECTIVITY_DENSE_{intent}")
+    header.extensions.append(volumes.Nifti1Extension(XML_CODE, axes.to_xml()))
+    content = BytesIO()
+    header.write_to(content)
+    return content.getvalue()
+
+
+def _gifti_pieces(
+    rows: Signals, where: slice, structure: str, titles: Sequence[str]
+) -> Iterator[bytes]:
+    """Give one array after the other, each of a row."""
+    from nibabel import gifti
+
+    library: Any = gifti
+    about = library.GiftiMetaData({"AnatomicalStructurePrimary": SIDES[structure]})
+    yield (
+        f'{_XML_START}<GIFTI Version="1.0" NumberOfDataArrays="{rows.shape[0]}">'.encode()
+        + about.to_xml()
+    )
+    for number in range(rows.shape[0]):
+        yield library.GiftiDataArray(
+            np.ascontiguousarray(rows[number][where], dtype=np.float32),
+            intent="NIFTI_INTENT_NONE" if titles else "NIFTI_INTENT_TIME_SERIES",
+            datatype="NIFTI_TYPE_FLOAT32",
+            meta={"Name": titles[number]} if titles else {},
+        ).to_xml()
+    yield b"</GIFTI>"
 
 
 def _colour(number: int) -> tuple[float, float, float, float]:

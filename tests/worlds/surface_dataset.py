@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bidsmask.demo.files import write_json
+from bidsmask.demo.files import write_json, write_table
 from worlds import surface_files as files
 
 T_R = 2.0
@@ -49,10 +49,14 @@ class Surfaces:
     right: Path
 
 
-def add_surfaces(run, *, n_volumes=60, seed=0, space="fsaverage5", with_voxels=True):
+def add_surfaces(run, **given):
     """Write a grayordinate run and a pair of hemispheres beside a run in volumes."""
-    stem = run.confounds.name.partition("_desc-")[0]
-    folder, whole = run.confounds.parent, values(n_volumes, seed)
+    return write_surfaces(run.confounds.parent, run.confounds.name.partition("_desc-")[0], **given)
+
+
+def write_surfaces(folder, stem, *, n_volumes=60, seed=0, space="fsaverage5", with_voxels=True):
+    """Write a grayordinate run and a pair of hemispheres."""
+    whole = values(n_volumes, seed)
     cifti = folder / f"{stem}_space-fsLR_den-91k_bold.dtseries.nii"
     measured = np.delete(whole[:LEFT], WALL, axis=0)
     parts = [measured, whole[LEFT:]]
@@ -99,3 +103,14 @@ def write_labels(folder, name="tpl-fsaverage_hemi-{}_den-10k_atlas-Toy_dseg.labe
         own = {key: text for key, text in NAMES.items() if key in labels}
         files.write_label(folder / name.format(side), labels, {0: "???", **own}, side)
     return folder / name.format("L")
+
+
+def write_subject(root, label, *, n_volumes=60):
+    """Write a subject that has nothing but confounds and surfaces; gives its files."""
+    rng = np.random.default_rng(int(label.encode().hex()[:8], 16))
+    stem = root / f"sub-{label}" / "func" / f"sub-{label}_task-rest"
+    names = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
+    columns = dict(zip(names, rng.normal(0, 0.05, (6, n_volumes)), strict=True))
+    write_table(Path(f"{stem}_desc-confounds_timeseries.tsv"), columns)
+    write_json(Path(f"{stem}_desc-confounds_timeseries.json"), {})
+    return write_surfaces(stem.parent, stem.name, n_volumes=n_volumes)
