@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from worlds import surface_dataset
 
 from bidsmask.cli.main import main
 
@@ -26,11 +27,20 @@ def commands():
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory, demo_dataset):
+def places(tmp_path_factory, demo_dataset, make_dataset):
     """What the README's places stand for here."""
     folder = tmp_path_factory.mktemp("readme")
     _write_named_atlas(folder / "templateflow", demo_dataset.atlas)
+    on_surfaces = make_dataset(folder)
+    surface_dataset.add_surfaces(on_surfaces.runs[0])
+    labels = surface_dataset.write_labels(folder)
     return {
+        "/data/surfaces": str(on_surfaces.root),
+        "/data/out_of_surfaces": str(folder / "out_of_surfaces"),
+        "/atlases/tpl-fsLR_atlas-Y_den-91k_dseg.dlabel.nii": str(
+            surface_dataset.write_dlabel(folder)
+        ),
+        "/atlases/tpl-fsaverage_hemi-L_den-10k_atlas-Y_dseg.label.gii": str(labels),
         "/data/fmriprep": str(demo_dataset.root),
         "/data/out": str(folder / "out"),
         "/atlases/tpl-X_atlas-Y_dseg.nii.gz": str(demo_dataset.atlas),

@@ -58,7 +58,7 @@ from bidsmask.images.grayordinates import Lattice
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import image_bytes
 from bidsmask.images.masked_volumes import image_pieces
-from bidsmask.images.surface_files import label_files
+from bidsmask.images.surface_files import label_files, value_files
 from bidsmask.numerics.connectivity.measures import MEASURES, Relation
 from bidsmask.numerics.connectivity.plain import fisher_z
 from bidsmask.numerics.equal_length import drawn_rows, volumes_of
@@ -281,6 +281,14 @@ def _copies(source: Source, columns: Columns, file_format: FileFormat) -> Iterat
 def _copies_on_surfaces(
     source: Source, columns: Columns, file_format: FileFormat
 ) -> Iterator[Content]:
+    if isinstance(columns, Maps):
+        placed = columns.placed
+        weights = np.zeros((columns.n_columns, columns.grid.n_voxels), dtype=np.float32)
+        rows, shown = placed.rows(), np.flatnonzero(placed.shown)
+        for number in range(columns.n_columns):
+            weights[number, shown] = rows[number]
+        yield from value_files(weights, columns.grid, file_format, titles=source.lut.names)
+        return
     assert isinstance(columns, Regions | Discs)
     names = dict(zip(source.lut.ids, source.lut.names, strict=True))
     labels = np.array([0, *source.lut.ids])[columns.codes]

@@ -423,7 +423,7 @@ def _plan_run(
         run=replace(run, warnings=(*run.warnings, *filter(None, [stream.warning]))),
         t_r=t_r,
         n_volumes=stream.n_volumes,
-        grid=stream.grid,
+        grid=shelf.lattice(stream.grid),
         voxel_bytes=stream.dtype.itemsize,
         sources=sources,
         strategies=strategies,
@@ -460,6 +460,7 @@ class _Shelf:
         self._download = settings.execution.download
         self._spaces = spaces
         self.served: set[str] = set()
+        self._lattices: dict[object, Lattice] = {}
         self._asked = tuple(settings.selection.spaces or ())
         self._found: dict[tuple[object, ...], Atlas | SeedSet | AtlasError | SpaceError] = {}
         self._seeds = find_own(list(map(str, seeds)), SEED_EXTENSIONS)
@@ -475,6 +476,12 @@ class _Shelf:
             for text in source_warnings(source)
         ]
         return tuple(dict.fromkeys(said))
+
+    def lattice(self, grid: Lattice) -> Lattice:
+        """Give one and the same for all runs that lie on the same places: some have 91,282."""
+        if isinstance(grid, Grid):
+            return grid
+        return self._lattices.setdefault(grid.identity["places"], grid)
 
     def for_run(
         self, run: BoldRun, lattice: Lattice

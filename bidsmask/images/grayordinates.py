@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -153,7 +154,7 @@ class Grayordinates:
         """(n, 1, 1): one line of places, where a grid has three axes."""
         return self.n_voxels, 1, 1
 
-    @property
+    @cached_property
     def identity(self) -> dict[str, object]:
         """What tells it apart, as plain values by name: structures, and a sum of all places."""
         structures = {each.name: len(each.places) for each in self.structures}

@@ -29,7 +29,8 @@ from bidsmask.derivatives.retire import withdrawn_records
 from bidsmask.derivatives.status import read_status, subject_of
 from bidsmask.vocabulary import NATIVE_SPACES
 
-_OF_THE_RUN = frozenset(["metadata", "t_r", "n_volumes", "shape", "affine"])
+_OF_THE_LATTICE = ("shape", "affine", "structures", "places")
+_OF_THE_RUN = frozenset(["metadata", "t_r", "n_volumes", *_OF_THE_LATTICE])
 _OF_THE_INPUT = "bids:preprocessed:"
 _QUALITY = "_desc-bidsmask_qc.tsv"
 _AGAIN = "Run the participant level again."
@@ -147,7 +148,7 @@ def _comparable(name: str, record: RunRecord) -> tuple[object, ...] | None:
     space = entities.get("space")
     if space is None or space in NATIVE_SPACES:
         return None
-    return name, space, record.settings.get("shape"), record.settings.get("affine")
+    return name, space, *map(record.settings.get, _OF_THE_LATTICE)
 
 
 def _problem(record: RunRecord, output_dir: Path, bids_dir: Path | None) -> LeftOut | None:
