@@ -1,10 +1,15 @@
 """What is written of every vertex: cleaned series and maps, in the format of the run."""
 
+import json
+import os
+import subprocess
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 from worlds import surface_dataset as surfaces
+from worlds.meshes import needs_workbench, workbench
 
 from bidsmask.cli.main import main
 from bidsmask.demo.dataset import write_root
@@ -81,3 +86,22 @@ def test_what_surfaces_do_not_have_is_lost_by_name_and_no_mask_is_made(done):
     assert set(status["status"]) == {"partial"}
     assert status["reason"].str.contains("--reho is of voxels").all()
     assert not list(folder(done).glob("*_mask*"))
+
+
+@needs_workbench
+def test_workbench_opens_every_image(done):
+    images = [path for path in folder(done).iterdir() if path.suffix in (".gii", ".nii")]
+    assert len(images) == 12
+    for image in images:
+        assert "ERROR" not in workbench("-file-information", image)
+
+
+def test_validators_find_nothing_wrong(done):
+    named = [name for name in os.environ.get("BIDSMASK_VALIDATORS", "").split(":") if name]
+    if not named:
+        pytest.skip("no BIDS validator: set BIDSMASK_VALIDATORS to its command")
+    for validator in named:
+        asked = [validator, "--json", str(done[1])]
+        said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+        issues = json.loads(said)["issues"]["issues"]
+        assert [issue for issue in issues if issue["severity"] == "error"] == []

@@ -13,7 +13,7 @@ from bidsmask._typing import IntArray
 from bidsmask.images.cifti import XML_CODE
 from bidsmask.images.grayordinates import HEMISPHERES, Grayordinates
 from bidsmask.images.signals_on_disk import Signals
-from bidsmask.images.surface_images import SIDES, brain_model_axis
+from bidsmask.images.surface_images import SIDES, cifti_header
 from bidsmask.vocabulary import FileFormat
 
 _NOTHING = "???"
@@ -103,32 +103,33 @@ def _cifti_pieces(
     rows: Signals, places: Grayordinates, t_r: float | None, titles: Sequence[str]
 ) -> Iterator[bytes]:
     """Give header and values in the order of the file: time runs fastest."""
+    from nibabel import cifti2
+
+    library: Any = cifti2
     n_rows, n_places = rows.shape
-    yield _cifti_header(n_rows, places, t_r, titles)
+    if titles:
+        along = library.ScalarAxis(list(titles))
+        yield _cifti_start(along, "SCALARS", "<f4", n_rows, places)
+    else:
+        along = library.SeriesAxis(0, t_r or 1.0, n_rows)
+        yield _cifti_start(along, "SERIES", "<f4", n_rows, places)
     at_once = max(1, _VALUES_AT_ONCE // n_rows)
     for start in range(0, n_places, at_once):
         yield np.ascontiguousarray(rows[:, start : start + at_once].T, dtype="<f4").tobytes()
 
 
-def _cifti_header(
-    n_rows: int, places: Grayordinates, t_r: float | None, titles: Sequence[str]
-) -> bytes:
-    from nibabel import cifti2, nifti1, nifti2
+def _cifti_start(along: Any, intent: str, dtype: str, n_rows: int, places: Grayordinates) -> bytes:
+    """Give all that stands before the values of a CIFTI file."""
+    from nibabel import nifti1, nifti2
 
-    library: Any = cifti2
     volumes: Any = nifti1
     nifti: Any = nifti2
-    along: Any
-    if titles:
-        along, intent = library.ScalarAxis(list(titles)), "SCALARS"
-    else:
-        along, intent = library.SeriesAxis(0, t_r or 1.0, n_rows), "SERIES"
-    axes = library.Cifti2Header.from_axes((along, brain_model_axis(places)))
     header = nifti.Nifti2Header()
-    header.set_data_dtype("<f4")
+    header.set_data_dtype(dtype)
     header.set_data_shape((1, 1, 1, 1, n_rows, places.n_voxels))
     header.set_intent(f"NIFTI_INTENT_CONNECTIVITY_DENSE_{intent}")
-    header.extensions.append(volumes.Nifti1Extension(XML_CODE, axes.to_xml()))
+    xml = cifti_header(along, places).to_xml()
+    header.extensions.append(volumes.Nifti1Extension(XML_CODE, xml))
     content = BytesIO()
     header.write_to(content)
     return content.getvalue()
@@ -167,11 +168,7 @@ def _cifti_labels(keys: IntArray, table: _Table, places: Grayordinates) -> bytes
 
     library: Any = cifti2
     along = library.LabelAxis(["labels"], [dict(table)])
-    header = library.Cifti2Header.from_axes((along, brain_model_axis(places)))
-    image = library.Cifti2Image(keys[np.newaxis], header, dtype=np.int32)
-    image.nifti_header.set_intent("NIFTI_INTENT_CONNECTIVITY_DENSE_LABELS")
-    content: bytes = image.to_bytes()
-    return content
+    return _cifti_start(along, "LABELS", "<i4", 1, places) + keys.astype("<i4").tobytes()
 
 
 def _gifti_labels(keys: IntArray, table: _Table, structure: str) -> bytes:
