@@ -19,6 +19,7 @@ from bidsmask.analysis.group.exclusion import (
     decide,
     is_about,
 )
+from bidsmask.analysis.group.page import group_page, write_page
 from bidsmask.analysis.group.participants import (
     find_covariates,
     participants_columns,
@@ -112,7 +113,9 @@ def run_group(settings: Settings) -> GroupSummary:
     )
     tables = _tables(qc, coverage, decisions, left_out)
     tables["participants"] = (participants, participants_columns(covariates))
-    files = [*_write(tables, output_dir), *connectivity.files]
+    shown = {name: table for name, (table, _) in tables.items()}
+    page = group_page(found, shown, left_out, connectivity, settings)
+    files = [*_write(tables, output_dir), *connectivity.files, write_page(page, output_dir)]
     _note_files(output_dir, files, found)
     return GroupSummary(
         n_subjects=len({run.participant for run in found.counted}),

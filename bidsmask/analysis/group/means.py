@@ -86,7 +86,7 @@ def write_means(
     key = stack_file.key._replace(stat=kind.z_stat)
     with open_stack(stack_file.path) as stack:
         regions = stack.regions
-        networks = _networks(stack_file, regions)
+        networks = networks_of_regions(stack_file, regions)
         pairs = None if networks is None else NetworkPairs(networks, *edges_of(len(regions)))
         moments = Moments(len(regions) * (len(regions) + 1) // 2)
         known, of_pairs = [], []
@@ -110,7 +110,7 @@ def write_means(
     return write.written, table
 
 
-def _networks(stack_file: StackFile, regions: list[str]) -> list[str] | None:
+def networks_of_regions(stack_file: StackFile, regions: list[str]) -> list[str] | None:
     """Read the network of each region, as the atlas of the first run says it."""
     table = stack_file.runs[0].look_up_table(stack_file.key.atlas).fillna("")
     columns = {str(name): column.to_list() for name, column in table.items()}

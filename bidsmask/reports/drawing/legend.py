@@ -17,7 +17,7 @@ _SWATCH, _TO_TEXT, _TO_NEXT = 12.0, 6.0, 16.0
 
 MAX_LOST_NAMES = 6
 
-Shape = Literal["patch", "line", "frame", "stripes", "ring", "cross", "dot", "hole"]
+Shape = Literal["patch", "line", "frame", "stripes", "ring", "cross", "dot", "hole", "circle"]
 
 
 class Key(NamedTuple):
@@ -100,6 +100,8 @@ def _draw_key(canvas: Canvas, key: Key, left: float, middle: float) -> None:
     elif key.shape == "hole":
         canvas.circle(left + _SWATCH / 2, middle, 4.0, key.colour, opacity=1.0)
         canvas.circle(left + _SWATCH / 2, middle, 2.0, "#ffffff", opacity=1.0)
+    elif key.shape == "circle":
+        canvas.circle(left + _SWATCH / 2, middle, 5.0, key.colour, opacity=0.0)
     else:
         draw_ring(
             canvas, left + _SWATCH / 2, middle, 5.0, key.colour, crossed=key.shape == "cross"

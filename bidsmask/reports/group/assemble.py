@@ -153,6 +153,7 @@ def _draw_strips(runs: RunTable, distributions: Iterable[Distribution]) -> Itera
                 [*_rows(runs, each)],
                 label=column.label,
                 unit=column.unit,
+                decimals=column.decimals,
                 key=f"strips-{each.column}",
                 limits=[(limit.value, limit.label) for limit in each.limits],
             )
@@ -249,6 +250,12 @@ def _draw_benchmarks(each: Benchmarks) -> Iterator[Drawn]:
             alt=f"Benchmarks of {', '.join(names)}: " + _in_words(each),
             caption="A dot for each strategy. Each panel has a scale of its own.",
             source=data_uri(estimates(each.benchmarks, names), ".svg"),
+            note=(
+                "Compare the dots: they are of the same runs. A ring that lies better than its "
+                "dot is a strategy that looks better by losing the runs that move. A dot on the "
+                "orange band cannot be told from chance, and two dots whose lines overlap far "
+                "cannot be told from each other."
+            ),
         )
     if each.qc_fc:
         yield Drawn(
@@ -265,12 +272,12 @@ def _draw_benchmarks(each: Benchmarks) -> Iterator[Drawn]:
     if each.distance:
         yield Drawn(
             title="QC-FC against distance",
-            alt=f"Median QC-FC along the distance of regions under {', '.join(names)}",
-            caption="Median and quartiles of QC-FC over edges, along the distance of the regions.",
+            alt=f"QC-FC along the distance of regions under {', '.join(names)}",
+            caption="QC-FC of every edge, and its mean along the distance of the regions.",
             source=data_uri(qc_fc_distance(each.distance, names), ".svg"),
             note=(
                 "A line that falls is motion that makes near regions more alike than far ones. "
-                "Inside the orange band it cannot be told from chance."
+                "Between the orange lines it cannot be told from chance."
             ),
         )
 

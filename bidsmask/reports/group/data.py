@@ -31,7 +31,12 @@ def as_json(runs: RunTable) -> Markup:
 
 
 def _column(column: Column) -> dict[str, Any]:
-    about = {"name": column.name, "label": column.label, "unit": column.unit}
+    about = {
+        "name": column.name,
+        "label": column.label,
+        "unit": column.unit,
+        "inTable": column.in_table,
+    }
     if not column.is_number:
         return {**about, **_coded(list(map(str, column.values)))}
     rounded = [

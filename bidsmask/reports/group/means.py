@@ -18,8 +18,9 @@ from bidsmask.reports.drawing.colours import (
     blue_to_red,
     painted,
 )
-from bidsmask.reports.drawing.legend import Key, draw_legend
+from bidsmask.reports.drawing.legend import LINE, Key, draw_legend
 from bidsmask.reports.drawing.matrix import MAX_NAMED_REGIONS, N_COLOURS
+from bidsmask.reports.drawing.picture import Picture
 from bidsmask.reports.drawing.scales import round_limit
 
 MAX_ROWS = 200
@@ -74,7 +75,7 @@ def matrices(
     canvas = Canvas(boxes[-1].bottom + _BAR, f"{label}: {', '.join(m.title for m in found)}")
     for place, (box, each, values) in enumerate(zip(boxes, found, ordered, strict=True)):
         panel = Panel(canvas, box, x=(0, len(regions)), y=(len(regions), 0))
-        canvas.picture(box, painted(pooled(values), blue_to_red(N_COLOURS), (-limit, limit)))
+        canvas.picture(box, _picture(values, limit))
         if place % MOST_ABREAST == 0:
             _name(panel, [regions[i] for i in order], blocks)
         _draw_borders(panel, blocks)
@@ -106,13 +107,19 @@ def pooled(values: FloatArray, at_most: int = MAX_ROWS) -> FloatArray:
 
 
 def _without_diagonal(values: FloatArray) -> FloatArray:
-    """Put the mean of its row into each place of the diagonal, which says nothing of pairs."""
     values = values.astype(float)
     np.fill_diagonal(values, np.nan)
-    known = np.isfinite(values)
-    means = np.where(known, values, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(0), 1)
-    np.fill_diagonal(values, np.where(known.any(axis=0), means, np.nan))
     return values
+
+
+def _picture(values: FloatArray, limit: float) -> Picture:
+    """Paint a matrix; the diagonal is white where a region has a signal."""
+    picture = painted(pooled(values), blue_to_red(N_COLOURS), (-limit, limit))
+    white = np.full((1, 3), 255, dtype=np.uint8)
+    if len(values) <= MAX_ROWS:
+        seen = np.flatnonzero(np.isfinite(values).any(axis=0))
+        picture.numbers[seen, seen] = len(picture.colours)
+    return Picture(numbers=picture.numbers, colours=np.concatenate([picture.colours, white]))
 
 
 def _boxes(n: int) -> list[Box]:
@@ -148,5 +155,8 @@ def _draw_borders(panel: Panel, blocks: Blocks) -> None:
 def _draw_scale(canvas: Canvas, top: float, limit: float, label: str) -> None:
     bar = Box(_LEFT, top + 30, 204, 11)
     draw_colour_bar(canvas, bar, blue_to_red(N_COLOURS), (-limit, limit), label)
-    keys = [Key("no signal (n/a)", NO_VALUE_COLOUR)]
-    draw_legend(canvas, keys, Box(bar.right + 30, top + 26, 200, 19))
+    keys = [
+        Key("diagonal, not shown", "#ffffff", "frame"),
+        Key("no signal (n/a)", NO_VALUE_COLOUR),
+    ]
+    draw_legend(canvas, keys, Box(bar.right + 30, top + 26, 340, LINE))

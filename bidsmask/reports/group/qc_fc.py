@@ -6,16 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bidsmask._typing import FloatArray
 from bidsmask.reports.drawing.axes import TITLE_ROOM, X_TITLE, Panel
 from bidsmask.reports.drawing.canvas import WIDTH, Box, Canvas
-from bidsmask.reports.drawing.colours import BLUE, FRAME, INK, ORANGE
+from bidsmask.reports.drawing.colours import BLUE, FRAME, INK, ORANGE, between, hexadecimal
 from bidsmask.reports.drawing.legend import LINE, Key, draw_legend
+from bidsmask.reports.drawing.picture import Picture
 from bidsmask.reports.group.values import AlongDistance, Shares
 
 MOST_ABREAST = 4
 
-_LEFT, _GAP, _HEIGHT = 40.0, 26.0, 120.0
+_LEFT, _GAP, _HEIGHT = 40.0, 26.0, 130.0
+_N_SHADES = 16
+_CLOUD = between([(255, 255, 255), (198, 219, 239), (107, 174, 214)], _N_SHADES)
 
 
 def qc_fc(found: Sequence[Shares], strategies: Sequence[str]) -> bytes:
@@ -58,33 +60,56 @@ def qc_fc_distance(found: Sequence[AlongDistance], strategies: Sequence[str]) ->
     """
     if not found:
         raise ValueError("There is no QC-FC with distances, so that there is nothing to draw.")
-    values = [(each.low, each.high, each.chance_low, each.chance_high) for each in found]
-    known = np.concatenate([np.concatenate(each) for each in values] + [np.zeros(1)])
-    known = known[np.isfinite(known)]
-    margin = 0.06 * float(np.ptp(known)) or 0.1
-    y = (float(known.min()) - margin, float(known.max()) + margin)
-    x = (0.0, 1.02 * max(float(each.distance.max()) for each in found))
+    limits = [_r_limits(each) for each in found]
+    y = min(low for low, _ in limits), max(high for _, high in limits)
+    x = 0.0, max(float(each.distance_borders[-1]) for each in found)
     canvas, boxes = _panels(len(found), "QC-FC of each strategy against distance")
     for place, (box, each) in enumerate(zip(boxes, found, strict=True)):
         panel = Panel(canvas, box, x=x, y=y)
-        _fill_between(panel, each.distance, each.chance_low, each.chance_high, ORANGE, 0.35)
-        _fill_between(panel, each.distance, each.low, each.high, BLUE, 0.2)
-        zero = panel.y(0.0)
-        canvas.line((box.left, zero), (box.right, zero), FRAME, width=0.8)
-        panel.curve(each.distance, each.middle, BLUE, width=2.2)
+        _draw_cloud(panel, each)
+        canvas.line((box.left, panel.y(0.0)), (box.right, panel.y(0.0)), FRAME, width=0.8)
+        for chance in (each.chance_low, each.chance_high):
+            panel.curve(each.distance, chance, ORANGE, width=1.8)
+        panel.curve(each.distance, each.mean, INK, width=2.2)
         panel.title(strategies[place], each.note)
         panel.x_axis("distance (mm)", at_most=4)
         if place % MOST_ABREAST == 0:
             panel.y_axis()
-    _draw_key(
-        canvas,
-        [
-            Key("median of r", BLUE, "line"),
-            Key("half of the edges", "#ccdfec"),
-            Key("median by chance, 95 % of permutations", "#f6d99f"),
-        ],
-    )
+    keys = [
+        Key("edges, the darker the more", hexadecimal(_CLOUD[_N_SHADES // 2])),
+        Key("their mean", INK, "line"),
+        Key("between these by chance (90 %)", ORANGE, "line"),
+    ]
+    _draw_key(canvas, keys)
     return canvas.svg()
+
+
+def _r_limits(each: AlongDistance) -> tuple[float, float]:
+    """Borders of bins of r between which all is but 1 in 1,000 edges, and what chance gives."""
+    shares = each.counts.sum(axis=0) / max(int(each.counts.sum()), 1)
+    there = np.flatnonzero(shares > 1e-3)
+    low, high = (there.min(), there.max() + 1) if there.size else (0, each.counts.shape[1])
+    chance = np.concatenate([each.chance_low, each.chance_high, each.mean])
+    known = chance[np.isfinite(chance)]
+    ends = np.array([*each.r_borders[[low, high]], *known])
+    return float(ends.min()), float(ends.max())
+
+
+def _draw_cloud(panel: Panel, each: AlongDistance) -> None:
+    """Paint how many edges there are at each distance and r: shares of those at a distance."""
+    of_distance = each.counts.sum(axis=1, keepdims=True)
+    shares = each.counts / np.maximum(of_distance, 1)
+    highest = float(shares.max()) or 1.0
+    numbers = np.ceil(np.sqrt(shares / highest) * (_N_SHADES - 1)).astype(int)
+    low, high = panel.y.first, panel.y.last
+    inside = (each.r_borders[:-1] >= low - 1e-9) & (each.r_borders[1:] <= high + 1e-9)
+    rows = np.flatnonzero(inside)
+    if not rows.size:
+        return
+    top, bottom = panel.y(each.r_borders[rows[-1] + 1]), panel.y(each.r_borders[rows[0]])
+    left, right = panel.x(each.distance_borders[0]), panel.x(each.distance_borders[-1])
+    picture = Picture(numbers=numbers[:, rows].T[::-1], colours=_CLOUD)
+    panel.canvas.picture(Box(left, top, right - left, bottom - top), picture)
 
 
 def _extent(each: Shares) -> float:
@@ -111,18 +136,6 @@ def _panels(n: int, title: str) -> tuple[Canvas, list[Box]]:
         for place in range(n)
     ]
     return canvas, boxes
-
-
-def _fill_between(
-    panel: Panel, x: FloatArray, low: FloatArray, high: FloatArray, fill: str, opacity: float
-) -> None:
-    known = np.isfinite(low) & np.isfinite(high)
-    if not known.any():
-        return
-    there = [(panel.x(a), panel.y(b)) for a, b in zip(x[known], high[known], strict=True)]
-    back = [(panel.x(a), panel.y(b)) for a, b in zip(x[known], low[known], strict=True)]
-    corners = "L".join(f"{left:.1f} {top:.1f}" for left, top in [*there, *back[::-1]])
-    panel.canvas.path(f"M{corners}z", fill=fill, opacity=opacity, within=panel.box)
 
 
 def _draw_key(canvas: Canvas, keys: Sequence[Key]) -> None:

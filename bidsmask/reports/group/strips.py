@@ -47,6 +47,7 @@ def strips(
     *,
     label: str,
     unit: str,
+    decimals: int,
     key: str,
     limits: Sequence[tuple[float, str]] = (),
 ) -> bytes:
@@ -57,6 +58,8 @@ def strips(
     rows : sequence of Strip
     label, unit : str
         Of the axis.
+    decimals : int
+        With how many digits behind the point medians are written.
     key : str
         Name of the figure within the page.
     limits : sequence of (float, str)
@@ -83,7 +86,6 @@ def strips(
     canvas = Canvas(top + height + X_TITLE + 4, f"{label} of {known.size} values", key)
     box = Box(_LEFT, top, _RIGHT - _LEFT, height)
     panel = Panel(canvas, box, x=(low, high))
-    decimals = _decimals(high - low)
     for place, row in enumerate(rows):
         strip = Box(box.left, top + place * (_STRIP + _GAP), box.width, _STRIP)
         _draw_quartiles(panel, strip, row, unit, decimals)
@@ -132,10 +134,6 @@ def _limits(known: FloatArray) -> tuple[float, float]:
     margin = 0.03 * (high - low) or 0.05 * abs(high) or 1.0
     from_zero = 0 <= low < 0.5 * high
     return (0.0 if from_zero else low - margin), high + margin
-
-
-def _decimals(span: float) -> int:
-    return max(0, 2 - int(np.floor(np.log10(span)))) if span > 0 else 2
 
 
 def _draw_quartiles(panel: Panel, strip: Box, row: Strip, unit: str, decimals: int) -> None:

@@ -11,8 +11,8 @@
     ├── absent: Absent ...              runs that are in no table
     ├── coverage: GroupCoverage ...     one for each atlas
     ├── connectivity: MeanConnectivity ...
-    ├── benchmarks: Benchmarks ...      one for each atlas
-    ├── recommendation: Recommendation
+    ├── benchmarks: Benchmarks ...      one for each atlas and task
+    ├── recommendations: Recommendation ...
     └── undone: Undone ...              what could not be done
 
 Arrays are N rows, R runs, P regions. Nothing here knows a file, a date or a command line.
@@ -26,7 +26,7 @@ from typing import Literal
 
 import numpy as np
 
-from bidsmask._typing import BoolArray, FloatArray
+from bidsmask._typing import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,6 +42,8 @@ class Column:
     meaning, unit : str
     decimals : int
         With how many digits behind the point numbers are written.
+    in_table : bool
+        False if it is only in a distribution.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Column:
     meaning: str = ""
     unit: str = ""
     decimals: int = 2
+    in_table: bool = True
 
     @property
     def numbers(self) -> FloatArray:
@@ -92,6 +95,11 @@ class RunTable:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def in_table(self) -> tuple[Column, ...]:
+        """The columns of the table."""
+        return tuple(each for each in self.columns if each.in_table)
 
     def column(self, name: str) -> Column:
         """Find a column by its name."""
@@ -216,12 +224,22 @@ class MeanConnectivity:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A benchmark of a strategy, between which it is, and what chance gives; NaN is n/a."""
+    """A benchmark of a strategy, and what chance gives; NaN is n/a.
+
+    Parameters
+    ----------
+    value, low, high : float
+        The number, and between which it is with a confidence of 95 %.
+    chance, chance_low, chance_high : float
+        What chance gives, and between which that is in 90 % of permutations.
+    """
 
     value: float
     low: float = float("nan")
     high: float = float("nan")
     chance: float = float("nan")
+    chance_low: float = float("nan")
+    chance_high: float = float("nan")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,9 +248,12 @@ class Benchmark:
 
     Parameters
     ----------
-    title, unit : str
+    title : str
     better : {"lower", "higher", "nearer to 0", "neither"}
     estimates : tuple of S Estimate
+        On the runs that every strategy keeps.
+    of_own : tuple of S float
+        On the runs that each strategy keeps.
     meaning : str
     decimals : int
     """
@@ -240,7 +261,7 @@ class Benchmark:
     title: str
     better: Literal["lower", "higher", "nearer to 0", "neither"]
     estimates: tuple[Estimate, ...]
-    unit: str = ""
+    of_own: tuple[float, ...]
     meaning: str = ""
     decimals: int = 3
 
@@ -267,31 +288,34 @@ class Shares:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AlongDistance:
-    """QC-FC against the distance of regions: quartiles of r, and what chance makes of them.
+    """QC-FC against the distance of regions, and what chance makes of it.
 
     Parameters
     ----------
-    distance : float array of shape (n,)
-        In mm.
-    low, middle, high : float arrays of shape (n,)
+    distance, mean : float arrays of shape (n,)
+        Of bins of edges: mean distance in mm, and mean of r.
     chance_low, chance_high : float arrays of shape (n,)
-        Between which the middle lies in 95 % of permutations; NaN where that is not known.
+        Between which the mean is in 90 % of permutations.
+    distance_borders, r_borders : float arrays of shape (n_d + 1,) and (n_r + 1,)
+    counts : int array of shape (n_d, n_r)
+        Edges in bins of distance and r.
     note : str
         A few words, such as the rank correlation.
     """
 
     distance: FloatArray
-    low: FloatArray
-    middle: FloatArray
-    high: FloatArray
+    mean: FloatArray
     chance_low: FloatArray
     chance_high: FloatArray
+    distance_borders: FloatArray
+    r_borders: FloatArray
+    counts: IntArray
     note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmarks:
-    """All benchmarks of one atlas.
+    """All benchmarks of one atlas and task.
 
     Parameters
     ----------
@@ -316,11 +340,19 @@ class Benchmarks:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """A strategy in the ranking: its place, and what speaks for and against it."""
+    """Strategies that share a place in the ranking, and numbers that speak for and against them.
+
+    Parameters
+    ----------
+    place : int
+    strategy : str
+    numbers : tuple of str
+        As many as the recommendation has criteria.
+    """
 
     place: int
     strategy: str
-    words: tuple[str, ...]
+    numbers: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,18 +361,24 @@ class Recommendation:
 
     Parameters
     ----------
+    title : str
+        Of which task and atlas.
     answer : str
         In a sentence; also that there is none.
+    criteria : tuple of str
+        In the order in which they decide.
     ranking : tuple of Ranked
-    reasons, changes, caveats : tuple of str
-        Which numbers decide and by how much; what would change the answer; what to keep in mind.
+        Empty if there is no telling.
+    reasons, changes : tuple of str
+        Which numbers decide and by how much; what would change the answer.
     """
 
+    title: str
     answer: str
+    criteria: tuple[str, ...] = ()
     ranking: tuple[Ranked, ...] = ()
     reasons: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
-    caveats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -366,7 +404,7 @@ class GroupPage:
     coverage: tuple[GroupCoverage, ...] = ()
     connectivity: tuple[MeanConnectivity, ...] = ()
     benchmarks: tuple[Benchmarks, ...] = ()
-    recommendation: Recommendation | None = None
+    recommendations: tuple[Recommendation, ...] = ()
     undone: tuple[Undone, ...] = ()
     methods: tuple[str, ...] = ()
     references: tuple[str, ...] = ()

@@ -6,6 +6,7 @@
 
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
+  const columns = data.columns.filter((column) => column.inTable);
   const nRows = data.names.codes.length;
   const all = Array.from({ length: nRows }, (_, row) => row);
   const word = (coded, row) => coded.levels[coded.codes[row]];
@@ -29,7 +30,7 @@
   const choices = new Map();
   const state = { sort: null, descending: false, page: 0, rows: all };
   const searched = all.map((row) =>
-    [word(data.names, row), ...data.columns.filter((c) => !c.values).map((c) => word(c, row))]
+    [word(data.names, row), ...columns.filter((c) => !c.values).map((c) => word(c, row))]
       .join(" ").toLowerCase());
 
   const cell = (column, row, place) => {
@@ -39,6 +40,8 @@
     if (place === 0 && report) made.append(element("a", { href: `./${report}` }, text));
     else if (column.name === "verdict")
       made.append(element("span", { class: `tag ${TAGS[text] || ""}` }, text));
+    else if (column.name === "decided_by")
+      made.append(element("span", { class: "why", title: text }, text));
     else made.textContent = text;
     if (column.values) made.className = "num";
     return made;
@@ -50,7 +53,7 @@
     body.replaceChildren(...shown.map((row) => {
       const made = document.createElement("tr");
       if (data.included[row] === "0") made.className = "excluded";
-      made.append(...data.columns.map((column, place) => cell(column, row, place)));
+      made.append(...columns.map((column, place) => cell(column, row, place)));
       return made;
     }));
     const n = state.rows.length;
@@ -80,7 +83,7 @@
   };
 
   const order = () => {
-    const column = data.columns[state.sort];
+    const column = columns[state.sort];
     const sign = state.descending ? -1 : 1;
     if (column) {
       const keys = column.values || column.codes;
@@ -118,7 +121,7 @@
     addChoice("Included", {
       levels: ["no", "yes"], codes: [...data.included].map(Number),
     });
-    for (const column of data.columns)
+    for (const column of columns)
       if (column.levels && column.levels.length > 1 && column.levels.length <= MOST_CHOICES)
         addChoice(column.label, column);
     heads.forEach((head, place) =>

@@ -31,7 +31,7 @@ def strip(values, name="24P", filled=None):
 
 
 def draw_strips(*rows, label="mean FD", limits=()):
-    return strips(rows, label=label, unit="mm", key="here", limits=limits)
+    return strips(rows, label=label, unit="mm", decimals=2, key="here", limits=limits)
 
 
 def some(n=200):
@@ -59,17 +59,31 @@ def shares(centre=0.1):
 
 def along(**changes):
     x = np.linspace(10, 150, 9)
-    given = {"distance": x, "low": x * 0, "middle": x / 500, "high": x / 250}
-    given |= {"chance_low": -x / 900, "chance_high": x / 900, "note": "ρ 0.3"}
+    given = {
+        "distance": x,
+        "mean": x / 500,
+        "chance_low": -x / 900,
+        "chance_high": x / 900,
+        "distance_borders": np.linspace(0, 150, 5),
+        "r_borders": np.linspace(-1, 1, 11),
+        "counts": np.arange(40).reshape(4, 10),
+        "note": "ρ 0.3",
+    }
     return AlongDistance(**given | changes)
 
 
 def benchmark(*values, better="lower", title="median |QC-FC|"):
-    dots = tuple(Estimate(value=v, low=v - 0.1, high=v + 0.2, chance=0.05) for v in values)
-    return Benchmark(title=title, better=better, estimates=dots)
+    dots = tuple(
+        Estimate(value=v, low=v - 0.1, high=v + 0.2, chance=0.05, chance_low=0, chance_high=0.1)
+        for v in values
+    )
+    own = tuple(value + 0.1 for value in values)
+    return Benchmark(title=title, better=better, estimates=dots, of_own=own)
 
 
-NONE = Benchmark(title="ICC", better="higher", estimates=(Estimate(value=np.nan),) * 2)
+NONE = Benchmark(
+    title="ICC", better="higher", estimates=(Estimate(value=np.nan),) * 2, of_own=(np.nan,) * 2
+)
 
 CASES = {
     "strips": lambda: draw_strips(strip(some()), strip(some() + 1, "36P")),
@@ -266,7 +280,7 @@ def test_a_dot_lies_where_its_axis_says(elements, words):
     }
     first, *_, last = sorted(ticks)
     scale = np.polynomial.Polynomial.fit([ticks[first], ticks[last]], [first, last], 1)
-    np.testing.assert_allclose(scale(np.array(circles[:2])), [0.1, 0.3], atol=0.01)
+    np.testing.assert_allclose(scale(np.array(circles[:4])), [0.2, 0.1, 0.4, 0.3], atol=0.01)
 
 
 def test_an_estimate_that_is_not_known_is_n_a(texts, elements):

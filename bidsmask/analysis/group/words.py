@@ -1,0 +1,136 @@
+"""What the group level did, in words: rules of exclusion, attrition, the methods text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bidsmask._version import __version__
+from bidsmask.analysis.words import listed
+from bidsmask.numerics.exclusion import MEASURES, NONE, VERDICT
+from bidsmask.numerics.verdict import DO_NOT_USE
+from bidsmask.reports.group.values import Attrition
+from bidsmask.reports.methods import Methods, with_citations
+from bidsmask.settings import GroupSettings
+
+_CITED = ("parkes2018", "wang2024")
+"""Works that rules are named after."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A rule of exclusion in words, and in which rows of ``group_qc`` it applies."""
+
+    words: str
+    applies: pd.Series
+
+
+def rules_of(qc: pd.DataFrame, settings: GroupSettings) -> Iterator[Rule]:
+    """Say of what was asked for which rows it excludes.
+
+    Parameters
+    ----------
+    qc : DataFrame
+        With decisions.
+    settings : GroupSettings
+    """
+    if settings.ratings is not None:
+        rated = qc["decided_by"].fillna("").str.startswith("rated ")
+        yield Rule(words=f"somebody has rated it bad ({settings.ratings.name})", applies=rated)
+    if settings.exclude == VERDICT:
+        yield Rule(words=f"its verdict is: {DO_NOT_USE}", applies=qc["verdict"] == DO_NOT_USE)
+    limits = (limit for limits in settings.limits.values() for limit in limits.items())
+    for name, limit in limits:
+        rule = MEASURES[name]
+        values = pd.to_numeric(qc[name])
+        beyond = values > limit if rule.worse == "above" else values < limit
+        yield Rule(
+            words=f"{rule.what} is {rule.worse} {limit:g} {rule.unit}".strip(),
+            applies=beyond.fillna(False) | values.isna(),
+        )
+
+
+def attrition_of(table: pd.DataFrame, qc: pd.DataFrame, rules: Sequence[Rule]) -> list[Attrition]:
+    """Show ``group_attrition``, of what was asked for.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `bidsmask.analysis.group.exclusion.attrition` makes it.
+    qc : DataFrame
+        With decisions.
+    rules : sequence of Rule
+    """
+    done = qc["status"] == "ok"
+    return [
+        Attrition(
+            strategy=row["strategy"],
+            n_runs=row["n_runs"],
+            n_kept_runs=row["n_included"],
+            n_participants=row["n_participants"],
+            n_kept_participants=row["n_participants_included"],
+            reasons=tuple(_reasons(row, done & (qc["strategy"] == row["strategy"]), rules)),
+        )
+        for row in table[table["exclusion"] == "as asked"].to_dict("records")
+    ]
+
+
+def _reasons(
+    row: Mapping[Any, Any], own: pd.Series, rules: Sequence[Rule]
+) -> Iterator[tuple[str, int]]:
+    if pd.notna(row["n_not_done"]) and row["n_not_done"]:
+        yield "the strategy could not be carried out", int(row["n_not_done"])
+    for rule in rules:
+        if n := int((rule.applies & own).sum()):
+            yield rule.words, n
+
+
+def group_methods(
+    n_participants: int,
+    n_runs: int,
+    attrition: Sequence[Attrition],
+    settings: GroupSettings,
+    rules: Sequence[Rule],
+    *,
+    measure: str | None,
+) -> Methods:
+    """Describe what the group level did.
+
+    Parameters
+    ----------
+    n_participants, n_runs : int
+    attrition : sequence of Attrition
+    settings : GroupSettings
+    rules : sequence of Rule
+    measure : str or None
+        What was averaged over participants; None if nothing was.
+    """
+    marked = [
+        f"{n_runs} runs of {n_participants} participants were brought together at the group "
+        f"level of bidsmask {__version__}.",
+        _exclusion(attrition, settings.exclude, rules),
+    ]
+    if measure:
+        marked.append(
+            f"{measure[0].upper()}{measure[1:]} was averaged over the included runs of each "
+            "participant, each with the same weight, then over participants."
+        )
+    return with_citations(marked)
+
+
+def _exclusion(attrition: Sequence[Attrition], exclude: str, rules: Sequence[Rule]) -> str:
+    left = listed(
+        [f"{each.n_kept_runs} of {each.n_runs} runs for {each.strategy}" for each in attrition]
+    )
+    if not rules:
+        return f"No run was excluded by a rule, which leaves {left}."
+    work = exclude.partition("-")[0]
+    named = f", by the rule {exclude}" if exclude not in (NONE, VERDICT) else ""
+    cited = f" [@{work}]" if work in _CITED else ""
+    return (
+        f"A run was excluded under a strategy{named}{cited}, if "
+        f"{listed([rule.words for rule in rules], 'or')}. This leaves {left}."
+    )
