@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from worlds import surface_dataset as surfaces
+from worlds import surface_files as files
 
 from bidsmask.cli.main import main
 
@@ -30,11 +31,31 @@ def world(tmp_path_factory, make_dataset):
     nib.save(nib.Nifti1Image(few, labels.affine, labels.header), atlases / f"tpl-{MNI}" / name)
     surfaces.write_dlabel(atlases / "tpl-fsLR")
     surfaces.write_labels(atlases / "tpl-fsaverage")
+    write_maps(atlases)
     rows = [f"{key}\tregion {key}\t{text}" for key, text in surfaces.NAMES.items()]
     (atlases / "atlas-Toy_dseg.tsv").write_text(
         "\n".join(["index\tname\tcifti_label", *reversed(rows)]) + "\n"
     )
     return dataset, atlases
+
+
+def write_maps(atlases):
+    """Two maps on the vertices of both templates of surfaces, and none in the volume's."""
+    weights = np.random.default_rng(0).random((2, surfaces.LEFT + surfaces.RIGHT))
+    axes = (
+        nib.cifti2.ScalarAxis(["motor", "visual"]),
+        files.brain_axis(surfaces.LEFT, surfaces.RIGHT),
+    )
+    image = nib.Cifti2Image(weights.astype("f4"), nib.cifti2.Cifti2Header.from_axes(axes))
+    image.nifti_header.set_intent("NIFTI_INTENT_CONNECTIVITY_DENSE_SCALARS")
+    image.to_filename(atlases / "tpl-fsLR" / "tpl-fsLR_atlas-W_den-91k_probseg.dscalar.nii")
+    for side, part in (("L", weights[:, : surfaces.LEFT]), ("R", weights[:, surfaces.LEFT :])):
+        arrays = [
+            nib.gifti.GiftiDataArray(each.astype("f4"), "NIFTI_INTENT_SHAPE") for each in part
+        ]
+        name = f"tpl-fsaverage_hemi-{side}_den-10k_atlas-W_probseg.shape.gii"
+        nib.GiftiImage(darrays=arrays).to_filename(atlases / "tpl-fsaverage" / name)
+    (atlases / "atlas-W_probseg.tsv").write_text("name\nmotor\nvisual\n")
 
 
 def write_mesh(run, structure, n_vertices):
@@ -75,17 +96,17 @@ def done(world, seeds, tmp_path_factory):
     code = main(
         [
             *(str(dataset.root), str(out), "participant", "--strategies", "none"),
-            *("--space", MNI, "fsLR", "fsaverage5", "--atlases", "Toy"),
+            *("--space", MNI, "fsLR", "fsaverage5", "--atlases", "Toy", "W"),
             *("--datasets", f"lab={atlases}", "--seeds", *map(str, seeds)),
         ]
     )
     return code, out
 
 
-def timeseries(out, place):
+def timeseries(out, place, atlas="Toy", statistic="mean"):
     space, _, density = place.partition("_")
-    end = "_".join(filter(None, [f"{STEM}_space-{space}_atlas-Toy", density]))
-    return out / "sub-01" / "func" / f"{end}_stat-mean_desc-none_timeseries.tsv"
+    end = "_".join(filter(None, [f"{STEM}_space-{space}_atlas-{atlas}", density]))
+    return out / "sub-01" / "func" / f"{end}_stat-{statistic}_desc-none_timeseries.tsv"
 
 
 def test_each_run_gets_the_file_of_its_space(done):
@@ -100,14 +121,14 @@ def test_each_run_gets_the_file_of_its_space(done):
         FSLR: [*regions, "Thalamus"],
         FSAVERAGE: regions,
     }
-    files = {
+    found = {
         place: json.loads(timeseries(out, place).with_suffix(".json").read_text())["AtlasFile"]
         for place in tables
     }
-    assert files[MNI]["URI"].endswith(f"tpl-{MNI}_atlas-Toy_res-2_dseg.nii.gz")
-    assert files[FSLR]["URI"].endswith("den-91k_dseg.dlabel.nii")
-    assert [file["URI"].partition("hemi-")[2][0] for file in files[FSAVERAGE]] == ["L", "R"]
-    assert len({file["SHA256"] for file in files[FSAVERAGE]}) == 2
+    assert found[MNI]["URI"].endswith(f"tpl-{MNI}_atlas-Toy_res-2_dseg.nii.gz")
+    assert found[FSLR]["URI"].endswith("den-91k_dseg.dlabel.nii")
+    assert [file["URI"].partition("hemi-")[2][0] for file in found[FSAVERAGE]] == ["L", "R"]
+    assert len({file["SHA256"] for file in found[FSAVERAGE]}) == 2
 
 
 def test_the_two_kinds_of_surfaces_hold_the_same_numbers(done):
@@ -115,6 +136,21 @@ def test_the_two_kinds_of_surfaces_hold_the_same_numbers(done):
     _, out = done
     cifti, gifti = (pd.read_csv(timeseries(out, place), sep="\t") for place in (FSLR, FSAVERAGE))
     np.testing.assert_allclose(cifti[list(gifti)], gifti, atol=2e-5)
+
+
+def test_maps_of_both_kinds_are_fitted_alike_where_there_are_some(done):
+    _, out = done
+    cifti, gifti = (
+        pd.read_csv(timeseries(out, place, "W", "regression"), sep="\t")
+        for place in (FSLR, FSAVERAGE)
+    )
+    assert list(cifti) == list(gifti) == ["motor", "visual"]
+    np.testing.assert_allclose(cifti, gifti, atol=2e-5)
+    assert not timeseries(out, MNI, "W", "regression").exists()
+    copy = nib.load(
+        out / "sub-01" / "func" / f"{STEM}_space-fsLR_atlas-W_den-91k_probseg.dscalar.nii"
+    )
+    assert list(copy.header.get_axis(0).name) == ["motor", "visual"]
 
 
 def test_seeds_are_spheres_in_volumes_and_discs_along_the_mesh(done):
@@ -126,8 +162,8 @@ def test_seeds_are_spheres_in_volumes_and_discs_along_the_mesh(done):
     assert list(table["n_vertices"]) == [1, 3, 4]
     assert list(table["n_covered"]) == [1, 3, 0]
     name = f"{STEM}_space-{FSAVERAGE}_seg-spots_stat-mean_desc-none_timeseries.json"
-    files = json.loads((func / name).read_text())["AtlasFile"]
-    assert [file["URI"].rpartition("/")[2].partition("_space")[0] for file in files][1:] == [
+    found = json.loads((func / name).read_text())["AtlasFile"]
+    assert [file["URI"].rpartition("/")[2].partition("_space")[0] for file in found][1:] == [
         "sub-01_hemi-L",
         "sub-01_hemi-R",
     ]
