@@ -388,6 +388,7 @@ def pattern(name):
         "<acquisition>": run,
         "<source>": r"(atlas|seg)-[0-9a-zA-Z+]+(_(seg|scale)-[0-9a-zA-Z+]+)*",
         "<time>": "[0-9-]+",
+        "<kind>": r"[a-z]+-[0-9a-zA-Z+]+(_[a-z]+-[0-9a-zA-Z+]+)*",
     }
     parts = re.split(r"(<\w+>)", name)
     return "".join(
@@ -407,7 +408,7 @@ def test_every_file_that_is_written_is_in_the_list_and_no_other(everything):
         alike = {file for file in files if re.fullmatch(pattern(name), file)}
         assert alike, f"nothing is called {name}"
         found |= alike
-    beside = {re.sub(r"\.(tsv|nii\.gz|md|html)$", "", name) for name in found}
+    beside = {re.sub(r"\.(tsv|nii\.gz|md|html|h5)$", "", name) for name in found}
     left = {name for name in files - found if name.rpartition(".")[0] not in beside}
     assert left == set()
 
