@@ -1,6 +1,8 @@
 """``--cifti-outputs``: the numbers of the tables in CIFTI, as Workbench opens it."""
 
 import json
+import os
+import subprocess
 
 import nibabel as nib
 import numpy as np
@@ -112,3 +114,13 @@ def test_twins_of_volumes_are_refused(world, tmp_path, capsys):
     words = ["--strategies", "none", "--cifti-outputs", "--atlases", str(dataset.atlas)]
     assert main([str(dataset.root), str(tmp_path / "out"), "participant", *words]) == 2
     assert "--cifti-outputs are of runs on surfaces" in capsys.readouterr().err
+
+
+def test_validators_have_nothing_to_object(out):
+    named = [name for name in os.environ.get("BIDSMASK_VALIDATORS", "").split(":") if name]
+    if not named:
+        pytest.skip("no BIDS validator: set BIDSMASK_VALIDATORS to its command")
+    for validator in named:
+        command = [validator, str(out.parent.parent), "--format", "json", "--ignoreWarnings"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert json.loads(done.stdout)["issues"]["issues"] == []
