@@ -8,12 +8,12 @@ for volumes (`bidsmask.numerics.projections.folding`); other columns are made of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, FloatArray
+from bidsmask._typing import Array, BoolArray
 from bidsmask.columns.base import Part, VoxelSets
 from bidsmask.columns.by_points import judged
 from bidsmask.columns.extraction import Extraction, still
@@ -21,7 +21,7 @@ from bidsmask.columns.maps import Maps
 from bidsmask.columns.request import Request
 from bidsmask.columns.watch import Watch
 from bidsmask.images.surface_series import SurfaceSeries
-from bidsmask.images.surface_smoothing import smoothed_series, smoothing_between
+from bidsmask.images.surface_smoothing import smoothed_series, smoothing_between, smoothings
 from bidsmask.numerics.projections.maps import MapProjection
 from bidsmask.numerics.projections.regions import RegionMeans
 
@@ -61,16 +61,19 @@ def extract_smoothed(
     unsmoothed = [replace(request, smoothing_fwhm=None) for request in requests]
     first = [each for each, request in zip(unsmoothed, requests, strict=True) if _first(request)]
     plain = iter(extract(series, first, see=[*see, judge.see]))
-    smooth = _Smoothings(series, judge.measured)
     found: list[Extraction | _Fold] = []
     for request, other in zip(requests, unsmoothed, strict=True):
         if not request.smooths:
             found.append(next(plain))
         elif is_linear(request):
-            found.append(_Fold.of(request, next(plain), smooth))
+            found.append(_Fold(request, next(plain), judge.measured))
         else:
-            found.extend(extract(smooth.series(request), [other]))
-    _read(series, [each for each in found if isinstance(each, _Fold)])
+            fwhm = float(request.smoothing_fwhm)
+            smoothing = smoothing_between(series.grid, series.meshes, fwhm, judge.measured)
+            found.extend(extract(smoothed_series(series, smoothing), [other]))
+    folds = [each for each in found if isinstance(each, _Fold)]
+    _fold(series, folds, judge.measured)
+    _read(series, folds)
     return tuple(each.extraction() if isinstance(each, _Fold) else each for each in found)
 
 
@@ -106,29 +109,6 @@ class _Judge:
         return self._measured if self._watch is None else self._watch.measured
 
 
-class _Smoothings:
-    """What places are made of, for each width; computed once."""
-
-    def __init__(self, series: SurfaceSeries, measured: BoolArray) -> None:
-        self._series = series
-        self.measured = measured
-        self._known: dict[float, Any] = {}
-
-    def of(self, request: Request) -> Any:
-        """Give the sparse array (V, V) by which values are smoothed."""
-        fwhm = float(request.smoothing_fwhm)
-        if fwhm not in self._known:
-            self._known[fwhm] = smoothing_between(
-                self._series.grid, self._series.meshes, fwhm, self.measured
-            )
-        return self._known[fwhm]
-
-    def series(self, request: Request) -> SurfaceSeries:
-        """Give the run, smoothed."""
-        return smoothed_series(self._series, self.of(request))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class _Fold:
     """Columns into whose weights smoothing is folded.
 
@@ -137,48 +117,68 @@ class _Fold:
     request : Request
     unsmoothed : Extraction
         The same columns of the run as it is.
-    parts : sequence of (Part, sparse array of shape (k, V), array of shape (k, T))
-        Of those columns of which something was measured: weights, and sums to be filled.
+    measured : bool array of shape (V,)
+
+    Attributes
+    ----------
+    weights : list of sparse arrays of shape (k, V)
+        Of each part of those columns of which something was measured.
+    sums : list of arrays of shape (k, T)
+        To be filled.
     """
 
-    request: Request
-    unsmoothed: Extraction
-    parts: Sequence[tuple[Part, Any, FloatArray]]
-
-    @classmethod
-    def of(cls, request: Request, unsmoothed: Extraction, smooth: _Smoothings) -> _Fold:
-        """Fold smoothing into the weights of columns."""
+    def __init__(self, request: Request, unsmoothed: Extraction, measured: BoolArray) -> None:
+        self.fwhm = float(request.smoothing_fwhm)
+        self._unsmoothed = unsmoothed
+        columns, n_volumes = request.columns, len(unsmoothed.signals)
         seen = unsmoothed.used & (unsmoothed.coverage.n_covered > 0)
-        parts = []
-        for part in request.columns.parts(smooth.measured, seen, request.statistic):
-            assert isinstance(part.projection, RegionMeans | MapProjection)
-            weights = part.projection.matrix(request.columns.grid.n_voxels) @ smooth.of(request)
-            sums = np.zeros((weights.shape[0], len(unsmoothed.signals)))
-            parts.append((part, weights.tocsc(), sums))
-        return cls(request=request, unsmoothed=unsmoothed, parts=parts)
+        self._parts = columns.parts(measured, seen, request.statistic)
+        self.weights = [
+            _linear(part).matrix(columns.grid.n_voxels).tocsc() for part in self._parts
+        ]
+        self.sums = [np.zeros((each.shape[0], n_volumes)) for each in self.weights]
 
     def extraction(self) -> Extraction:
         """Give the columns, once the run has been read."""
-        signals = self.unsmoothed.signals.copy()
-        for part, _, sums in self.parts:
-            assert isinstance(part.projection, RegionMeans | MapProjection)
-            signals[:, part.rows] = part.projection.from_products(sums.T)
-        coverage = replace(self.unsmoothed.coverage, still=still(signals))
-        return replace(self.unsmoothed, signals=signals, coverage=coverage)
+        signals = self._unsmoothed.signals.copy()
+        for part, sums in zip(self._parts, self.sums, strict=True):
+            signals[:, part.rows] = _linear(part).from_products(sums.T)
+        coverage = replace(self._unsmoothed.coverage, still=still(signals))
+        return replace(self._unsmoothed, signals=signals, coverage=coverage)
+
+
+def _linear(part: Part) -> RegionMeans | MapProjection:
+    assert isinstance(part.projection, RegionMeans | MapProjection)
+    return part.projection
+
+
+def _fold(series: SurfaceSeries, folds: Sequence[_Fold], measured: BoolArray) -> None:
+    """Make weights of smoothed values those of the values before, structure by structure."""
+    from scipy import sparse
+
+    for fwhm in dict.fromkeys(fold.fwhm for fold in folds):
+        alike = [fold for fold in folds if fold.fwhm == fwhm]
+        pieces: list[list[list[Any]]] = [[[] for _ in fold.weights] for fold in alike]
+        for where, smoothing in smoothings(series.grid, series.meshes, fwhm, measured):
+            for fold, of_parts in zip(alike, pieces, strict=True):
+                for weights, of_part in zip(fold.weights, of_parts, strict=True):
+                    of_part.append((weights[:, where] @ smoothing).tocsc())
+        for fold, of_parts in zip(alike, pieces, strict=True):
+            fold.weights = [sparse.hstack(of_part, format="csc") for of_part in of_parts]
 
 
 def _read(series: SurfaceSeries, folds: Sequence[_Fold]) -> None:
     """Go through a run, and add up what the columns are made of."""
-    parts = [part for fold in folds for part in fold.parts]
-    if not parts:
+    pairs = [pair for fold in folds for pair in zip(fold.weights, fold.sums, strict=True)]
+    if not pairs:
         return
     if series.by_points:
         for points, block in series.point_blocks():
             values = series.scale(block)
-            for _, weights, sums in parts:
+            for weights, sums in pairs:
                 sums += weights[:, points] @ values
     else:
         for volumes, block in series.blocks():
             values = series.scale(block.reshape(len(block), -1)).T
-            for _, weights, sums in parts:
+            for weights, sums in pairs:
                 sums[:, volumes] = weights @ values

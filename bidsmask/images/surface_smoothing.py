@@ -19,10 +19,12 @@ from bidsmask.images.surface_series import SurfaceSeries
 _POINTS = 2048
 
 
-def smoothing_between(
+def smoothings(
     places: Grayordinates, meshes: Mapping[str, Mesh], fwhm: float, measured: BoolArray
-) -> Any:
-    """Compute what each place is made of when a run on surfaces is smoothed.
+) -> Iterator[tuple[slice, Any]]:
+    """Compute what each place is made of when a run on surfaces is smoothed, by structure.
+
+    That of a hemisphere of fsaverage takes a gigabyte, so perhaps one is enough at a time.
 
     Parameters
     ----------
@@ -34,25 +36,34 @@ def smoothing_between(
     measured : bool array of shape (V,)
         See `bidsmask.numerics.kernels.among`.
 
-    Returns
-    -------
-    smoothing : sparse array of shape (V, V)
-        Structures are smoothed each for itself.
+    Yields
+    ------
+    where : slice
+        Flat indices of a structure.
+    smoothing : sparse array of shape (n, n)
+        Of its places; structures are smoothed each for itself.
 
     Raises
     ------
     SpaceError
         If a mesh is missing, or has other vertices than the run.
     """
-    from scipy import sparse
-
     from bidsmask.numerics.kernels import among
 
     _check_meshes(places, meshes)
-    blocks = []
     for each in places.structures:
-        here = places.where(each.name)
-        blocks.append(among(_kernel(each, places, meshes, fwhm), measured[here]))
+        where = places.where(each.name)
+        assert where is not None
+        yield where, among(_kernel(each, places, meshes, fwhm), measured[where])
+
+
+def smoothing_between(
+    places: Grayordinates, meshes: Mapping[str, Mesh], fwhm: float, measured: BoolArray
+) -> Any:
+    """Compute what each place is made of, as one sparse array (V, V); see `smoothings`."""
+    from scipy import sparse
+
+    blocks = [each for _, each in smoothings(places, meshes, fwhm, measured)]
     return sparse.block_diag(blocks, format="csr")
 
 

@@ -81,8 +81,10 @@ def distances_across(coordinates: FloatArray, faces: Array, farthest: float) -> 
     """
     ways = _shorter(edge_lengths(coordinates, faces), _lengths_across(coordinates, faces))
     patches = list(_patches(coordinates, np.arange(len(coordinates))))
-    rows = [_row_of_patch(coordinates, ways, patch, farthest) for patch in patches]
-    return sparse.vstack(rows, format="csr")[np.argsort(np.concatenate(patches))]
+    found = sparse.vstack(
+        [_row_of_patch(coordinates, ways, patch, farthest) for patch in patches], format="csr"
+    )
+    return found[np.argsort(np.concatenate(patches))]
 
 
 def edge_lengths(coordinates: FloatArray, faces: Array) -> Any:

@@ -131,10 +131,10 @@ def among(kernel: Any, known: BoolArray) -> Any:
     scale = np.divide(1.0, total, out=np.zeros_like(total), where=changes)
     weights = kernel.data * np.repeat(scale, np.diff(kernel.indptr))
     weights *= known[kernel.indices]
-    means = sparse.csr_array((weights, kernel.indices, kernel.indptr), shape=kernel.shape)
-    smoothing = (means + _rows(~changes)).tocsr()
+    pattern = kernel.indices.copy(), kernel.indptr.copy()
+    smoothing = sparse.csr_array((weights, *pattern), shape=kernel.shape)
     smoothing.eliminate_zeros()
-    return smoothing
+    return smoothing if changes.all() else (smoothing + _rows(~changes)).tocsr()
 
 
 def _gaussian(distances: Any, sigma: float) -> Any:
