@@ -132,7 +132,7 @@ def predict(inputs: Inputs, request: str, tool: str, run: Run) -> dict[str, Any]
 
     settings = parse(json.loads(request)).settings
     plans = make_plan(settings).runs
-    pace = measure_pace(plans[0].run.files)
+    pace = measure_pace(plans)
     steps = {name: cost.seconds for name, cost in step_costs(plans[0], pace).items()}
     return {"all": asdict(request_cost(plans, n_procs(settings), pace)), "steps": steps}
 

@@ -9,10 +9,11 @@ those of the machine where the coefficients were measured, times the `Pace` of t
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import numpy as np
@@ -23,6 +24,7 @@ from bidsmask.images.bold import open_bold
 from bidsmask.images.stream import most_bytes_of_blocks
 from bidsmask.images.surface_series import SurfaceSeries
 from bidsmask.images.volumes import load_mask
+from bidsmask.vocabulary import FileFormat
 
 _BYTES_PER_MB = 1e6
 _VOXEL_BYTES = 4
@@ -44,6 +46,11 @@ class Cost:
     memory_mb: float
 
 
+_READ_S: Mapping[FileFormat, float] = MappingProxyType(
+    {"nifti": 2.2e-9, "cifti": 4e-9, "gifti": 4e-8}
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pace:
     """How fast a machine is.
@@ -52,12 +59,12 @@ class Pace:
     ----------
     relative : float
         Seconds that it takes for what took one where the coefficients were measured.
-    read_s_per_voxel : float
-        Seconds to read and decompress one voxel of one volume.
+    read_s_per_voxel : mapping from format to float
+        Seconds to read and decompress one voxel, or vertex, of one volume.
     """
 
     relative: float = 1.0
-    read_s_per_voxel: float = 2.2e-9
+    read_s_per_voxel: Mapping[FileFormat, float] = field(default_factory=lambda: _READ_S)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +232,8 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
         del seconds["voxelwise"]
     if not plan.events.any:
         del seconds["task"]
-    reading_s = pace.read_s_per_voxel * size.seen_voxels * (1 + size.scales_voxels)
+    read_s = (_READ_S | pace.read_s_per_voxel)[plan.run.file_format]
+    reading_s = read_s * size.seen_voxels * (1 + size.scales_voxels)
     memory = _step_bytes(size)
     return {
         name: Cost(
@@ -299,11 +307,15 @@ def memory_for_steps_gb(memory_gb: float) -> float:
     return max(memory_gb - COEFFICIENTS.shared_bytes / 1e9, 1e-3)
 
 
-def measure_pace(files: Sequence[Path]) -> Pace:
-    """How fast this machine is now: some arithmetic, and the first blocks of a run."""
+def measure_pace(plans: Sequence[RunPlan]) -> Pace:
+    """How fast this machine is now: some arithmetic, and the first blocks of some runs."""
+    first = {plan.run.file_format: plan.run.files for plan in reversed(plans)}
     return Pace(
         relative=min(_yardstick_s() for _ in range(_TIMES_MEASURED)) / _YARDSTICK_S,
-        read_s_per_voxel=min(_read_s_per_voxel(files) for _ in range(_TIMES_MEASURED)),
+        read_s_per_voxel={
+            file_format: min(_read_s_per_voxel(files) for _ in range(_TIMES_MEASURED))
+            for file_format, files in first.items()
+        },
     )
 
 

@@ -8,6 +8,7 @@ holds beside the new results, and is moved aside if not (`bidsmask.derivatives.r
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from bidsmask.derivatives.description import dataset_links, known_links
 from bidsmask.derivatives.record import (
     BOLD,
     CONFOUNDS,
+    RIGHT,
     RunRecord,
     Source,
     changed_settings,
@@ -47,6 +49,9 @@ _FATES = {
     False: f"is moved to {RETIRED}, as it was made in another way",
 }
 """What becomes of results that are not asked for again, by whether they hold beside new ones."""
+
+
+_OF_A_HEMISPHERE = re.compile("_hemi-[LR](?=_)")
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,8 @@ def _of_record(
             "not tell"
         )
         return
-    _refuse_another(BOLD, record, source, output_dir)
+    for role in (BOLD, RIGHT):
+        _refuse_another(role, record, source, output_dir)
     yield from _changed_files(record.source, source)
     if record.digest == plan.digest:
         return
@@ -262,7 +268,8 @@ def _stems_of(plan: RunPlan) -> frozenset[str]:
 
 
 def _stem(name: str) -> str:
-    return Path(name).name.partition(".")[0]
+    """Give what an image and its sidecar share; of both hemispheres there is one sidecar."""
+    return _OF_A_HEMISPHERE.sub("", Path(name).name.partition(".")[0])
 
 
 def _part(name: str) -> str:

@@ -111,7 +111,7 @@ def _show_costs(
     console: Console, plans: Sequence[RunPlan], n_procs: int, joins: Sequence[Join]
 ) -> None:
     """Each run with its files and its cost alone, then the cost of all."""
-    pace = measure_pace(plans[0].run.files)
+    pace = measure_pace(plans)
     for plan in plans:
         _show_files(console, plan, request_cost([plan], n_procs, pace))
         _show_room(console, plan)

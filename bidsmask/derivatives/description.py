@@ -61,6 +61,8 @@ This dataset follows BIDS {bids_version} (derivatives). For every BOLD run there
 | `*_desc-brain_mask.nii.gz` | the voxels that these have values in |
 | `*_desc-*_design.tsv` | the confounds that were regressed |
 | `*_desc-*_outliers.tsv` | the volumes that were left out, and by which rule |
+| `*.dlabel.nii`, `*.dscalar.nii`, `*.dtseries.nii` | atlas, maps, cleaned grayordinates |
+| `*_hemi-L_*.gii`, `*_hemi-R_*.gii` | the same on the surfaces of both hemispheres |
 | `*_desc-bidsmask_qc.tsv` | quality measures, one row per confound strategy |
 | `*_desc-bidsmask_complete.json` | source, settings and checksums of these; written last |
 

@@ -134,16 +134,17 @@ def test_one_run_does_not_end_sooner_with_more_processes_than_it_has_steps_for(p
 
 def test_a_machine_half_as_fast_takes_twice_as_long_and_the_same_memory(plan):
     usual = Pace()
-    slow = Pace(relative=2 * usual.relative, read_s_per_voxel=2 * usual.read_s_per_voxel)
+    twice = {name: 2 * seconds for name, seconds in usual.read_s_per_voxel.items()}
+    slow = Pace(relative=2 * usual.relative, read_s_per_voxel=twice)
     before, after = request_cost([plan], 2, usual), request_cost([plan], 2, slow)
     assert after.seconds == pytest.approx(2 * before.seconds)
     assert after.memory_mb == before.memory_mb
 
 
 def test_the_pace_of_a_machine_is_measured_on_the_run(plan):
-    pace = measure_pace(plan.run.files)
+    pace = measure_pace([plan])
     assert pace.relative > 0
-    assert pace.read_s_per_voxel > 0
+    assert pace.read_s_per_voxel["nifti"] > 0
 
 
 def test_nodes_claim_the_memory_that_is_predicted(plan, tmp_path):
