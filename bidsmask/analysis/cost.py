@@ -232,7 +232,7 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
         del seconds["voxelwise"]
     if not plan.events.any:
         del seconds["task"]
-    read_s = (_READ_S | pace.read_s_per_voxel)[plan.run.file_format]
+    read_s = {**_READ_S, **pace.read_s_per_voxel}[plan.run.file_format]
     reading_s = read_s * size.seen_voxels * (1 + size.scales_voxels)
     memory = _step_bytes(size)
     return {
