@@ -79,6 +79,17 @@ def test_tangent_space_is_that_of_nilearn_fitted_on_some_and_applied_to_others(s
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+def test_a_group_is_projected_into_the_tangent_space_of_those_who_are_included(said):
+    samples, included = said["samples"], [f"sub-{number:02}" for number in range(1, 31)]
+    found = said["output"].tangent(included, strategy="simple")
+    theirs = NilearnMeasure(kind="tangent", vectorize=True)
+    theirs.fit([samples[name] for name in included])
+    np.testing.assert_allclose(found, theirs.transform(list(samples.values())), atol=1e-6)
+    assert found.index.tolist() == list(samples)
+    with pytest.raises(RequestError, match="no signals of sub-99"):
+        said["output"].tangent(["sub-99"], strategy="simple")
+
+
 def test_frames_are_labelled_and_hold_the_tables(said, cohort):
     (path,) = cohort.output_dir.glob("sub-01/func/*desc-simple_timeseries.tsv")
     table = pd.read_csv(path, sep="\t")

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Iterator, Mapping
-from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from bidsmask._names import did_you_mean
 from bidsmask._typing import FloatArray
 from bidsmask._warn import warn_user
-from bidsmask.derivatives.choice import chosen_key, the_only
+from bidsmask.derivatives.catalogue import Catalogue, tables_of
 from bidsmask.derivatives.export import write_conn, write_nbs
-from bidsmask.derivatives.read import (
-    FinishedRun,
-    TableKey,
-    find_runs,
-    keys_of,
-    quality_of,
-    stack_name,
-)
+from bidsmask.derivatives.read import TableKey
 from bidsmask.derivatives.relations import participant_means, relation_kind
 from bidsmask.derivatives.stacks import edge_names, open_stack
-from bidsmask.derivatives.writing import read_table
 from bidsmask.errors import NoInputError, RequestError
 from bidsmask.numerics.connectivity.group import mean_of_runs
+from bidsmask.numerics.tangent import (
+    geometric_mean,
+    inverse_root,
+    logarithm_seen_from,
+    sym_matrix_to_vec,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -74,7 +68,7 @@ def load(output_dir: str | Path) -> Output:
     return output
 
 
-class Output:
+class Output(Catalogue):
     """What bidsmask has written; see `load`.
 
     Where there are several atlases, measures or strategies, say which: ``atlas`` is a part of its
@@ -85,52 +79,6 @@ class Output:
     ----------
     output_dir : Path
     """
-
-    def __init__(self, output_dir: Path) -> None:
-        self.output_dir = output_dir
-
-    @cached_property
-    def finished(self) -> tuple[FinishedRun, ...]:
-        """Runs that are done, by participant."""
-        runs = find_runs(self.output_dir)
-        return tuple(sorted(runs, key=lambda run: (run.participant, run.name)))
-
-    @property
-    def runs(self) -> pd.DataFrame:
-        """One row for each run: its name, what it is of, volumes and repetition time (s)."""
-        rows = [dataclasses.asdict(run.stacked()) for run in self.finished]
-        return pd.DataFrame(rows).set_index("run").drop(columns="sha256")
-
-    @property
-    def participants(self) -> pd.DataFrame:
-        """Participants with covariates, as the group level has written them; else who they are."""
-        path = self.output_dir / "participants.tsv"
-        if path.exists():
-            return read_table(path).set_index("participant_id")
-        known = dict.fromkeys(run.participant for run in self.finished)
-        return pd.DataFrame(index=pd.Index([*known], name="participant_id"))
-
-    @property
-    def quality(self) -> pd.DataFrame:
-        """One row for each run and strategy: the tables of quality, below each other."""
-        table = quality_of(self.finished)
-        names = [self.finished[number].name for number in table.index]
-        return table.assign(run=names).set_index(["run", "strategy"])
-
-    @property
-    def kinds(self) -> pd.DataFrame:
-        """What signals and matrices there are, and of how many runs."""
-        rows = [
-            {
-                "what": "matrix" if has_matrices else "signals",
-                **key._asdict(),
-                "n_runs": sum(key in _tables(run, has_matrices) for run in self.finished),
-                "has_stack": self._stack_path(key, has_matrices).exists(),
-            }
-            for has_matrices in (False, True)
-            for key in keys_of(self.finished, has_matrices=has_matrices)
-        ]
-        return pd.DataFrame(rows).rename(columns={"desc": "strategy"})
 
     def signals(self, run: str, **which: str) -> pd.DataFrame:
         """Read the time series of a run.
@@ -218,6 +166,44 @@ class Output:
             samples.setdefault(run.participant, []).append(scores)
         return {name: np.concatenate(each) for name, each in samples.items()}
 
+    def tangent(
+        self, fitted_on: Collection[str], runs: Collection[str] | None = None, **which: str
+    ) -> pd.DataFrame:
+        """Compute where participants lie in the space tangent to the mean of some of them.
+
+        Parameters
+        ----------
+        fitted_on : collection of str
+            Participants whose geometric mean it is. The others are projected, and change nothing.
+        runs, **which
+            See `samples`.
+
+        Returns
+        -------
+        vectors : DataFrame of shape (participants, P (P + 1) / 2)
+            Lower triangles of displacements, the diagonal divided by the square root of 2
+            (`bidsmask.connectome.sym_matrix_to_vec`), of shrunk covariances (Ledoit-Wolf).
+
+        See Also
+        --------
+        bidsmask.connectome.ConnectivityMeasure : The same in pipelines, which fit it themselves.
+
+        References
+        ----------
+        Varoquaux et al. (2010), MICCAI, doi:10.1007/978-3-642-15705-9_25
+        """
+        from sklearn.covariance import ledoit_wolf
+
+        samples = self.samples(runs, **which)
+        if unknown := set(fitted_on) - samples.keys():
+            raise RequestError(f"There are no signals of {', '.join(sorted(unknown)[:3])}.")
+        covariances = {name: ledoit_wolf(each)[0] for name, each in samples.items()}
+        mean = geometric_mean([covariances[name] for name in fitted_on])
+        whitening = inverse_root(mean)
+        rows = [logarithm_seen_from(whitening, each) for each in covariances.values()]
+        names = pd.Index([*samples], name="participant_id")
+        return pd.DataFrame(sym_matrix_to_vec(np.array(rows)), index=names)
+
     def stack(
         self, what: str = "matrix", chunks: Mapping[str, int] | None = None, **which: str
     ) -> xr.Dataset:
@@ -304,58 +290,6 @@ class Output:
         edges = self.fisher_z(runs, **which)
         write_conn(edges, self._regions(self._key(True, which)), Path(path), coordinates_mm)
 
-    def __repr__(self) -> str:
-        n_participants = len({run.participant for run in self.finished})
-        lines = [
-            f"bidsmask output {self.output_dir}",
-            f"  {len(self.finished)} runs of {n_participants} participants",
-        ]
-        for row in self.kinds.to_dict("records"):
-            stack = ", in a stack" if row["has_stack"] else ""
-            lines.append(
-                f"  {row['what']}: atlas={row['atlas']!r}, stat={row['stat']!r}, "
-                f"strategy={row['strategy']!r} ({row['n_runs']} runs{stack})"
-            )
-        return "\n".join(lines)
-
-    def _run(self, name: str) -> FinishedRun:
-        found = [run for run in self.finished if f"{run.name}_".startswith(f"{name}_")]
-        return the_only(found, "run", name, [run.name for run in found or self.finished])
-
-    def _chosen(self, names: Collection[str] | None) -> list[FinishedRun]:
-        if names is None:
-            return list(self.finished)
-        wanted = {self._run(name).name for name in names}
-        return [run for run in self.finished if run.name in wanted]
-
-    def _of(self, participant: str) -> list[FinishedRun]:
-        found = [run for run in self.finished if run.participant == participant]
-        if not found:
-            known = [run.participant for run in self.finished]
-            raise RequestError(
-                f"No run of {participant!r} is done.{did_you_mean(participant, known)}"
-            )
-        return found
-
-    def _key(
-        self, has_matrices: bool, which: Mapping[str, str], run: FinishedRun | None = None
-    ) -> TableKey:
-        """Find the one kind of tables that is meant."""
-        keys = keys_of(self.finished if run is None else (run,), has_matrices=has_matrices)
-        what = "matrix" if has_matrices else "time series"
-        return chosen_key(keys, which, self._strategies, what)
-
-    @cached_property
-    def _strategies(self) -> Mapping[str, str]:
-        """Names of strategies by their labels."""
-        known: dict[str, str] = {}
-        for run in self.finished:
-            known |= run.strategies
-        return MappingProxyType(known)
-
-    def _stack_path(self, key: TableKey, has_matrices: bool) -> Path:
-        return self.output_dir / stack_name(key, has_matrices=has_matrices)
-
     def _participant_means(
         self, key: TableKey, chosen: Collection[str] | None
     ) -> Iterator[tuple[str, FloatArray]]:
@@ -386,7 +320,7 @@ class Output:
             stacked = dict(stack.runs[["run", "sha256"]].to_numpy().tolist())
         now: dict[str, str] = {}
         for run in self.finished:
-            name = _tables(run, has_matrices).get(key)
+            name = tables_of(run, has_matrices).get(key)
             now |= {run.name: run.record.outputs[name.as_posix()]} if name else {}
         if stacked != now:
             differ = {name for name, _ in stacked.items() ^ now.items()}
@@ -394,7 +328,3 @@ class Output:
                 f"{path.name} is not of the runs that are done now ({len(differ)} differ). Run "
                 "the group level again."
             )
-
-
-def _tables(run: FinishedRun, has_matrices: bool) -> Mapping[TableKey, Path]:
-    return run.matrices if has_matrices else run.series
