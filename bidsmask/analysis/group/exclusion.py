@@ -15,6 +15,7 @@ import pandas as pd
 
 from bidsmask.dataset.people import Rating
 from bidsmask.dataset.strategies import label_of
+from bidsmask.derivatives.quality import QUALITY_COLUMNS
 from bidsmask.errors import SettingsError
 from bidsmask.numerics.exclusion import MEASURES, PRESETS, VERDICT, broken
 from bidsmask.numerics.verdict import DO_NOT_USE
@@ -23,6 +24,10 @@ from bidsmask.settings import GroupSettings
 ALL = "all strategies"
 """How the runs that every strategy keeps are called in tables."""
 
+_NEVER_ASKED = frozenset(QUALITY_COLUMNS) - {
+    *MEASURES,
+    *("strategy", "verdict", "verdict_reason", "status", "reason"),
+}
 _DRAWN = re.compile(r"\+\d+s$")
 
 ATTRITION_COLUMNS: Mapping[str, Mapping[str, Any]] = {
@@ -132,7 +137,7 @@ def decide(qc: pd.DataFrame, settings: GroupSettings, ratings: Sequence[Rating] 
         If a limit is of a measure that is known of no run at all.
     """
     _refuse_unknown(qc, settings)
-    rows = qc.to_dict("records")
+    rows = qc[[name for name in qc if name not in _NEVER_ASKED]].to_dict("records")
     return Decisions(
         rows=tuple(
             Decision(
