@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from bidsmask.cli.parser import parse
 from bidsmask.connectome import ConnectivityMeasure
 from bidsmask.errors import NoInputError, OutputError, RequestError
 
-DOCS = (Path(__file__).parents[1] / "docs" / "group-statistics.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+DOCS = (ROOT / "docs" / "group-statistics.md").read_text(encoding="utf-8")
 PAIRS_OF_ALL = "Vis--Vis"
 
 
@@ -55,6 +57,16 @@ def test_the_commands_of_the_page_are_understood():
         command, *arguments = line.split()
         assert command == "bidsmask"
         assert parse(arguments).settings.analysis_level == arguments[2]
+
+
+def test_a_task_of_an_array_reads_its_part():
+    script = ROOT / "descriptors" / "slurm" / "shards.sbatch"
+    task = {"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_COUNT": "8", "BIDSMASK": "echo"}
+    done = subprocess.run(
+        ["bash", script], env={"FMRIPREP": "BIDS", "OUTPUT": "OUT", **task},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "BIDS OUT group --shards 2/8\n"
 
 
 def test_patients_differ_where_it_is_planted_and_nowhere_else(said):

@@ -54,9 +54,9 @@ class RelationKind:
         if not self.is_correlation:
             return values
         with np.errstate(divide="ignore", invalid="ignore"):
-            z: FloatArray = np.arctanh(values)
-        z[~np.isfinite(z)] = np.nan
-        return z
+            np.arctanh(values, out=values)
+        values[~np.isfinite(values)] = np.nan
+        return values
 
 
 def relation_kind(stat: str) -> RelationKind | None:
