@@ -415,7 +415,8 @@ def test_every_file_that_is_written_is_in_the_list_and_no_other(everything):
 
 def test_columns_of_the_group_are_described_as_in_its_sidecar(everything):
     text = OUTPUTS.read_text(encoding="utf-8")
-    for name in ("coverage", "excluded", "attrition"):
+    names = ("coverage", "excluded", "attrition", "benchmark", "recommendation")
+    for name in names:
         columns = json.loads((everything / f"group_{name}.json").read_text(encoding="utf-8"))
         of_tables = {key: said for key, said in columns.items() if not key.startswith("sub-")}
         assert between(text, f"group {name}") == described(of_tables)

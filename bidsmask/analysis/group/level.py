@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bidsmask._version import __version__
+from bidsmask.analysis.group.benchmark_outputs import write_benchmarks
 from bidsmask.analysis.group.connectivity import write_connectivity
 from bidsmask.analysis.group.counted import LeftOut, Survey, mixed_settings, survey
 from bidsmask.analysis.group.exclusion import (
@@ -104,6 +105,8 @@ def run_group(settings: Settings) -> GroupSummary:
     decisions = decide(qc, asked, ratings)
     participants = participants_table(output_dir, covariates)
     connectivity = write_connectivity(found.counted, participants, output_dir, asked, decisions)
+    included = {name: decisions.included(name) for name in decisions.strategies}
+    benchmarks = write_benchmarks(connectivity.stacks, qc, participants, included, output_dir)
     absent = without_results(output_dir, covariates, settings.selection.subjects)
     left_out = (
         *found.left_out,
@@ -115,7 +118,8 @@ def run_group(settings: Settings) -> GroupSummary:
     tables["participants"] = (participants, participants_columns(covariates))
     shown = {name: table for name, (table, _) in tables.items()}
     page = group_page(found, shown, left_out, connectivity, settings)
-    files = [*_write(tables, output_dir), *connectivity.files, write_page(page, output_dir)]
+    files = [*_write(tables, output_dir), *connectivity.files, *benchmarks.files]
+    files.append(write_page(page, output_dir))
     _note_files(output_dir, files, found)
     return GroupSummary(
         n_subjects=len({run.participant for run in found.counted}),
@@ -125,7 +129,7 @@ def run_group(settings: Settings) -> GroupSummary:
         files=tuple(output_dir / name for name in files if not name.endswith(".json")),
         left_out=left_out,
         verdicts={word: int((qc["verdict"] == word).sum()) for word in WORDS},
-        included={name: len(decisions.included(name)) for name in decisions.strategies},
+        included={name: len(runs) for name, runs in included.items()},
         warnings=(
             *covariates.warnings,
             *_without_covariates(output_dir, covariates),

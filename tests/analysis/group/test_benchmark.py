@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -258,3 +259,13 @@ def test_a_picture_holds_all_edges_and_what_chance_gives(found):
         assert (picture.null_low < picture.null_high).all()
         assert picture.curve.mean[0] > picture.curve.mean[-1]
     assert BenchmarkPicture.of(replace(found[0], measured=None)) is None
+
+
+def test_the_page_has_every_measure_in_the_words_of_the_table():
+    page = (Path(__file__).parents[3] / "docs" / "group-benchmarks.md").read_text(encoding="utf-8")
+    listed = page.partition("<!-- benchmarks -->")[2].partition("<!-- end -->")[0]
+    rows = [
+        f"| `{name}` | {words.meaning} ([doi](https://doi.org/{words.doi})) | {words.better} |"
+        for name, words in MEASURES.items()
+    ]
+    assert listed.strip().splitlines()[2:] == rows
