@@ -3,8 +3,8 @@
 The rule, in one sentence: the strategy that leaves least of motion in connectivity, among those
 the one that leaves it least dependent on distance, among those the one that keeps most
 participants, among those the one that keeps most degrees of freedom; where a difference is no more
-than chance, or too small to matter, the next criterion decides, and if none does, it cannot be
-told. It is of the runs that every strategy keeps.
+than chance, or too small to matter, the next criterion decides, unless an earlier one leans the
+other way; and if none does, it cannot be told. It is of the runs that every strategy keeps.
 """
 
 from __future__ import annotations
@@ -111,6 +111,14 @@ class Recommendation:
         """The best strategy, or those that cannot be told apart; none if there is no telling."""
         return self.places[0].strategies if self.places else ()
 
+    def _leanings(self) -> Iterator[str]:
+        """Say of those that cannot be told apart which one each criterion speaks for."""
+        for criterion in self.criteria if len(self.first) > 1 else ():
+            best = min(self.first, key=criterion.costs.__getitem__)
+            worst = max(self.first, key=criterion.costs.__getitem__)
+            if criterion.is_known and criterion.costs[worst] > criterion.costs[best]:
+                yield f"Among these, {_sentence(criterion, worst, best)}"
+
     @property
     def answer(self) -> str:
         """Say it in sentences: which strategy, what decides, by how much, what would change it."""
@@ -121,7 +129,7 @@ class Recommendation:
             told = f"{listed(self.first)} cannot be told apart ({of})."
         else:
             told = f"Take {self.first[0]} ({of})."
-        decisions = " ".join(_sentences(self.places[0]))
+        decisions = " ".join((*_sentences(self.places[0]), *self._leanings()))
         changed = " ".join(
             f"{words[0].upper()}{words[1:]}, it would be {listed(other)}."
             for words, other in self.alternatives.items()
@@ -249,8 +257,6 @@ def _sentences(place: Place) -> Iterator[str]:
     for step in place.steps:
         for name in step.out:
             yield _sentence(step.criterion, name, step.best)
-    if not place.steps:
-        yield "No criterion tells any two of them apart."
 
 
 def _sentence(criterion: Criterion, worse: str, best: str) -> str:

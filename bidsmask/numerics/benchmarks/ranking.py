@@ -1,8 +1,10 @@
 """Which strategy did best, and whether it can be told from the others at all.
 
 Criteria are gone through in order. What is worse than the best one, by more than chance and by
-more than matters, is out; among those that are left the next criterion decides. Those that are
-left at the end cannot be told apart, and share a place.
+more than matters, is out; among those that are left the next criterion decides. But it never
+overturns what an earlier one leans to: a strategy is not put behind one that seems worse there, if
+only by more than a standard error. Those that are left at the end cannot be told apart, and share a
+place.
 """
 
 from __future__ import annotations
@@ -52,6 +54,12 @@ class Criterion:
         """Whether that is more than chance, and more than too little to matter."""
         difference = self.difference(one, other)
         return difference.low > 0 and difference.value >= self.matters
+
+    def leans_against(self, one: str, other: str) -> bool:
+        """Whether a strategy seems worse: by more than a standard error, and enough to matter."""
+        difference = self.difference(one, other)
+        error = (difference.high - difference.low) / 4
+        return difference.value > error and difference.value >= self.matters
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,13 +111,19 @@ def ranked(strategies: Sequence[str], criteria: Sequence[Criterion]) -> list[Pla
     """
     places, behind = [], list(strategies)
     while behind:
-        left, steps = behind, []
+        left, steps, earlier = behind, [], list[Criterion]()
         for criterion in filter(lambda each: each.is_known, criteria):
             best = min(left, key=criterion.costs.__getitem__)
-            out = tuple(each for each in left if criterion.is_worse(each, best))
+            out = tuple(
+                each
+                for each in left
+                if criterion.is_worse(each, best)
+                and not any(before.leans_against(best, each) for before in earlier)
+            )
             if out:
                 steps.append(Step(criterion=criterion, best=best, out=out))
             left = [each for each in left if each not in out]
+            earlier.append(criterion)
         number = len(strategies) - len(behind) + 1
         places.append(Place(number=number, strategies=tuple(left), steps=tuple(steps)))
         behind = [each for each in behind if each not in left]
