@@ -3,8 +3,8 @@
 Criteria are gone through in order. What is worse than the best one, by more than chance and by
 more than matters, is out; among those that are left the next criterion decides. But it never
 overturns what an earlier one leans to: a strategy is not put behind one that seems worse there, if
-only by more than a standard error. Those that are left at the end cannot be told apart, and share a
-place.
+only by more than a standard error. Those that are left at the end cannot be told apart, and share
+a place.
 """
 
 from __future__ import annotations

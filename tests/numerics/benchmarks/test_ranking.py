@@ -9,7 +9,9 @@ NAMES = ("a", "b", "c", "d")
 
 def exact(name, *costs, matters=0.0):
     """Costs that are known without error."""
-    return Criterion(name=name, costs=dict(zip(NAMES, costs, strict=False)), without={}, matters=matters)
+    return Criterion(
+        name=name, costs=dict(zip(NAMES, costs, strict=False)), without={}, matters=matters
+    )
 
 
 def estimated(name, a, b, error):
