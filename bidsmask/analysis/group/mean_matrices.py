@@ -21,6 +21,8 @@ def mean_connectivity(
 ) -> Iterator[MeanConnectivity]:
     """Give the means of each atlas, of the measure that comes first: correlations before others.
 
+    Those of runs as they are, and not cut to the same length.
+
     Parameters
     ----------
     connectivity : Connectivity
@@ -30,7 +32,9 @@ def mean_connectivity(
     output_dir : Path
     """
     with_means = [
-        stack for stack in connectivity.stacks if _mean_name(stack) in connectivity.files
+        stack
+        for stack in connectivity.stacks
+        if _mean_name(stack) in connectivity.files and stack.key.desc in stack.runs[0].strategies
     ]
     for atlas in dict.fromkeys(stack.key.atlas for stack in with_means):
         own = [stack for stack in with_means if stack.key.atlas == atlas]
