@@ -175,8 +175,8 @@ class _Means(_Work):
     def _signals(self, measured: BoolArray, used: BoolArray) -> Array:
         n_covered, _ = self._columns.covered(measured)
         totals = self._totals(measured)
-        means = self._sums / np.where(totals > 0, totals, np.nan)[:, np.newaxis]
-        signals = self._series.scale(means.T).astype(self._request.dtype)
+        self._sums /= np.where(totals > 0, totals, np.nan)[:, np.newaxis]
+        signals = self._series.scale(self._sums.T).astype(self._request.dtype, copy=False)
         self._read(signals, measured, used & (n_covered == 0))
         return signals
 
