@@ -70,6 +70,7 @@ def group_page(n_participants, *, n_runs=2, n_regions=100, strategies=STRATEGIES
                 ),
                 reasons=("36P is behind by motion left: 0.03 more (95 %: 0.02 to 0.04).",),
                 changes=("If participants lost came first, it would be 36P.",),
+                caveats=(f"{n_participants} participants {word}.",),
             ),
         ),
         undone=(Undone(what="ICC", why=f"No participant has two sessions {word}."),),

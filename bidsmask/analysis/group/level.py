@@ -117,7 +117,7 @@ def run_group(settings: Settings) -> GroupSummary:
     tables = _tables(qc, coverage, decisions, left_out)
     tables["participants"] = (participants, participants_columns(covariates))
     shown = {name: table for name, (table, _) in tables.items()}
-    page = group_page(found, shown, left_out, connectivity, settings)
+    page = group_page(found, shown, left_out, connectivity, benchmarks, settings)
     files = [*_write(tables, output_dir), *connectivity.files, *benchmarks.files]
     files.append(write_page(page, output_dir))
     _note_files(output_dir, files, found)

@@ -14,9 +14,15 @@ import numpy as np
 import pandas as pd
 
 from bidsmask._version import __version__
+from bidsmask.analysis.group.benchmark_outputs import Benchmarks
 from bidsmask.analysis.group.connectivity import Connectivity
 from bidsmask.analysis.group.counted import LeftOut, Survey
 from bidsmask.analysis.group.mean_matrices import mean_connectivity
+from bidsmask.analysis.group.shown_benchmarks import (
+    not_measured,
+    shown_benchmarks,
+    shown_recommendations,
+)
 from bidsmask.analysis.group.words import attrition_of, group_methods, rules_of
 from bidsmask.derivatives.quality import QUALITY_COLUMNS
 from bidsmask.derivatives.read import FinishedRun
@@ -141,6 +147,7 @@ def group_page(
     tables: Mapping[str, pd.DataFrame],
     left_out: Sequence[LeftOut],
     connectivity: Connectivity,
+    benchmarks: Benchmarks,
     settings: Settings,
 ) -> GroupPage:
     """Gather what the page of a group shows.
@@ -153,6 +160,7 @@ def group_page(
         ``group_coverage``.
     left_out : sequence of LeftOut
     connectivity : Connectivity
+    benchmarks : Benchmarks
     settings : Settings
     """
     qc, output_dir = tables["group_qc"], settings.output_dir
@@ -172,6 +180,7 @@ def group_page(
         settings.group,
         rules,
         measure=means[0].measure if means else None,
+        n_compared=max((each.n_participants for each in benchmarks.recommendations), default=0),
     )
     return GroupPage(
         n_participants=n_participants,
@@ -184,7 +193,9 @@ def group_page(
         absent=tuple(Absent(name=each.name, reason=each.reason) for each in left_out),
         coverage=() if coverage is None else tuple(coverage_of(coverage, networks)),
         connectivity=means,
-        undone=tuple(_undone(coverage, means)),
+        benchmarks=tuple(shown_benchmarks(benchmarks, strategies)),
+        recommendations=tuple(shown_recommendations(benchmarks)),
+        undone=(*_undone(coverage, means), *not_measured(benchmarks)),
         methods=methods.paragraphs,
         references=methods.references,
     )

@@ -120,22 +120,34 @@ class Recommendation:
                 yield f"Among these, {_sentence(criterion, worst, best)}"
 
     @property
-    def answer(self) -> str:
-        """Say it in sentences: which strategy, what decides, by how much, what would change it."""
+    def headline(self) -> str:
+        """Which strategy, in a sentence."""
         if not self.places:
             return f"No strategy is recommended: {self.problem}"
         of = f"of {len(self.strategies)} strategies, on {self.n_participants} participants"
         if len(self.first) > 1:
-            told = f"{listed(self.first)} cannot be told apart ({of})."
-        else:
-            told = f"Take {self.first[0]} ({of})."
-        decisions = " ".join((*_sentences(self.places[0]), *self._leanings()))
-        changed = " ".join(
+            return f"{listed(self.first)} cannot be told apart ({of})."
+        return f"Take {self.first[0]} ({of})."
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What decides it, and by how much; nothing if there is no telling."""
+        return (*_sentences(self.places[0]), *self._leanings()) if self.places else ()
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What would change the answer; nothing if there is no telling."""
+        changed = tuple(
             f"{words[0].upper()}{words[1:]}, it would be {listed(other)}."
             for words, other in self.alternatives.items()
             if set(other) != set(self.first)
         )
-        return " ".join(filter(None, (told, decisions, changed or "No other order changes it.")))
+        return changed or ("No other order changes it.",) * bool(self.places)
+
+    @property
+    def answer(self) -> str:
+        """Say it in sentences: which strategy, what decides, by how much, what would change it."""
+        return " ".join((self.headline, *self.reasons, *self.changes))
 
 
 def recommend(found: Sequence[Benchmark]) -> list[Recommendation]:

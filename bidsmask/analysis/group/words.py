@@ -96,6 +96,7 @@ def group_methods(
     rules: Sequence[Rule],
     *,
     measure: str | None,
+    n_compared: int,
 ) -> Methods:
     """Describe what the group level did.
 
@@ -107,6 +108,8 @@ def group_methods(
     rules : sequence of Rule
     measure : str or None
         What was averaged over participants; None if nothing was.
+    n_compared : int
+        How many participants strategies were compared on; 0 if they were not.
     """
     marked = [
         f"{n_runs} runs of {n_participants} participants were brought together at the group "
@@ -117,6 +120,14 @@ def group_methods(
         marked.append(
             f"{measure[0].upper()}{measure[1:]} was averaged over the included runs of each "
             "participant, each with the same weight, then over participants."
+        )
+    if n_compared:
+        marked.append(
+            f"Strategies were compared on up to {n_compared} participants whose runs every one of "
+            "them keeps, by the correlation over participants of mean framewise displacement with "
+            "the connectivity of each edge and its dependence on the distance of regions "
+            "[@ciric2017], beside what permuted motion gives, and by the participants and the "
+            "degrees of freedom that they lose [@parkes2018]."
         )
     return with_citations(marked)
 

@@ -369,8 +369,8 @@ class Recommendation:
         In the order in which they decide.
     ranking : tuple of Ranked
         Empty if there is no telling.
-    reasons, changes : tuple of str
-        Which numbers decide and by how much; what would change the answer.
+    reasons, changes, caveats : tuple of str
+        Which numbers decide and by how much; what would change the answer; what to keep in mind.
     """
 
     title: str
@@ -379,6 +379,7 @@ class Recommendation:
     ranking: tuple[Ranked, ...] = ()
     reasons: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ import re
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from worlds.html import Page
 
@@ -93,3 +94,20 @@ def test_regions_lost_in_many_runs_are_named(cohort, html):
     share = np.mean(cohort.runs["has_lost_a_region"])
     section = html.partition('id="coverage"')[2].partition("</section>")[0]
     assert (f"{round(100 * share)} %)" in section) == (share > 0.1)
+
+
+def test_it_says_what_the_recommendation_says(grouped, html):
+    (said,) = json.loads((grouped / "group_recommendation.json").read_text())["Recommendations"]
+    text = Page(html).text
+    for sentence in said["Answer"].split(". "):
+        assert sentence.rstrip(".") in text
+
+
+def test_benchmarks_are_those_of_the_table(cohort, grouped, html):
+    table = pd.read_csv(grouped / "group_benchmark.tsv", sep="\t")
+    rows = table[(table["subset"] == "common") & (table["measure"] == "qcfc_median_abs_r")]
+    values = rows.set_index("strategy")["value"]
+    (alt,) = (each["alt"] for each in Page(html).all("img") if "median |r|" in each["alt"])
+    names = [each.name for each in cohort.strategies]
+    assert alt.startswith(f"Benchmarks of {', '.join(names)}: QC-FC: median |r| ")
+    assert ", ".join(f"{values[name]:.3f}" for name in names) in alt

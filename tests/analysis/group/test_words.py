@@ -84,16 +84,18 @@ def test_the_methods_cite_the_work_that_a_rule_is_from(qc, attrition):
         settings,
         rules,
         measure="Fisher's z",
+        n_compared=4,
     )
     assert "by the rule wang2024-stringent (Wang et al., 2024), if mean" in methods.paragraphs[1]
     assert "This leaves 1 of 4 runs for 24P." in methods.paragraphs[1]
     assert "Fisher's z was averaged" in methods.paragraphs[2]
-    assert len(methods.references) == 1
+    assert "compared on up to 4 participants" in methods.paragraphs[3]
+    assert len(methods.references) == 3
 
 
 def test_without_a_rule_the_methods_say_so(qc, attrition):
     methods = group_methods(
-        4, 4, attrition_of(attrition, qc, ()), GroupSettings(), (), measure=None
+        4, 4, attrition_of(attrition, qc, ()), GroupSettings(), (), measure=None, n_compared=0
     )
     assert "No run was excluded by a rule" in methods.paragraphs[1]
     assert len(methods.paragraphs) == 2
