@@ -180,7 +180,9 @@ def group_page(
         settings.group,
         rules,
         measure=means[0].measure if means else None,
-        n_compared=max((each.n_participants for each in benchmarks.recommendations), default=0),
+        n_compared=max(
+            (each.n_participants for each in benchmarks.recommendations if each.places), default=0
+        ),
     )
     return GroupPage(
         n_participants=n_participants,
@@ -241,7 +243,7 @@ def _columns(qc: pd.DataFrame) -> Iterator[Column]:
     names = [str(name) for name in qc]
     for name in names[: names.index("bids_name")]:
         if name == "participant_id" or _tells_apart(qc, name):
-            label = _IDENTITY.get(name, name.removesuffix("_id"))
+            label = _IDENTITY.get(name, name.removesuffix("_id").capitalize())
             yield Column(name=name, label=label, values=_texts(qc, name))
     yield Column(name="strategy", label="Strategy", values=_texts(qc, "strategy"))
     for name, shown in MEASURES.items():
@@ -257,8 +259,8 @@ def _columns(qc: pd.DataFrame) -> Iterator[Column]:
                 in_table=shown.in_table,
             )
     for name, label in _WORDS.items():
-        if name in qc and qc[name].notna().any():
-            yield Column(name=name, label=label, values=_texts(qc, name))
+        if name in qc and any(words := _texts(qc, name)):
+            yield Column(name=name, label=label, values=words)
 
 
 def _tells_apart(qc: pd.DataFrame, name: str) -> bool:

@@ -44,7 +44,7 @@ TITLES: Mapping[str, Title] = {
     "percent_match_overlap": Title(words="percent match (overlap)", decimals=1),
     "percent_match_ks": Title(words="percent match (1 − D)", decimals=1),
     "dof_remaining": Title(words="degrees of freedom left, ν", decimals=1),
-    "dof_loss_share": Title(words="share of them that is lost"),
+    "dof_loss_share": Title(words="degrees of freedom lost, share"),
     "participants_kept_share": Title(words="participants kept, share"),
     "modularity": Title(words="modularity Q*", decimals=3),
     "modularity_fd_r": Title(words="modularity and FD: r"),

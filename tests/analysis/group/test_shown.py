@@ -57,6 +57,8 @@ def test_columns_that_tell_nothing_apart_are_not_shown(qc):
     qc.loc[0, "space_id"] = "MNI152NLin6Asym"
     assert shown(qc)[:3] == ["participant_id", "task_id", "space_id"]
     assert "rating" not in shown(qc)
+    assert "decided_by" in shown(qc)
+    assert "decided_by" not in shown(qc.assign(decided_by="n/a"))
 
 
 def test_a_run_far_from_the_others_is_named_with_its_value_and_theirs(qc):
