@@ -486,3 +486,29 @@ def test_an_empty_mask_and_an_image_without_a_volume_are_refused(values):
         ours.SurfaceMasker(image(np.zeros(LEFT + RIGHT))).fit()
     with pytest.raises(ValueError, match="The image is empty"):
         ours.SurfaceMasker(image(np.ones(LEFT + RIGHT))).fit().transform(image(values[:, :0]))
+
+
+# What nilearn refuses
+
+
+def test_images_in_a_list_are_one_run_however_many_volumes_each_has(values, weights):
+    parts = [image(values[:, :7]), image(values[:, 7:12]), image(values[:, 12])]
+    expected = ours.SurfaceLabelsMasker(image(KEYS)).fit_transform(image(values[:, :13]))
+    found = ours.SurfaceLabelsMasker(image(KEYS)).fit_transform(parts)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_single_map_needs_no_axis_of_its_own(values, weights):
+    one = image(weights[:, 0])
+    expected = ours.SurfaceMapsMasker(image(weights[:, :1])).fit_transform(image(values))
+    np.testing.assert_array_equal(
+        ours.SurfaceMapsMasker(one).fit_transform(image(values)), expected
+    )
+
+
+def test_what_holds_nothing_is_said_to():
+    nothing = np.zeros(LEFT + RIGHT)
+    with pytest.raises(ValueError, match="holds no region"):
+        ours.SurfaceLabelsMasker(image(nothing, int)).fit()
+    with pytest.raises(ValueError, match="contains no map"):
+        ours.SurfaceMapsMasker(image(nothing)).fit()

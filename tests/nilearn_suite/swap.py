@@ -27,9 +27,6 @@ Not `exceptions`: nilearn's own functions go on raising nilearn's, and so the te
 them. What ours raise is of both kinds.
 """
 
-NOT_YET = ("Surface", "MultiSurface")
-"""Maskers whose reports have no pictures yet, which many tests ask for: nilearn's stay."""
-
 NOT_COUNTED = "private"
 """Tests of what nilearn keeps to itself say nothing about a script that changes an import."""
 
@@ -40,8 +37,6 @@ def offered() -> dict[int, Any]:
     for place in PLACES:
         ours, theirs = import_module(f"bidsmask.{place}"), import_module(f"nilearn.{place}")
         for name in set(ours.__all__) & set(theirs.__all__):
-            if name.startswith(NOT_YET):
-                continue
             pairs[id(getattr(theirs, name))] = getattr(ours, name)
     return pairs
 
