@@ -122,6 +122,14 @@ def test_meshes_of_templateflow_are_taken_if_they_are_here(pair, no_templates):
     assert "inflated for the picture" in page
 
 
+def test_meshes_that_were_given_are_drawn_on(pair, tmp_path):
+    files = write_pair(tmp_path, "*.surf.gii", 2562)
+    meshes = dict(zip(("left", "right"), map(str, files.values()), strict=True))
+    page = ours.SurfaceMasker(meshes=meshes).fit(pair).generate_report().html
+    assert titles(page) == ["The mask"]
+    assert "the meshes that were given" in page
+
+
 def test_voxels_are_drawn_in_slices(tmp_path):
     axis = files.brain_axis(LEFT, RIGHT)
     box = np.argwhere(np.ones((3, 3, 3)))

@@ -14,7 +14,7 @@ from bidsmask.dataset.meshes import Inflated, Shelves, inflated_meshes
 from bidsmask.dataset.templates import template_homes
 from bidsmask.errors import ImageError
 from bidsmask.images.grayordinates import HEMISPHERES, Grayordinates
-from bidsmask.images.meshes import Mesh, inflate, read_mesh
+from bidsmask.images.meshes import Mesh, inflate, read_mesh, read_meshes
 from bidsmask.images.surfaces import is_surface
 from bidsmask.maskers.report.kept import shown_names
 from bidsmask.maskers.report.views import (
@@ -127,6 +127,9 @@ def _meshes_of(masker: Any, places: Grayordinates) -> Inflated:
     ImageError
         If there are none.
     """
+    if masker.meshes is not None:
+        own = {name: inflate(mesh) for name, mesh in read_meshes(masker.meshes).items()}
+        return Inflated(own, "the meshes that were given, inflated for the picture")
     images: list[Any] = [
         getattr(masker, name, None) for name in ("labels_img", "maps_img", "mask_img")
     ]
