@@ -194,12 +194,14 @@ def _demo(folder: Path) -> int:
     folder = folder.absolute()
     claim_demo_folder(folder)
     prepare(folder / "work")
-    from bidsmask.demo import write_demo
+    from bidsmask.demo import ATLAS_NAME, SPACES, write_demo, write_surfaces
 
     print(f"Writing a demo dataset into {folder}", file=sys.stderr)  # noqa: T201
     demo = write_demo(folder)
+    write_surfaces(demo)
     where = [str(demo.root), str(folder / "bidsmask")]
-    what = ["--atlases", str(demo.atlas), "--strategies", "simple", "24P"]
+    what = ["--atlases", ATLAS_NAME, "--datasets", f"demo={demo.atlas.parent}"]
+    what += ["--space", *SPACES, "--strategies", "simple", "24P"]
     exit_code = main([*where, "participant", *what, "-w", str(folder / "work")])
     return exit_code or main([*where, "group", *what])
 

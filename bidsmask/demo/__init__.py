@@ -12,6 +12,8 @@ What is planted, so that it can be asked for by name:
   ``dir`` alone; volumes before the steady state; dropout below the frontal lobes, which leaves
   some regions with few voxels in sub-02 and sub-03, and two without any in sub-03.
 
+- **A run on surfaces**: the last one also as grayordinates and as a pair of GIFTI files.
+
 The pieces compose: `draw_head` and `demo_parcellation` give a head and its regions on any grid,
 `simulate_run` a run in memory, `write_run` its files, and `write_dataset` all of it.
 """
@@ -19,6 +21,7 @@ The pieces compose: `draw_head` and `demo_parcellation` give a head and its regi
 from bidsmask.demo.atlas import demo_parcellation
 from bidsmask.demo.brain import draw_head
 from bidsmask.demo.dataset import (
+    ATLAS_NAME,
     BOLD_GRID,
     DEMO_RUNS,
     DemoDataset,
@@ -34,10 +37,13 @@ from bidsmask.demo.dataset import (
     write_root,
     write_run,
 )
+from bidsmask.demo.surfaces import SPACES, write_surfaces
 
 __all__ = [
+    "ATLAS_NAME",
     "BOLD_GRID",
     "DEMO_RUNS",
+    "SPACES",
     "DemoDataset",
     "RunFiles",
     "RunPlan",
@@ -52,4 +58,5 @@ __all__ = [
     "write_demo",
     "write_root",
     "write_run",
+    "write_surfaces",
 ]

@@ -18,6 +18,7 @@ from bidsmask.demo.signals import T_R, region_signals
 from bidsmask.images.grid import Grid
 
 SPACE = "MNI152NLin2009cAsym"
+ATLAS_NAME = "Demo60"
 TASK = "rest"
 
 MIN_VOLUMES = 40
@@ -301,7 +302,7 @@ def write_confounds(stem: Path, table: ConfoundsTable) -> tuple[Path, Path]:
 
 def write_atlas(folder: Path, *, grid: Grid = ATLAS_GRID) -> tuple[Path, Path]:
     """Write the demo atlas, image and look-up table, under TemplateFlow-like names."""
-    stem = folder / f"tpl-{SPACE}_atlas-Demo60_dseg"
+    stem = folder / f"tpl-{SPACE}_atlas-{ATLAS_NAME}_dseg"
     labels = demo_parcellation(grid).labels
     image = write_image(stem.with_suffix(".nii.gz"), labels, grid.affine)
     return image, write_table(stem.with_suffix(".tsv"), region_table())
@@ -310,11 +311,11 @@ def write_atlas(folder: Path, *, grid: Grid = ATLAS_GRID) -> tuple[Path, Path]:
 def write_target(folder: Path, parcellation: Parcellation) -> Path:
     """Write the planted correlation matrix."""
     columns = dict(zip(parcellation.names, parcellation.target_correlation, strict=True))
-    path = folder / "atlas-Demo60_desc-planted_relmat.tsv"
+    path = folder / f"atlas-{ATLAS_NAME}_desc-planted_relmat.tsv"
     return write_table(path, {"Node": parcellation.names} | columns)
 
 
 def write_signals(folder: Path, run: SimulatedRun, parcellation: Parcellation) -> Path:
     """Write the planted signals of a run's regions, one row per volume."""
-    path = folder / f"{run.plan.name}_atlas-Demo60_desc-planted_timeseries.tsv"
+    path = folder / f"{run.plan.name}_atlas-{ATLAS_NAME}_desc-planted_timeseries.tsv"
     return write_table(path, dict(zip(parcellation.names, run.regions.T, strict=True)))
