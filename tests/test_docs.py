@@ -487,6 +487,7 @@ def test_links_lead_to_files_and_headings(page):
 OF_OTHER_PROGRAMS = {
     *("--rm", "--network", "--read-only", "--containall", "--cleanenv"),
     *("--parsable", "--array", "--dependency", "--prefix", "--return-all-components"),
+    *("--dist", "--cifti-output", "--output-spaces"),
 }
 OF_RECIPES = {"--global-std"}
 
@@ -498,9 +499,10 @@ def test_every_option_that_a_page_names_exists(page):
     assert named - options() - others == set()
 
 
-def test_only_the_readme_and_recipes_have_commands():
+def test_pages_with_commands_are_those_of_which_they_are_carried_out():
     with_commands = {page.name for page in PAGES if "```bash" in page.read_text(encoding="utf-8")}
-    assert with_commands == {"README.md", "CONTRIBUTING.md"}
+    of_groups = {"group.md", "group-statistics.md"}  # tests of the group level do these
+    assert with_commands == {"README.md", "CONTRIBUTING.md", *of_groups}
 
 
 @pytest.mark.slow
