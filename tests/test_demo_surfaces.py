@@ -68,7 +68,10 @@ def test_grayordinates_and_the_pair_hold_the_same_values(demo):
     (dense,) = demo.root.rglob("*.dtseries.nii")
     cifti, gifti = open_surfaces(dense), open_surfaces(pair(demo, "_bold.func.gii"))
     cortex = np.concatenate(
-        [each.places + number * N_VERTICES for number, each in enumerate(cifti.grid.structures[:2])]
+        [
+            each.places + number * N_VERTICES
+            for number, each in enumerate(cifti.grid.structures[:2])
+        ]
     )
     grayordinates = np.asarray(nib.load(dense).dataobj)
     in_pair = np.concatenate(
