@@ -1,5 +1,7 @@
 """Places on surfaces: what makes two of them the same."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,18 @@ def test_grayordinates_survive_a_journey():
     assert again == mixed
     assert again.space == "fsLR"
     assert again.word == "grayordinates"
+
+
+def test_places_are_pickled_small_and_come_back_as_they_were():
+    ijk = np.argwhere(np.random.default_rng(0).random((20, 20, 20)) > 0.3)
+    structures = (
+        Structure(name="CORTEX_LEFT", places=np.arange(5, 30000)[::-1].copy(), n_vertices=32492),
+        Structure(name="CORTEX_RIGHT", places=np.zeros(0, dtype=int), n_vertices=9),
+        Structure(name="THALAMUS_LEFT", places=ijk),
+    )
+    places = Grayordinates(
+        structures=structures, volume=Grid(shape=(20, 20, 20), affine=np.eye(4))
+    )
+    content = pickle.dumps(places)
+    assert pickle.loads(content) == places
+    assert len(content) < sum(each.places.nbytes for each in structures) / 10
