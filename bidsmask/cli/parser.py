@@ -179,7 +179,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     add("--run-id", dest="runs", nargs="+", metavar="INDEX", help="runs; 1 also finds 01")
     add("--space", dest="spaces", nargs="+", metavar="SPACE",
         help="spaces of the BOLD, e.g. MNI152NLin2009cAsym; also of surfaces: fsLR, fsLR:den-91k, "
-        "fsaverage5 (default: all standard volumetric spaces)")  # fmt: skip
+        "fsaverage5 or fsaverage:den-10k (default: all standard volumetric spaces)")  # fmt: skip
     add("--file-format", dest="file_formats", nargs="+", choices=tuple(BOLD_EXTENSIONS),
         help="only runs in volumes (nifti), grayordinates (cifti) or on the surfaces of both "
         "hemispheres (gifti) (default: as --space says)")  # fmt: skip

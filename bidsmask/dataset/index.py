@@ -26,7 +26,7 @@ from bidsmask.dataset.listing import (
     some_of,
 )
 from bidsmask.dataset.runs import BoldRun, read_run
-from bidsmask.dataset.selection import Selection, agrees, format_of, labels_of
+from bidsmask.dataset.selection import Selection, agrees_with_one, format_of, labels_of
 from bidsmask.dataset.sidecars import Folders, read_json
 from bidsmask.dataset.strategies import TableQuery
 from bidsmask.errors import DatasetError, NoInputError, SidecarError
@@ -407,8 +407,8 @@ def _unmatched_options(
 ) -> Iterator[NotFound]:
     """Labels that were asked for and that no BOLD file of these participants has."""
     of_one = f"sub-{subjects[0]}_" if len(subjects) == 1 else ""
-    for entity, label, criteria in selection.options():
-        if not any(agrees(labels_of(file.parsed), criteria) for file in files):
+    for entity, label, choices in selection.options():
+        if not any(agrees_with_one(labels_of(file.parsed), choices) for file in files):
             known = {file.get(entity) or "" for file in files}
             yield NotFound(
                 name=f"{of_one}{entity}-{label}",

@@ -38,6 +38,15 @@ LONG_NAMES = {
 }  # fmt: skip
 _EXTENSION = re.compile(r"\.?[0-9a-zA-Z]+(\.[0-9a-zA-Z]+)*")
 
+_FSAVERAGE_DENSITIES = {
+    "fsaverage3": "fsaverage:den-642",
+    "fsaverage4": "fsaverage:den-3k",
+    "fsaverage5": "fsaverage:den-10k",
+    "fsaverage6": "fsaverage:den-41k",
+    "fsaverage:den-native": "fsaverage:den-164k",
+}
+"""Two spellings of one mesh: FreeSurfer's name and TemplateFlow's. Without ``den`` it is whole."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
@@ -50,7 +59,8 @@ class Selection:
     spaces : tuple of str
         Labels of ``space``, as fMRIPrep writes them on its command line: ``T1w``,
         ``MNIInfant:cohort-2``, ``MNI152NLin2009cAsym:res-2`` (``res-native``: no ``res``).
-        One of `bidsmask.vocabulary.BOLD_SPACES` also means BOLD without a space entity.
+        One of `bidsmask.vocabulary.BOLD_SPACES` also means BOLD without a space entity;
+        ``fsaverage5`` and ``fsaverage:den-10k`` are the same.
     file_formats : tuple of {"nifti", "cifti", "gifti"}
     filters : tuple of (query, criteria)
         From ``--bids-filter-file``; see `read_filter_file`.
@@ -80,22 +90,22 @@ class Selection:
         """The participants' labels without ``sub-``, each once, in the order asked."""
         return tuple(dict.fromkeys(_bare("sub", self.participants)))
 
-    def options(self) -> Iterator[tuple[str, str, Criteria]]:
-        """Every label asked for on the command line: its option, itself, and what it demands."""
+    def options(self) -> Iterator[tuple[str, str, tuple[Criteria, ...]]]:
+        """Every label asked for on the command line: its option, itself, and what will do."""
         named = {"ses": self.sessions, "task": self.tasks, "run": self.runs}
         for entity, labels in named.items():
             for label in _bare(entity, labels):
-                yield entity, label, ((entity, label),)
+                yield entity, label, (((entity, label),),)
         for space in _bare("space", self.spaces):
-            yield "space", space, _space_criteria(space)
+            yield "space", space, tuple(map(_space_criteria, _spellings(space)))
         for name in self.file_formats:
-            yield "format", name, (("extension", BOLD_EXTENSIONS[name]),)
+            yield "format", name, ((("extension", BOLD_EXTENSIONS[name]),),)
 
     def accepts(self, labels: Mapping[str, str]) -> bool:
         """Whether a BOLD file with these labels (entities, suffix, ...) was asked for."""
         asked: dict[str, bool] = {}
-        for option, _, criteria in self.options():
-            asked[option] = asked.get(option, False) or agrees(labels, criteria)
+        for option, _, choices in self.options():
+            asked[option] = asked.get(option, False) or agrees_with_one(labels, choices)
         return all(asked.values()) and agrees(labels, self.criteria("bold"))
 
     def criteria(self, query: str) -> Criteria:
@@ -105,7 +115,10 @@ class Selection:
     def decides(self, query: str, entity: str) -> bool:
         """Whether the user has settled an entity, so that our own preference has no say."""
         on_command_line = query == "bold" and any(
-            entity == name for _, _, criteria in self.options() for name, _ in criteria
+            entity == name
+            for _, _, choices in self.options()
+            for criteria in choices
+            for name, _ in criteria
         )
         return on_command_line or any(entity == name for name, _ in self.criteria(query))
 
@@ -125,6 +138,11 @@ def agrees(labels: Mapping[str, str], criteria: Criteria) -> bool:
     True
     """
     return all(_agrees(entity, labels.get(entity), wanted) for entity, wanted in criteria)
+
+
+def agrees_with_one(labels: Mapping[str, str], choices: Iterable[Criteria]) -> bool:
+    """Whether all criteria of one of the choices hold."""
+    return any(agrees(labels, criteria) for criteria in choices)
 
 
 def format_of(path: Path | str) -> FileFormat:
@@ -198,6 +216,11 @@ def read_criteria(path: Path, where: str, content: Any) -> Criteria:
 
 def _bare(entity: str, labels: Iterable[str]) -> list[str]:
     return [label.removeprefix(f"{entity}-") for label in labels]
+
+
+def _spellings(space: str) -> tuple[str, ...]:
+    """Give all ways to name a space: some meshes have two names."""
+    return next((pair for pair in _FSAVERAGE_DENSITIES.items() if space in pair), (space,))
 
 
 def _space_criteria(space: str) -> Criteria:

@@ -151,6 +151,7 @@ def test_existing_participants_are_named_up_to_ten(dataset):
         ([MNI, "space-MNIInfant_cohort-1"], {}, [MNI, "space-MNIInfant_cohort-1"]),
         (["space-T1w", ""], {}, ["space-T1w"]),
         (["space-fsaverage", ""], {}, ["space-fsaverage"]),
+        ([MNI, "space-fsaverage5"], {"spaces": ("fsaverage:den-10k",)}, ["space-fsaverage5"]),
         ([""], {}, [""]),
         ([MNI, "space-T1w", ""], {"spaces": ("T1w", "func")}, ["", "space-T1w"]),
         ([f"{MNI}_res-1", f"{MNI}_res-2"], {"spaces": ("MNI152NLin2009cAsym:res-2",)},

@@ -75,6 +75,31 @@ def test_the_native_space_has_names(space):
     assert not Selection(spaces=(space,)).accepts({"sub": "01", "space": "T1w"})
 
 
+@pytest.mark.parametrize(
+    ("asked", "named", "others"),
+    [
+        ("fsaverage3", "fsaverage_den-642", "fsaverage4 fsaverage"),
+        ("fsaverage4", "fsaverage_den-3k", "fsaverage3 fsaverage_den-10k"),
+        ("fsaverage5", "fsaverage_den-10k", "fsaverage6 fsaverage_den-41k fsaverage"),
+        ("fsaverage6", "fsaverage_den-41k", "fsaverage5 fsaverage_den-164k"),
+        ("fsaverage:den-3k", "fsaverage4", "fsaverage fsaverage_den-10k"),
+        ("fsaverage:den-10k", "fsaverage5", "fsaverage fsaverage_den-41k fsaverage6"),
+        ("fsaverage:den-164k", "fsaverage", "fsaverage6 fsaverage_den-10k"),
+        ("fsaverage", "fsaverage_den-164k", "fsaverage5 fsaverage6"),
+        ("fsLR:den-32k", "fsLR_den-32k", "fsLR fsLR_den-164k"),
+    ],
+)
+def test_a_mesh_of_fsaverage_is_found_by_both_of_its_names(asked, named, others):
+    def found(name):
+        space, *rest = name.split("_")
+        labels = {"space": space, **dict(part.split("-") for part in rest)}
+        return Selection(spaces=(asked,)).accepts(labels)
+
+    assert found(named)
+    assert found(asked.replace(":", "_"))
+    assert not any(map(found, others.split()))
+
+
 def test_participants_are_known_without_their_prefix_each_once():
     assert Selection(participants=("sub-02", "01", "02")).subjects == ("02", "01")
 
