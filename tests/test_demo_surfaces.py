@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bidsmask.cli.main import main
 from bidsmask.demo import SPACES, write_surfaces
 from bidsmask.demo.atlas import region_names
 from bidsmask.demo.brain import RIBBON_DEPTH, depth
@@ -98,3 +99,20 @@ def test_meshes_are_those_that_the_run_lies_on(demo):
     for path in demo.root.rglob("*_midthickness.surf.gii"):
         assert read_mesh(path).n_vertices == N_VERTICES
     assert len(SPACES) == 3
+
+
+@pytest.mark.parametrize("space", SPACES[1:])
+def test_a_map_of_a_seed_is_written_and_drawn(demo, tmp_path, space):
+    vertex = int(np.argmax(draw_hemisphere(-1.0).coordinates[:, 2]))
+    seeds = tmp_path / "seeds.tsv"
+    seeds.write_text(f"name\themi\tvertex\tradius\ntop\tL\t{vertex}\t15\n")
+    asked = ["--seeds", str(seeds), "--seed-maps", "--strategies", "simple", "--space", space]
+    out = tmp_path / "out"
+    assert main([str(demo.root), str(out), "participant", *asked]) == 0
+    ending = "stat-pearsoncorrelation_desc-simple_boldmap"
+    first, *_ = sorted(
+        [*out.rglob(f"*{ending}.dscalar.nii"), *out.rglob(f"*hemi-L*{ending}.func.gii")]
+    )
+    r = np.asarray(nib.load(first).agg_data() if space != "fsLR" else nib.load(first).get_fdata())
+    assert np.nanmax(r) > 0.5
+    assert len(list(out.rglob("*_stat-seed1_desc-simple_boldmap.svg"))) == 1

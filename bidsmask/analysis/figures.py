@@ -300,7 +300,7 @@ def _draw_seed_maps(
 ) -> Iterator[Drawing]:
     """Maps of the first seeds, of the first strategies; all are in the files."""
     maps = values.seed_maps
-    if maps is None or not maps.seeds.size or not isinstance(plan.grid, Grid):
+    if maps is None or not maps.seeds.size:
         return
     what = "Fisher's z" if plan.connectivity.fisher_z else "Pearson's r"
     for number, place, seed, of_voxels in zip(
