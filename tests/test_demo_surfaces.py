@@ -107,6 +107,7 @@ def test_a_map_of_a_seed_is_written_and_drawn(demo, tmp_path, space):
     seeds = tmp_path / "seeds.tsv"
     seeds.write_text(f"name\themi\tvertex\tradius\ntop\tL\t{vertex}\t15\n")
     asked = ["--seeds", str(seeds), "--seed-maps", "--strategies", "simple", "--space", space]
+    asked += ["--participant-label", "03"]
     out = tmp_path / "out"
     assert main([str(demo.root), str(out), "participant", *asked]) == 0
     ending = "stat-pearsoncorrelation_desc-simple_boldmap"
