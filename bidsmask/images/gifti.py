@@ -372,7 +372,11 @@ class _Decoder:
                 "in the same folder only: put it there, and correct ExternalFileName."
             )
         other = self._path.parent / name
-        check_there(other)
+        if not other.is_file():
+            raise ImageError(
+                f"{self._path}: its values are in {name}, which is not beside it. Copy it there, "
+                "or copy both again from where they came from."
+            )
         with explained(other), other.open("rb") as file:
             file.seek(int(self._array.get("ExternalFileOffset") or 0))
             return self._given(file.read(self._left))

@@ -20,6 +20,8 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.header import data_dtype, grid_of, read_header, t_r_of
 from bidsmask.images.io import read_voxels, slope_and_intercept, type_once_scaled
 from bidsmask.images.stream import BoldStream, volumes_per_block
+from bidsmask.images.surface_series import are_on_surfaces
+from bidsmask.images.surfaces import is_surface
 from bidsmask.numerics.threads import Crew, one_thread_of_blas
 
 _NIFTI = (".nii", ".nii.gz")
@@ -255,6 +257,11 @@ def open_series(imgs: Any) -> Series:
     SpaceError
         If the images of a list lie on different grids.
     """
+    if are_on_surfaces(imgs) and not is_surface(imgs):
+        raise ImageError(
+            f"{_named(imgs)} holds values on surfaces, and volumes are taken here. Give it to the "
+            "masker of surfaces: SurfaceMasker, SurfaceLabelsMasker or SurfaceMapsMasker."
+        )
     if isinstance(imgs, str | Path):
         found = _files(str(imgs))
         return _opened_path(found) if isinstance(found, Path) else _stacked(found)
@@ -266,6 +273,11 @@ def open_series(imgs: Any) -> Series:
         "input should be a NiftiLike object or an iterable of NiftiLike object. It must be of "
         f"type path, image or a list of these. Got: {type(imgs).__name__}. {_advice(imgs)}"
     )
+
+
+def _named(imgs: Any) -> str:
+    given = next(iter(imgs), imgs) if isinstance(imgs, list | tuple) else imgs
+    return str(given) if isinstance(given, str | Path) else f"A {type(given).__name__}"
 
 
 def _advice(strange: Any) -> str:

@@ -253,6 +253,11 @@ def _opened(imgs: Any) -> SurfaceSeries:
         path = Path(imgs).expanduser()
         if path.name.endswith(_GIFTI):
             return _of_hemispheres([path], "hemisphere")
+        if path.name.endswith(".nii.gz") and not path.name.endswith(_ENDS):
+            raise ImageError(
+                f"{path} holds volumes, and values on surfaces are taken here. Give it to the "
+                "masker of volumes: NiftiMasker, NiftiLabelsMasker or NiftiMapsMasker."
+            )
         return _of_cifti(read_cifti(path))
     if _is_cifti(imgs):
         return _of_cifti_image(imgs)

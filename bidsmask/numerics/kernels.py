@@ -18,8 +18,6 @@ from bidsmask.numerics.smooth import FWHM_OVER_SIGMA
 REACH = 3.0
 """In standard deviations of the Gaussian; what is farther away has no weight."""
 
-_FEWEST = 7
-
 
 def mesh_kernel(coordinates: FloatArray, faces: Array, fwhm: float) -> Any:
     """Compute the weights of a Gaussian along a surface.
@@ -42,7 +40,7 @@ def mesh_kernel(coordinates: FloatArray, faces: Array, fwhm: float) -> Any:
     -----
     What a vertex gives away is its area, and it shares it out by the areas of those that receive:
     where vertices stand close they weigh no more than where they stand far apart. A vertex that
-    would reach less than six others gives to its neighbours. All this is as
+    would reach fewer others than it has neighbours gives to these. All this is as
     ``wb_command -metric-smoothing`` has it.
 
     References
@@ -61,9 +59,10 @@ def mesh_kernel(coordinates: FloatArray, faces: Array, fwhm: float) -> Any:
     sigma = fwhm / FWHM_OVER_SIGMA
     areas = vertex_areas(coordinates, faces)
     given = _gaussian(distances_across(coordinates, faces, REACH * sigma), sigma)
-    few = np.diff(given.indptr) < _FEWEST
+    edges = edge_lengths(coordinates, faces).tocsr()
+    few = np.diff(given.indptr) <= np.diff(edges.indptr)
     if few.any():
-        neighbours = _gaussian(edge_lengths(coordinates, faces), sigma)
+        neighbours = _gaussian(edges, sigma)
         near = neighbours + sparse.eye_array(len(coordinates))
         given = _rows(~few) @ given + _rows(few) @ near
     total = given @ areas

@@ -253,3 +253,18 @@ def test_an_unknown_orientation_is_warned_about_and_not_refused(write_image, val
     with warnings.catch_warnings():  # the same image in memory has an affine, and that is that
         warnings.simplefilter("error")
         open_series(nib.load(path))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "sub-1_hemi-L_bold.func.gii",
+        Path("bold.dtseries.nii"),
+        ("lh.func.gii", "rh.func.gii"),
+        {"left": "lh.func.gii", "right": "rh.func.gii"},
+        nib.GiftiImage(),
+    ],
+)
+def test_what_lies_on_surfaces_is_sent_to_the_maskers_of_surfaces(given):
+    with pytest.raises(ImageError, match="holds values on surfaces.*SurfaceLabelsMasker"):
+        open_series(given)

@@ -141,7 +141,7 @@ def test_values_in_a_file_beside_are_read_and_elsewhere_refused(tmp_path, values
         with pytest.raises(ImageError, match="same folder only"):
             open_surfaces(path).values()
     path.write_text(text.replace("@", "gone.bin"))
-    with pytest.raises(ImageError, match=r"gone\.bin does not exist"):
+    with pytest.raises(ImageError, match=r"values are in gone\.bin, which is not beside it"):
         open_surfaces(path).values()
 
 
@@ -254,6 +254,11 @@ def test_a_mesh_holds_no_values(tmp_path):
     GiftiImage(darrays=[points]).to_filename(tmp_path / "lh.surf.gii")
     with pytest.raises(ImageError, match="holds a mesh"):
         open_surfaces(tmp_path / "lh.surf.gii")
+
+
+def test_a_compressed_volume_is_called_a_volume(tmp_path):
+    with pytest.raises(ImageError, match=r"bold\.nii\.gz holds volumes.*NiftiLabelsMasker"):
+        open_surfaces(tmp_path / "bold.nii.gz")
 
 
 def test_an_array_is_no_image_on_surfaces():

@@ -5,6 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds.meshes import ball, needs_workbench, white_surface, workbench, write_mesh
 
+from bidsmask.images.meshes import Mesh
+from bidsmask.numerics.geodesics import edge_lengths
 from bidsmask.numerics.kernels import among, mesh_kernel, voxel_kernel
 from bidsmask.numerics.mesh import vertex_areas
 
@@ -109,7 +111,6 @@ def test_a_flat_square_by_hand():
     faces = np.array([[0, 1, 2], [0, 2, 3]])
     areas, near = np.array([4, 2, 4, 2]) / 3, np.array([0, 0.5, 0.25, 0.5])
     gaussian = np.array([np.roll(np.r_[1, near[1:]], each) for each in range(4)])
-    gaussian[1, 3] = gaussian[3, 1] = 0  # each reaches less than six: only neighbours count
     given = gaussian * areas[:, np.newaxis] / (gaussian @ areas)[:, np.newaxis]
     np.testing.assert_allclose(mesh_kernel(corners, faces, 4).toarray(), given.T, atol=1e-12)
 
@@ -137,6 +138,29 @@ def test_smoothing_is_that_of_workbench(tmp_path, fwhm):
     away = np.abs(ours - theirs) / theirs.std()
     assert np.quantile(away, 0.99) < WORKBENCH_TOLERANCE
     assert away.max() < BORDERLINE
+
+
+@needs_workbench
+@pytest.mark.parametrize("edges", [0.6, 0.8, 0.95, 1.1])
+def test_a_kernel_as_narrow_as_an_edge_is_that_of_workbench(tmp_path, edges):
+    """Whether a vertex gives to its neighbours, or to what is in reach, differs by vertex."""
+    for mesh in (BALL, sheet(8)):
+        lengths = edge_lengths(mesh.coordinates, mesh.faces).tocsr().data
+        values = np.random.default_rng(1).normal(size=mesh.n_vertices).astype(np.float32)
+        fwhm = edges * float(np.median(lengths))
+        theirs = smoothed_by_workbench(tmp_path, mesh, values, fwhm)
+        ours = among(kernel_of(mesh, fwhm), np.ones(mesh.n_vertices, dtype=bool)) @ values
+        np.testing.assert_allclose(ours, theirs, atol=2e-6)
+
+
+def sheet(side):
+    """A flat grid with a border, whose columns stand farther apart the farther they are right."""
+    rows, columns = np.mgrid[:side, :side].reshape(2, -1).astype(float)
+    coordinates = np.column_stack([2 * columns * (1 + columns / 5), 2 * rows, 0 * rows])
+    first = np.arange(side * side).reshape(side, side)[:-1, :-1].ravel()
+    halves = [(first, first + 1, first + side), (first + 1, first + side + 1, first + side)]
+    faces = np.concatenate([np.column_stack(half) for half in halves])
+    return Mesh(coordinates=coordinates, faces=faces)
 
 
 @needs_workbench
