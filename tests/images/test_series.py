@@ -266,5 +266,5 @@ def test_an_unknown_orientation_is_warned_about_and_not_refused(write_image, val
     ],
 )
 def test_what_lies_on_surfaces_is_sent_to_the_maskers_of_surfaces(given):
-    with pytest.raises(ImageError, match="holds values on surfaces.*SurfaceLabelsMasker"):
+    with pytest.raises(ImageError, match=r"holds values on surfaces.*SurfaceLabelsMasker"):
         open_series(given)
