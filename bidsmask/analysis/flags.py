@@ -38,7 +38,7 @@ def _flag(
 ) -> Confounds:
     limits, found = strategy.censoring, {}
     if limits.dvars_percent_threshold is not None:
-        percent = dvars_percent(extracted.dvars, extracted.std)
+        percent = dvars_percent(extracted.dvars, extracted.std[extracted.measured])
         found[DVARS_PERCENT] = flag_above(percent, limits.dvars_percent_threshold)
     if limits.leverage_threshold is not None:
         steady = ~dict(confounds.outliers)["non_steady_state"]

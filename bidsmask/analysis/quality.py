@@ -28,20 +28,19 @@ def run_quality(values: RunValues) -> dict[str, float]:
     """Numbers that say how good the run is, before any cleaning.
 
     ``mean_fd`` and ``max_fd`` in mm; ``mean_dvars`` in units of the BOLD signal; ``median_tsnr``
-    over the voxels of the mask; ``fd_dvars_correlation`` Pearson's r; NaN where the run has no
+    over the voxels that were measured, as DVARS is; ``fd_dvars_correlation`` Pearson's r; NaN where the run has no
     framewise displacement. ``regions_usable`` is of the source that has lost most, and not there
     where there is no source.
     """
     extracted = values.extracted
-    varying = extracted.std > 0
-    tsnr = extracted.mean[varying] / extracted.std[varying]
+    mean, std = extracted.mean[extracted.measured], extracted.std[extracted.measured]
     usable = [float(np.mean(coverage.usable)) for coverage in values.coverage]
     return {
         **motion_quality(values.fd_mm, extracted.dvars),
         **_published_motion(values.displacements),
         "mean_dvars": float(np.nanmean(extracted.dvars)),
-        "max_dvars_percent": _largest(dvars_percent(extracted.dvars, extracted.std)),
-        "median_tsnr": float(np.median(tsnr)),
+        "max_dvars_percent": _largest(dvars_percent(extracted.dvars, std)),
+        "median_tsnr": float(np.median(mean / std)),
         "n_voxels": float(extracted.mean.size),
         "n_nonfinite_voxels": float(np.count_nonzero(extracted.nonfinite)),
         **({"regions_usable": min(usable)} if usable else {}),

@@ -194,11 +194,13 @@ def extract_run(
         extractions = (*extract(scaled, of_sources), *extractions)
     read = iter(extractions)
     by_source = [[next(read) for _ in kind_of(source).statistics(settings)] for source in sources]
+    drawn = next(read)
+    measured = drawn.measured[carpet]
     extracted = ExtractedRun.of(
         seen,
         signals=tuple(tuple(each.signals for each in found) for found in by_source),
-        carpet=next(read).signals,
-        carpet_labels=labels[carpet],
+        carpet=drawn.signals[:, measured],
+        carpet_labels=labels[carpet[measured]],
         covered=np.zeros(0, dtype=bool) if spill is None else next(read).used,
     )
     tables = [

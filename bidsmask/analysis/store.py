@@ -152,9 +152,9 @@ class ExtractedRun:
     mean, std : arrays of shape (V,)
         Of every voxel of the mask, over time.
     dvars, global_mean : arrays of shape (T,)
-        Over the mask; ``dvars[0]`` is NaN.
+        Over the voxels that are `measured`; ``dvars[0]`` is NaN.
     carpet : array of shape (T, K)
-        Voxels to draw; `carpet_labels` (K,) are their labels in the first atlas.
+        Measured voxels to draw; `carpet_labels` (K,) are their labels in the first atlas.
     nonfinite : bool array of shape (V,)
         Voxels of the mask that are NaN or infinite in at least one volume.
     covered : bool array of shape (V,)
@@ -172,6 +172,11 @@ class ExtractedRun:
     nonfinite: BoolArray
     covered: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
+    @property
+    def measured(self) -> BoolArray:
+        """Which voxels of the mask (V,) are finite in every volume, and change."""
+        return ~self.nonfinite & (self.std > 0)
+
     @classmethod
     def of(
         cls,
@@ -182,13 +187,13 @@ class ExtractedRun:
         covered: BoolArray,
     ) -> Self:
         """Keep what later nodes need of a run, and its columns by what they are."""
-        statistics = seen.volumes
+        statistics, of_covered = seen.volumes, seen.of_covered()
         return cls(
             signals=signals,
             mean=statistics.mean,
             std=statistics.std,
-            dvars=statistics.dvars,
-            global_mean=statistics.global_mean,
+            dvars=of_covered.dvars,
+            global_mean=of_covered.global_mean,
             carpet=carpet,
             carpet_labels=carpet_labels,
             nonfinite=seen.nonfinite,

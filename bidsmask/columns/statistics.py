@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bidsmask._typing import Array, BoolArray, IntArray
+from bidsmask.columns.extract import extract
 from bidsmask.errors import ImageError, SpaceError
 from bidsmask.images.blocks import taken
 from bidsmask.images.compression import COPY_AGAIN
@@ -46,6 +47,7 @@ class RunStatistics:
         self._by_points = isinstance(stream, SurfaceSeries) and stream.by_points
         self.volumes = PlaceStatistics() if self._by_points else VolumeStatistics()
         self._stream = stream
+        self._shape = shape
         self._inside = np.flatnonzero(mask.ravel(order="F"))
         self._mask = mask.ravel(order="F")
         self.nonfinite: BoolArray = np.zeros(self._inside.size, dtype=bool)
@@ -87,21 +89,42 @@ class RunStatistics:
                 "brain mask. Make the run again, or leave it out."
             )
 
+    @property
+    def covered(self) -> BoolArray:
+        """Which voxels of the mask are finite in every volume, and change (if there are several)."""
+        changes = self.volumes.std > 0
+        return ~self.nonfinite & (changes if self.volumes.n_volumes > 1 else True)
+
+    def of_covered(self) -> VolumeStatistics | PlaceStatistics:
+        """Give the statistics of the covered voxels alone, once all of the run has been seen.
+
+        Where voxels are finite in some volumes only, a run that comes volume by volume is read
+        again without them; all else was left out already.
+        """
+        at_times = self.nonfinite & np.isfinite(self.volumes.mean)
+        if self._by_points or not at_times.any():
+            return self.volumes
+        mask = np.zeros(self._mask.size, dtype=bool)
+        mask[self._inside[self.covered]] = True
+        again = RunStatistics(self._stream, mask.reshape(self._shape, order="F"))
+        extract(self._stream, [], see=[again.see])
+        return again.volumes
+
     def refuse_impossible(self) -> None:
         """Refuse a run, once all of it has been seen, that no scanner made.
 
         Raises
         ------
         ImageError
-            If a volume has no finite value inside the mask, nothing inside the mask ever
-            changes, or values are too large to compute with.
+            If a volume has no finite value inside the mask, nothing inside the mask is finite
+            throughout and ever changes, or values are too large to compute with.
         """
         if self._by_points:
             self._refuse_empty(self.volumes.n_nonfinite, 0)
         if np.isinf(self.volumes.dvars).any():
             raise ImageError(f"{self._name}: values are too large to compute with.")
-        if self._stream.n_volumes > 1 and not (self.volumes.std > 0).any():
+        if not self.covered.any():
             raise ImageError(
-                f"{self._name}: no voxel in the brain mask ever changes; the image is "
-                f"empty. {COPY_AGAIN}"
+                f"{self._name}: no voxel in the brain mask is a finite number in all volumes and "
+                f"ever changes; the image is empty. {COPY_AGAIN}"
             )

@@ -294,7 +294,7 @@ QUALITY_COLUMNS: Mapping[str, QualityColumn] = MappingProxyType(
         ),
         **dict(_published_motion()),
         "mean_dvars": _measure(
-            "Mean over time of DVARS over the whole mask, before cleaning",
+            "Mean over time of DVARS over the covered voxels of the mask, before cleaning",
             "mean over t of sqrt(mean over voxels of (Y_t - Y_t-1)^2)",
             unit="arbitrary",
             better="lower",
@@ -310,7 +310,8 @@ QUALITY_COLUMNS: Mapping[str, QualityColumn] = MappingProxyType(
             doi="10.1016/j.neuroimage.2017.12.098",
         ),
         "median_tsnr": _measure(
-            "Median over the mask of the temporal signal-to-noise ratio, before cleaning",
+            "Median over the covered voxels of the mask of the temporal signal-to-noise ratio, "
+            "before cleaning",
             "mean / SD, ddof 1",
             unit="1",
             better="higher",

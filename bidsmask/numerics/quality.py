@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bidsmask._typing import Array, FloatArray, IntArray
+from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
 
 
 class VolumeStatistics:
@@ -12,7 +12,8 @@ class VolumeStatistics:
 
     Memory does not grow with the number of volumes but by three numbers each, and how the run is
     cut into blocks changes no bit of the result. Values that are NaN or infinite are left out,
-    voxel by voxel and volume by volume.
+    voxel by voxel and volume by volume. Voxels that never change were not measured: DVARS and the
+    global mean are of the others.
 
     Notes
     -----
@@ -35,14 +36,17 @@ class VolumeStatistics:
     array([12., 20.])
     >>> statistics.tsnr
     array([ 6., nan])
-    >>> statistics.dvars.round(3)
-    array([ nan, 1.414, 1.414])
+    >>> statistics.dvars
+    array([nan,  2.,  2.])
+    >>> statistics.global_mean
+    array([10., 12., 14.])
     """
 
     def __init__(self) -> None:
         self._allocate(0)
-        self._dvars: list[float] = []
-        self._global_mean: list[float] = []
+        self._totals: list[float] = []
+        self._steps: list[float] = []  # sums of squares
+        self._n_steps: list[int] = []
         self._n_nonfinite: list[int] = []
 
     def update(self, block: Array) -> None:
@@ -58,7 +62,7 @@ class VolumeStatistics:
         ValueError
             If V is not that of the first block.
         """
-        if not self._dvars:
+        if not self._totals:
             self._allocate(block.shape[1])
         if block.shape[1] != self._shift.size:
             raise ValueError(f"Expected {self._shift.size} voxels, and found {block.shape[1]}.")
@@ -68,7 +72,7 @@ class VolumeStatistics:
     @property
     def n_volumes(self) -> int:
         """Volumes taken in so far, T."""
-        return len(self._dvars)
+        return len(self._totals)
 
     @property
     def mean(self) -> FloatArray:
@@ -96,14 +100,17 @@ class VolumeStatistics:
     def dvars(self) -> FloatArray:
         """RMS over voxels of the change since the volume before, (T,), in the images' unit.
 
-        The first is NaN. A voxel counts where it is finite in both volumes.
+        The first is NaN. A voxel that changes counts where it is finite in both volumes.
         """
-        return np.array(self._dvars, dtype=np.float64)
+        n_changing = np.array(self._n_steps, dtype=np.int64) - self._still.sum()
+        return np.sqrt(_divide(np.array(self._steps, dtype=np.float64), n_changing))
 
     @property
     def global_mean(self) -> FloatArray:
-        """Mean over the finite voxels of each volume, (T,); NaN where there are none."""
-        return np.array(self._global_mean, dtype=np.float64)
+        """Mean over the voxels that change, and are finite, (T,); NaN where there are none."""
+        still = self._still
+        n_changing = still.size - self.n_nonfinite - still.sum()
+        return _divide(np.array(self._totals) - self._shift[still].sum(), n_changing)
 
     @property
     def n_nonfinite(self) -> IntArray:
@@ -113,6 +120,12 @@ class VolumeStatistics:
     @property
     def _n_finite(self) -> IntArray:
         return self.n_volumes - self._n_missing
+
+    @property
+    def _still(self) -> BoolArray:
+        """Which voxels are finite in all volumes and never change, (V,)."""
+        still: BoolArray = (self._n_missing == 0) & (self.std == 0)
+        return still
 
     def _allocate(self, n_voxels: int) -> None:
         self._shift = np.full(n_voxels, np.nan)
@@ -132,11 +145,13 @@ class VolumeStatistics:
         if np.isfinite(total):
             self._accumulate(change)
             self._n_nonfinite.append(0)
-            self._global_mean.append((self._total_of_shift + total) / change.size)
+            self._totals.append(self._total_of_shift + total)
         else:
             self._add_finite(volume, change)
         np.subtract(change, self._previous, out=step)
-        self._dvars.append(_rms(step, self._squared))
+        squares, n_steps = _sum_of_squares(step, self._squared)
+        self._steps.append(squares)
+        self._n_steps.append(n_steps)
         self._previous, self._spare = change, step
 
     def _accumulate(self, change: FloatArray) -> None:
@@ -153,10 +168,8 @@ class VolumeStatistics:
         self._accumulate(np.where(finite, change, 0))
         change[~finite] = np.nan
         self._n_missing += ~finite
-        n_finite = int(np.count_nonzero(finite))
-        self._n_nonfinite.append(finite.size - n_finite)
-        total = np.sum(volume, where=finite, dtype=np.float64)
-        self._global_mean.append(float(total) / n_finite if n_finite else np.nan)
+        self._n_nonfinite.append(int(np.count_nonzero(~finite)))
+        self._totals.append(float(np.sum(volume, where=finite, dtype=np.float64)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,13 +276,13 @@ def _divide(sums: FloatArray, counts: IntArray, empty: float = np.nan) -> FloatA
     return quotients
 
 
-def _rms(values: FloatArray, spare: FloatArray) -> float:
-    """Root mean square of the values that are not NaN; NaN if there are none; `spare` is used up.
+def _sum_of_squares(values: FloatArray, spare: FloatArray) -> tuple[float, int]:
+    """Sum the squares of the values that are not NaN; how many these are; `spare` is used up.
 
     The sum is numpy's own: how BLAS adds up depends on where in memory the values lie.
     """
-    squares, n_values = float(np.square(values, out=spare).sum()), values.size
+    squares = float(np.square(values, out=spare).sum())
     if np.isnan(squares):
         present = values[~np.isnan(values)]
-        squares, n_values = float(np.square(present).sum()), present.size
-    return float(np.sqrt(squares / n_values)) if n_values else np.nan
+        return float(np.square(present).sum()), present.size
+    return squares, values.size

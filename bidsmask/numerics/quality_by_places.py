@@ -9,7 +9,8 @@ class PlaceStatistics:
     """What `bidsmask.numerics.quality.VolumeStatistics` says of a run, in the other order.
 
     Mean and standard deviation of a place are complete as soon as it has been seen; what is said
-    of volumes adds up. NaN and infinite values are left out, place by place and volume by volume.
+    of volumes adds up, over the places that are finite in every volume and change. Of the others,
+    NaN and infinite values are left out, place by place and volume by volume.
 
     Notes
     -----
@@ -28,8 +29,10 @@ class PlaceStatistics:
     array([12., 20.])
     >>> statistics.tsnr
     array([ 6., nan])
-    >>> statistics.dvars.round(3)
-    array([  nan, 1.414, 1.414])
+    >>> statistics.dvars
+    array([nan,  2.,  2.])
+    >>> statistics.global_mean
+    array([10., 12., 14.])
     """
 
     def __init__(self) -> None:
@@ -51,10 +54,13 @@ class PlaceStatistics:
         first = block[np.arange(len(block)), finite.argmax(axis=1)].astype(np.float64)
         first[~finite.any(axis=1)] = 0
         change = np.subtract(block, first[:, np.newaxis], dtype=np.float64)
-        if finite.all():
-            self._add_whole(first, change)
-        else:
-            self._add_finite(first, change, finite)
+        if not finite.all():
+            change[~finite] = 0
+        self._n_nonfinite += (~finite).sum(axis=0)
+        squares = np.einsum("nt,nt->n", change, change)
+        self._keep(first, change.sum(axis=1), squares, finite.sum(axis=1))
+        covered = finite.all(axis=1) & ((squares > 0) | (self.n_volumes == 1))
+        self._add_covered(first[covered], change[covered])
 
     @property
     def n_volumes(self) -> int:
@@ -79,14 +85,14 @@ class PlaceStatistics:
 
     @property
     def dvars(self) -> FloatArray:
-        """RMS over places of the change since the volume before, (T,); the first is NaN."""
-        changes = np.sqrt(_share(self._squares, self._n_steps))
+        """RMS over covered places of the change since the volume before, (T,); first NaN."""
+        changes = np.sqrt(_share(self._squares, self._n_covered))
         return np.concatenate([np.full(1, np.nan), changes])[: self.n_volumes]
 
     @property
     def global_mean(self) -> FloatArray:
-        """Mean over the finite places of each volume, (T,); NaN where there are none."""
-        return _share(self._totals, self._n_finite)
+        """Mean over the covered places, (T,); NaN where there are none."""
+        return _share(self._totals, self._n_covered)
 
     @property
     def n_nonfinite(self) -> IntArray:
@@ -95,31 +101,15 @@ class PlaceStatistics:
 
     def _allocate(self, n_volumes: int) -> None:
         self._totals = np.zeros(n_volumes)
-        self._n_finite = np.zeros(n_volumes, dtype=np.int64)
+        self._n_covered = np.zeros((), dtype=np.int64)
         self._n_nonfinite = np.zeros(n_volumes, dtype=np.int64)
         self._squares = np.zeros(max(n_volumes - 1, 0))
-        self._n_steps = np.zeros(max(n_volumes - 1, 0), dtype=np.int64)
 
-    def _add_whole(self, first: FloatArray, change: FloatArray) -> None:
-        n_places, n_volumes = change.shape
-        sums = change.sum(axis=1)
-        squares = np.einsum("nt,nt->n", change, change)
-        self._keep(first, sums, squares, np.full(n_places, n_volumes))
+    def _add_covered(self, first: FloatArray, change: FloatArray) -> None:
         self._totals += change.sum(axis=0) + first.sum()
-        self._n_finite += n_places
+        self._n_covered += len(first)
         steps = np.diff(change, axis=1)
         self._squares += np.einsum("nt,nt->t", steps, steps)
-        self._n_steps += n_places
-
-    def _add_finite(self, first: FloatArray, change: FloatArray, finite: Array) -> None:
-        known = np.where(finite, change, 0)
-        self._keep(first, known.sum(axis=1), (known**2).sum(axis=1), finite.sum(axis=1))
-        self._totals += (known + np.where(finite, first[:, np.newaxis], 0)).sum(axis=0)
-        self._n_finite += finite.sum(axis=0)
-        self._n_nonfinite += (~finite).sum(axis=0)
-        both = finite[:, 1:] & finite[:, :-1]
-        self._squares += np.square(np.where(both, np.diff(known, axis=1), 0)).sum(axis=0)
-        self._n_steps += both.sum(axis=0)
 
     def _keep(
         self, first: FloatArray, sums: FloatArray, squares: FloatArray, n_finite: IntArray

@@ -73,6 +73,15 @@ def test_missing_values_are_left_out_voxel_by_voxel_and_volume_by_volume(seed):
     np.testing.assert_array_equal(statistics.n_nonfinite, (~finite).sum(axis=1))
 
 
+@given(seed=SEEDS, still=st.sampled_from([0.0, 7.3, -1e4, np.nan, np.inf]), n=st.integers(1, 30))
+def test_voxels_that_were_not_measured_change_no_measure_of_volumes(seed, still, n):
+    run = random_run(seed) + 0.5
+    more = statistics_of(np.hstack([run[:, :5], np.full((len(run), n), still), run[:, 5:]]))
+    for name in ("dvars", "global_mean"):
+        expected = getattr(statistics_of(run), name)
+        np.testing.assert_allclose(getattr(more, name), expected, rtol=1e-12, err_msg=name)
+
+
 @given(seed=SEEDS)
 def test_a_missing_voxel_does_not_disturb_the_others(seed):
     run = random_run(seed)
