@@ -28,9 +28,9 @@ def run_quality(values: RunValues) -> dict[str, float]:
     """Numbers that say how good the run is, before any cleaning.
 
     ``mean_fd`` and ``max_fd`` in mm; ``mean_dvars`` in units of the BOLD signal; ``median_tsnr``
-    over the voxels that were measured, as DVARS is; ``fd_dvars_correlation`` Pearson's r; NaN where the run has no
-    framewise displacement. ``regions_usable`` is of the source that has lost most, and not there
-    where there is no source.
+    over the voxels that were measured, as DVARS is; ``fd_dvars_correlation`` Pearson's r; NaN
+    where the run has no framewise displacement. ``regions_usable`` is of the source that has lost
+    most, and not there where there is no source.
     """
     extracted = values.extracted
     mean, std = extracted.mean[extracted.measured], extracted.std[extracted.measured]

@@ -91,7 +91,7 @@ class RunStatistics:
 
     @property
     def covered(self) -> BoolArray:
-        """Which voxels of the mask are finite in every volume, and change (if there are several)."""
+        """Which voxels of the mask are finite in every volume, and change if there are several."""
         changes = self.volumes.std > 0
         return ~self.nonfinite & (changes if self.volumes.n_volumes > 1 else True)
 

@@ -124,7 +124,7 @@ class VolumeStatistics:
     @property
     def _still(self) -> BoolArray:
         """Which voxels are finite in all volumes and never change, (V,)."""
-        still: BoolArray = (self._n_missing == 0) & (self.std == 0)
+        still: BoolArray = (self._n_missing == 0) & (self._squares == 0) & (self.n_volumes > 1)
         return still
 
     def _allocate(self, n_voxels: int) -> None:

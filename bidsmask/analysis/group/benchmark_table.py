@@ -326,8 +326,13 @@ def _notes(of: Benchmark, name: str, number: Number) -> Iterator[str]:
             f"Few participants ({n}): one correlation has a standard error of {error:.2f}, and "
             "most of what is seen is chance."
         )
-    if name == "qcfc_distance_rho" and np.isnan(number.found.value):
-        yield "It is not known where the regions lie: run the participant level again."
+    unplaced = np.isfinite(of.measured.qcfc.r) & np.isnan(of.measured.distances)
+    if name == "qcfc_distance_rho" and unplaced.any():
+        yield (
+            f"It is not known where the regions of {unplaced.sum()} of {unplaced.size} edges lie: "
+            "coverage has no x, y, z of vertices. If these are volumes, run the participant level "
+            "again."
+        )
     if of.without_motion:
         yield f"Without {len(of.without_motion)} participants whose motion is not known."
     if of.without_covariates:

@@ -214,6 +214,15 @@ def test_without_places_there_is_no_distance_and_motion_is_measured_all_the_same
     assert np.isfinite(rows.loc["qcfc_median_abs_r", "value"])
 
 
+def test_of_edges_of_vertices_it_is_said_that_their_distance_is_missing(tmp_path):
+    cohort = StackedCohort(strategies=TWO, n_subjects=30)
+    cohort.centroids[3:] = np.nan
+    rows = values_of(benchmark_table(found_in(cohort, tmp_path, n_permutations=5)), "24P")
+    n_edges = len(cohort.distances)
+    note = rows.loc["qcfc_distance_rho", "note"]
+    assert f"the regions of {n_edges - 3} of {n_edges} edges lie: coverage has no x, y, z" in note
+
+
 def test_who_takes_the_global_signal_out_is_said(tmp_path):
     gsr = PlantedStrategy(motion=0.2, columns=("trans_x", "global_signal_derivative1"))
     cohort = StackedCohort(strategies={"simple": TWO["simple"], "36P": gsr}, n_subjects=24)
