@@ -4,12 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from worlds import surface_files
 
 from bidsmask import NiftiLabelsMasker
-from bidsmask.analysis.steps import extract_run, place_sources, take_sample
+from bidsmask.analysis.steps import everywhere, extract_run, place_sources, take_sample
 from bidsmask.analysis.store import PlacedSources
 from bidsmask.dataset.atlases import find_atlas
 from bidsmask.errors import DegreesOfFreedomError, ImageError, SpaceError
+from bidsmask.images.bold import open_bold
 from bidsmask.images.stream import BoldStream
 from bidsmask.images.volumes import load_mask
 from bidsmask.settings import ConnectivitySettings, CoverageSettings, ExtractionSettings
@@ -126,3 +128,20 @@ def test_more_minutes_than_are_kept_cannot_be_drawn():
     settings = ConnectivitySettings(create_matrices=(5,))
     with pytest.raises(DegreesOfFreedomError, match="asks for 150"):
         take_sample(np.ones((30, 2)), np.ones(30, dtype=bool), 9, settings, t_r=2.0, minutes=5)
+
+
+def test_the_carpet_of_surfaces_has_no_row_of_the_medial_wall(tmp_path):
+    values = np.random.default_rng(0).normal(1000, 20, (21, 8)).astype(np.float32)
+    wall = np.isin(np.arange(21), [0, 7, 12])
+    values[wall] = 0
+    values[5, 3] = np.nan
+    pair = [
+        surface_files.write_func(tmp_path / "lh.func.gii", values[:12], "L"),
+        surface_files.write_func(tmp_path / "rh.func.gii", values[12:], "R"),
+    ]
+    grid = open_bold(pair).grid
+    placed = PlacedSources(mask=everywhere(grid), grid=grid, numbers=(), columns=(), lost=())
+    extracted, _ = extract_run(pair, placed, (), ExtractionSettings(), ANY)
+    wall[5] = True
+    np.testing.assert_allclose(extracted.carpet, values[~wall].T)
+    np.testing.assert_array_equal(extracted.measured, ~wall)
