@@ -96,3 +96,7 @@ def test_a_broken_mesh_costs_the_picture_only(tmp_path, make_dataset):
     figure, _ = figures((0, tmp_path / "out"), "fsLR")["region_list"]
     assert "surf.gii" in figure["caption"]
     assert str(tmp_path) not in figure["caption"]
+
+
+def test_the_title_of_a_run_tells_the_densities_of_a_space_apart(done):
+    assert "task rest, space fsLR, density 91k" in (done[1] / "sub-01.html").read_text()

@@ -205,7 +205,8 @@ def run_section(
 def _title(plan: RunPlan) -> str:
     entities = plan.run.entities
     words = {"ses": "session", "task": "task", "acq": "acquisition", "dir": "direction",
-             "run": "run", "echo": "echo", "space": "space", "res": "resolution"}  # fmt: skip
+             "run": "run", "echo": "echo", "space": "space", "res": "resolution",
+             "den": "density"}  # fmt: skip
     return ", ".join(f"{words[key]} {entities[key]}" for key in words if key in entities)
 
 
