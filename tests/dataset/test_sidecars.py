@@ -141,7 +141,9 @@ def test_header_times_are_read_in_seconds(tmp_path, step, unit, expected, kind):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"x" * 1000, gzip.compress(b"x" * 1000), gzip.compress(b"x" * 1000)[:20]]
+    "content",
+    [b"", b"x" * 1000, gzip.compress(b"x" * 1000), gzip.compress(b"x" * 1000)[:20]],
+    ids=["empty", "no-header", "compressed", "truncated"],
 )
 @pytest.mark.parametrize("extension", [".nii", ".nii.gz"])
 def test_a_header_that_cannot_be_read_has_no_time(tmp_path, content, extension):
