@@ -70,13 +70,14 @@ class Catalogue:
             {
                 "what": "matrix" if has_matrices else "signals",
                 **key._asdict(),
+                "strategy": self._strategies.get(key.desc, key.desc),
                 "n_runs": sum(key in tables_of(run, has_matrices) for run in self.finished),
                 "has_stack": self._stack_path(key, has_matrices).exists(),
             }
             for has_matrices in (False, True)
             for key in keys_of(self.finished, has_matrices=has_matrices)
         ]
-        return pd.DataFrame(rows).rename(columns={"desc": "strategy"})
+        return pd.DataFrame(rows).drop(columns="desc", errors="ignore")
 
     def __repr__(self) -> str:
         n_participants = len({run.participant for run in self.finished})

@@ -41,7 +41,7 @@ def chosen_key(
         raise TypeError(f"Choose by atlas, stat and strategy, not by {', '.join(unknown)}.")
     meant = [key for key in keys if _is_meant(key, which, strategies)]
     asked = ", ".join(f"{name}={value!r}" for name, value in which.items()) or "nothing said"
-    return the_only(meant, what, asked, map(_in_words, meant or keys))
+    return the_only(meant, what, asked, [_in_words(key, strategies) for key in meant or keys])
 
 
 def the_only(found: Sequence[Found], what: str, asked: str, known: Iterable[str]) -> Found:
@@ -70,5 +70,6 @@ def _is_meant(key: TableKey, which: Mapping[str, str], strategies: Mapping[str, 
     return named and stat == key.stat and strategy in (key.desc, strategies.get(key.desc))
 
 
-def _in_words(key: TableKey) -> str:
-    return f"atlas={key.atlas!r}, stat={key.stat!r}, strategy={key.desc!r}"
+def _in_words(key: TableKey, strategies: Mapping[str, str]) -> str:
+    strategy = strategies.get(key.desc, key.desc)
+    return f"atlas={key.atlas!r}, stat={key.stat!r}, strategy={strategy!r}"

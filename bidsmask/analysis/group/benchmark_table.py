@@ -285,6 +285,7 @@ def _plain(value: float) -> Interval:
 def _rows(of: Benchmark) -> Iterator[dict[str, Any]]:
     for name, number in numbers(of).items():
         is_of_motion = name not in OF_RUNS
+        n_participants, n_runs = _n_counted(of, name)
         n_edges = of.measured.qcfc.n_edges if of.measured and is_of_motion else 0
         yield {
             "task_id": of.task_id or None,
@@ -299,14 +300,22 @@ def _rows(of: Benchmark) -> Iterator[dict[str, Any]]:
             "expected": number.expected,
             "null_low": number.null_low,
             "null_high": number.null_high,
-            "n_participants": (
-                of.sample.n_subjects if is_of_motion else of.runs["participant_id"].nunique()
-            ),
-            "n_runs": len(of.sample.rows) if is_of_motion else len(of.runs),
+            "n_participants": n_participants,
+            "n_runs": n_runs,
             "n_edges": n_edges or None,
             "covariates": " ".join(of.covariates) if is_of_motion else None,
             "note": " ".join(_notes(of, name, number)) or None,
         }
+
+
+def _n_counted(of: Benchmark, name: str) -> tuple[int, int]:
+    """Over how many participants, and runs of theirs, a measure is taken."""
+    if name in OF_RUNS:
+        return of.runs["participant_id"].nunique(), len(of.runs)
+    counted = np.ones(of.sample.n_subjects, dtype=bool)
+    if name == "icc":
+        counted = of.sample.has_all_sessions
+    return int(counted.sum()), int(counted[of.sample.subject].sum())
 
 
 def _notes(of: Benchmark, name: str, number: Number) -> Iterator[str]:

@@ -83,6 +83,6 @@ def write_connectivity(
         if names and settings.edges:
             parts.append(rows_of_edges(stack, included))
         elif networks is not None:
-            parts.append(rows_of_networks(networks))
+            parts.append(rows_of_networks(stack, networks))
     files += write_group_edges(parts, participants, output_dir, parquet=settings.parquet)
     return Connectivity(stacks=tuple(stacks), files=tuple(files))

@@ -31,7 +31,7 @@ ROW_COLUMNS: Mapping[str, str] = {
     "participant_id": "Participant, as in participants.tsv",
     "atlas": "Atlas, and the grid on which it was read",
     "measure": "What was averaged over the runs of the participant, as in stat- of names of files",
-    "strategy": "Confound strategy, as in desc- of names of files",
+    "strategy": "Confound strategy",
     "n_runs": "Runs of the participant that were averaged",
 }
 """The first columns; covariates follow, and then connectivity."""
@@ -44,6 +44,8 @@ class EdgeRows:
     Parameters
     ----------
     key : TableKey
+    strategy : str
+        Its name; ``key`` has the label that names of files have of it.
     names : sequence of str
         What there are values of: ``Vis--Default``.
     rows : iterator of (participant, number of runs, values)
@@ -51,14 +53,16 @@ class EdgeRows:
     """
 
     key: TableKey
+    strategy: str
     names: Sequence[str]
     rows: Iterator[tuple[str, int, FloatArray]]
 
 
-def rows_of_networks(table: NetworkTable) -> EdgeRows:
+def rows_of_networks(stack_file: StackFile, table: NetworkTable) -> EdgeRows:
     """Give the means of participants over networks."""
     return EdgeRows(
         key=table.key,
+        strategy=stack_file.strategy,
         names=[f"{one}--{other}" for one, other in table.pairs],
         rows=zip(table.participants, table.n_runs, table.means, strict=True),
     )
@@ -76,7 +80,12 @@ def rows_of_edges(stack_file: StackFile, included: Collection[str]) -> EdgeRows:
 
     with open_stack(stack_file.path) as stack:
         names = edge_names(stack.regions)
-    return EdgeRows(key=stack_file.key._replace(stat=kind.z_stat), names=names, rows=rows())
+    return EdgeRows(
+        key=stack_file.key._replace(stat=kind.z_stat),
+        strategy=stack_file.strategy,
+        names=names,
+        rows=rows(),
+    )
 
 
 def write_group_edges(
@@ -151,7 +160,7 @@ def _blocks(parts: Sequence[EdgeRows], participants: pd.DataFrame) -> Iterator[B
             first = pd.DataFrame({"participant_id": who}).assign(
                 atlas=part.key.atlas,
                 measure=part.key.stat,
-                strategy=part.key.desc,
+                strategy=part.strategy,
                 n_runs=n_runs,
             )
             yield first.join(covariates, on="participant_id"), names, values

@@ -40,7 +40,7 @@ def mean_connectivity(
         own = [stack for stack in with_means if stack.key.atlas == atlas]
         first = min(own, key=_rank)
         alike = [each for each in own if each.key.stat == first.key.stat]
-        yield _means(sorted(alike, key=lambda s: strategies.index(_strategy(s))), output_dir)
+        yield _means(sorted(alike, key=lambda s: strategies.index(s.strategy)), output_dir)
 
 
 def _mean_name(stack: StackFile) -> str:
@@ -65,14 +65,10 @@ def _means(stacks: Sequence[StackFile], output_dir: Path) -> MeanConnectivity:
         measure="Fisher's z" if kind.is_correlation else kind.words,
         regions=regions,
         networks=networks_of_regions(stacks[0], regions),
-        strategies=[_strategy(stack) for stack in stacks],
+        strategies=[stack.strategy for stack in stacks],
         means=[table.to_numpy(dtype=float) for table in tables],
         n_participants=[_n_participants(stack, output_dir) for stack in stacks],
     )
-
-
-def _strategy(stack: StackFile) -> str:
-    return stack.runs[0].strategies[stack.key.desc]
 
 
 def _n_participants(stack: StackFile, output_dir: Path) -> int:

@@ -311,6 +311,8 @@ def limits_of_verdict(sidecar: Mapping[str, Any]) -> dict[str, list[Limit]]:
 def outliers(runs: RunTable, shown: Sequence[Distribution]) -> list[Outlier]:
     """Name the runs that lie far from the others in what is shown, and in what.
 
+    The others are those in the same space: in another one, the same volumes are there again.
+
     Returns
     -------
     outliers : list of Outlier
@@ -318,11 +320,12 @@ def outliers(runs: RunTable, shown: Sequence[Distribution]) -> list[Outlier]:
     """
     words: dict[str, list[str]] = {}
     report: dict[str, str] = {}
-    strategies = np.array(runs.strategies)
+    alike = _rows_alike(runs)
     for distribution in shown:
         column = runs.column(distribution.column)
-        for strategy in dict.fromkeys(runs.strategies):
-            own = np.flatnonzero(strategies == strategy)
+        for strategy, own in alike:
+            if not distribution.by_strategy and strategy != runs.strategies[0]:
+                continue
             values = column.numbers[own]
             under = f" under {strategy}" if distribution.by_strategy else ""
             middle = f"{np.nanmedian(values):.{column.decimals}f}" if _any(values) else "–"
@@ -332,12 +335,19 @@ def outliers(runs: RunTable, shown: Sequence[Distribution]) -> list[Outlier]:
                     f"{said} {column.unit}".strip() + f" (median {middle})"
                 )
                 report[runs.names[row]] = runs.reports[row]
-            if not distribution.by_strategy:
-                break
     found = [
         Outlier(run=run, report=report[run], words=tuple(said)) for run, said in words.items()
     ]
     return sorted(found, key=lambda each: (-len(each.words), each.run))
+
+
+def _rows_alike(runs: RunTable) -> list[tuple[str, np.ndarray]]:
+    """Find the rows of each strategy in each space."""
+    places = [column.values for column in runs.columns if column.name in ("space_id", "den_id")]
+    rows: dict[tuple[Any, ...], list[int]] = {}
+    for row, key in enumerate(zip(runs.strategies, *places, strict=True)):
+        rows.setdefault(key, []).append(row)
+    return [(strategy, np.array(own)) for (strategy, *_), own in rows.items()]
 
 
 def _any(values: np.ndarray) -> bool:

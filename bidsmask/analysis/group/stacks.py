@@ -47,6 +47,11 @@ class StackFile:
     runs: tuple[FinishedRun, ...]
     left_out: tuple[LeftOut, ...]
 
+    @property
+    def strategy(self) -> str:
+        """Name of the strategy; the label in ``key`` has no underscore, say."""
+        return self.runs[0].strategies[self.key.desc]
+
 
 def write_shard(
     output_dir: Path, subjects: Sequence[str], number: int, n_shards: int

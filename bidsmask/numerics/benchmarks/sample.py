@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bidsmask._typing import FloatArray, IntArray
+from bidsmask._typing import BoolArray, FloatArray, IntArray
 from bidsmask.numerics.benchmarks.distance import distance_dependence
 from bidsmask.numerics.benchmarks.jackknife import left_out_groups
 from bidsmask.numerics.benchmarks.partial import (
@@ -61,6 +61,15 @@ class Sample:
     def n_subjects(self) -> int:
         """How many subjects, N."""
         return len(self.motion)
+
+    @property
+    def has_all_sessions(self) -> BoolArray:
+        """Which subjects have a run in every session that anybody has, (N,)."""
+        n_sessions = int(self.session.max(initial=-1)) + 1
+        seen = np.zeros((self.n_subjects, n_sessions), dtype=bool)
+        seen[self.subject, self.session] = True
+        has_all: BoolArray = seen.all(axis=1)
+        return has_all
 
     @cached_property
     def basis(self) -> FloatArray:

@@ -185,6 +185,19 @@ def test_runs_are_averaged_sessions_compared_and_lost_regions_left_out(tmp_path)
     assert 0.3 < rows.loc["icc", "value"] < 0.7  # half of the variance is a trait
 
 
+def test_reliability_counts_only_those_who_were_there_in_every_session(tmp_path):
+    cohort = StackedCohort(strategies=TWO, n_subjects=40, n_sessions=2)
+    once = {name for name in cohort.qc["bids_name"] if "sub-003_ses-2" in name}
+    included = {name: set(runs) - once for name, runs in cohort.included.items()}
+    found = benchmarks(
+        cohort.stacks(tmp_path), cohort.qc, cohort.participants, included, n_permutations=5
+    )
+    counts = values_of(benchmark_table(list(found)), "24P")[["n_participants", "n_runs"]]
+    assert len(once) == 1
+    assert counts.loc["icc"].tolist() == [39, 78]
+    assert counts.loc["qcfc_median_abs_r"].tolist() == [40, 79]
+
+
 def test_participants_without_a_covariate_or_motion_are_left_out_and_counted(tmp_path):
     cohort = StackedCohort(strategies=TWO, n_subjects=40)
     participants = cohort.participants.assign(sex=["F", "M"] * 20, hand="right", name=range(40))

@@ -8,7 +8,9 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from worlds.cohort import BETTER, PlantedStrategy, write_cohort
 
+import bidsmask
 from bidsmask.analysis.group.stacks import write_stacks
 from bidsmask.analysis.networks import networks_among
 from bidsmask.cli.main import main
@@ -16,7 +18,7 @@ from bidsmask.derivatives.check import check_output
 from bidsmask.derivatives.read import FinishedRun, find_runs
 from bidsmask.derivatives.record import write_record
 from bidsmask.derivatives.writing import sha256
-from bidsmask.errors import OutputError
+from bidsmask.errors import OutputError, RequestError
 from bidsmask.numerics.connectivity.networks import network_means
 
 ATLAS = "space-MNI152NLin2009cAsym_atlas-Cohort20"
@@ -140,6 +142,22 @@ def test_network_means_are_those_of_the_matrices_of_participants(grouped):
     np.testing.assert_allclose(networks["mean"], rows.iloc[:, 4:].mean(), rtol=1e-12)
     np.testing.assert_allclose(networks["sd"], rows.iloc[:, 4:].std(), rtol=1e-12)
     assert set(networks["n"]) == {24}
+
+
+def test_a_strategy_has_its_own_name_in_every_table_not_that_of_files(tmp_path):
+    gsr = PlantedStrategy(name="gsr_only", motion_left=0.5, n_regressors=1)
+    cohort = write_cohort(tmp_path / "world", n_subjects=4, strategies=(BETTER, gsr))
+    for options in ([], ["--edges"]):
+        assert main(cohort.group(*options)) == 0
+        for name in ("qc", "edges", "benchmark", "recommendation"):
+            table = pd.read_csv(cohort.output_dir / f"group_{name}.tsv", sep="\t")
+            assert set(table["strategy"]) == {"simple", "gsr_only"}, name
+    output = bidsmask.load(cohort.output_dir)
+    assert set(output.kinds["strategy"]) == {"simple", "gsr_only"}
+    assert "strategy='gsr_only'" in repr(output)
+    with pytest.raises(RequestError, match="strategy='gsr_only'"):
+        output.fisher_z()
+    assert len(output.fisher_z(strategy="gsr_only")) == 4
 
 
 def test_every_edge_is_a_column_if_that_is_asked_for_in_either_format(cohort, grouped, tmp_path):

@@ -75,6 +75,16 @@ def test_under_which_strategy_a_run_is_far_out_is_said(qc):
     assert found.words[1] == "ν under 36P: 300.0 (median 32.5)"
 
 
+def test_a_run_in_several_spaces_is_not_held_against_itself(qc):
+    qc["mean_fd"] = np.repeat([0.135, 0.186, 0.198, 0.213, 0.22, 0.288], 2)
+    again = [
+        qc[10:].assign(space_id=space, mean_fd=0.198, bids_name=f"sub-06_task-rest_space-{space}")
+        for space in ("fsLR", "fsaverage")
+    ]
+    runs = run_table(pd.concat([qc, *again], ignore_index=True), ())
+    assert outliers(runs, distributions(runs, {})) == []
+
+
 def test_limits_of_the_verdict_are_those_of_the_sidecar():
     of_fd = {"Look": "above 0.25", "DoNotUse": "never", "Source": "somebody"}
     (limit,) = limits_of_verdict({"VerdictLimits": {"mean_fd": of_fd}})["mean_fd"]
