@@ -343,9 +343,10 @@ def outliers(runs: RunTable, shown: Sequence[Distribution]) -> list[Outlier]:
 
 def _rows_alike(runs: RunTable) -> list[tuple[str, np.ndarray]]:
     """Find the rows of each strategy in each space."""
-    places = [column.values for column in runs.columns if column.name in ("space_id", "den_id")]
-    rows: dict[tuple[Any, ...], list[int]] = {}
-    for row, key in enumerate(zip(runs.strategies, *places, strict=True)):
+    places = [column for column in runs.columns if column.name in ("space_id", "den_id")]
+    rows: dict[tuple[str, ...], list[int]] = {}
+    for row, strategy in enumerate(runs.strategies):
+        key = (strategy, *(column.written(row) for column in places))
         rows.setdefault(key, []).append(row)
     return [(strategy, np.array(own)) for (strategy, *_), own in rows.items()]
 
