@@ -68,7 +68,7 @@ class Sample:
         n_sessions = int(self.session.max(initial=-1)) + 1
         seen = np.zeros((self.n_subjects, n_sessions), dtype=bool)
         seen[self.subject, self.session] = True
-        has_all: BoolArray = seen.all(axis=1)
+        has_all: BoolArray = np.logical_and.reduce(seen, axis=1)
         return has_all
 
     @cached_property
