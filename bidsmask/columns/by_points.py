@@ -47,11 +47,20 @@ def extract_points(
     extractions : tuple of Extraction
         One for each request. Sums are in double precision.
     """
-    works = [_work(series, request) for request in requests]
+    sets = [columns for columns in map(_averaged, requests) if columns is not None]
+    sums = _Sums(sets, series.n_volumes)
+    pairs = zip(sets, sums.values, strict=True)
+    works = [
+        _work(series, request)
+        if _averaged(request) is None
+        else _Means(series, request, *next(pairs))
+        for request in requests
+    ]
     finite = np.zeros(series.grid.n_voxels, dtype=bool)
     measured = np.zeros(series.grid.n_voxels, dtype=bool)
     for points, block in series.point_blocks():
         finite[points], measured[points] = judged(block)
+        sums.see(points, block, measured[points])
         for work in works:
             work.see(points, block, measured[points])
         for look in see:
@@ -68,12 +77,15 @@ def judged(block: Array) -> tuple[BoolArray, BoolArray]:
     return finite, finite & changes
 
 
+def _averaged(request: Request) -> VoxelSets | None:
+    """Give the columns if means are wanted of them."""
+    columns = request.columns
+    return columns if isinstance(columns, VoxelSets) and request.statistic == "mean" else None
+
+
 def _work(series: SurfaceSeries, request: Request) -> _Work:
-    if isinstance(request.columns, Voxels):
-        return _Selection(series, request)
-    if isinstance(request.columns, VoxelSets) and request.statistic == "mean":
-        return _Means(series, request)
-    return _Work(series, request)
+    of_places = isinstance(request.columns, Voxels)
+    return _Selection(series, request) if of_places else _Work(series, request)
 
 
 class _Work:
@@ -141,36 +153,14 @@ def _one_by_one(used: BoolArray) -> list[BoolArray]:
 
 
 class _Means(_Work):
-    """Means of sets of places: summed up as the places come."""
+    """Means of sets of places: of sums that are added up as the places come."""
 
-    def __init__(self, series: SurfaceSeries, request: Request) -> None:
+    def __init__(
+        self, series: SurfaceSeries, request: Request, sets: VoxelSets, sums: FloatArray
+    ) -> None:
         super().__init__(series, request)
-        assert isinstance(self._columns, VoxelSets)
-        members = self._columns.members
-        points = np.concatenate([np.zeros(0, dtype=np.intp), *members])
-        columns = np.repeat(np.arange(len(members)), [each.size for each in members])
-        order = np.argsort(points, kind="stable")
-        self._points, self._column = points[order], columns[order]
-        sizes = self._columns.sizes
-        self._sizes = None if sizes is None else sizes[self._points].astype(np.float64)
-        self._sums = np.zeros((len(members), series.n_volumes))
-
-    def see(self, points: slice, block: Array, measured: BoolArray) -> None:
-        """Add up the measured places."""
-        ends = np.searchsorted(self._points, [points.start, points.stop])
-        rows, columns = self._points[slice(*ends)] - points.start, self._column[slice(*ends)]
-        known = np.flatnonzero(measured[rows])
-        order = known[np.argsort(columns[known], kind="stable")]
-        rows, columns = rows[order], columns[order]
-        sizes = None if self._sizes is None else self._sizes[slice(*ends)][order]
-        starts = np.flatnonzero(np.diff(columns, prepend=-1))
-        for start, end in pairwise([*starts, rows.size]):
-            some = block[rows[start:end]]
-            self._sums[columns[start]] += (
-                np.add.reduce(some, axis=0, dtype=np.float64)
-                if sizes is None
-                else sizes[start:end] @ some.astype(np.float64)
-            )
+        self._sets = sets
+        self._sums = sums
 
     def _signals(self, measured: BoolArray, used: BoolArray) -> Array:
         n_covered, _ = self._columns.covered(measured)
@@ -182,10 +172,68 @@ class _Means(_Work):
 
     def _totals(self, measured: BoolArray) -> FloatArray:
         """Add up, for each column (P,), the sizes of its measured places."""
-        known = measured[self._points].astype(np.float64)
-        totals = np.zeros(len(self._sums))
-        np.add.at(totals, self._column, known if self._sizes is None else known * self._sizes)
-        return totals
+        points, columns = _memberships(self._sets)
+        sizes = self._sets.sizes
+        known = measured[points].astype(np.float64)
+        weights = known if sizes is None else known * sizes[points]
+        totals = np.bincount(columns, weights, minlength=len(self._sums))
+        return totals.astype(np.float64, copy=False)
+
+
+class _Sums:
+    """Sums of the measured places of all columns that means are wanted of.
+
+    Parameters
+    ----------
+    columns : sequence of VoxelSets
+    n_volumes : int
+
+    Attributes
+    ----------
+    values : sequence of float arrays (P, T)
+        For each of `columns`, the sums of what has been seen.
+    """
+
+    def __init__(self, columns: Sequence[VoxelSets], n_volumes: int) -> None:
+        first = np.cumsum([0, *(each.n_columns for each in columns)])
+        self._all = np.zeros((first[-1], n_volumes))
+        self.values = [self._all[slice(*ends)] for ends in pairwise(first)]
+        none = (np.zeros(0, dtype=np.int32),) * 2
+        points, of_columns = map(
+            np.concatenate, zip(none, *map(_memberships, columns), strict=True)
+        )
+        of_columns += np.repeat(first[:-1], [sum(map(len, each.members)) for each in columns])
+        order = np.argsort(points, kind="stable")
+        self._points, self._columns = points[order], of_columns[order]
+        self._sizes = [each.sizes for each in columns for _ in range(each.n_columns)]
+
+    def see(self, points: slice, block: Array, measured: BoolArray) -> None:
+        """Add the measured ones of the next places (n, T): sums in double precision."""
+        here = slice(*np.searchsorted(self._points, [points.start, points.stop]))
+        known = np.flatnonzero(measured[self._points[here] - points.start])
+        order = here.start + known[np.argsort(self._columns[here][known], kind="stable")]
+        rows, columns = self._points[order] - points.start, self._columns[order]
+        starts = np.flatnonzero(np.diff(columns, prepend=-1))
+        piece = np.cumsum(np.diff(rows, prepend=-1) != 1)
+        with np.errstate(invalid="ignore"):  # of places that were not measured
+            values = block.astype(np.float64, copy=False) if rows.size else block
+        for start, end in pairwise([*starts.tolist(), rows.size]):
+            members = rows[start:end]
+            in_one_piece = piece[start] == piece[end - 1]
+            some = values[slice(members[0], members[-1] + 1) if in_one_piece else members]
+            sizes = self._sizes[columns[start]]
+            self._all[columns[start]] += (
+                np.add.reduce(some, axis=0)
+                if sizes is None
+                else sizes[points.start + members].astype(np.float64) @ some
+            )
+
+
+def _memberships(columns: VoxelSets) -> tuple[IntArray, IntArray]:
+    """List places, and the column that each of them belongs to."""
+    points = np.concatenate([np.zeros(0, dtype=np.int32), *columns.members], dtype=np.int32)
+    numbers = np.arange(columns.n_columns, dtype=np.int32)
+    return points, np.repeat(numbers, [each.size for each in columns.members])
 
 
 class _Selection(_Work):

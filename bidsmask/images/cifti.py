@@ -27,7 +27,7 @@ PREFIX = "CIFTI_STRUCTURE_"
 XML_CODE = 32
 """Of the extension of the header that holds the XML."""
 
-_BLOCK_BYTES = 4 << 20
+_BLOCK_BYTES = 1 << 20
 _MM = -3  # exponent of the metre
 
 _TEXTS = frozenset(

@@ -291,6 +291,8 @@ class Grayordinates:
         array([3, 0])
         """
         self._refuse_other_space(other)
+        if self == other:
+            return np.arange(self.n_voxels)
         voxels = other._voxel_numbers() if other.volume is not None else None
         found: list[Array] = [np.zeros(0, dtype=np.intp)]
         for each in self.structures:
