@@ -55,6 +55,9 @@ from bidsmask.settings import (
     length_label,
 )
 
+_Place = tuple[str | None, tuple[object, ...] | None]
+"""A space, and on surfaces the meshes."""
+
 _OF_SOURCES = ("AtlasError", "SpaceError")
 """Kinds of errors that say that what was asked for cannot be had; of every run: nothing can."""
 
@@ -265,12 +268,16 @@ def make_plan(settings: Settings, *, with_sources: bool = True) -> Plan:
     )
 
 
-def _lost_everywhere(plan: RunPlan, served: Collection[str]) -> tuple[LostPart, ...]:
-    """Leave out sources of other spaces that other runs have got: each takes those of its own."""
+def _lost_everywhere(
+    plan: RunPlan, served: Collection[tuple[str, _Place]]
+) -> tuple[LostPart, ...]:
+    """Leave out sources that runs of other spaces have got: each takes those of its own."""
+    here = _place(plan.run, plan.grid)
+    of_others = {name for name, place in served if place != here}
     return tuple(
         part
         for part in plan.lost
-        if not (part.kind == SpaceError.__name__ and part.name in served and plan.sources)
+        if not (part.kind == SpaceError.__name__ and part.name in of_others and plan.sources)
     )
 
 
@@ -445,7 +452,7 @@ class _Shelf:
     """The sources that were asked for: atlases, each looked up once for each space, and seeds.
 
     Tables of events lie in `folders`, each of which is listed once. What some run could be given
-    is in `served`, by the names that letters call it by.
+    is in `served`, by the names that letters call it by and the places that it was of.
     """
 
     def __init__(
@@ -459,7 +466,7 @@ class _Shelf:
         self._homes = (*(path for _, path in settings.datasets), *template_homes())
         self._download = settings.execution.download
         self._spaces = spaces
-        self.served: set[str] = set()
+        self.served: set[tuple[str, _Place]] = set()
         self._lattices: dict[object, Lattice] = {}
         self._asked = tuple(settings.selection.spaces or ())
         self._found: dict[tuple[object, ...], Atlas | SeedSet | AtlasError | SpaceError] = {}
@@ -505,8 +512,11 @@ class _Shelf:
         ]
         refuse_nothing(asked)
         names = map(_label, (*self._atlases, *self._seeds))
+        place = _place(run, lattice)
         self.served |= {
-            name for name, each in zip(names, asked, strict=True) if not isinstance(each, LostPart)
+            (name, place)
+            for name, each in zip(names, asked, strict=True)
+            if not isinstance(each, LostPart)
         }
         missing = tuple(each for each in asked if isinstance(each, LostPart))
         sources = tuple(each for each in asked if not isinstance(each, LostPart))
@@ -583,6 +593,11 @@ class _Shelf:
 
 def _of_run(asked: str | OwnFiles, run: BoldRun) -> str | Path:
     return asked.for_run(run.entities) if isinstance(asked, OwnFiles) else asked
+
+
+def _place(run: BoldRun, lattice: Lattice) -> _Place:
+    """Say which sources a run can be given: those of its space and, on surfaces, of its meshes."""
+    return _space(run), None if isinstance(lattice, Grid) else _fineness(lattice)
 
 
 def _fineness(lattice: Lattice) -> tuple[object, ...]:

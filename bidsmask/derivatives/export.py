@@ -53,13 +53,13 @@ def write_nbs(
     kept = _regions_of_all(matrices)
     for number, matrix in enumerate(matrices, 1):
         rows = [" ".join(f"{z:.9g}" for z in row) for row in _without_gaps(matrix, kept)]
-        write_text(folder / "matrices" / f"subject{number:04}.txt", _lines(rows))
+        write_text(folder / "matrices" / f"subject{number:04}.txt", _lines(rows), within=folder)
     labels = [name for name, is_kept in zip(regions, kept, strict=True) if is_kept]
-    write_text(folder / "nodeLabels.txt", _lines(labels))
-    write_text(folder / "participants.txt", _lines(map(str, edges.index)))
+    write_text(folder / "nodeLabels.txt", _lines(labels), within=folder)
+    write_text(folder / "participants.txt", _lines(map(str, edges.index)), within=folder)
     if design is not None:
         rows = [" ".join(f"{x:.17g}" for x in row) for row in _design(design, edges.index)]
-        write_text(folder / "designMatrix.txt", _lines(rows))
+        write_text(folder / "designMatrix.txt", _lines(rows), within=folder)
     return [name for name, is_kept in zip(regions, kept, strict=True) if not is_kept]
 
 
@@ -103,7 +103,7 @@ def write_conn(
     content = io.BytesIO()
     savemat(content, {"Z": stacked, "names": names, "names2": names, "xyz": places})  # type: ignore[arg-type]  # takes a file, too
     header = _MAT_HEADER.ljust(_MAT_HEADER_BYTES)  # scipy's says when it was written
-    write_bytes(path, header + content.getvalue()[_MAT_HEADER_BYTES:])
+    write_bytes(path, header + content.getvalue()[_MAT_HEADER_BYTES:], within=path.parent)
 
 
 def _matrices(edges: pd.DataFrame) -> FloatArray:

@@ -48,6 +48,10 @@ def load(output_dir: str | Path) -> Output:
     NoInputError
         If no run is done.
 
+    See Also
+    --------
+    clean : Clean signals of one's own.
+
     Examples
     --------
     ::

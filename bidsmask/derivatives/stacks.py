@@ -361,10 +361,10 @@ def _new(
         name,
         shape,
         np.float32,
-        chunks=chunks,
+        chunks=chunks if all(shape) else None,  # one region has no edge
         fillvalue=np.nan,
         track_times=False,
-        fletcher32=True,
+        fletcher32=all(shape),
     )
     for dimension, axis in zip(dataset.dims, axes, strict=True):
         dimension.attach_scale(file[axis])

@@ -4,9 +4,9 @@ No image is read and nothing is cleaned: the values that the steps of a run woul
 made here, and `bidsmask.analysis.outputs` turns them into the files of that run. So a thousand
 runs take minutes, and what is written is what the product writes.
 
->>> cohort = write_cohort(folder, n_subjects=40, n_sessions=2)
->>> cohort.runs  # one row for each run: participant_id, mean_fd, ...
->>> cohort.planted.fisher_z(**cohort.truth("sub-01_ses-1", "24P"))  # of each edge
+``write_cohort(folder, n_subjects=40, n_sessions=2)`` gives a `Cohort`, whose ``runs`` have a row
+for each run (``participant_id``, ``mean_fd``, ...), and whose
+``planted.fisher_z(**cohort.truth("sub-01_ses-1", "24P"))`` is the truth of each edge.
 """
 
 from __future__ import annotations
