@@ -49,8 +49,13 @@ class StackFile:
 
     @property
     def strategy(self) -> str:
-        """Name of the strategy; the label in ``key`` has no underscore, say."""
-        return self.runs[0].strategies[self.key.desc]
+        """Name of the strategy; the label in ``key`` has no underscore, say.
+
+        Where volumes were drawn for matrices of equal length, this length goes with it.
+        """
+        names, desc = self.runs[0].strategies, self.key.desc
+        label, _, length = desc.rpartition("+")
+        return names[desc] if desc in names else f"{names[label]}+{length}"
 
 
 def write_shard(
