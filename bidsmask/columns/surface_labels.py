@@ -24,6 +24,7 @@ from bidsmask.errors import AtlasError, ImageError, SpaceError
 from bidsmask.images.cifti import Rows
 from bidsmask.images.gifti import hemisphere_in_name
 from bidsmask.images.grayordinates import (
+    HEMI,
     HEMISPHERES,
     LEFT,
     RIGHT,
@@ -34,7 +35,6 @@ from bidsmask.images.grayordinates import (
 from bidsmask.images.surface_series import open_surfaces
 from bidsmask.numerics.projections.regions import voxels_of_labels
 
-_SIDES = {LEFT: "L", RIGHT: "R"}
 _FEW = 10
 
 
@@ -224,7 +224,7 @@ def _of_annotations(
         first_is_none = not rows or _is_no_region(rows[0]) or background != 0
         parts.append(
             _Part(
-                side=_SIDES[structure],
+                side=HEMI[structure],
                 keys=keys.astype(np.int64),
                 names=dict(enumerate(rows)),
                 background=frozenset({-1, background} if first_is_none else {-1}),
@@ -294,7 +294,7 @@ def _of_images(
     for number, structure in enumerate(series.grid.structures):
         names, warning = _named(structure.name, tables[number] if tables else ())
         own = keys[series.grid.where(structure.name)]
-        parts.append(_Part(side=_SIDES[structure.name], keys=own, names=names, background=none))
+        parts.append(_Part(side=HEMI[structure.name], keys=own, names=names, background=none))
         warnings += [*warning, *_about_zero(structure.name, own, names, background)]
     return series.grid, parts, warnings
 

@@ -16,11 +16,14 @@ from bidsmask.dataset import templates
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.templates import entities_in
 from bidsmask.errors import ImageError
-from bidsmask.images.grayordinates import LEFT, RIGHT, Grayordinates, common_name
+from bidsmask.images.grayordinates import HEMI, LEFT, RIGHT, Grayordinates, common_name
 from bidsmask.images.meshes import Mesh, count_vertices, inflate, read_mesh
 
 KINDS = ("inflated", "veryinflated", "midthickness", "white", "pial", "sphere")
 """What meshes there are of a hemisphere; all of a space have the same vertices."""
+
+KINDS_IN_PLACE = ("midthickness", "white", "pial")
+"""Those whose vertices are where the cortex is: along them is measured."""
 
 KINDS_TO_DRAW = KINDS[:-1]
 """Those that look like a brain, the best first."""
@@ -31,7 +34,6 @@ AREAS = "vaavg"
 FSLR_ALONE = (32_492, 59_292)
 """Vertices of meshes of fsLR, and of no other space of adults: a file need not say it."""
 
-_HEMI = {LEFT: "L", RIGHT: "R"}
 _FREESURFER_HEMI = {LEFT: "lh", RIGHT: "rh"}
 _FREESURFER_HOMES = ("sourcedata/freesurfer", "freesurfer", "../freesurfer")
 _FREESURFER_AVERAGES = ("fsaverage", "fsaverage6", "fsaverage5", "fsaverage4", "fsaverage3")
@@ -197,7 +199,7 @@ class _Wanted:
         counts = {
             each.name: each.n_vertices
             for each in lattice.structures
-            if each.n_vertices is not None and each.name in _HEMI
+            if each.n_vertices is not None and each.name in HEMI
         }
         if not counts:
             raise ImageError("There are no vertices of the cortex, and so no mesh of it.")
@@ -215,7 +217,7 @@ class _Wanted:
         """Whether a file of a template fits a hemisphere, as far as its name tells."""
         density = f"{round(self.n_vertices.get(structure, 0) / 1000)}k"
         named = entities_in(file.name)
-        return _is(file, self.space, _HEMI[structure]) and named.get("den") == density
+        return _is(file, self.space, HEMI[structure]) and named.get("den") == density
 
     def fitting(self, place: _Place) -> dict[str, Path]:
         """Choose the file of each hemisphere; none, if one is missing."""
@@ -251,7 +253,7 @@ def _own(wanted: _Wanted, kind: str, shelves: Shelves) -> Iterator[_Place]:
             files = [file for folder in folders for file in folder.glob(f"*_{kind}.surf.gii")]
             yield {
                 structure: _one_of_each([file for file in files if _is(file, wanted.space, hemi)])
-                for structure, hemi in _HEMI.items()
+                for structure, hemi in HEMI.items()
             }
     for root in shelves.roots:
         yield from _freesurfer(wanted, kind, root, shelves.run)
@@ -303,7 +305,7 @@ def _published(wanted: _Wanted, kind: str, shelves: Shelves) -> Iterator[_Place]
         files = [file for file in found if file.stat().st_size]  # others stand in for what is not
         yield {
             structure: [file for file in files if wanted.is_for(file, structure)]
-            for structure in _HEMI
+            for structure in HEMI
         }
 
 
@@ -330,7 +332,7 @@ def _names_published(wanted: _Wanted, kinds: Sequence[str]) -> dict[str, str]:
         names = {
             structure: name
             for structure in wanted.n_vertices
-            for name in templates.published_meshes(wanted.space, _HEMI[structure])
+            for name in templates.published_meshes(wanted.space, HEMI[structure])
             if name.endswith(_ending(kind)) and wanted.is_for(Path(name), structure)
         }
         if len(names) == len(wanted.n_vertices):

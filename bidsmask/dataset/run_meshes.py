@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bidsmask.dataset.atlases import sha256_of
-from bidsmask.dataset.meshes import Shelves, find_areas, find_meshes
+from bidsmask.dataset.meshes import KINDS_IN_PLACE, Shelves, find_areas, find_meshes
 from bidsmask.errors import ImageError
 from bidsmask.images.grayordinates import Grayordinates
-
-SMOOTHED_ALONG = ("midthickness", "white", "pial")
-"""Kinds of meshes, of which the first that is there is taken."""
 
 _OfStructures = tuple[tuple[str, Path], ...]
 
@@ -74,7 +71,7 @@ def find_run_meshes(
     if smooths:
         smoothing = _found(
             "--smoothing-fwhm smooths along a mesh",
-            lambda: find_meshes(lattice, SMOOTHED_ALONG, shelves),
+            lambda: find_meshes(lattice, KINDS_IN_PLACE, shelves),
         )
     if weighs:
         areas = _found(

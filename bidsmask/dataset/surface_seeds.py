@@ -10,14 +10,12 @@ import numpy as np
 from bidsmask.columns.surface_seeds import VertexSeed
 from bidsmask.dataset.atlas_files import vertices_in
 from bidsmask.dataset.atlases import sha256_of
-from bidsmask.dataset.meshes import Shelves, find_meshes
+from bidsmask.dataset.meshes import KINDS_IN_PLACE, Shelves, find_meshes
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.errors import SpaceError
 from bidsmask.images.grayordinates import Grayordinates
 from bidsmask.images.meshes import Mesh, read_mesh
 from bidsmask.vocabulary import NATIVE_SPACES
-
-_KINDS = ("midthickness", "white", "pial")
 
 FARTHEST_MM = 10.0
 """What is farther than this from every vertex is no place of the cortex; it is half as thick."""
@@ -53,7 +51,9 @@ def seeds_on_surfaces(seeds: SeedSet, lattice: Grayordinates, shelves: Shelves) 
     if all(vertex is not None for vertex in seeds.vertices) and not any(seeds.radii_mm):
         return replace(seeds, on_surfaces=True)
     by_place = None in seeds.vertices and lattice.space not in NATIVE_SPACES
-    meshes = find_meshes(lattice, _KINDS, replace(shelves, roots=()) if by_place else shelves)
+    meshes = find_meshes(
+        lattice, KINDS_IN_PLACE, replace(shelves, roots=()) if by_place else shelves
+    )
     return replace(
         seeds,
         on_surfaces=True,

@@ -15,6 +15,7 @@ from bidsmask.derivatives.choice import chosen_key, the_only
 from bidsmask.derivatives.read import (
     FinishedRun,
     TableKey,
+    by_participant,
     find_runs,
     keys_of,
     quality_of,
@@ -38,8 +39,7 @@ class Catalogue:
     @cached_property
     def finished(self) -> tuple[FinishedRun, ...]:
         """Runs that are done, by participant."""
-        runs = find_runs(self.output_dir)
-        return tuple(sorted(runs, key=lambda run: (run.participant, run.name)))
+        return tuple(by_participant(find_runs(self.output_dir)))
 
     @property
     def runs(self) -> pd.DataFrame:

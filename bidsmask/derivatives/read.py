@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +36,9 @@ OF_THE_ATLAS = ("space", "atlas", "seg", "scale", "res", "den")
 
 _NO_REGIONS = ("edges", "edgerss")
 """Statistics of time series whose columns are no regions."""
+
+_DRAWN = re.compile(r"\+\d+s$")
+"""Of ``desc``: matrices of volumes that were drawn, so that all are of one length."""
 
 COVERAGE = "coverage"
 """Label of ``stat`` in the names of tables of coverage."""
@@ -309,6 +313,36 @@ def find_runs(output_dir: Path, subjects: Iterable[str] = ("*",)) -> Iterator[Fi
         record = read_record_file(output_dir / name, name.parent)
         if record is not None and not record.is_joined:
             yield FinishedRun(output_dir=output_dir, record_name=name, record=record)
+
+
+def by_participant(runs: Iterable[FinishedRun]) -> list[FinishedRun]:
+    """Put runs into the order in which stacks have them."""
+    return sorted(runs, key=lambda run: (run.participant, run.name))
+
+
+def strategy_of(desc: str, names: Mapping[str, str]) -> tuple[str, str]:
+    """Tell whose a label of ``desc`` is: a strategy's, and of which length matrices are.
+
+    Parameters
+    ----------
+    desc : str
+        As in names of files.
+    names : mapping
+        Names of strategies, by their labels; one that is not there stays a label.
+
+    Returns
+    -------
+    strategy : str
+    length : str
+        Empty for matrices of all kept volumes.
+
+    Examples
+    --------
+    >>> strategy_of("gsronly+300s", {"gsronly": "gsr_only"})
+    ('gsr_only', '300s')
+    """
+    label = desc if desc in names else _DRAWN.sub("", desc)
+    return names.get(label, label), desc[len(label) + 1 :]
 
 
 def keys_of(runs: Iterable[FinishedRun], *, has_matrices: bool) -> list[TableKey]:

@@ -21,6 +21,9 @@ LEFT, RIGHT = "CORTEX_LEFT", "CORTEX_RIGHT"
 HEMISPHERES: Mapping[str, str] = {"left": LEFT, "right": RIGHT}
 """Structures as CIFTI names them, by what nilearn calls the parts of a mesh."""
 
+HEMI: Mapping[str, str] = {LEFT: "L", RIGHT: "R"}
+"""Labels of ``hemi`` in BIDS, by structure."""
+
 MOST_PLACES = 1 << 26
 """No mesh, and no lattice of grayordinates, has more places; a file that claims more is broken."""
 

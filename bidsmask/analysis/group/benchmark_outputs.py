@@ -18,7 +18,7 @@ from bidsmask.analysis.group.recommendation import (
     recommendation_table,
 )
 from bidsmask.analysis.group.stacks import StackFile
-from bidsmask.derivatives.writing import write_json, write_table
+from bidsmask.analysis.group.tables import write_tables
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,13 +73,9 @@ def write_benchmarks(
             recommendation_sidecar(recommendations),
         ),
     }
-    for name, (content, sidecar) in tables.items() if found else ():
-        write_table(output_dir / f"{name}.tsv", content, within=output_dir)
-        write_json(output_dir / f"{name}.json", sidecar, within=output_dir)
-    files = (f"{name}.{kind}" for name in tables for kind in ("tsv", "json"))
     pictures = (BenchmarkPicture.of(each) for each in found)
     return Benchmarks(
-        files=tuple(files) if found else (),
+        files=tuple(write_tables(tables, output_dir)) if found else (),
         table=table,
         recommendations=tuple(recommendations),
         pictures=tuple(each for each in pictures if each is not None),

@@ -6,7 +6,6 @@ somebody has rated it so, or by a rule; the first of these decides.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ import pandas as pd
 from bidsmask.dataset.people import Rating
 from bidsmask.dataset.strategies import label_of
 from bidsmask.derivatives.quality import QUALITY_COLUMNS
+from bidsmask.derivatives.read import strategy_of
 from bidsmask.errors import SettingsError
 from bidsmask.numerics.exclusion import MEASURES, PRESETS, VERDICT, broken
 from bidsmask.numerics.verdict import DO_NOT_USE
@@ -28,7 +28,6 @@ _NEVER_ASKED = frozenset(QUALITY_COLUMNS) - {
     *MEASURES,
     *("strategy", "verdict", "verdict_reason", "status", "reason"),
 }
-_DRAWN = re.compile(r"\+\d+s$")
 
 ATTRITION_COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "exclusion": {
@@ -106,9 +105,9 @@ class Decisions:
 
         Matrices of volumes that were drawn (``36P+300s``) are of their strategy.
         """
-        by_label = {label_of(strategy): strategy for strategy in self.strategies}
-        strategy = by_label.get(desc) or by_label.get(_DRAWN.sub("", desc))
-        return self.included(strategy) if strategy else ()
+        names = {label_of(strategy): strategy for strategy in self.strategies}
+        strategy, _ = strategy_of(desc, names)
+        return self.included(strategy)
 
     @property
     def in_all(self) -> tuple[str, ...]:

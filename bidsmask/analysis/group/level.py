@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -30,6 +29,7 @@ from bidsmask.analysis.group.participants import (
 )
 from bidsmask.analysis.group.tables import (
     EXCLUDED_COLUMNS,
+    Tables,
     coverage_columns,
     excluded,
     group_coverage,
@@ -37,6 +37,7 @@ from bidsmask.analysis.group.tables import (
     lost_in_many,
     qc_columns,
     with_decisions,
+    write_tables,
 )
 from bidsmask.dataset.listing import some_of
 from bidsmask.dataset.people import Covariates, Rating, read_ratings
@@ -46,15 +47,11 @@ from bidsmask.derivatives.manifest import (
     write_manifest,
 )
 from bidsmask.derivatives.read import FinishedRun
-from bidsmask.derivatives.writing import write_json, write_table
 from bidsmask.errors import DatasetError, NoInputError
 from bidsmask.numerics.verdict import WORDS
 from bidsmask.settings import Settings
 
 _MOST = 3
-
-Tables = dict[str, tuple[pd.DataFrame, Mapping[str, Any]]]
-"""By their names: the table, and what its columns mean."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,11 +111,13 @@ def run_group(settings: Settings) -> GroupSummary:
         *_not_yet_named(found.left_out, absent),
         *_of_nothing(ratings, qc, asked.ratings),
     )
-    tables = _tables(qc, coverage, decisions, left_out)
-    tables["participants"] = (participants, participants_columns(covariates))
+    tables = {
+        **_tables(qc, coverage, decisions, left_out),
+        "participants": (participants, participants_columns(covariates)),
+    }
     shown = {name: table for name, (table, _) in tables.items()}
     page = group_page(found, shown, left_out, connectivity, benchmarks, settings)
-    files = [*_write(tables, output_dir), *connectivity.files, *benchmarks.files]
+    files = [*write_tables(tables, output_dir), *connectivity.files, *benchmarks.files]
     files.append(write_page(page, output_dir))
     _note_files(output_dir, files, found)
     return GroupSummary(
@@ -146,20 +145,15 @@ def _tables(
     left_out: Sequence[LeftOut],
 ) -> Tables:
     decided = with_decisions(qc, decisions)
-    tables: Tables = {"group_qc": (decided, qc_columns(decided))}
-    if coverage is not None:
-        tables["group_coverage"] = (coverage, coverage_columns(coverage))
-    tables["group_excluded"] = (excluded(left_out, decisions), EXCLUDED_COLUMNS)
-    tables["group_attrition"] = (attrition(qc, decisions), ATTRITION_COLUMNS)
-    return tables
-
-
-def _write(tables: Tables, output_dir: Path) -> list[str]:
-    """Write them, and give the names of their files."""
-    for name, (table, columns) in tables.items():
-        write_table(output_dir / f"{name}.tsv", table, within=output_dir)
-        write_json(output_dir / f"{name}.json", dict(columns), within=output_dir)
-    return [f"{name}.{kind}" for name in tables for kind in ("tsv", "json")]
+    of_coverage: Tables = (
+        {} if coverage is None else {"group_coverage": (coverage, coverage_columns(coverage))}
+    )
+    return {
+        "group_qc": (decided, qc_columns(decided)),
+        **of_coverage,
+        "group_excluded": (excluded(left_out, decisions), EXCLUDED_COLUMNS),
+        "group_attrition": (attrition(qc, decisions), ATTRITION_COLUMNS),
+    }
 
 
 def _note_files(output_dir: Path, files: Sequence[str], found: Survey) -> None:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from bidsmask._typing import FloatArray
-from bidsmask.derivatives.read import FinishedRun, find_runs
+from bidsmask.derivatives.read import FinishedRun, by_participant, find_runs
 from bidsmask.derivatives.stacks import Stack, StackedRun, Triangle, open_stack
 from bidsmask.derivatives.writing import check_inside
 from bidsmask.errors import OutputError
@@ -43,8 +43,7 @@ def runs_of_shard(
     number, n_shards : int
         The part, counted from 1, and how many there are.
     """
-    found = find_runs(output_dir, subjects or ("*",))
-    runs = sorted(found, key=lambda run: (run.participant, run.name))
+    runs = by_participant(find_runs(output_dir, subjects or ("*",)))
     first, last = (len(runs) * each // n_shards for each in (number - 1, number))
     return runs[first:last]
 

@@ -15,7 +15,14 @@ from typing import Any, TypeVar
 from bidsmask._typing import FloatArray
 from bidsmask.analysis.group.counted import LeftOut
 from bidsmask.analysis.group.shards import Shards, remove_shards, runs_of_shard, shard_folder
-from bidsmask.derivatives.read import FinishedRun, TableKey, keys_of, stack_name
+from bidsmask.derivatives.read import (
+    FinishedRun,
+    TableKey,
+    by_participant,
+    keys_of,
+    stack_name,
+    strategy_of,
+)
 from bidsmask.derivatives.relations import relation_kind
 from bidsmask.derivatives.stacks import StackedRun, Triangle, write_matrices, write_series
 from bidsmask.derivatives.writing import write_json
@@ -53,9 +60,7 @@ class StackFile:
 
         Where volumes were drawn for matrices of equal length, this length goes with it.
         """
-        names, desc = self.runs[0].strategies, self.key.desc
-        label, _, length = desc.rpartition("+")
-        return names[desc] if desc in names else f"{names[label]}+{length}"
+        return "+".join(filter(None, strategy_of(self.key.desc, self.runs[0].strategies)))
 
 
 def write_shard(
@@ -105,7 +110,7 @@ def write_stacks(runs: Sequence[FinishedRun], output_dir: Path) -> list[StackFil
 
 
 def _write_all(runs: Sequence[FinishedRun], folder: Path) -> list[StackFile]:
-    ordered = sorted(runs, key=lambda run: (run.participant, run.name))
+    ordered = by_participant(runs)
     return [
         _write_stack(_Tables(key=key, has_matrices=has_matrices, runs=ordered), folder)
         for has_matrices in (False, True)

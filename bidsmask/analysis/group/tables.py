@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from operator import attrgetter
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -17,16 +18,17 @@ from bidsmask.dataset.entities import ENTITY_ORDER
 from bidsmask.dataset.listing import some_of
 from bidsmask.derivatives.quality import QUALITY_COLUMNS
 from bidsmask.derivatives.read import FinishedRun, quality_of
-from bidsmask.derivatives.writing import MISSING, typed
+from bidsmask.derivatives.writing import MISSING, typed, write_json, write_table
+from bidsmask.reports.group.values import LOST_IN_MANY
 
 LEFT_OUT, NOT_DONE, EXCLUDED = "left out", "not done", "excluded"
-
-LOST_IN_MANY = 0.1
-"""Regions without a signal in a larger share of runs are named: a group hardly has them."""
 
 _SEES = ("ok", "partial")
 _PREFIXED = {"sub": "participant_id", "ses": "session_id"}
 _ALWAYS = ("sub", "ses", "task", "run")
+
+Tables = Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]]
+"""By their names: the table, and what its columns mean."""
 
 RUN_COLUMNS: Mapping[str, str] = MappingProxyType(
     {
@@ -196,6 +198,14 @@ def lost_in_many(coverage: pd.DataFrame) -> Iterator[str]:
                 f"{atlas}: {len(many)} of {len(rows)} regions have no signal in more than "
                 f"{LOST_IN_MANY:.0%} of the runs: {named}."
             )
+
+
+def write_tables(tables: Tables, output_dir: Path) -> list[str]:
+    """Write tables, each with a sidecar of what its columns mean; give the names of the files."""
+    for name, (table, columns) in tables.items():
+        write_table(output_dir / f"{name}.tsv", table, within=output_dir)
+        write_json(output_dir / f"{name}.json", dict(columns), within=output_dir)
+    return [f"{name}.{kind}" for name in tables for kind in ("tsv", "json")]
 
 
 def excluded(left_out: Iterable[LeftOut], decisions: Decisions) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bidsmask._version import __version__
@@ -45,11 +46,11 @@ def rules_of(qc: pd.DataFrame, settings: GroupSettings) -> Iterator[Rule]:
     limits = (limit for limits in settings.limits.values() for limit in limits.items())
     for name, limit in limits:
         rule = MEASURES[name]
-        values = pd.to_numeric(qc[name])
-        beyond = values > limit if rule.worse == "above" else values < limit
+        values = pd.to_numeric(qc[name]).to_numpy(dtype=float, na_value=np.nan)
+        fails = [np.isnan(value) or rule.is_beyond(value, limit) for value in values.tolist()]
         yield Rule(
             words=f"{rule.what} is {rule.worse} {limit:g} {rule.unit}".strip(),
-            applies=beyond.fillna(False) | values.isna(),
+            applies=pd.Series(fails, index=qc.index, dtype=bool),
         )
 
 

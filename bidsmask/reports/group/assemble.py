@@ -24,6 +24,7 @@ from bidsmask.reports.group.qc_fc import qc_fc, qc_fc_distance
 from bidsmask.reports.group.seen import seen
 from bidsmask.reports.group.strips import Strip, strips
 from bidsmask.reports.group.values import (
+    LOST_IN_MANY,
     Benchmarks,
     Distribution,
     GroupCoverage,
@@ -34,9 +35,6 @@ from bidsmask.reports.group.values import (
 
 MOST_NAMED = 20
 """So many regions, runs or reasons are seen at once; the others are folded."""
-
-LOST_IN_MANY = 0.1
-"""A region that is lost in more than this share of runs is named."""
 
 
 @dataclass(frozen=True, kw_only=True)

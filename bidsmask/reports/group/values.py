@@ -28,6 +28,9 @@ import numpy as np
 
 from bidsmask._typing import BoolArray, FloatArray, IntArray
 
+LOST_IN_MANY = 0.1
+"""Regions without a signal in a larger share of runs are named: a group hardly has them."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Column:
