@@ -33,7 +33,8 @@ from bidsmask.columns.voxels import place_voxels
 from bidsmask.images.signals_on_disk import SignalsOnDisk, new_signals
 from bidsmask.images.stream import BoldStream
 from bidsmask.images.volumes import load_mask
-from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
+from bidsmask.numerics.cleaning import Cleaner
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 
 GOAL = 1.5
 """All three measures take at most so many times what the pass takes."""

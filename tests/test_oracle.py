@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bidsmask.cli.main import main
-from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 from bidsmask.vocabulary import STATISTICS
 
 SIGNAL_TOLERANCE = 1e-6

@@ -10,7 +10,7 @@ import pytest
 
 from bidsmask.cli.parser import build_parser
 from bidsmask.dataset.entities import is_label
-from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 from bidsmask.numerics.connectivity import measures as connectivity
 from bidsmask.numerics.projections import statistics
 from bidsmask.numerics.projections.regions import RegionStatistic

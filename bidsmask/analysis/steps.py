@@ -41,7 +41,8 @@ from bidsmask.images.signals_on_disk import SignalsOnDisk, new_signals
 from bidsmask.images.stream import BoldStream
 from bidsmask.images.surface_series import SurfaceSeries
 from bidsmask.numerics.carpet import carpet_voxels
-from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
+from bidsmask.numerics.cleaning import Cleaner
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 from bidsmask.numerics.connectivity.measures import MEASURES, Measure, Relation, Sample
 from bidsmask.numerics.connectivity.plain import varies
 from bidsmask.numerics.equal_length import drawn_rows, volumes_of

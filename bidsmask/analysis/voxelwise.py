@@ -17,9 +17,10 @@ from bidsmask.images.grid import Grid
 from bidsmask.images.masked_volumes import image_pieces
 from bidsmask.images.signals_on_disk import Signals
 from bidsmask.images.surface_files import value_files
-from bidsmask.numerics.cleaning import VALUES_AT_ONCE, Cleaner
+from bidsmask.numerics.cleaning import Cleaner
 from bidsmask.numerics.connectivity.plain import correlation_with
 from bidsmask.numerics.smooth import SmoothingInside
+from bidsmask.numerics.temporal import VALUES_AT_ONCE
 from bidsmask.numerics.threads import in_order
 from bidsmask.vocabulary import CensorOutput, FileFormat
 

@@ -16,7 +16,7 @@ from bidsmask.columns.coverage import ONE
 from bidsmask.dataset.strategies import ColumnGroup, Strategy
 from bidsmask.numerics.alff import ALFF_BAND_HZ
 from bidsmask.numerics.censoring import CensoringParameters
-from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 from bidsmask.numerics.connectivity.measures import MEASURES
 from bidsmask.numerics.hemodynamics import TaskParameters
 from bidsmask.numerics.reho import LEAST_NEIGHBOURS, NEIGHBOURHOOD

@@ -16,7 +16,7 @@ from bidsmask.dataset.strategies import ColumnGroup, Reference, Strategy
 from bidsmask.dataset.strategy_files import load_strategy
 from bidsmask.errors import StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
-from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 
 _SIGNALS = {
     "motion": (r"(trans|rot)_[xyz]", 6),

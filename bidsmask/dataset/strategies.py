@@ -15,7 +15,7 @@ from bidsmask.dataset.entities import parse_name
 from bidsmask.dataset.selection import Criteria
 from bidsmask.errors import ConfoundsError, StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
-from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 from bidsmask.numerics.hemodynamics import TaskParameters
 from bidsmask.vocabulary import (
     THRESHOLDS,

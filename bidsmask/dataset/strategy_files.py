@@ -36,7 +36,7 @@ from bidsmask.dataset.selection import LONG_NAMES, Wanted, read_criteria
 from bidsmask.dataset.strategies import ColumnGroup, Reference, Strategy, TableQuery, label_of
 from bidsmask.errors import SettingsError, StrategyError
 from bidsmask.numerics.censoring import CensoringParameters
-from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 from bidsmask.numerics.hemodynamics import TaskParameters
 from bidsmask.vocabulary import (
     Bridge,

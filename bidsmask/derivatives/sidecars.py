@@ -23,7 +23,7 @@ from bidsmask.derivatives.quality import QUALITY_COLUMNS
 from bidsmask.derivatives.writing import safe_text
 from bidsmask.images.grayordinates import LEFT, RIGHT, Lattice
 from bidsmask.numerics.censoring import CensoringParameters
-from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 from bidsmask.numerics.connectivity.measures import Measure
 from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.numerics.verdict import RULES, Rule

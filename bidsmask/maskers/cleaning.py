@@ -16,11 +16,8 @@ from bidsmask.errors import AllVolumesRemovedError
 from bidsmask.maskers.confounds import design_of
 from bidsmask.maskers.samples import Rows, masks_of_runs, rows_of_runs
 from bidsmask.numerics import filters
-from bidsmask.numerics.cleaning import (
-    Cleaner,
-    CleaningDetails,
-    CleaningParameters,
-)
+from bidsmask.numerics.cleaning import Cleaner
+from bidsmask.numerics.cleaning_parameters import CleaningDetails, CleaningParameters
 from bidsmask.numerics.filters import BUTTERWORTH_ORDER, Padding
 from bidsmask.vocabulary import Filter, Standardization
 

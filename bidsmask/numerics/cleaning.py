@@ -21,22 +21,13 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TypedDict, get_args
 
 import numpy as np
 
-from bidsmask._typing import Array, BoolArray, FloatArray, IntArray
+from bidsmask._typing import Array, BoolArray, FloatArray
 from bidsmask.errors import DegreesOfFreedomError
-from bidsmask.numerics.censoring import interpolate_censored
-from bidsmask.numerics.even_filter import butterworth_even, butterworth_gain
-from bidsmask.numerics.filters import (
-    BUTTERWORTH_ORDER,
-    Padding,
-    butterworth,
-    cosine_basis,
-    cosines,
-    detrend,
-)
+from bidsmask.numerics.cleaning_parameters import CleaningDetails, CleaningParameters
+from bidsmask.numerics.filters import cosine_basis
 from bidsmask.numerics.freedom import DegreesOfFreedom, white_noise_behind
 from bidsmask.numerics.regression import (
     Nonaggressive,
@@ -51,155 +42,16 @@ from bidsmask.numerics.standardization import (
     ROUNDING,
     standardize_in_place,
 )
+from bidsmask.numerics.temporal import TemporalSteps, column_blocks
 from bidsmask.numerics.threads import in_order, most_at_once
-from bidsmask.vocabulary import Bridge, Filter, FilterEnds, Standardization
-
-MIN_KEPT_VOLUMES = 3
-"""A mean, a line and one volume to spare."""
-
-XCPD_ORDER = 2
-"""Of one pass of XCP-D's Butterworth filter."""
 
 MEAN_LEFT = 0.1
 """With less than this share of it left, a mean counts as removed (as in nilearn)."""
 
-VALUES_AT_ONCE = 300_000
-"""Columns are cleaned in blocks of about so many values: 2.4 MB, which stay near the processor.
-
-Smaller blocks are no faster, and lose more time where threads have to wait for each other.
-"""
-
-FAINT = 1e-4
-"""Cosines of which a filter lets pass less than this share of the most add nothing to a count."""
-
 OPERATOR_VOLUMES = 1000
 """In runs up to about this length one matrix with T² entries filters faster than the recursion."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class CleaningParameters:
-    """What is removed from the signals besides the design, and the unit of what is left.
-
-    Parameters
-    ----------
-    detrend : bool
-        Remove the mean and a straight line.
-    filter : {"butterworth", "cosine", "none"}
-        Butterworth: zero-phase, order 5. Cosine: slow cosines join the design.
-    high_pass_hz, low_pass_hz : float or None
-        Slower and faster changes are removed. A cosine filter has no low-pass.
-    filter_ends : {"even", "nilearn", "xcpd"}
-        What the Butterworth filter takes to be beyond the ends of a run: its mirror image
-        without end; 33 volumes of it, turned about the end point; the end point for as long as
-        the run, with a filter of order 2, and the design keeps what the filter has left of its
-        means (as XCP-D).
-    bridge : {"linear", "nilearn"}
-        What stands in for censored volumes while the Butterworth filter runs.
-    standardize : {"zscore", "psc", "none"}
-        Standard scores with the sample standard deviation, percent signal change, or neither.
-
-    Raises
-    ------
-    ValueError
-        If an option would have no effect, or two of them exclude each other.
-    """
-
-    detrend: bool = True
-    filter: Filter = "none"
-    high_pass_hz: float | None = None
-    low_pass_hz: float | None = None
-    filter_ends: FilterEnds = "even"
-    bridge: Bridge = "linear"
-    standardize: Standardization = "zscore"
-
-    @property
-    def is_high_pass(self) -> bool:
-        """Whether a filter, and not the design, takes slow changes away."""
-        return self.filter != "none" and self.high_pass_hz is not None
-
-    @property
-    def filter_order(self) -> int:
-        """Order of one pass of the Butterworth filter."""
-        return XCPD_ORDER if self.filter_ends == "xcpd" else BUTTERWORTH_ORDER
-
-    @property
-    def regresses_as_xcpd(self) -> bool:
-        """Whether means of the design that the filter has left are not taken out."""
-        ends = self.filter == "butterworth" and self.filter_ends == "xcpd"
-        return ends and self.detrend
-
-    def __post_init__(self) -> None:
-        self._check_choices()
-        self._check_filter()
-        self._check_cutoffs()
-
-    def _check_choices(self) -> None:
-        for name, value, choices in (
-            ("filter", self.filter, get_args(Filter)),
-            ("filter_ends", self.filter_ends, get_args(FilterEnds)),
-            ("bridge", self.bridge, get_args(Bridge)),
-            ("standardize", self.standardize, get_args(Standardization)),
-        ):
-            if value not in choices:
-                raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
-
-    def _check_filter(self) -> None:
-        no_high, no_low = self.high_pass_hz is None, self.low_pass_hz is None
-        if self.filter == "none" and not (no_high and no_low):
-            raise ValueError("Cut-off frequencies have no effect with the filter none.")
-        if self.filter == "cosine" and not no_low:
-            raise ValueError("A low-pass has no effect with the filter cosine; try butterworth.")
-        if self.filter == "cosine" and no_high:
-            raise ValueError("The filter cosine needs a high-pass in Hz.")
-        if self.filter == "butterworth" and no_high and no_low:
-            raise ValueError("The filter butterworth needs a high-pass or a low-pass in Hz.")
-
-    def _check_cutoffs(self) -> None:
-        high, low = self.high_pass_hz, self.low_pass_hz
-        for name, cutoff in (("high_pass_hz", high), ("low_pass_hz", low)):
-            if cutoff is not None and not 0 < cutoff < np.inf:
-                raise ValueError(f"{name} must be above 0 (None: no such filter), not {cutoff}.")
-        if high is not None and low is not None and high >= low:
-            raise ValueError(f"high_pass_hz ({high:g}) must be below low_pass_hz ({low:g}).")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CleaningDetails:
-    """How the steps are carried out. The defaults are those of every named strategy.
-
-    Parameters
-    ----------
-    order : int
-    padding : {"odd", "even", "constant"} or None
-    n_padding : int or None
-        Of the Butterworth filter with the ends of nilearn, see
-        `bidsmask.numerics.filters.butterworth`.
-    extrapolate : bool
-        Filter all volumes: those before the first and after the last kept one are extrapolated
-        instead of trimmed.
-    standardize_design : bool
-        Z-score the columns of the design, so that the mean of the signals survives regression.
-        Otherwise they are divided by their largest absolute value: a constant is regressed out.
-    true_times : bool
-        Fit lines on the true time axis. Otherwise kept volumes count as evenly spaced, whatever
-        was left out between them. (Behind a Butterworth filter they are evenly spaced.)
-    ensure_finite : bool
-        NaN and infinite values of the signals count as 0.
-    min_kept_volumes : int
-        Fewer are refused.
-    """
-
-    order: int = BUTTERWORTH_ORDER
-    padding: Padding | None = "odd"
-    n_padding: int | None = None
-    extrapolate: bool = False
-    standardize_design: bool = True
-    true_times: bool = True
-    ensure_finite: bool = False
-    min_kept_volumes: int = MIN_KEPT_VOLUMES
-
-
-DETAILS = CleaningDetails()
+_DETAILS = CleaningDetails()
 
 
 class Cleaner:
@@ -263,7 +115,7 @@ class Cleaner:
         t_r: float,
         sample_mask: BoolArray,
         design: FloatArray,
-        details: CleaningDetails = DETAILS,
+        details: CleaningDetails = _DETAILS,
         nonaggressive: Nonaggressive | None = None,
     ) -> None:
         _check_rows(sample_mask, design)
@@ -272,7 +124,9 @@ class Cleaner:
         if parameters.regresses_as_xcpd:
             self.details = replace(details, standardize_design=False)
         self.sample_mask: BoolArray = np.array(sample_mask, dtype=bool)
-        self._t_r = t_r
+        self._temporal = TemporalSteps(
+            parameters=parameters, details=details, t_r=t_r, sample_mask=self.sample_mask
+        )
         self.collinear: tuple[int, ...] = ()
         self._check_kept()
         self.removed: FloatArray | None = None
@@ -336,7 +190,7 @@ class Cleaner:
         """
         self._check_shape(signals)
         n_columns = signals.shape[1]
-        blocks = list(_blocks_of(n_columns, n_volumes=len(signals)))
+        blocks = list(column_blocks(n_columns, n_volumes=len(signals)))
         operator = self._operator if self._operator_pays(n_columns) else None
         width = blocks[0].stop if blocks else 0
         memory = [  # used again: to make it anew takes a sixth of the time
@@ -378,7 +232,12 @@ class Cleaner:
         >>> cleaner.response(np.array([0.0, 0.05, 0.2])).round(2) + 0
         array([0., 1., 0.])
         """
-        angles = 2 * np.pi * self._t_r * np.outer(np.arange(self.sample_mask.size), frequencies_hz)
+        angles = (
+            2
+            * np.pi
+            * self._temporal.t_r
+            * np.outer(np.arange(self.sample_mask.size), frequencies_hz)
+        )
         waves = np.hstack([np.cos(angles), np.sin(angles)])
         came, sent = (
             np.sum(part**2, axis=0).reshape(2, -1).sum(axis=0)  # cosine and sine
@@ -422,10 +281,10 @@ class Cleaner:
 
         Without percentages nobody asks for the mean: it is 0.
         """
-        series = self._series(kept)
+        series = self._temporal.bridged(kept)
         is_asked = self.parameters.standardize == "psc"
         mean = series.mean(axis=0) if is_asked else np.zeros(series.shape[1])
-        return residuals(self._filtered(series), self.basis, self.removed), mean
+        return residuals(self._temporal.without_band(series), self.basis, self.removed), mean
 
     def _operator_pays(self, n_columns: int) -> bool:
         """Whether steps 1 to 5 are cheaper as one matrix than one after the other.
@@ -434,33 +293,22 @@ class Cleaner:
         matrix with T² entries.
         """
         n_kept = self.n_kept
-        return self._is_butterworth and n_kept < n_columns and n_kept <= OPERATOR_VOLUMES
+        return self._temporal.is_butterworth and n_kept < n_columns and n_kept <= OPERATOR_VOLUMES
 
     @cached_property
     def _operator(self) -> "_Operator":
         n_kept = self.n_kept
         matrix, mean = np.empty((n_kept, n_kept)), np.empty(n_kept)
-        for columns, single_volumes in self._single_volumes():
+        for columns, single_volumes in self._temporal.single_volumes():
             matrix[:, columns], mean[columns] = self._one_by_one(single_volumes)
         level, _ = self._one_by_one(np.ones((n_kept, 1)))
         _flatten(level, np.ones(1))
         level[np.abs(level) <= ROUNDING] = 0
         return _Operator(matrix=matrix, mean=mean, level=level)
 
-    def _single_volumes(self) -> Iterator[tuple[slice, FloatArray]]:
-        """The columns of the identity of the kept volumes, some at a time."""
-        n_kept = self.n_kept
-        for columns in _blocks_of(n_kept, n_volumes=n_kept):
-            width = min(columns.stop, n_kept) - columns.start
-            yield columns, np.eye(n_kept, width, -columns.start)
-
-    @property
-    def _is_butterworth(self) -> bool:
-        return self.parameters.filter == "butterworth"
-
     @property
     def _removes_mean(self) -> bool:
-        high_pass = self._is_butterworth and self.parameters.is_high_pass
+        high_pass = self._temporal.is_butterworth and self.parameters.is_high_pass
         return self.parameters.detrend or high_pass or self._regresses_mean
 
     @property
@@ -469,68 +317,6 @@ class Cleaner:
             return False
         share_left = 1 - float(np.sum(self.basis.sum(axis=0) ** 2)) / len(self.basis)
         return share_left < MEAN_LEFT
-
-    @property
-    def _times(self) -> IntArray:
-        """The volumes, counted from 0, that steps 2 and 3 work on."""
-        kept = np.flatnonzero(self.sample_mask)
-        if not self._is_butterworth:
-            return kept
-        if self.details.extrapolate:
-            return np.arange(self.sample_mask.size)
-        return np.arange(kept[0], kept[-1] + 1)
-
-    def _series(self, kept: FloatArray) -> FloatArray:
-        """Take step 1 for the kept volumes (T_kept, P)."""
-        if not self._is_butterworth or self.sample_mask.all():
-            return kept
-        signals = np.full((self.sample_mask.size, kept.shape[1]), np.nan)
-        signals[self.sample_mask] = kept
-        filled = interpolate_censored(
-            signals,
-            self.sample_mask,
-            bridge=self.parameters.bridge,
-            extrapolate=self.details.extrapolate,
-        )
-        return filled[self._times]
-
-    def _filtered(self, series: FloatArray) -> FloatArray:
-        """Take steps 2 to 4."""
-        series = self._detrended(series)
-        if self._is_butterworth:
-            series = self._butterworth(series)
-        return self._kept_of(series)
-
-    def _detrended(self, series: FloatArray) -> FloatArray:
-        if not self.parameters.detrend:
-            return series
-        return detrend(series, times=self._times if self.details.true_times else None)
-
-    def _butterworth(self, series: FloatArray) -> FloatArray:
-        if self.parameters.filter_ends == "even":
-            return butterworth_even(series, **self._band)
-        details = self.details
-        if self.parameters.filter_ends == "xcpd":
-            order, n_padding = self.parameters.filter_order, len(series) - 1
-            details = replace(details, order=order, padding="constant", n_padding=n_padding)
-        return butterworth(
-            series,
-            **self._band,
-            order=details.order,
-            padding=details.padding,
-            n_padding=details.n_padding,
-        )
-
-    @property
-    def _band(self) -> "_Band":
-        return {
-            "t_r": self._t_r,
-            "high_pass_hz": self.parameters.high_pass_hz,
-            "low_pass_hz": self.parameters.low_pass_hz,
-        }
-
-    def _kept_of(self, series: FloatArray) -> FloatArray:
-        return series if self.sample_mask.all() else series[self.sample_mask[self._times]]
 
     def _check_kept(self) -> None:
         n_kept, n_volumes = np.count_nonzero(self.sample_mask), self.sample_mask.size
@@ -547,9 +333,9 @@ class Cleaner:
         check_finite(design[self.sample_mask])
         cosines: FloatArray = np.empty((len(design), 0))
         if self.parameters.filter == "cosine" and self.parameters.high_pass_hz is not None:
-            cosines = cosine_basis(len(design), self._t_r, self.parameters.high_pass_hz)
+            cosines = cosine_basis(len(design), self._temporal.t_r, self.parameters.high_pass_hz)
         kept = np.hstack([cosines, design])[self.sample_mask]
-        whole = np.array(self._filtered(self._series(kept)))
+        whole = np.array(self._temporal(kept))
         _flatten(whole, sizes_of(kept))
         standardized = self.details.standardize_design
         if not standardized:  # or what is left of a constant would be scaled up to one
@@ -575,7 +361,7 @@ class Cleaner:
         for columns in (noise, accepted):
             check_finite(columns[self.sample_mask])
             kept = np.array(columns[self.sample_mask], dtype=np.float64)
-            steps.append(np.array(self._filtered(self._series(kept))))
+            steps.append(np.array(self._temporal(kept)))
             _flatten(steps[-1], sizes_of(kept))
         basis, self.removed = nonaggressive_bases(regressed, *steps)
         self._rank_of_accepted = orthonormal_basis(steps[1]).shape[1]
@@ -638,34 +424,14 @@ class Cleaner:
         is left of white noise is asked.
         """
         free = float(self.n_kept - self._n_detrend)
-        if not self._is_butterworth and self.removed is None:
+        if not self._temporal.is_butterworth and self.removed is None:
             return free - self._rank_of_cosines, free - self.basis.shape[1]
-        filtered, remaining = white_noise_behind(*self._factors(), self.basis, self.removed)
-        if not self._is_butterworth:
+        filtered, remaining = white_noise_behind(
+            *self._temporal.factors(), self.basis, self.removed
+        )
+        if not self._temporal.is_butterworth:
             filtered = free - self._rank_of_cosines
         return round(filtered, 6), round(remaining, 6)
-
-    def _factors(self) -> tuple[FloatArray, FloatArray | None]:
-        """Two matrices (T_kept, K) and (K, T_kept) whose product takes steps 1 to 4.
-
-        With even ends the K cosines that the filter lets pass are enough, whatever the length of
-        the run. Other ends have no such basis: the first matrix is the whole product.
-        """
-        if self.parameters.filter_ends != "even" or not self._is_butterworth:
-            steps = np.empty((self.n_kept, self.n_kept))
-            for columns, single_volumes in self._single_volumes():
-                steps[:, columns] = self._filtered(self._series(single_volumes))
-            return steps, None
-        n_series = self._times.size
-        gain = butterworth_gain(np.fft.rfftfreq(2 * n_series, self._t_r)[:-1], **self._band)
-        passed = np.flatnonzero(gain > FAINT * gain.max())
-        waves = cosines(n_series, passed)
-        if self.sample_mask.all():
-            return waves * gain[passed], self._detrended(waves).T
-        right = np.empty((passed.size, self.n_kept))
-        for columns, single_volumes in self._single_volumes():
-            right[:, columns] = waves.T @ self._detrended(self._series(single_volumes))
-        return self._kept_of(waves * gain[passed]), right
 
 
 def _check_rows(sample_mask: BoolArray, design: FloatArray) -> None:
@@ -674,12 +440,6 @@ def _check_rows(sample_mask: BoolArray, design: FloatArray) -> None:
             "sample_mask must be (T,) and design (T, C) with the same T; their shapes are "
             f"{sample_mask.shape} and {design.shape}."
         )
-
-
-def _blocks_of(n_columns: int, *, n_volumes: int) -> Iterator[slice]:
-    width = max(1, VALUES_AT_ONCE // n_volumes)
-    for start in range(0, n_columns, width):
-        yield slice(start, start + width)
 
 
 def _flatten(left: FloatArray, size: FloatArray) -> None:
@@ -721,12 +481,6 @@ class _Operator:
         if self.level.any():
             residuals += self.level * first
         return residuals, first + self.mean @ kept
-
-
-class _Band(TypedDict):
-    t_r: float
-    high_pass_hz: float | None
-    low_pass_hz: float | None
 
 
 Steps = Callable[[FloatArray], tuple[FloatArray, FloatArray]]

@@ -19,7 +19,7 @@ from bidsmask.dataset.strategies import ColumnGroup, Reference, Strategy
 from bidsmask.dataset.strategy_files import load_strategy
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.censoring import CensoringParameters
-from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 from bidsmask.reports.methods import citation_bibtex, citation_markdown
 from bidsmask.settings import (
     CleaningSettings,

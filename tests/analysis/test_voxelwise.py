@@ -14,7 +14,8 @@ from bidsmask.errors import DegreesOfFreedomError, OutputError, StorageError
 from bidsmask.images.grid import Grid
 from bidsmask.images.signals_on_disk import SignalsOnDisk
 from bidsmask.numerics import threads
-from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
+from bidsmask.numerics.cleaning import Cleaner
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 from bidsmask.numerics.smooth import smooth_volume
 
 SHAPE, T, T_R = (9, 8, 7), 60, 2.0

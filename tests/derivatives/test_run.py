@@ -47,7 +47,7 @@ from bidsmask.derivatives.writing import read_table
 from bidsmask.errors import OutputError, StorageError
 from bidsmask.images.grid import Grid
 from bidsmask.numerics.censoring import CensoringParameters
-from bidsmask.numerics.cleaning import CleaningParameters
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 from bidsmask.numerics.connectivity.measures import Relation
 from bidsmask.numerics.freedom import DegreesOfFreedom
 from bidsmask.settings import (

@@ -11,7 +11,7 @@ from nilearn import signal
 
 from bidsmask.errors import AllVolumesRemovedError, ConfoundsError, DegreesOfFreedomError
 from bidsmask.maskers.cleaning import clean, clean_in_place
-from bidsmask.numerics import cleaning
+from bidsmask.numerics import temporal
 
 T, T_R = 100, 2.0
 SEEDS = st.integers(0, 2**32 - 1)
@@ -105,7 +105,7 @@ def test_cleaning_of_runs_is_cleaning_of_each_run(seed, how, standardize_confoun
 @given(seed=SEEDS)
 def test_many_columns_are_cleaned_like_few(seed):
     rng = np.random.default_rng(seed)
-    width = cleaning.VALUES_AT_ONCE // 40
+    width = temporal.VALUES_AT_ONCE // 40
     signals = rng.normal(size=(40, width + 100))
     options = {"high_pass": 0.01, "t_r": T_R, "confounds": rng.normal(size=(40, 2))}
     some = [0, width - 1, width, width + 99]
@@ -161,7 +161,7 @@ def test_cleaning_in_place_is_cleaning(seed, how, kind, ordered, all_kept, n_col
     options = {"t_r": T_R, "confounds": confounds, "standardize": standardize, **FILTERS[how]}
     options |= {"runs": runs, "sample_mask": mask}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cleaning, "VALUES_AT_ONCE", 250 * T)  # several blocks
+        patch.setattr(temporal, "VALUES_AT_ONCE", 250 * T)  # several blocks
         expected = clean(signals, **options)
         cleaned = clean_in_place(signals, **options)
     assert cleaned.dtype == kind
@@ -665,7 +665,7 @@ def test_options_without_effect_are_warned_of(options, message):
 def test_percent_change_of_a_mean_of_nothing_is_0_with_one_warning(
     n_columns, how_to_clean, monkeypatch
 ):
-    monkeypatch.setattr(cleaning, "VALUES_AT_ONCE", 250 * T)
+    monkeypatch.setattr(temporal, "VALUES_AT_ONCE", 250 * T)
     signals = np.tile([1.0, -1.0], T // 2)[:, np.newaxis].repeat(n_columns, axis=1)
     with pytest.warns(UserWarning, match=f"{n_columns} columns are set to 0") as caught:
         cleaned = how_to_clean(signals, detrend=False, standardize="psc")

@@ -8,12 +8,9 @@ from hypothesis import strategies as st
 from nilearn.signal import clean
 
 from bidsmask.errors import ConfoundsError, DegreesOfFreedomError, RunError
-from bidsmask.numerics import cleaning
-from bidsmask.numerics.cleaning import (
-    Cleaner,
-    CleaningDetails,
-    CleaningParameters,
-)
+from bidsmask.numerics import cleaning, temporal
+from bidsmask.numerics.cleaning import Cleaner
+from bidsmask.numerics.cleaning_parameters import CleaningDetails, CleaningParameters
 from bidsmask.numerics.regression import orthonormal_basis, residuals
 from bidsmask.numerics.standardization import standardize
 
@@ -647,7 +644,7 @@ def test_the_size_of_the_blocks_changes_nothing(parameters, seed, n_columns):
     cleaner = cleaner_of(parameters, random_mask(seed), design)
     whole = cleaner(signals)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cleaning, "VALUES_AT_ONCE", n_columns * T)
+        patch.setattr(temporal, "VALUES_AT_ONCE", n_columns * T)
         in_blocks = cleaner(signals)
     np.testing.assert_allclose(in_blocks, whole, rtol=0, atol=1e-10 * max(1, np.abs(whole).max()))
 
@@ -659,7 +656,7 @@ def test_a_matrix_of_several_blocks_is_that_of_one(seed, how):
     parameters, mask = CleaningParameters(**FILTERS[how]), random_mask(seed)
     whole = cleaner_of(parameters, mask, design)(signals)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cleaning, "VALUES_AT_ONCE", 37 * T)
+        patch.setattr(temporal, "VALUES_AT_ONCE", 37 * T)
         in_blocks = cleaner_of(parameters, mask, design)(signals)
     np.testing.assert_allclose(in_blocks, whole, rtol=0, atol=1e-10)
 
@@ -737,7 +734,7 @@ def test_a_high_level_costs_many_columns_no_precision(how, detrend):
 
 
 def test_blocks_follow_each_other_and_may_be_overwritten(monkeypatch):
-    monkeypatch.setattr(cleaning, "VALUES_AT_ONCE", 50 * T)
+    monkeypatch.setattr(temporal, "VALUES_AT_ONCE", 50 * T)
     signals, design = random_run(1, n_columns=MANY)
     cleaner = cleaner_of(CleaningParameters(**FILTERS["band-pass"]), random_mask(1), design)
     expected, ends = cleaner(signals), []
@@ -750,7 +747,7 @@ def test_blocks_follow_each_other_and_may_be_overwritten(monkeypatch):
 
 
 def test_a_missing_column_changes_no_other_in_any_block(monkeypatch):
-    monkeypatch.setattr(cleaning, "VALUES_AT_ONCE", 20 * T)
+    monkeypatch.setattr(temporal, "VALUES_AT_ONCE", 20 * T)
     signals, design = random_run(1, n_columns=MANY)
     cleaner = cleaner_of(CleaningParameters(**FILTERS["band-pass"]), random_mask(1), design)
     whole, spoilt = cleaner(signals), signals.copy()

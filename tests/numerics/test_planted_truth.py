@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
+from bidsmask.numerics.cleaning import Cleaner
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 
 T, T_R, N_REGIONS = 300, 2.0, 40
 BAND_PASS = CleaningParameters(

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidsmask.errors import ConfoundsError, DegreesOfFreedomError
-from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
+from bidsmask.numerics.cleaning import Cleaner
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 from bidsmask.numerics.regression import Nonaggressive, orthogonalised
 
 T = 60

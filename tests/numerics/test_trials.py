@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bidsmask.numerics.cleaning import Cleaner, CleaningParameters
+from bidsmask.numerics.cleaning import Cleaner
+from bidsmask.numerics.cleaning_parameters import CleaningParameters
 from bidsmask.numerics.hemodynamics import event_responses, sample_times
 from bidsmask.numerics.trials import lsa_weights, lss_weights
 
