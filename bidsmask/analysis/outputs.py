@@ -306,12 +306,20 @@ def _coverage_files(run: Run, source: Source, coverage: Coverage, places: str) -
             "Sources": [
                 *run.provenance.sources(*run.plan.run.files, run.plan.run.mask),
                 *run.copies(source),
+                *run.provenance.sources(*(path for _, path in run.plan.meshes.places.files)),
             ],
             **run.about(source),
             "MinimumCoverage": run.plan.coverage.min_coverage,
+            **_about_centroids(run.plan),
             **sidecars.coverage_columns(places),
         },
     )
+
+
+def _about_centroids(plan: RunPlan) -> dict[str, str]:
+    """Say what the centroids of vertices are of, or why there are none."""
+    words = plan.portable(plan.meshes.places.words)
+    return {"Centroids": words} if words else {}
 
 
 def _time_series_files(
@@ -337,7 +345,7 @@ def _time_series_files(
         "Sources": [
             *run.provenance.bold_and_confounds([strategy]),
             *run.copies(source),
-            *run.provenance.sources(*plan.meshes.files),
+            *run.provenance.sources(*plan.meshes.of_signals),
         ],
         **run.provenance.acquisition,
         **sidecars.sampling(cleaned.sample_mask, t_r=plan.t_r, how=how),

@@ -71,7 +71,7 @@ class RunPlan:
     grid : Grid or Grayordinates
         Where the values of the run lie.
     meshes : RunMeshes
-        Of a run on surfaces, those that smoothing and areas take.
+        Of a run on surfaces, those that say where vertices are, and that smoothing and areas take.
     lost : tuple of LostPart
         What was asked for and cannot be had, as names and headers tell.
     voxel_bytes : int
@@ -555,12 +555,12 @@ class _Shelf:
         return seeds_on_surfaces(seeds, lattice, self._shelves_of(run))
 
     def meshes_of(self, run: BoldRun, lattice: Lattice, asked: ExtractionSettings) -> RunMeshes:
-        """Find the meshes of a run on surfaces that smoothing and areas take.
+        """Find the meshes of a run on surfaces: where it is, and what smoothing and areas take.
 
         Raises
         ------
         ImageError
-            If one is missing.
+            If one of the latter is missing.
         """
         if isinstance(lattice, Grid):
             return RunMeshes()

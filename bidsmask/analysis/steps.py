@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -30,12 +31,19 @@ from bidsmask.columns.request import Request
 from bidsmask.columns.statistics import RunStatistics
 from bidsmask.columns.voxels import place_voxels
 from bidsmask.dataset.confounds import Confounds
+from bidsmask.dataset.run_meshes import Whereabouts
 from bidsmask.dataset.seeds import SeedSet
 from bidsmask.dataset.strategies import Strategy
-from bidsmask.errors import AtlasError, DegreesOfFreedomError, RunError
+from bidsmask.errors import (
+    AtlasError,
+    DegreesOfFreedomError,
+    ImageError,
+    RunError,
+    SpaceError,
+)
 from bidsmask.images.bold import open_bold
-from bidsmask.images.grayordinates import Lattice
-from bidsmask.images.meshes import areas_on, read_areas
+from bidsmask.images.grayordinates import Grayordinates, Lattice
+from bidsmask.images.meshes import areas_on, places_on, read_areas, read_mesh
 from bidsmask.images.scaled_voxels import ScaledVoxels
 from bidsmask.images.signals_on_disk import SignalsOnDisk, new_signals
 from bidsmask.images.stream import BoldStream
@@ -74,6 +82,7 @@ def place_sources(
     mask: BoolArray,
     maps_statistic: str,
     areas: Sequence[tuple[str, Path]] = (),
+    places: Whereabouts | None = None,
 ) -> PlacedSources:
     """Put the columns of every source onto the lattice of a run.
 
@@ -88,12 +97,17 @@ def place_sources(
         Key of `bidsmask.vocabulary.MAPS_STATISTICS`: not all maps have every one.
     areas : sequence of (structure, Path)
         What `read_areas` reads of each structure on surfaces, if means are weighted by area.
+    places : Whereabouts, optional
+        Meshes that say where vertices are. One that cannot be read is warned of: it takes no
+        more than centroids.
 
     Raises
     ------
     AtlasError, ImageError, SpaceError
         If no source can be used, or areas are not those of the run.
     """
+    if places is not None and places.files:
+        grid = _at(grid, places)
     sizes = areas_on(grid, {name: read_areas(path) for name, path in areas}) if areas else None
     placed = [
         attempt(
@@ -112,6 +126,16 @@ def place_sources(
         columns=tuple(there.values()),
         lost=tuple(each for each in placed if isinstance(each, LostPart)),
     )
+
+
+def _at(grid: Grayordinates, places: Whereabouts) -> Grayordinates:
+    """Let grayordinates know where they are."""
+    try:
+        meshes = {name: read_mesh(path) for name, path in places.files}
+        return replace(grid, mm=places_on(grid, meshes, with_voxels=places.with_voxels))
+    except (ImageError, SpaceError) as error:
+        warnings.warn(f"Where vertices are is not known. {error}", stacklevel=2)
+        return grid
 
 
 def _place(

@@ -65,9 +65,10 @@ COVERAGE_COLUMNS: dict[str, Any] = {
     "reason": {"Description": "Why the status is not ok"},
     **{
         axis: {
-            "Description": f"Centroid of what is covered, {towards}, in the space of the run; of "
-            "a map, weighted by its squared weight; n/a where nothing is, and of vertices whose "
-            "place in space is not known",
+            "Description": f"Centroid of what is covered, {towards}: the mean of its coordinates, "
+            "in the space of the run, or of the mesh that its vertices lie on; of a map, weighted "
+            "by its squared weight; n/a where nothing is, and of vertices of which no mesh was "
+            "found",
             "Units": "mm",
         }
         for axis, towards in (("x", "to the right"), ("y", "to the front"), ("z", "upwards"))

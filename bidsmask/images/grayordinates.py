@@ -106,6 +106,10 @@ class Grayordinates:
         The lattice of the voxels.
     space : str or None
         Of the meshes: "fsLR", "fsaverage" (also where it is written fsaverage5); None: not known.
+    mm : float array of shape (n, 3) or None
+        Where the places are, as meshes have it (see `bidsmask.images.meshes.places_on`); NaN:
+        not known. None: no mesh was asked, and of voxels alone it is known. No part of what they
+        are compared by.
 
     Raises
     ------
@@ -122,6 +126,7 @@ class Grayordinates:
     structures: tuple[Structure, ...]
     volume: Grid | None = None
     space: str | None = None
+    mm: FloatArray | None = None
 
     def __post_init__(self) -> None:
         names = [each.name for each in self.structures]
@@ -197,7 +202,9 @@ class Grayordinates:
         return replace(self, structures=tuple(self.structures[each] for each in held)).word
 
     def places_mm(self, numbers: IntArray) -> FloatArray:
-        """Where places (n,) lie in the world, (n, 3): voxels; NaN of vertices."""
+        """Where places (n,) lie in the world, (n, 3); NaN of those of which it is not known."""
+        if self.mm is not None:
+            return self.mm[numbers]
         places = np.full((self.n_voxels, 3), np.nan)
         for each in self.structures:
             if not each.is_surface:
@@ -253,7 +260,9 @@ class Grayordinates:
             structures.append(each)
             kept.append(start + np.flatnonzero(inside))
             start += len(inside)
-        return replace(self, structures=tuple(structures)), np.concatenate(kept)
+        chosen = np.concatenate(kept)
+        mm = None if self.mm is None else self.mm[chosen]
+        return replace(self, structures=tuple(structures), mm=mm), chosen
 
     def in_space(self, space: str | None) -> Grayordinates:
         """Give the same places, of which it is known now in which space their meshes are.
@@ -349,7 +358,7 @@ class Grayordinates:
         }
         if self.volume is not None:
             given |= self.volume.arrays()
-        return given
+        return given if self.mm is None else given | {"mm": self.mm}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
@@ -367,7 +376,12 @@ class Grayordinates:
                 Structure(name=str(name), places=places, n_vertices=int(n_vertices) or None)
             )
         volume = Grid.from_arrays(arrays) if "shape" in arrays else None
-        return cls(structures=tuple(structures), volume=volume, space=str(arrays["space"]) or None)
+        return cls(
+            structures=tuple(structures),
+            volume=volume,
+            space=str(arrays["space"]) or None,
+            mm=arrays.get("mm"),
+        )
 
     def _check_voxels(self, structure: Structure) -> None:
         if self.volume is None:

@@ -212,6 +212,53 @@ def areas_on(places: Grayordinates, areas: Mapping[str, FloatArray]) -> FloatArr
     return np.concatenate([np.zeros(0), *sizes])
 
 
+def places_on(
+    places: Grayordinates, meshes: Mapping[str, Mesh], *, with_voxels: bool = True
+) -> FloatArray:
+    """Give where each place is: a vertex as its mesh has it, a voxel by the affine.
+
+    Parameters
+    ----------
+    places : Grayordinates
+    meshes : mapping of str to Mesh
+        By structure. Where there is none, it is not known where its vertices are.
+    with_voxels : bool
+        False: voxels are of another space than the meshes.
+
+    Returns
+    -------
+    mm : float array of shape (V, 3)
+        NaN where it is not known.
+
+    Raises
+    ------
+    SpaceError
+        If a mesh has other vertices.
+
+    Examples
+    --------
+    >>> from bidsmask.images.grayordinates import whole_meshes
+    >>> corners = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    >>> mesh = Mesh(coordinates=corners, faces=np.array([[0, 1, 2]]))
+    >>> places_on(whole_meshes({"CORTEX_LEFT": 3}), {"CORTEX_LEFT": mesh})[1]
+    array([1., 0., 0.])
+    """
+    mm = np.full((places.n_voxels, 3), np.nan)
+    if with_voxels:
+        mm = replace(places, mm=None).places_mm(np.arange(places.n_voxels))
+    for each in places.structures:
+        mesh = meshes.get(each.name) if each.is_surface else None
+        if mesh is None:
+            continue
+        if mesh.n_vertices != each.n_vertices:
+            raise SpaceError(
+                f"The mesh of {each.name} has {mesh.n_vertices} vertices, and the run is of one "
+                f"of {each.n_vertices}. Give the mesh of the run's density."
+            )
+        mm[places.where(each.name)] = mesh.coordinates[each.places]
+    return mm
+
+
 def count_vertices(path: Path) -> int:
     """Count the vertices of a mesh, or of values on one; little more than a header is read.
 

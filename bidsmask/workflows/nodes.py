@@ -81,6 +81,7 @@ class PlaceColumns(Step):
         grid = traits.Any(mandatory=True, nohash=True, desc="Grid or Grayordinates of the run")
         identity = traits.Any(mandatory=True, desc="what tells it apart")
         areas = traits.Any((), usedefault=True, desc="of vertices: pairs of structure and file")
+        places = traits.Any(None, usedefault=True, desc="Whereabouts of vertices")
         version = traits.Str(__version__, usedefault=True)
 
     class output_spec(TraitedSpec):
@@ -92,7 +93,12 @@ class PlaceColumns(Step):
             has_mask = traits_isdefined(mask_file)
             mask = load_mask(Path(mask_file), grid) if has_mask else steps.everywhere(grid)
             placed = steps.place_sources(
-                self.inputs.sources, grid, mask, self.inputs.maps_statistic, self.inputs.areas
+                self.inputs.sources,
+                grid,
+                mask,
+                self.inputs.maps_statistic,
+                self.inputs.areas,
+                self.inputs.places,
             )
         file = Path(runtime.cwd) / "placed.npz"
         replace(placed, warnings=tuple(said)).save(file)

@@ -68,6 +68,7 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
             grid=plan.grid,
             identity=plan.grid.identity,
             areas=plan.meshes.areas,
+            places=plan.meshes.places,
             **({"mask": str(run.mask)} if run.mask else {}),
         ),
         name="resample_atlas",
@@ -149,7 +150,7 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
 def _files_of_sources(plan: RunPlan) -> Iterator[Path]:
     for source in plan.sources:
         yield from files_of(source)
-    yield from (path for _, path in plan.meshes.areas)
+    yield from (path for _, path in (*plan.meshes.areas, *plan.meshes.places.files))
 
 
 def _tables(run: BoldRun) -> Iterator[Path]:

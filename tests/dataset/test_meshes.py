@@ -9,9 +9,11 @@ from nibabel.gifti import GiftiDataArray, GiftiImage
 from bidsmask.dataset import templates
 from bidsmask.dataset.entities import Entities
 from bidsmask.dataset.meshes import Shelves, find_areas, find_meshes, inflated_meshes
+from bidsmask.dataset.run_meshes import Whereabouts, find_places
 from bidsmask.errors import ImageError
-from bidsmask.images.grayordinates import whole_meshes
-from bidsmask.images.meshes import count_vertices, read_areas, read_mesh
+from bidsmask.images.grayordinates import Grayordinates, Structure, whole_meshes
+from bidsmask.images.grid import Grid
+from bidsmask.images.meshes import count_vertices, places_on, read_areas, read_mesh
 
 LEFT, RIGHT = "CORTEX_LEFT", "CORTEX_RIGHT"
 RUN = Entities({"sub": "01", "ses": "2", "task": "rest"})
@@ -272,3 +274,73 @@ def test_a_mesh_that_is_not_inflated_is_inflated_for_the_picture(tmp_path, kind,
     assert np.array_equal(drawn.meshes[LEFT].coordinates, as_it_is) != inflates
     assert ("inflated for the picture" in drawn.words) == inflates
     assert files[RIGHT].name in drawn.words
+
+
+# --- where vertices are
+
+
+def with_voxels(n_vertices, space):
+    """Both hemispheres, and a voxel."""
+    voxel = Structure(name="THALAMUS_LEFT", places=np.array([[1, 1, 1]]))
+    grid = Grid(shape=(3, 3, 3), affine=np.eye(4))
+    cortex = both(n_vertices, space)
+    return Grayordinates(structures=(*cortex.structures, voxel), volume=grid, space=space)
+
+
+@pytest.fixture
+def shelves(tmp_path):
+    return Shelves(run=RUN, roots=[tmp_path / "fmriprep"], homes=[tmp_path / "flow"])
+
+
+def write_own(tmp_path):
+    name = "sub-01_hemi-*_space-fsLR_den-32k_midthickness.surf.gii"
+    return write_pair(tmp_path / "fmriprep" / "sub-01" / "anat", name, 40)
+
+
+def write_published(tmp_path, kind="midthickness"):
+    folder = tmp_path / "flow" / "tpl-fsLR"
+    return write_pair(folder, f"tpl-fsLR_den-0k_hemi-*_{kind}.surf.gii", 40)
+
+
+def test_vertices_are_where_the_subject_has_them(tmp_path, shelves):
+    own, _ = write_own(tmp_path), write_published(tmp_path)
+    assert find_places(both(40, "fsLR"), shelves) == Whereabouts(files=tuple(own.items()))
+
+
+def test_beside_voxels_they_are_where_the_template_has_them(tmp_path, shelves):
+    """Voxels lie where the template does, and the subject's own meshes in the subject's head."""
+    _, published = write_own(tmp_path), write_published(tmp_path)
+    found = find_places(with_voxels(40, "fsLR"), shelves)
+    assert found == Whereabouts(files=tuple(published.items()))
+    of_subject = find_places(with_voxels(40, "fsnative"), shelves)
+    assert of_subject.files == ()  # no mesh of its own space
+
+
+def test_voxels_apart_from_the_only_meshes_are_left_out(tmp_path, shelves):
+    own = write_own(tmp_path)
+    found = find_places(with_voxels(40, "fsLR"), shelves)
+    assert (dict(found.files), found.with_voxels) == (own, False)
+    assert "Those of voxels, which lie in the space of a template, are n/a" in found.words
+    mm = places_on(
+        with_voxels(40, "fsLR"),
+        {structure: read_mesh(path) for structure, path in own.items()},
+        with_voxels=False,
+    )
+    np.testing.assert_array_equal(mm[40:80], read_mesh(own[RIGHT]).coordinates)
+    assert np.isnan(mm[80:]).all()
+
+
+def test_no_vertex_is_where_an_inflated_mesh_or_a_sphere_has_it(tmp_path, shelves):
+    for kind in ("inflated", "sphere"):
+        write_published(tmp_path, kind)
+    found = find_places(both(40, "fsLR"), shelves)
+    assert not found.files
+    assert found.missing == (
+        "There is no mesh (midthickness or white or pial) of fsLR with 40 vertices."
+    )
+
+
+def test_voxels_alone_need_no_mesh(shelves):
+    alone = with_voxels(40, "fsLR").structures[-1:]
+    lattice = Grayordinates(structures=alone, volume=Grid(shape=(3, 3, 3), affine=np.eye(4)))
+    assert find_places(lattice, shelves) == Whereabouts()

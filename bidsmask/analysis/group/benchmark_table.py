@@ -339,8 +339,8 @@ def _notes(of: Benchmark, name: str, number: Number) -> Iterator[str]:
     if name == "qcfc_distance_rho" and unplaced.any():
         yield (
             f"It is not known where the regions of {unplaced.sum()} of {unplaced.size} edges lie: "
-            "coverage has no x, y, z of vertices. If these are volumes, run the participant level "
-            "again."
+            "coverage has no x, y, z of them. On surfaces its sidecar says what mesh is missing; "
+            "if these are volumes, run the participant level again."
         )
     if of.without_motion:
         yield f"Without {len(of.without_motion)} participants whose motion is not known."
