@@ -126,8 +126,9 @@ def square(edges: FloatArray, diagonal: FloatArray | float = np.nan) -> FloatArr
     """
     n_regions = round((1 + np.sqrt(1 + 8 * len(edges))) / 2)
     matrix = np.empty((n_regions, n_regions), dtype=edges.dtype)
-    above = edges_of(n_regions)
-    matrix[above] = matrix.T[above] = edges
+    below = np.tri(n_regions, k=-1, dtype=bool)
+    matrix[below.T] = edges
+    np.copyto(matrix, matrix.T, where=below)
     np.fill_diagonal(matrix, diagonal)
     return matrix
 

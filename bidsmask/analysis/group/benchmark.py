@@ -22,7 +22,7 @@ from bidsmask.derivatives.read import FinishedRun
 from bidsmask.derivatives.stacks import Stack, open_stack, square
 from bidsmask.derivatives.writing import MISSING
 from bidsmask.numerics.benchmarks.distance import edge_distances
-from bidsmask.numerics.benchmarks.modularity import louvain_groups, signed_modularity
+from bidsmask.numerics.benchmarks.modularity import louvain_modularity
 from bidsmask.numerics.benchmarks.sample import Measured, Sample, measure
 
 Subset = Literal["all", "common"]
@@ -315,12 +315,11 @@ def _modularities(
 
 def _modularity(edges: FloatArray) -> float:
     """Return Q* of the regions that have a signal, in Fisher's z."""
-    matrix = square(edges.astype(np.float64), 0.0)
-    usable = np.flatnonzero(np.isfinite(matrix).sum(axis=0) > 1)
     with np.errstate(divide="ignore"):
-        z = np.arctanh(matrix[np.ix_(usable, usable)])
-    weights = np.nan_to_num(z, nan=0.0, posinf=0.0, neginf=0.0)
-    return signed_modularity(weights, louvain_groups(weights, SEED))
+        z = square(np.arctanh(edges.astype(np.float64)), 0.0)
+    usable = np.flatnonzero((~np.isnan(z)).sum(axis=0) > 1)
+    weights = np.nan_to_num(z[np.ix_(usable, usable)], nan=0.0, posinf=0.0, neginf=0.0)
+    return louvain_modularity(weights, SEED)
 
 
 def _codes(labels: pd.Series) -> IntArray:

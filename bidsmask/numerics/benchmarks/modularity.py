@@ -40,19 +40,34 @@ def signed_modularity(weights: FloatArray, groups: IntArray) -> float:
     >>> signed_modularity(pairs, np.array([0, 0, 1, 1]))
     0.5
     """
-    same = groups[:, np.newaxis] == groups
-    return float(modularity_matrix(weights)[same].sum())
+    return _within(modularity_matrix(weights), groups)
+
+
+def louvain_modularity(weights: FloatArray, seed: int) -> float:
+    """Return Q* of the groups that `louvain_groups` finds; NaN without a positive weight.
+
+    Examples
+    --------
+    >>> louvain_modularity(np.kron(np.eye(2), np.ones((2, 2))), seed=0)
+    0.5
+    """
+    matrix = modularity_matrix(weights)
+    return _within(matrix, _groups_of(matrix, seed))
 
 
 def modularity_matrix(weights: FloatArray) -> FloatArray:
     """Return the matrix (P, P) whose sum over the pairs of the same group is Q*."""
-    positive = np.maximum(weights, 0.0)
-    negative = np.maximum(-weights, 0.0)
-    for each in (positive, negative):
+    matrix, negative = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
+    for each in (matrix, negative):
         np.fill_diagonal(each, 0.0)
-    of_positive = positive.sum() or np.nan
-    below = _beyond_chance(negative) / (of_positive + negative.sum())
-    matrix: FloatArray = _beyond_chance(positive) / of_positive - below
+    of_positive, of_negative = matrix.sum(axis=0), -negative.sum(axis=0)
+    positive = of_positive.sum() or np.nan
+    both = positive + of_negative.sum()
+    matrix -= _by_chance(of_positive)
+    matrix /= positive
+    negative += _by_chance(of_negative)
+    negative /= both
+    matrix += negative
     return matrix
 
 
@@ -83,7 +98,16 @@ def louvain_groups(weights: FloatArray, seed: int) -> IntArray:
     >>> louvain_groups(np.kron(np.eye(2), np.ones((2, 2))), seed=0)
     array([0, 0, 1, 1])
     """
-    matrix = modularity_matrix(weights)
+    return _groups_of(modularity_matrix(weights), seed)
+
+
+def _within(matrix: FloatArray, groups: IntArray) -> float:
+    """Sum a matrix over the pairs of the same group."""
+    member = np.eye(groups.max(initial=-1) + 1)[groups]
+    return float(np.vdot(member, matrix @ member))
+
+
+def _groups_of(matrix: FloatArray, seed: int) -> IntArray:
     groups: IntArray = np.arange(len(matrix))
     for level in range(len(matrix)):
         order = drawn_orders(1, len(matrix), seed + level)[0]
@@ -97,27 +121,65 @@ def louvain_groups(weights: FloatArray, seed: int) -> IntArray:
 
 
 def _moved(matrix: FloatArray, order: IntArray) -> IntArray:
-    """Move each to the group that gains most, again and again; give groups, counted from 0."""
-    groups = np.arange(len(matrix))
-    sums = matrix.copy()  # (groups, regions): of each region's row over the group
-    moving = True
-    while moving:
-        moving = False
-        for one in order:
-            own = groups[one]
-            gain = sums[:, one].copy()
-            gain[own] -= matrix[one, one]
-            best = int(gain.argmax())
-            if gain[best] > gain[own] + _ROUNDING:
-                sums[own] -= matrix[one]
-                sums[best] += matrix[one]
-                groups[one] = best
-                moving = True
-    return np.unique(groups, return_inverse=True)[1]
+    """Move each to the group that gains most, again and again; give groups, counted from 0.
+
+    In the first round nearly all move, so that each is asked. Later few do, and the next one who
+    does is found by asking all at once.
+    """
+    moves = _Moves(matrix, order)
+    for one in range(len(matrix)):
+        moves.ask(one)
+    moves.forget_empty_groups()
+    first = 0
+    while (gainer := moves.next_who_gains(first)) is not None:
+        moves.ask(gainer)
+        first = gainer + 1
+    moves.forget_empty_groups()
+    groups = np.empty_like(moves.groups)
+    groups[order] = moves.groups
+    return groups
 
 
-def _beyond_chance(weights: FloatArray) -> FloatArray:
-    """Take from weights what strengths of the regions would give by chance."""
-    strength = weights.sum(axis=0)
-    beyond: FloatArray = weights - np.outer(strength, strength) / (strength.sum() or 1.0)
-    return beyond
+class _Moves:
+    """Regions, in the order in which they are asked, and what group each is in.
+
+    Parameters
+    ----------
+    matrix : array of shape (P, P)
+        What modularity gains by each pair in one group.
+    order : int array of shape (P,)
+    """
+
+    def __init__(self, matrix: FloatArray, order: IntArray) -> None:
+        others = matrix - np.diag(np.diagonal(matrix))  # a region always takes itself along
+        self._sums = others[:, order]  # (groups, regions): of each region's row over the group
+        self._matrix = self._sums[order]
+        self._every = np.arange(len(order))
+        self.groups = order.copy()
+
+    def ask(self, one: int) -> None:
+        """Move a region to where modularity gains most, if it gains."""
+        gain = self._sums[:, one]
+        own, best = self.groups[one], gain.argmax()
+        if gain[best] > gain[own] + _ROUNDING:
+            self._sums[own] -= self._matrix[one]
+            self._sums[best] += self._matrix[one]
+            self.groups[one] = best
+
+    def forget_empty_groups(self) -> None:
+        """Go on with the groups that somebody is in."""
+        there, self.groups = np.unique(self.groups, return_inverse=True)
+        self._sums = self._sums[there]
+
+    def next_who_gains(self, first: int) -> int | None:
+        """Find who would move, from a region on and then from the beginning; None if nobody."""
+        gain = self._sums.max(axis=0, initial=-np.inf) - self._sums[self.groups, self._every]
+        (asking,) = np.nonzero(gain > _ROUNDING)
+        if not asking.size:
+            return None
+        return int(asking[np.searchsorted(asking, first) % asking.size])
+
+
+def _by_chance(strength: FloatArray) -> FloatArray:
+    """What weights would be by chance, given the strength of each region."""
+    return np.outer(strength, strength) / (strength.sum() or 1.0)

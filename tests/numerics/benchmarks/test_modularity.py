@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bidsmask.numerics.benchmarks.modularity import louvain_groups, signed_modularity
+from bidsmask.numerics.benchmarks.modularity import (
+    louvain_groups,
+    louvain_modularity,
+    modularity_matrix,
+    signed_modularity,
+)
+from bidsmask.numerics.chance import drawn_orders
 
 
 def network(seed, n=24, n_groups=3, strength=0.5):
@@ -67,3 +73,32 @@ def test_the_same_seed_finds_the_same_groups_and_no_weights_have_no_modularity()
     np.testing.assert_array_equal(louvain_groups(weights, 3), louvain_groups(weights, 3))
     assert np.isnan(signed_modularity(np.zeros((4, 4)), np.zeros(4, dtype=int)))
     assert louvain_groups(np.zeros((0, 0)), 0).size == 0
+
+
+@given(seed=st.integers(0, 2**32 - 1), strength=st.floats(0, 0.5))
+@settings(max_examples=30, deadline=None)
+def test_who_moves_next_is_found_as_if_one_was_asked_after_the_other(seed, strength):
+    weights, _ = network(seed, n=40, strength=strength)
+    found = louvain_groups(weights, seed)
+    np.testing.assert_array_equal(found, one_after_the_other(modularity_matrix(weights), seed))
+    q = louvain_modularity(weights, seed)
+    np.testing.assert_allclose(q, signed_modularity(weights, found), atol=1e-12)
+
+
+def one_after_the_other(matrix, seed):
+    """Blondel's method in so many words."""
+    n = len(matrix)
+    groups, moving = np.arange(n), True
+    while moving:
+        before = groups.copy()
+        for one in drawn_orders(1, n, seed)[0]:
+            others = np.arange(n) != one
+            gain = [matrix[one, others & (groups == group)].sum() for group in range(n)]
+            if max(gain) > gain[groups[one]] + 1e-12:
+                groups[one] = np.argmax(gain)
+        moving = not np.array_equal(before, groups)
+    joined = np.unique(groups, return_inverse=True)[1]
+    if joined.max() + 1 == n:
+        return joined
+    member = np.eye(joined.max() + 1)[joined]
+    return one_after_the_other(member.T @ matrix @ member, seed + 1)[joined]
