@@ -96,11 +96,9 @@ def _foresee_run(plan: RunPlan, grid_of: Callable[[Path], Grid]) -> RunPlan | Ru
         return plan
     if alff:
         kept = replace(kept, voxelwise=replace(kept.voxelwise, alff=False))
-    if of_voxels:
-        kept = replace(
-            kept,
-            voxelwise=replace(kept.voxelwise, reho=False, voxelwise_smoothing_fwhm_mm=0.0),
-        )
+    for part in of_voxels:
+        without = {"reho": False} if part.name == "reho" else {"voxelwise_smoothing_fwhm_mm": 0.0}
+        kept = replace(kept, voxelwise=replace(kept.voxelwise, **without))
     has_nothing = not (kept.sources or kept.voxelwise.without_sources) or not kept.strategies
     if has_nothing or lost[0]:
         return RunFailure(
@@ -242,12 +240,14 @@ def _short_name(source: Source) -> str:
 
 
 def _lost_on_surfaces(plan: RunPlan) -> Iterator[LostPart]:
-    """Say what of voxels has no meaning on the surfaces of a run."""
+    """Say what a run on surfaces has not: neighbours without a mesh, and smoothed volumes."""
     lost = partial(LostPart, part="measure", kind=SpaceError.__name__)
-    if plan.voxelwise.reho:
+    missing = [name for name in plan.grid.meshes if name not in dict(plan.meshes.neighbours)]
+    if plan.voxelwise.reho and missing:
+        letter = plan.meshes.no_neighbours or f"There is no mesh of {' and '.join(missing)}."
         yield lost(
             name="reho",
-            reason="--reho is of voxels and those around them, and this run lies on surfaces. Ask "
+            reason=f"--reho compares vertices with those beside them on a mesh. {letter} Or ask "
             "for it in a command of its own, for spaces with voxels (--file-format nifti).",
         )
     if plan.voxelwise.voxelwise_smoothing_fwhm_mm:

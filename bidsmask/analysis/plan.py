@@ -71,7 +71,7 @@ class RunPlan:
     grid : Grid or Grayordinates
         Where the values of the run lie.
     meshes : RunMeshes
-        Of a run on surfaces, those that say where vertices are, and that smoothing and areas take.
+        Of a run on surfaces, those that say where vertices are, and that what was asked takes.
     lost : tuple of LostPart
         What was asked for and cannot be had, as names and headers tell.
     voxel_bytes : int
@@ -418,7 +418,7 @@ def _plan_run(
     try:
         stream = open_bold(run.files)
         sources, missing = shelf.for_run(run, stream.grid)
-        meshes = shelf.meshes_of(run, stream.grid, settings.extraction)
+        meshes = shelf.meshes_of(run, stream.grid, settings)
     except (AtlasError, RunError) as error:
         return fail(kind=type(error).__name__, reason=str(error))
     t_r = run.t_r
@@ -554,18 +554,23 @@ class _Shelf:
             return seeds
         return seeds_on_surfaces(seeds, lattice, self._shelves_of(run))
 
-    def meshes_of(self, run: BoldRun, lattice: Lattice, asked: ExtractionSettings) -> RunMeshes:
-        """Find the meshes of a run on surfaces: where it is, and what smoothing and areas take.
+    def meshes_of(self, run: BoldRun, lattice: Lattice, settings: Settings) -> RunMeshes:
+        """Find the meshes of a run on surfaces: where it is, and what was asked for takes.
 
         Raises
         ------
         ImageError
-            If one of the latter is missing.
+            If one that signals take is missing.
         """
         if isinstance(lattice, Grid):
             return RunMeshes()
-        smooths, weighs = asked.smoothing_fwhm_mm > 0, asked.area_weights
-        return find_run_meshes(lattice, self._shelves_of(run), smooths=smooths, weighs=weighs)
+        return find_run_meshes(
+            lattice,
+            self._shelves_of(run),
+            smooths=settings.extraction.smoothing_fwhm_mm > 0,
+            weighs=settings.extraction.area_weights,
+            compares=settings.voxelwise.reho,
+        )
 
     def drawn_on(self, run: BoldRun, lattice: Lattice) -> MeshesToDraw | None:
         """Find the meshes that a run on surfaces is drawn on."""

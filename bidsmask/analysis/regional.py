@@ -26,7 +26,13 @@ from bidsmask.dataset.strategies import Strategy
 from bidsmask.images.signals_on_disk import Signals, passing_signals
 from bidsmask.numerics.alff import ALFF_BAND_HZ, AmplitudeSpectrum, alff
 from bidsmask.numerics.cleaning import Cleaner
-from bidsmask.numerics.reho import LEAST_NEIGHBOURS, NEIGHBOURHOOD, centred_ranks, reho
+from bidsmask.numerics.reho import (
+    LEAST_NEIGHBOURS,
+    NEIGHBOURHOOD,
+    Around,
+    centred_ranks,
+    reho,
+)
 from bidsmask.numerics.threads import in_order
 from bidsmask.settings import ExtractionSettings
 
@@ -76,7 +82,22 @@ REGIONAL: Mapping[str, RegionalMeasure] = MappingProxyType(
         ),
     }
 )
-"""By the names of `bidsmask.vocabulary.REGIONAL_MEASURES`."""
+"""By the names of `bidsmask.vocabulary.REGIONAL_MEASURES`, of voxels."""
+
+REGIONAL_ON_SURFACES: Mapping[str, RegionalMeasure] = MappingProxyType(
+    {
+        **REGIONAL,
+        "reho": RegionalMeasure(
+            description="regional homogeneity (ReHo), Kendall's W (with mid-ranks and the "
+            "correction for ties) of a vertex and those beside it on the mesh that have a signal, "
+            f"or of a voxel and those of the {NEIGHBOURHOOD} around it in its structure; n/a "
+            "where no more than half of them have one, itself included",
+            units="1",
+            doi="10.1016/j.neuroimage.2012.10.017",
+        ),
+    }
+)
+"""The same, of vertices and of the voxels beside them."""
 
 
 def unfiltered(strategy: Strategy) -> Strategy:
@@ -91,7 +112,7 @@ def regional_maps(
     *,
     t_r: float,
     covered: BoolArray,
-    mask: BoolArray,
+    around: Around | None,
     scratch: Path,
 ) -> dict[str, FloatArray]:
     """Measure every voxel of a run.
@@ -108,8 +129,8 @@ def regional_maps(
         Repetition time in seconds.
     covered : bool array of shape (V,)
         Voxels that have a signal; the others have no value.
-    mask : bool array of shape (X, Y, Z)
-        Voxels that the signals belong to, flat with x running fastest.
+    around : Neighbourhoods or LinkedNeighbourhoods, optional
+        Of the voxels, for ReHo.
     scratch : Path
         Folder where ranks may wait while they are made.
 
@@ -145,7 +166,8 @@ def regional_maps(
                 all_ranks[:, columns] = ranks
         maps = dict(zip(("alff", "falff"), found.amplitudes, strict=True))
         if all_ranks is not None:
-            maps["reho"] = reho(all_ranks, found.ties, mask)
+            assert around is not None, "ReHo takes neighbours"
+            maps["reho"] = reho(all_ranks, found.ties, around)
     return {name: maps[name] for name in measures}
 
 

@@ -14,7 +14,13 @@ from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.output_names import regional_map_names, regional_table_name
 from bidsmask.analysis.outputs import File, Run, Used
 from bidsmask.analysis.plan import RunPlan
-from bidsmask.analysis.regional import REGIONAL, region_means, regional_maps, unfiltered
+from bidsmask.analysis.regional import (
+    REGIONAL,
+    REGIONAL_ON_SURFACES,
+    region_means,
+    regional_maps,
+    unfiltered,
+)
 from bidsmask.analysis.steps import cleaner_of
 from bidsmask.analysis.store import PlacedSources, RunValues
 from bidsmask.analysis.voxelwise import images_of
@@ -29,8 +35,10 @@ from bidsmask.derivatives.run import Content
 from bidsmask.derivatives.sidecars import coverage_columns, described
 from bidsmask.images.grid import Grid
 from bidsmask.images.io import image_bytes
+from bidsmask.images.meshes import read_mesh
 from bidsmask.images.signals_on_disk import SignalsOnDisk
 from bidsmask.numerics.freedom import DegreesOfFreedom
+from bidsmask.numerics.reho import Around, Neighbourhoods
 
 
 def regional_files(
@@ -62,7 +70,7 @@ def regional_files(
         measures,
         t_r=plan.t_r,
         covered=values.extracted.covered,
-        mask=placed.mask,
+        around=_around(placed, plan) if "reho" in measures else None,
         scratch=scratch,
     )
     used = replace(used, strategy=strategy, confounds=confounds)
@@ -71,6 +79,16 @@ def regional_files(
         yield from files.of_voxels(values, measure, of_voxels)
         for source, columns in zip(values.sources, placed.columns, strict=True):
             yield from files.of_regions(values, measure, of_voxels, source, columns)
+
+
+def _around(placed: PlacedSources, plan: RunPlan) -> Around:
+    """Find the neighbours of all voxels and vertices of a run."""
+    if isinstance(placed.grid, Grid):
+        return Neighbourhoods(placed.mask)
+    from bidsmask.images.surface_neighbours import neighbourhoods_on  # scipy.sparse
+
+    meshes = {name: read_mesh(path) for name, path in plan.meshes.neighbours}
+    return neighbourhoods_on(placed.grid, meshes)
 
 
 def _with_whole_design(confounds: Confounds, strategy: Strategy, plan: RunPlan) -> Confounds:
@@ -91,6 +109,7 @@ class _Files:
 
     def __init__(self, run: Run, used: Used, ledger: DegreesOfFreedom) -> None:
         self._run, self._plan, self._used = run, run.plan, used
+        self._measures = REGIONAL_ON_SURFACES if run.plan.is_on_surfaces else REGIONAL
         self._done = sidecars.about_cleaning(used.strategy, used.confounds, ledger)
 
     def of_voxels(self, values: RunValues, measure: str, of_voxels: FloatArray) -> Iterator[File]:
@@ -107,6 +126,7 @@ class _Files:
                 "Sources": [
                     *provenance.bold_and_confounds([self._used.strategy]),
                     *self._run.mask(),
+                    *provenance.sources(*self._meshes_of(measure)),
                 ],
                 **self._about(measure),
                 **({"SkullStripped": True} if has_mask else {}),
@@ -165,7 +185,7 @@ class _Files:
                 measure: described(
                     f"Mean over the {places} of the {kind.column} that have a value; n/a where "
                     "less than MinimumCoverage of it is covered",
-                    REGIONAL[measure].units,
+                    self._measures[measure].units,
                 ),
                 **sidecars.warnings(
                     self._run.warnings, self._used.confounds.warnings, source.warnings
@@ -173,17 +193,20 @@ class _Files:
             },
         )
 
+    def _meshes_of(self, measure: str) -> list[Path]:
+        return [path for _, path in self._plan.meshes.neighbours] if measure == "reho" else []
+
     def _what(self, measure: str) -> str:
         words = plain(text([regional_words(self._plan.voxelwise, self._plan.grid.word)]))
-        return f"{REGIONAL[measure].description}. {words}"
+        return f"{self._measures[measure].description}. {words}"
 
     def _about(self, measure: str) -> dict[str, Any]:
         return {
             **self._run.provenance.acquisition,
             **self._run.provenance.space,
             "Statistic": measure,
-            "StatisticDOI": f"doi:{REGIONAL[measure].doi}",
-            "Units": REGIONAL[measure].units,
+            "StatisticDOI": f"doi:{self._measures[measure].doi}",
+            "Units": self._measures[measure].units,
             "SmoothingFWHM": self._plan.extraction.smoothing_fwhm_mm,
             **self._done,
         }

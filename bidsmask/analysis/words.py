@@ -299,6 +299,10 @@ def regional_words(voxelwise: VoxelwiseSettings, places: str = "voxels") -> Said
     reho = (
         "regional homogeneity (ReHo [@zang2004]), Kendall's W of the up to "
         f"{NEIGHBOURHOOD} voxels around each (at least {LEAST_NEIGHBOURS}), with ties corrected"
+        if places == "voxels"
+        else "regional homogeneity (ReHo [@zang2004], on surfaces [@zuo2013]), Kendall's W of "
+        f"each vertex and those beside it on the mesh, and of the up to {NEIGHBOURHOOD} voxels of "
+        "its structure around each voxel (more than half of either), with ties corrected"
     )
     names = {"alff": "ALFF", "falff": "fALFF", "reho": "ReHo"}
     what = [*([alff] if voxelwise.alff else []), *([reho] if voxelwise.reho else [])]

@@ -221,8 +221,9 @@ def _add_extraction(parser: argparse.ArgumentParser) -> None:
         help="map the amplitude of slow fluctuations (ALFF, 0.01 to 0.1 Hz) and its share of all "
         "(fALFF), from residuals that no filter has touched; with means of regions")  # fmt: skip
     add("--reho", action="store_true",
-        help="map regional homogeneity (ReHo): how alike the 27 voxels around each voxel are, "
-        "from the same residuals; with means of regions")  # fmt: skip
+        help="map regional homogeneity (ReHo): how alike the 27 voxels around each voxel are, on "
+        "surfaces a vertex and those beside it on a mesh, from the same residuals; with means of "
+        "regions")  # fmt: skip
     add("--maps-statistic", choices=tuple(MAPS_STATISTICS),
         help="how signals are made of probabilistic maps: fitted jointly (default), or the mean "
         "weighted by each map")  # fmt: skip

@@ -25,6 +25,9 @@ KINDS = ("inflated", "veryinflated", "midthickness", "white", "pial", "sphere")
 KINDS_IN_PLACE = ("midthickness", "white", "pial")
 """Those whose vertices are where the cortex is: along them is measured."""
 
+KINDS_OF_NEIGHBOURS = (*KINDS_IN_PLACE, "inflated", "veryinflated", "sphere")
+"""Which vertices are neighbours all of them say; where one is taken for its places, the same."""
+
 KINDS_TO_DRAW = KINDS[:-1]
 """Those that look like a brain, the best first."""
 

@@ -8,7 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from bidsmask.dataset.atlases import sha256_of
-from bidsmask.dataset.meshes import KINDS_IN_PLACE, Shelves, find_areas, find_meshes
+from bidsmask.dataset.meshes import (
+    KINDS_IN_PLACE,
+    KINDS_OF_NEIGHBOURS,
+    Shelves,
+    find_areas,
+    find_meshes,
+)
 from bidsmask.errors import ImageError
 from bidsmask.images.grayordinates import Grayordinates
 from bidsmask.vocabulary import NATIVE_SPACES
@@ -60,6 +66,10 @@ class RunMeshes:
         Meshes to smooth along, if that is asked for.
     areas : tuple of (structure, Path)
         What says how large the areas of vertices are, if means are weighted by these.
+    neighbours : tuple of (structure, Path)
+        What says which vertices are neighbours, if these are compared.
+    no_neighbours : str
+        Why there is none.
     places : Whereabouts
         What says where vertices are: centroids take it, and no signal.
     sha256 : tuple of str
@@ -68,13 +78,16 @@ class RunMeshes:
 
     smoothing: _OfStructures = ()
     areas: _OfStructures = ()
+    neighbours: _OfStructures = ()
+    no_neighbours: str = ""
     places: Whereabouts = field(default_factory=Whereabouts)
     sha256: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All of them, each once."""
-        return tuple(dict.fromkeys((*self.of_signals, *(path for _, path in self.places.files))))
+        others = (*self.places.files, *self.neighbours)
+        return tuple(dict.fromkeys((*self.of_signals, *(path for _, path in others))))
 
     @property
     def of_signals(self) -> tuple[Path, ...]:
@@ -86,21 +99,23 @@ class RunMeshes:
         """All of them, by what to call each in a list."""
         in_place = (*self.places.files, *self.smoothing)
         meshes = {f"mesh of {structure}": path for structure, path in in_place}
+        meshes |= {f"neighbours on {structure}": path for structure, path in self.neighbours}
         return meshes | {f"areas of {structure}": path for structure, path in self.areas}
 
 
 def find_run_meshes(
-    lattice: Grayordinates, shelves: Shelves, *, smooths: bool, weighs: bool
+    lattice: Grayordinates, shelves: Shelves, *, smooths: bool, weighs: bool, compares: bool
 ) -> RunMeshes:
-    """Find what centroids, smoothing along a surface and means by area take.
+    """Find what centroids, smoothing along a surface, means by area and ReHo take.
 
     Parameters
     ----------
     lattice : Grayordinates
         Of the run.
     shelves : Shelves
-    smooths, weighs : bool
-        What is asked for. Where vertices are is always looked for, and may be missing.
+    smooths, weighs, compares : bool
+        What is asked for. Where vertices are is always looked for. That may be missing, and which
+        of them are neighbours, too.
 
     Returns
     -------
@@ -127,6 +142,12 @@ def find_run_meshes(
         areas=tuple(areas.items()),
         places=find_places(lattice, shelves),
     )
+    if compares and lattice.meshes:
+        try:
+            neighbours = find_meshes(lattice, KINDS_OF_NEIGHBOURS, shelves)
+            found = replace(found, neighbours=tuple(neighbours.items()))
+        except ImageError as error:
+            found = replace(found, no_neighbours=str(error))
     return replace(found, sha256=tuple(map(sha256_of, found.files)))
 
 

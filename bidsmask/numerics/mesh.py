@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from bidsmask._typing import Array, FloatArray
+from bidsmask.numerics.links import mesh_links
 from bidsmask.numerics.smooth import FWHM_OVER_SIGMA
 
 ITERATIONS_PER_VERTEX = 1.14 * 4 * np.pi / 7
@@ -139,9 +140,7 @@ def _face_areas(coordinates: FloatArray, faces: Array) -> FloatArray:
 
 def _half_of_the_neighbours(n_vertices: int, faces: Array) -> sparse.csr_array:
     """Matrix (V, V) that gives half of the mean of each vertex's neighbours; alone, of itself."""
-    one, other = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2).T
-    pairs = sparse.coo_array((np.ones(one.size), (one, other)), shape=(n_vertices, n_vertices))
-    neighbours = (pairs + pairs.T > 0).astype(np.float64)
+    neighbours = mesh_links(faces, n_vertices)
     alone = neighbours.sum(axis=1) == 0
     neighbours = neighbours + sparse.diags_array(alone.astype(np.float64))
     weights = sparse.diags_array(0.5 / neighbours.sum(axis=1))

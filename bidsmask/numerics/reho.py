@@ -1,6 +1,7 @@
-"""Regional homogeneity: how alike the time courses of neighbouring voxels are."""
+"""Regional homogeneity: how alike the time courses of neighbouring voxels or vertices are."""
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from bidsmask.numerics.threads import in_order
 NEIGHBOURHOOD = 27
 """A voxel and those that share a face, an edge or a corner with it."""
 
-LEAST_NEIGHBOURS = 14
+LEAST_NEIGHBOURS = NEIGHBOURHOOD // 2 + 1
 """More than half of a neighbourhood has to be there: of noise, ReHo is 1 / K for K voxels."""
 
 
@@ -83,6 +84,54 @@ def _mid_ranks(values: FloatArray) -> tuple[FloatArray, float]:
     return middle[group], float((sizes.astype(np.float64) ** 3 - sizes).sum())
 
 
+class Around(Protocol):
+    """Neighbourhoods of V voxels or vertices, each of which is part of its own."""
+
+    @property
+    def least(self) -> int | IntArray:
+        """So many of each (V,) have to have a signal: more than half."""
+        ...
+
+    def sums(self, values: FloatArray) -> FloatArray:
+        """Sum values (V,) over each neighbourhood; of the type of the values."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LinkedNeighbourhoods:
+    """Neighbourhoods of places that are linked, as vertices are by the edges of a mesh.
+
+    Parameters
+    ----------
+    links : sparse float32 array of shape (V, V)
+        1 for neighbours, and on the diagonal.
+    sizes : int array of shape (V,)
+        Of whole neighbourhoods, those included that are none of the places.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> links = sparse.csr_array(np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], dtype=np.float32))
+    >>> line = LinkedNeighbourhoods(links=links, sizes=np.array([2, 3, 2]))
+    >>> line.sums(np.array([1.0, 2.0, 4.0])), line.least
+    (array([3., 7., 6.]), array([2, 2, 2]))
+    """
+
+    links: Any
+    sizes: IntArray
+
+    @property
+    def least(self) -> IntArray:
+        """More than half of each neighbourhood, (V,)."""
+        least: IntArray = self.sizes // 2 + 1
+        return least
+
+    def sums(self, values: FloatArray) -> FloatArray:
+        """Sum values (V,) over the neighbourhood of each place; of the type of the values."""
+        summed: FloatArray = self.links @ values
+        return summed
+
+
 class Neighbourhoods:
     """Sums over the 27 voxels around each voxel, of which those outside of a mask are 0.
 
@@ -96,6 +145,8 @@ class Neighbourhoods:
     >>> Neighbourhoods(np.ones((2, 1, 2), dtype=bool)).sums(np.array([1.0, 2.0, 4.0, 8.0]))
     array([15., 15., 15., 15.])
     """
+
+    least = LEAST_NEIGHBOURS
 
     def __init__(self, mask: BoolArray) -> None:
         box = tuple(_extent(np.flatnonzero(mask.any(axis=others))) for others in _OTHER_AXES)
@@ -127,8 +178,8 @@ def _extent(places: IntArray) -> slice:
     return slice(places[0], places[-1] + 1) if places.size else slice(0, 0)
 
 
-def reho(ranks: Rows, ties: FloatArray, mask: BoolArray) -> FloatArray:
-    """Compute Kendall's coefficient of concordance W of each voxel with its neighbours.
+def reho(ranks: Rows, ties: FloatArray, around: Around) -> FloatArray:
+    """Compute Kendall's coefficient of concordance W of each place with its neighbours.
 
     Parameters
     ----------
@@ -136,38 +187,38 @@ def reho(ranks: Rows, ties: FloatArray, mask: BoolArray) -> FloatArray:
         As `centred_ranks` makes them; read once, one volume at a time.
     ties : array of shape (V,)
         As `centred_ranks` makes them. Voxels whose values are all tied are nobody's neighbours.
-    mask : bool array of shape (X, Y, Z)
-        Voxels that the ranks belong to, flat with x running fastest.
+    around : Neighbourhoods or LinkedNeighbourhoods
+        Of the voxels or vertices that the ranks belong to.
 
     Returns
     -------
     w : float64 array of shape (V,)
-        From 0 (the ranks of the neighbours cancel) to 1 (they agree). NaN where a voxel has no
-        signal, or fewer than 14 of the 27 voxels around it, itself included, have one.
+        From 0 (the ranks of the neighbours cancel) to 1 (they agree). NaN where a place has no
+        signal, or only half of its neighbourhood, itself included, or less has one.
 
     Notes
     -----
-    With n volumes, K voxels, R_i the sum of their ranks in volume i and R̄ the mean of these,
+    With n volumes, K places, R_i the sum of their ranks in volume i and R̄ the mean of these,
     W = 12 Σ (R_i - R̄)² / (K² (n³ - n) - K Σ (t³ - t)), the last sum over all groups of t equal
-    values of all K voxels. Without ties that is ((K - 1) r + 1) / K, with r the mean of
-    Spearman's correlations of all pairs.
+    values of all K. Without ties that is ((K - 1) r + 1) / K, with r the mean of Spearman's
+    correlations of all pairs.
 
     References
     ----------
     Zang et al. (2004), doi:10.1016/j.neuroimage.2003.12.030;
+    Zuo et al. (2013), doi:10.1016/j.neuroimage.2012.10.017 (a vertex and those beside it);
     Kendall & Gibbons (1990), Rank Correlation Methods, chapter 6 (ties)
     """
-    neighbourhoods = Neighbourhoods(mask)
     n_volumes, n_voxels = ranks.shape
     squares = np.zeros(n_voxels)
-    for sums in in_order(lambda volume: neighbourhoods.sums(ranks[volume]), range(n_volumes)):
+    for sums in in_order(lambda volume: around.sums(ranks[volume]), range(n_volumes)):
         squares += sums * sums
     usable = ties < _all_tied(n_volumes)
-    n_neighbours = neighbourhoods.sums(usable.astype(np.float64))
-    n_tied = neighbourhoods.sums(np.where(usable, ties, 0.0))
+    n_neighbours = around.sums(usable.astype(np.float64))
+    n_tied = around.sums(np.where(usable, ties, 0.0))
     most = n_neighbours**2 * _all_tied(n_volumes) - n_neighbours * n_tied
     w = np.full(n_voxels, np.nan)
-    np.divide(12 * squares, most, out=w, where=usable & (n_neighbours >= LEAST_NEIGHBOURS))
+    np.divide(12 * squares, most, out=w, where=usable & (n_neighbours >= around.least))
     np.minimum(w, 1.0, out=w)  # rounding
     return w
 

@@ -5,8 +5,16 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
-from bidsmask.numerics.reho import LEAST_NEIGHBOURS, Neighbourhoods, centred_ranks, reho
+from bidsmask.numerics.links import voxel_links
+from bidsmask.numerics.reho import (
+    LEAST_NEIGHBOURS,
+    LinkedNeighbourhoods,
+    Neighbourhoods,
+    centred_ranks,
+    reho,
+)
 
 SHAPE, T = (5, 6, 4), 30
 seeds = st.integers(0, 2**32 - 1)
@@ -22,7 +30,7 @@ def run(seed, share=0.9, *, shape=SHAPE, ties=False):
 
 
 def reho_of(signals, mask):
-    return reho(*centred_ranks(signals), mask)
+    return reho(*centred_ranks(signals), Neighbourhoods(mask))
 
 
 def by_definition(signals, mask):
@@ -122,6 +130,16 @@ def test_voxels_without_a_signal_are_nobodys_neighbours():
     w = reho_of(signals, mask)
     assert np.isnan(w[[0, 5, 20]]).all()
     np.testing.assert_allclose(w[13], kendalls_w(signals[:, without]), rtol=1e-12)
+
+
+@given(seed=seeds, ties=st.booleans())
+def test_links_of_voxels_that_touch_give_the_same(seed, ties):
+    mask, signals = run(seed, ties=ties)
+    ijk = np.argwhere(mask.transpose(2, 1, 0))[:, ::-1]
+    links = (voxel_links(ijk) + sparse.eye_array(len(ijk))).tocsr().astype(np.float32)
+    linked = LinkedNeighbourhoods(links=links, sizes=np.full(len(ijk), 27))
+    found = reho(*centred_ranks(signals), linked)
+    np.testing.assert_allclose(found, reho_of(signals, mask), rtol=1e-12)
 
 
 @given(seed=seeds, n_volumes=st.integers(2, 70), places=st.sampled_from([0, 1, 15]))
