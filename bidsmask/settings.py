@@ -439,6 +439,7 @@ class GroupSettings:
     measures with a limit each, beside or instead of those of the rule, and ``"none"`` takes one
     away. ``ratings`` and ``covariates`` are tables of runs and of participants. ``edges`` are
     columns of ``group_edges``, instead of networks; ``parquet`` is how that table is written.
+    ``tangent`` asks for stacks of tangent space, too.
     ``shards`` are the number of a part of the stacks, from 1, and how many there are: then nothing
     else is written.
     """
@@ -449,6 +450,7 @@ class GroupSettings:
     covariates: Path | None = None
     edges: bool = False
     parquet: bool = False
+    tangent: bool = False
     shards: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:

@@ -366,7 +366,7 @@ def everything(tmp_path_factory, small_dataset):
     where = [str(small_dataset.root), str(out)]
     assert main([*where, "participant", *words]) == 0
     assert main([*where, "participant", *words, "--smoothing-fwhm", "4"]) == 0  # which replaces
-    assert main([*where, "group"]) == 0
+    assert main([*where, "group", "--tangent"]) == 0
     return out
 
 

@@ -27,7 +27,7 @@ PAIRS_OF_ALL = "Vis--Vis"
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
     cohort = write_cohort(tmp_path_factory.mktemp("docs"), n_subjects=40, n_movers=0)
-    assert main(cohort.group()) == 0
+    assert main(cohort.group("--tangent")) == 0
     people = cohort.participants
     known = pd.read_csv(cohort.output_dir / "participants.tsv", sep="\t")
     if "group" not in known:
@@ -102,6 +102,11 @@ def test_a_group_is_projected_into_the_tangent_space_of_those_who_are_included(s
     assert found.index.tolist() == list(samples)
     with pytest.raises(RequestError, match="no signals of sub-99"):
         said["output"].tangent(["sub-99"], strategy="simple")
+
+
+def test_runs_of_the_group_lie_around_its_mean(said):
+    assert said["displacements"].shape == (37, 190), "three have lost the last region"
+    np.testing.assert_allclose(said["displacements"].mean(axis=0), 0, atol=1e-5)
 
 
 def test_frames_are_labelled_and_hold_the_tables(said, cohort):
@@ -196,7 +201,15 @@ def test_what_is_not_clear_is_asked(said):
         output.signals_of("sub01", strategy="simple")
     with pytest.raises(TypeError, match="not by measure"):
         output.fisher_z(measure="pearsoncorrelation")
-    assert output.matrix("sub-01", atlas="Cohort20", strategy="simple").shape == (20, 20)
+    where = {"atlas": "Cohort20", "space": "MNI152NLin2009cAsym"}
+    assert output.matrix("sub-01", **where, strategy="simple").shape == (20, 20)
+    assert output.fisher_z(space=where["space"], strategy="simple").equals(said["z"])
+    with pytest.raises(RequestError, match="space='fsLR', strategy='simple': nothing fits"):
+        output.fisher_z(space="fsLR", strategy="simple")
+    with pytest.raises(RequestError, match="sub-01 in fsLR: nothing fits"):
+        output.matrix("sub-01", space="fsLR")
+    with pytest.raises(RequestError, match="No run of 'sub-01' in fsLR is done"):
+        output.signals_of("sub-01", space="fsLR")
 
 
 def test_an_output_of_nothing_and_one_without_stacks_are_named(cohort, tmp_path):

@@ -422,6 +422,9 @@ def _add_group_level(parser: argparse.ArgumentParser) -> None:
     add("--parquet", action="store_true",
         help="write group_edges.parquet instead of group_edges.tsv: smaller, and faster to read; "
         "needs pyarrow (bidsmask[stats])")  # fmt: skip
+    add("--tangent", action="store_true",
+        help="stack where each run lies in the space tangent to the geometric mean of those that "
+        "are included, too: some minutes for thousands of runs of 400 regions")  # fmt: skip
     add("--shards", type=_shard, metavar="I/N",
         help="only read the I-th of N parts of the runs for the stacks, one in each job of an "
         "array; the group level without this option joins them")  # fmt: skip

@@ -93,9 +93,14 @@ class Catalogue:
             )
         return "\n".join(lines)
 
-    def _run(self, name: str) -> FinishedRun:
-        found = [run for run in self.finished if f"{run.name}_".startswith(f"{name}_")]
-        return the_only(found, "run", name, [run.name for run in found or self.finished])
+    def _run(self, name: str, space: str | None = None) -> FinishedRun:
+        found = [
+            run
+            for run in self.finished
+            if f"{run.name}_".startswith(f"{name}_") and _is_in(space, run)
+        ]
+        asked = name if space is None else f"{name} in {space}"
+        return the_only(found, "run", asked, [run.name for run in found or self.finished])
 
     def _chosen(self, names: Collection[str] | None) -> list[FinishedRun]:
         if names is None:
@@ -103,12 +108,15 @@ class Catalogue:
         wanted = {self._run(name).name for name in names}
         return [run for run in self.finished if run.name in wanted]
 
-    def _of(self, participant: str) -> list[FinishedRun]:
-        found = [run for run in self.finished if run.participant == participant]
+    def _of(self, participant: str, space: str | None = None) -> list[FinishedRun]:
+        found = [
+            run for run in self.finished if run.participant == participant and _is_in(space, run)
+        ]
         if not found:
             known = [run.participant for run in self.finished]
             raise RequestError(
-                f"No run of {participant!r} is done.{did_you_mean(participant, known)}"
+                f"No run of {participant!r}{f' in {space}' if space else ''} is done."
+                f"{did_you_mean(participant, known)}"
             )
         return found
 
@@ -130,6 +138,10 @@ class Catalogue:
 
     def _stack_path(self, key: TableKey, has_matrices: bool) -> Path:
         return self.output_dir / stack_name(key, has_matrices=has_matrices)
+
+
+def _is_in(space: str | None, run: FinishedRun) -> bool:
+    return space in (None, run.entities.get("space"))
 
 
 def tables_of(run: FinishedRun, has_matrices: bool) -> Mapping[TableKey, Path]:

@@ -24,7 +24,8 @@ def chosen_key(
     keys : sequence of TableKey
         What there is.
     which : mapping
-        ``atlas`` (its name, or an entity of it), ``stat``, ``strategy``; or some of these.
+        ``atlas`` (its name, or an entity of it), ``space``, ``stat``, ``strategy``; or some of
+        these.
     strategies : mapping
         Names of strategies, by their labels in names of files.
     what : str
@@ -37,8 +38,8 @@ def chosen_key(
     RequestError
         If none is meant, or several are.
     """
-    if unknown := which.keys() - {"atlas", "stat", "strategy"}:
-        raise TypeError(f"Choose by atlas, stat and strategy, not by {', '.join(unknown)}.")
+    if unknown := which.keys() - {"atlas", "space", "stat", "strategy"}:
+        raise TypeError(f"Choose by atlas, space, stat and strategy, not by {', '.join(unknown)}.")
     meant = [key for key in keys if _is_meant(key, which, strategies)]
     asked = ", ".join(f"{name}={value!r}" for name, value in which.items()) or "nothing said"
     return the_only(meant, what, asked, [_in_words(key, strategies) for key in meant or keys])
@@ -65,9 +66,11 @@ def _is_meant(key: TableKey, which: Mapping[str, str], strategies: Mapping[str, 
     atlas = which.get("atlas")
     entities = dict(part.split("-", 1) for part in key.atlas.split("_"))
     named = atlas is None or atlas in (key.atlas, *entities.values(), *key.atlas.split("_"))
+    in_space = which.get("space") in (None, entities.get("space"))
     stat = which.get("stat", key.stat)
     strategy = which.get("strategy", key.desc)
-    return named and stat == key.stat and strategy in (key.desc, strategies.get(key.desc))
+    is_of_it = strategy in (key.desc, strategies.get(key.desc))
+    return named and in_space and stat == key.stat and is_of_it
 
 
 def _in_words(key: TableKey, strategies: Mapping[str, str]) -> str:

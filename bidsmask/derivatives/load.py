@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from bidsmask._warn import warn_user
 from bidsmask.derivatives.catalogue import Catalogue, tables_of
 from bidsmask.derivatives.export import write_conn, write_nbs
 from bidsmask.derivatives.read import TableKey
-from bidsmask.derivatives.relations import participant_means, relation_kind
+from bidsmask.derivatives.relations import participant_means, relation_kind, tangent_key
 from bidsmask.derivatives.stacks import edge_names, open_stack
 from bidsmask.errors import NoInputError, RequestError
 from bidsmask.numerics.connectivity.group import mean_of_runs
@@ -76,8 +77,9 @@ class Output(Catalogue):
     """What bidsmask has written; see `load`.
 
     Where there are several atlases, measures or strategies, say which: ``atlas`` is a part of its
-    name (``"Schaefer2018"``, ``"scale-400"``), ``stat`` the statistic of signals (``"mean"``) or
-    the measure of matrices (``"pearsoncorrelation"``), ``strategy`` its name.
+    name (``"Schaefer2018"``, ``"scale-400"``), ``space`` where images are (``"fsLR"``), ``stat``
+    the statistic of signals (``"mean"``) or the measure of matrices (``"pearsoncorrelation"``),
+    ``strategy`` its name.
 
     Parameters
     ----------
@@ -92,7 +94,7 @@ class Output(Catalogue):
         run : str
             Its name, or the beginning of it if no other begins so: ``"sub-01_ses-2"``.
         **which
-            ``atlas``, ``stat``, ``strategy``; see `Output`.
+            ``atlas``, ``space``, ``stat``, ``strategy``; see `Output`.
 
         Returns
         -------
@@ -100,24 +102,26 @@ class Output(Catalogue):
             By time in seconds and region. NaN in volumes that were censored, and in regions
             without a signal.
         """
-        found = self._run(run)
+        found = self._run(run, which.get("space"))
         names, values = found.read_volumes(self._key(False, which, found))
         times = pd.Index(np.arange(len(values)) * found.t_r, name="time")
         return pd.DataFrame(values, index=times, columns=list(names))
 
     def matrix(self, run: str, **which: str) -> pd.DataFrame:
         """Read a matrix of a run, (P, P), by regions; see `signals`."""
-        found = self._run(run)
+        found = self._run(run, which.get("space"))
         names, values = found.read_matrix(found.matrices[self._key(True, which, found)])
         return pd.DataFrame(values, index=list(names), columns=list(names))
 
     def signals_of(self, participant: str, **which: str) -> dict[str, pd.DataFrame]:
         """Read the time series of all runs of a participant, by the names of runs."""
-        return {run.name: self.signals(run.name, **which) for run in self._of(participant)}
+        runs = self._of(participant, which.get("space"))
+        return {run.name: self.signals(run.name, **which) for run in runs}
 
     def matrices_of(self, participant: str, **which: str) -> dict[str, pd.DataFrame]:
         """Read the matrices of all runs of a participant, by the names of runs."""
-        return {run.name: self.matrix(run.name, **which) for run in self._of(participant)}
+        runs = self._of(participant, which.get("space"))
+        return {run.name: self.matrix(run.name, **which) for run in runs}
 
     def fisher_z(self, runs: Collection[str] | None = None, **which: str) -> pd.DataFrame:
         """Read the connectivity of participants: means over their runs, in Fisher's z.
@@ -129,7 +133,7 @@ class Output(Catalogue):
         runs : collection of str, optional
             Names of the runs to take; all by default.
         **which
-            ``atlas``, ``stat``, ``strategy``; see `Output`.
+            ``atlas``, ``space``, ``stat``, ``strategy``; see `Output`.
 
         Returns
         -------
@@ -150,7 +154,7 @@ class Output(Catalogue):
         runs : collection of str, optional
             Names of the runs to take; all by default.
         **which
-            ``atlas``, ``stat``, ``strategy``; see `Output`.
+            ``atlas``, ``space``, ``stat``, ``strategy``; see `Output`.
 
         Returns
         -------
@@ -215,31 +219,41 @@ class Output(Catalogue):
 
         Parameters
         ----------
-        what : {"matrix", "signals"}
+        what : {"matrix", "signals", "tangent"}
+            Tangents are made of signals: ``stat`` is theirs.
         chunks : mapping, optional
             For dask: ``{}`` are the chunks of the file.
         **which
-            ``atlas``, ``stat``, ``strategy``; see `Output`.
+            ``atlas``, ``space``, ``stat``, ``strategy``; see `Output`.
 
         Returns
         -------
         stack : xarray.Dataset
             ``relation`` (run, edge) and ``diagonal`` (run, region), or ``signal`` (run, time,
-            region). Read when it is needed; a ``with`` closes the file.
+            region). Of tangents, ``included`` (run,) is 1 in the group that they are seen from,
+            ``reference`` (edge,) and ``reference_diagonal`` (region,) are its geometric mean.
+            Read when it is needed; a ``with`` closes the file.
 
         Raises
         ------
         NoInputError
-            If the group level has not been run.
+            If the group level has not been run, or not with ``--tangent``.
+        RequestError
+            If nothing is called `what`, or it is not clear which stack is meant.
         ImportError
             If xarray or h5netcdf is not installed.
         """
+        if what not in ("matrix", "signals", "tangent"):
+            raise RequestError(f"Stacks are of matrix, signals or tangent, not of {what!r}.")
         has_matrices = what == "matrix"
         key = self._key(has_matrices, which)
         path = self._stack_path(key, has_matrices)
+        if what == "tangent":
+            path = self._stack_path(tangent_key(key), has_matrices=True)
         if not path.exists():
-            raise NoInputError(f"{path} is not there. Run the group level first.")
-        self._check_current(key, has_matrices)
+            option = " with --tangent" if what == "tangent" else ""
+            raise NoInputError(f"{path} is not there. Run the group level{option} first.")
+        self._check_current(path, key, has_matrices)
         try:
             import h5netcdf  # noqa: F401
             import xarray as xr
@@ -303,7 +317,7 @@ class Output(Catalogue):
         runs = [run for run in self._chosen(chosen) if key in run.matrices]
         path = self._stack_path(key, has_matrices=True)
         if path.exists():
-            self._check_current(key, has_matrices=True)
+            self._check_current(path, key, has_matrices=True)
             with open_stack(path) as stack:
                 for each in participant_means(stack, kind, [run.name for run in runs]):
                     yield each.participant, each.edges
@@ -317,13 +331,13 @@ class Output(Catalogue):
         run = next(run for run in self.finished if key in run.matrices)
         return run.columns(run.matrices[key])[1:]
 
-    def _check_current(self, key: TableKey, has_matrices: bool) -> None:
+    def _check_current(self, path: Path, key: TableKey, has_matrices: bool) -> None:
         """Warn where a stack is not of the runs that are done today."""
-        path = self._stack_path(key, has_matrices)
         with open_stack(path) as stack:
             stacked = dict(stack.runs[["run", "sha256"]].to_numpy().tolist())
+        named = _left_out(path)
         now: dict[str, str] = {}
-        for run in self.finished:
+        for run in (run for run in self.finished if run.name not in named):
             name = tables_of(run, has_matrices).get(key)
             now |= {run.name: run.record.outputs[name.as_posix()]} if name else {}
         if stacked != now:
@@ -332,3 +346,11 @@ class Output(Catalogue):
                 f"{path.name} is not of the runs that are done now ({len(differ)} differ). Run "
                 "the group level again."
             )
+
+
+def _left_out(stack: Path) -> Collection[str]:
+    """Read which runs a stack could not take; none, if its sidecar cannot be read."""
+    try:
+        return set(json.loads(stack.with_suffix(".json").read_bytes()).get("LeftOut", ()))
+    except (OSError, ValueError, AttributeError):
+        return ()

@@ -12,11 +12,15 @@ from typing import NamedTuple
 import numpy as np
 
 from bidsmask._typing import FloatArray
+from bidsmask.derivatives.read import TableKey
 from bidsmask.derivatives.stacks import Stack, edges_of
 from bidsmask.numerics.connectivity.group import mean_of_runs
 from bidsmask.numerics.connectivity.measures import MEASURES
 from bidsmask.numerics.threads import in_order
-from bidsmask.vocabulary import CORRELATIONS
+from bidsmask.vocabulary import CORRELATIONS, MAPS_STATS
+
+_PLAIN_STATISTICS = ("mean", MAPS_STATS["least-squares"])
+"""Of time series: what is made of these has no statistic in its label."""
 
 _WITHOUT_MEAN = ("xdf-variance", "xdf-p")
 """Of what is uncertain in a run; how uncertain a group is, its standard deviation says."""
@@ -81,6 +85,20 @@ def relation_kind(stat: str) -> RelationKind | None:
             has_mean=measure.name not in _WITHOUT_MEAN,
         )
     return None
+
+
+def tangent_key(series: TableKey) -> TableKey:
+    """Tell of which kind the stack is that has the tangent space of time series.
+
+    Examples
+    --------
+    >>> tangent_key(TableKey("atlas-Tian", "mean", "36P")).stat
+    'tangent'
+    >>> tangent_key(TableKey("atlas-Tian", "median", "36P")).stat
+    'median+tangent'
+    """
+    is_plain = series.stat in _PLAIN_STATISTICS
+    return series._replace(stat="tangent" if is_plain else f"{series.stat}+tangent")
 
 
 class ParticipantMean(NamedTuple):

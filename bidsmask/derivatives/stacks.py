@@ -12,7 +12,10 @@ matrices       (run, edge)             ``relation``: pairs of regions, one regio
                (run, region)           ``diagonal``
 time series    (run, time, region)     ``signal``: NaN in censored volumes, and
                                        behind the end of a run
-of both        (run,)                  ``participant_id``, ``session_id``, ``task_id``,
+tangents       (run,)                  ``included``: 1 in the group whose mean is at 0
+               (edge,)                 ``reference``: that mean, off its diagonal
+               (region,)               ``reference_diagonal``
+of all         (run,)                  ``participant_id``, ``session_id``, ``task_id``,
                                        ``run_id``, ``n_volumes``, ``t_r``, ``sha256``
 =============  ======================  ===========================================
 """
@@ -28,7 +31,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bidsmask._typing import FloatArray, IntArray
+from bidsmask._typing import BoolArray, FloatArray, IntArray
 from bidsmask.derivatives.writing import write_by
 from bidsmask.errors import OutputError
 
@@ -86,6 +89,13 @@ class Triangle(NamedTuple):
     diagonal: FloatArray
 
 
+class Origin(NamedTuple):
+    """Of a tangent space: the mean of a group, and which of N runs this group is, (N,)."""
+
+    mean: Triangle
+    included: BoolArray
+
+
 def edges_of(n_regions: int) -> tuple[IntArray, IntArray]:
     """Give the first and the second region of each edge, in the order of stacks.
 
@@ -141,6 +151,7 @@ def write_matrices(
     about: Mapping[str, str],
     *,
     within: Path,
+    origin: Origin | None = None,
 ) -> None:
     """Write the matrices of runs as one stack, whole or not at all.
 
@@ -155,6 +166,8 @@ def write_matrices(
         What the relations are: attributes of them.
     within : Path
         The folder that the file has to lie in.
+    origin : Origin, optional
+        Of a tangent space.
 
     Raises
     ------
@@ -168,6 +181,10 @@ def write_matrices(
         _write_axis(file, "edge", edge_names(regions))
         for name, ends in (("region_1", first), ("region_2", second)):
             _write_column(file, name, ends.astype(np.int32), "edge")
+        if origin is not None:
+            _write_column(file, "included", origin.included.astype(np.int8), "run")
+            _write_column(file, "reference", origin.mean.above, "edge")
+            _write_column(file, "reference_diagonal", origin.mean.diagonal, "region")
         shape = len(runs), len(first)
         chunks = min(RUNS_AT_ONCE, shape[0]), max(min(_EDGES_OF_CHUNK, shape[1]), 1)
         relation = _new(file, RELATION, shape, chunks, ("run", "edge"), about)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from bidsmask._typing import FloatArray
+from bidsmask.numerics.threads import in_order
 
 N_STEPS = 30
 """At most so many steps towards the geometric mean."""
@@ -158,7 +159,9 @@ def geometric_mean(matrices: Sequence[FloatArray]) -> FloatArray:
 
     Parameters
     ----------
-    matrices : arrays of shape (P, P)
+    matrices : sequence of N arrays of shape (P, P)
+        Asked for one by one, once before the first step and once in each: a sequence that makes
+        them when they are asked for needs no memory for all.
 
     Returns
     -------
@@ -186,12 +189,11 @@ def geometric_mean(matrices: Sequence[FloatArray]) -> FloatArray:
     array([[2., 0.],
            [0., 4.]])
     """
-    stack = np.array([_positive_definite(matrix) for matrix in matrices])
-    mean: FloatArray = stack.mean(axis=0)
+    mean = _mean_of(lambda number: _positive_definite(matrices[number]), len(matrices))
     step, smallest = 1.0, np.inf
     for _ in range(N_STEPS):
         root, whitening = matrix_function(np.sqrt, mean), inverse_root(mean)
-        direction = np.mean([logarithm_seen_from(whitening, each) for each in stack], axis=0)
+        direction = _mean_direction(whitening, matrices)
         mean = root @ matrix_function(np.exp, step * direction) @ root
         length = float(np.linalg.norm(direction))
         if length > smallest:
@@ -205,6 +207,16 @@ def geometric_mean(matrices: Sequence[FloatArray]) -> FloatArray:
         stacklevel=2,
     )
     return mean
+
+
+def _mean_direction(whitening: FloatArray, matrices: Sequence[FloatArray]) -> FloatArray:
+    return _mean_of(lambda number: logarithm_seen_from(whitening, matrices[number]), len(matrices))
+
+
+def _mean_of(make: Callable[[int], FloatArray], n_matrices: int) -> FloatArray:
+    """Take the mean of matrices that are made on threads, few of them at a time."""
+    total: FloatArray = sum(in_order(make, range(n_matrices)), start=np.zeros(()))
+    return total / n_matrices
 
 
 def logarithm_seen_from(whitening: FloatArray, matrix: FloatArray) -> FloatArray:

@@ -18,7 +18,9 @@ from bidsmask.analysis.group.edges import (
 from bidsmask.analysis.group.exclusion import Decisions
 from bidsmask.analysis.group.means import write_means
 from bidsmask.analysis.group.stacks import StackFile, write_stacks
-from bidsmask.derivatives.read import FinishedRun
+from bidsmask.analysis.group.tangent import TangentFile, write_tangent
+from bidsmask.derivatives.read import FinishedRun, keys_of
+from bidsmask.errors import SettingsError
 from bidsmask.settings import GroupSettings
 
 
@@ -29,17 +31,26 @@ class Connectivity:
     Parameters
     ----------
     stacks : tuple of StackFile
+        Of the tables of runs.
     files : tuple of str
         Names of all files, those of the stacks among them.
+    tangents : tuple of TangentFile
     """
 
     stacks: tuple[StackFile, ...]
     files: tuple[str, ...]
+    tangents: tuple[TangentFile, ...] = ()
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """Runs that lack in a stack."""
-        return tuple(each for stack in self.stacks for each in stack.left_out)
+        of_tables = (each for stack in self.stacks for each in stack.left_out)
+        return (*of_tables, *(each for file in self.tangents for each in file.left_out))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Of tangent spaces."""
+        return tuple(said for file in self.tangents for said in file.warnings)
 
 
 def write_connectivity(
@@ -67,10 +78,12 @@ def write_connectivity(
     StorageError, OutputError
         If a file cannot be written.
     SettingsError
-        If ``--parquet`` is asked for without pyarrow.
+        If ``--parquet`` is asked for without pyarrow, ``--tangent`` without time series.
     """
     if settings.parquet:
         check_parquet()
+    if settings.tangent and not keys_of(runs, has_matrices=False):
+        raise SettingsError("--tangent is of time series of regions, and no run has any.")
     stacks = write_stacks(runs, output_dir)
     files = [name for stack in stacks for name in (stack.path.name, stack.path.stem + ".json")]
     parts = []
@@ -85,4 +98,10 @@ def write_connectivity(
         elif networks is not None:
             parts.append(rows_of_networks(stack, networks))
     files += write_group_edges(parts, participants, output_dir, parquet=settings.parquet)
-    return Connectivity(stacks=tuple(stacks), files=tuple(files))
+    tangents = [
+        write_tangent(stack, decisions.included_as(stack.key.desc))
+        for stack in stacks
+        if settings.tangent and not stack.has_matrices
+    ]
+    files += [name for tangent in tangents for name in tangent.names]
+    return Connectivity(stacks=tuple(stacks), files=tuple(files), tangents=tuple(tangents))

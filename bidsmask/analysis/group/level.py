@@ -133,6 +133,7 @@ def run_group(settings: Settings) -> GroupSummary:
             *covariates.warnings,
             *_without_covariates(output_dir, covariates),
             *_of_another_version(found.counted),
+            *connectivity.warnings,
             *(lost_in_many(coverage) if coverage is not None else ()),
         ),
     )

@@ -56,11 +56,16 @@ class StackFile:
 
     @property
     def strategy(self) -> str:
-        """Name of the strategy; the label in ``key`` has no underscore, say.
+        """Name of the strategy; the label in ``key`` has no underscore, say."""
+        return strategy_in(self.key, self.runs)
 
-        Where volumes were drawn for matrices of equal length, this length goes with it.
-        """
-        return "+".join(filter(None, strategy_of(self.key.desc, self.runs[0].strategies)))
+
+def strategy_in(key: TableKey, runs: Sequence[FinishedRun]) -> str:
+    """Name the strategy of tables that some runs have.
+
+    Where volumes were drawn for matrices of equal length, this length goes with it.
+    """
+    return "+".join(filter(None, strategy_of(key.desc, runs[0].strategies)))
 
 
 def write_shard(
@@ -140,6 +145,11 @@ class _Tables:
     def output_dir(self) -> Path:
         return self.runs[0].output_dir
 
+    @property
+    def strategy(self) -> dict[str, str]:
+        """Its name, and its label in names of files: attributes of stacks."""
+        return {"strategy": strategy_in(self.key, self.runs), "desc": self.key.desc}
+
     def stacked(self, run: FinishedRun) -> StackedRun:
         return run.stacked(self.name(run))
 
@@ -217,7 +227,7 @@ def _write_matrices(
         return Triangle(above, diagonal)
 
     kind = relation_kind(tables.key.stat)
-    about = {"long_name": kind.words if kind else tables.key.stat, "strategy": tables.key.desc}
+    about = {"long_name": kind.words if kind else tables.key.stat, **tables.strategy}
     stacked = [tables.stacked(run) for run in runs]
     with Shards(tables.output_dir, path.name, regions) as shards:
         rows = _read_all(read, runs)
@@ -231,7 +241,7 @@ def _write_series(
         known = shards.signals(tables.stacked(run))
         return run.read_volumes(tables.key)[1] if known is None else known
 
-    about = {"long_name": f"{tables.key.stat} of regions", "strategy": tables.key.desc}
+    about = {"long_name": f"{tables.key.stat} of regions", **tables.strategy}
     stacked = [tables.stacked(run) for run in runs]
     with Shards(tables.output_dir, path.name, regions) as shards:
         rows = _read_all(read, runs)
@@ -258,11 +268,11 @@ _VARIABLES_OF_BOTH = {
     "t_r": "Repetition time of the run in seconds",
     "sha256": "Of the table that the numbers of the run are from",
 }
-_AXES = {
+AXES = {
     True: {**_AXES_OF_BOTH, "edge": "Pairs of regions, the upper half of the matrix row by row"},
     False: {**_AXES_OF_BOTH, "time": "Number of the volume; times t_r, it is seconds"},
 }
-_VARIABLES = {
+VARIABLES = {
     True: {
         "relation": "(run, edge), single precision: the numbers in the tables of runs",
         "diagonal": "(run, region): diagonal of the matrix",
@@ -285,7 +295,7 @@ def _sidecar(
     return {
         "Description": f"{what} of all runs that count, in HDF5",
         "NumberOfRuns": len(counted),
-        "Axes": _AXES[tables.has_matrices],
-        "Variables": _VARIABLES[tables.has_matrices],
+        "Axes": AXES[tables.has_matrices],
+        "Variables": VARIABLES[tables.has_matrices],
         **({"LeftOut": {each.name: each.reason for each in left_out}} if left_out else {}),
     }

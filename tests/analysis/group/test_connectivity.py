@@ -158,6 +158,9 @@ def test_a_strategy_has_its_own_name_in_every_table_not_that_of_files(tmp_path):
     with pytest.raises(RequestError, match="strategy='gsr_only'"):
         output.fisher_z()
     assert len(output.fisher_z(strategy="gsr_only")) == 4
+    with h5py.File(next(cohort.output_dir.glob("*_desc-gsronly_relmat.h5"))) as file:
+        about = file["relation"].attrs
+        assert (about["strategy"], about["desc"]) == ("gsr_only", "gsronly")
 
 
 def test_every_edge_is_a_column_if_that_is_asked_for_in_either_format(cohort, grouped, tmp_path):
