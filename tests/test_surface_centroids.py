@@ -89,10 +89,17 @@ def test_the_sidecar_names_the_mesh(done):
     assert "midthickness" not in series.read_text()  # no signal is made by it
 
 
-def test_without_a_mesh_centroids_are_missing_with_the_reason(make_dataset, tmp_path):
+def test_without_a_mesh_centroids_are_missing_with_the_reason(make_dataset, tmp_path, capsys):
+    """A region without a vertex is called so: it is not outside of anything."""
     dataset = make_dataset(tmp_path)
     surfaces.add_surfaces(dataset.runs[0])
-    asked = ["--space", "fsLR", "--atlases", str(surfaces.write_dlabel(tmp_path)), *WORDS]
+    names = {0: "???", **surfaces.NAMES, surfaces.THALAMUS: "Thalamus", 9: "Nowhere"}
+    labels = np.concatenate([surfaces.keys(), np.full(len(surfaces.IJK), surfaces.THALAMUS)])
+    axis = files.brain_axis(surfaces.LEFT, surfaces.RIGHT, ijk=surfaces.IJK)
+    atlas = files.write_dlabel(
+        tmp_path / "tpl-fsLR_atlas-Toy_den-91k_dseg.dlabel.nii", labels, names, axis
+    )
+    asked = ["--space", "fsLR", "--atlases", str(atlas), *WORDS]
     assert main([str(dataset.root), str(tmp_path / "out"), "participant", *asked]) == 0
     table, said = coverage(tmp_path / "out" / "sub-01" / "func", "fsLR")
     assert table.loc[list(surfaces.NAMES.values()), ["x", "y", "z"]].isna().all(axis=None)
@@ -100,6 +107,9 @@ def test_without_a_mesh_centroids_are_missing_with_the_reason(make_dataset, tmp_
     assert said["Centroids"] == (
         "Those of vertices are n/a. There is no mesh (midthickness or white or pial) of fsLR with "
         "26 and 30 vertices."
+    )
+    assert "1 of 6 regions has no signal (n/a): 1 without a grayordinate (Nowhere)" in (
+        capsys.readouterr().err
     )
 
 

@@ -67,7 +67,10 @@ DEFECTS = {
         lambda run: run.right.unlink(),
         ["sub-oneside_task-rest_hemi-R_space-fsaverage5_bold.func.gii", "is not beside it"],
     ),
-    "lengths": (lambda run: shorten(run.right, "R"), ["different numbers of volumes", "hemi-R"]),
+    "lengths": (
+        lambda run: shorten(run.right, "R"),
+        ["different numbers of volumes", "hemi-R", "copy it again"],
+    ),
     "swapped": (
         lambda run: files.write_func(run.left, surfaces.values(60)[: surfaces.LEFT], "R"),
         ["hemi-L", "AnatomicalStructurePrimary", "rename"],

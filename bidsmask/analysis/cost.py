@@ -99,6 +99,16 @@ class Coefficients:
     s_per_smoothed_voxel: float = 4.5e-9
     """If volumes are smoothed: for each voxel of each volume."""
 
+    links_per_mm2: float = 3.2
+    """Places that one is smoothed with on surfaces: for each squared mm of full width at half
+    maximum, at the density of `SMOOTHED_DENSITY`."""
+
+    s_per_link: float = 8e-7
+    """To find out how far apart two vertices are: for each of those links."""
+
+    s_per_smoothed_link: float = 5e-10
+    """For each link and volume, if values themselves are smoothed, and not weights of means."""
+
     s_per_sorted_voxel: float = 1.2e-9
     """For statistics other than means: for each voxel of each volume, atlas and statistic."""
 
@@ -149,6 +159,11 @@ class Coefficients:
 
     bytes_per_smoothed_voxel: float = 32.0
 
+    bytes_per_new_link: float = 40.0
+    bytes_per_link: float = 16.0
+    """Of places that are smoothed together: in the largest structure, and in all of them if values
+    themselves are smoothed."""
+
     bytes_per_mapped_voxel: float = 0.6
     """For each map."""
 
@@ -178,6 +193,9 @@ class Coefficients:
 
 COEFFICIENTS = Coefficients()
 
+SMOOTHED_DENSITY = 32_492
+"""Vertices of a hemisphere for which coefficients of smoothing on surfaces were measured."""
+
 
 def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
     """Cost of each step of a run, by the name of its node.
@@ -201,6 +219,8 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
         )
         * (size.n_volumes * size.placed_voxels)
         + one.s_per_mapped_voxel * size.n_maps * size.seen_voxels
+        + one.s_per_link * size.n_links * size.n_smoothings
+        + one.s_per_smoothed_link * size.n_links * size.n_volumes * size.n_values_smoothed
         + (
             one.s_per_spilled_voxel * size.needs_voxels
             + one.s_per_scaled_voxel * size.scales_voxels
@@ -233,7 +253,7 @@ def step_costs(plan: RunPlan, pace: Pace | None = None) -> dict[str, Cost]:
     if not plan.events.any:
         del seconds["task"]
     read_s = {**_READ_S, **pace.read_s_per_voxel}[plan.run.file_format]
-    reading_s = read_s * size.seen_voxels * (1 + size.scales_voxels)
+    reading_s = read_s * size.seen_voxels * (1 + size.scales_voxels + size.n_smoothings)
     memory = _step_bytes(size)
     return {
         name: Cost(
@@ -343,6 +363,8 @@ class _Size:
     scales_voxels: bool
     voxel_bytes: int
     smooths: bool
+    n_links: float
+    n_links_at_once: float
 
     @classmethod
     def of(cls, plan: RunPlan) -> Self:
@@ -354,6 +376,7 @@ class _Size:
             for kind in ("probseg", "seeds")
         )
         n_smoothed = int(wanted.voxelwise_smoothing_fwhm_mm > 0)
+        links = _links(plan)
         return cls(
             n_volumes=plan.n_volumes,
             n_voxels=plan.grid.n_voxels,
@@ -376,8 +399,23 @@ class _Size:
             needs_voxels=wanted.any,
             scales_voxels=plan.extraction.voxel_scaling != "none",
             voxel_bytes=plan.voxel_bytes,
-            smooths=plan.extraction.smoothing_fwhm_mm > 0,
+            smooths=plan.extraction.smoothing_fwhm_mm > 0 and not links,
+            n_links=sum(links),
+            n_links_at_once=max(links, default=0.0),
         )
+
+    @property
+    def n_values_smoothed(self) -> int:
+        """How often values on surfaces are smoothed: means and maps need no more than weights."""
+        if not self.n_links:
+            return 0
+        return self.n_atlases * self.n_not_means + self.needs_voxels
+
+    @property
+    def n_smoothings(self) -> int:
+        """How often a run on surfaces is gone through for what is smoothed."""
+        has_weights = self.n_links and self.n_atlases and self.n_not_means < self.n_statistics
+        return bool(has_weights) + self.n_values_smoothed
 
     @property
     def seen_voxels(self) -> int:
@@ -400,6 +438,17 @@ class _Size:
         return self.n_strategies * self.n_volumes * self.n_columns + self.matrix_values
 
 
+def _links(plan: RunPlan) -> list[float]:
+    """How many places are smoothed together in each structure of a run on surfaces."""
+    if not (plan.is_on_surfaces and plan.extraction.smoothing_fwhm_mm):
+        return []
+    of_place = COEFFICIENTS.links_per_mm2 * plan.extraction.smoothing_fwhm_mm**2
+    return [
+        of_place * len(each.places) * (each.n_vertices or SMOOTHED_DENSITY) / SMOOTHED_DENSITY
+        for each in plan.grid.structures
+    ]
+
+
 def _step_bytes(size: _Size) -> dict[str, float]:
     one = COEFFICIENTS
     maps = one.bytes_per_mapped_voxel * size.n_maps * size.n_voxels
@@ -420,6 +469,8 @@ def _step_bytes(size: _Size) -> dict[str, float]:
         + one.bytes_per_spilled_voxel * size.needs_voxels * size.n_voxels
         + one.bytes_per_scaled_voxel * size.scales_voxels * size.n_voxels
         + one.bytes_per_smoothed_voxel * size.smooths * size.n_voxels
+        + one.bytes_per_new_link * size.n_links_at_once
+        + one.bytes_per_link * size.n_links * (size.n_values_smoothed > 0)
         + one.share_held * size.n_held * size.seen_voxels * size.voxel_bytes,
         "clean": placed + cleaned,
         "task": placed + cleaned,

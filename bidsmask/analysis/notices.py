@@ -17,15 +17,9 @@ from bidsmask.analysis.kinds import Source, kind_of
 from bidsmask.analysis.plan import RunPlan
 from bidsmask.analysis.store import Coverage, RunValues
 from bidsmask.columns.base import Columns
-from bidsmask.columns.coverage import ONE, Status
+from bidsmask.columns.coverage import ONE
 from bidsmask.columns.regions import Regions
 from bidsmask.dataset.listing import some_of
-
-_LOST: dict[Status, str] = {
-    "empty": "outside of {run}",
-    "constant": "without finite values that change",
-    "low": "covered less than {least:.0%}",
-}
 
 
 def run_warnings(values: RunValues, plan: RunPlan) -> tuple[str, ...]:
@@ -104,12 +98,21 @@ def _counted(source: Source, regions: Regions, mask: BoolArray, nonfinite: BoolA
 def _without_signal(source: Source, coverage: Coverage, least: float) -> Iterator[str]:
     """Say which columns of a source are n/a, and why."""
     table, column = coverage.table, kind_of(source).column
-    in_volumes = "n_voxels" in table
-    run = "the brain mask or of the grid of the run" if in_volumes else "the surfaces of the run"
+    places = next(each for each in ONE if f"n_{each}" in table)
+    outside = f"with none of their {places} among those of the run"
+    if places == "voxels":
+        outside = "outside of the brain mask or of the grid of the run"
+    absent, status = table[f"n_{places}"] == 0, table["status"]
+    reasons = {
+        f"without a {ONE[places]}": absent,
+        outside: (status == "empty") & ~absent,
+        "without finite values that change": status == "constant",
+        f"covered less than {least:.0%}": status == "low",
+    }
     lost = [
-        f"{len(names)} {why.format(least=least, run=run)} ({some_of(names)})"
-        for status, why in _LOST.items()
-        if (names := [str(name) for name in table["Node"][table["status"] == status]])
+        f"{len(names)} {why} ({some_of(names)})"
+        for why, rows in reasons.items()
+        if (names := [str(name) for name in table["Node"][rows]])
     ]
     if lost:
         n_lost = int(np.count_nonzero(~coverage.usable))

@@ -164,11 +164,10 @@ def _on_cortex(
 
 def draw_tsnr(stage: Stage, plan: RunPlan, values: RunValues) -> Iterator[Drawing]:
     """Show the temporal signal-to-noise ratio of each vertex, before any cleaning."""
-    mean, deviation = values.extracted.mean, values.extracted.std
-    changes = np.isfinite(deviation) & (deviation > 0)
-    tsnr = np.full(mean.shape, np.nan)
-    np.divide(mean, deviation, out=tsnr, where=changes)
-    if stage.cortex is None or not changes.any():
+    extracted = values.extracted
+    tsnr = np.full(extracted.mean.shape, np.nan)
+    np.divide(extracted.mean, extracted.std, out=tsnr, where=extracted.measured)
+    if stage.cortex is None or not extracted.measured.any():
         return
     yield (
         Figure(

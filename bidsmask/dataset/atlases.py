@@ -262,7 +262,7 @@ def _on_surfaces(
         labels = read_labels_of(files, space=space, meshes=coarser)
         return *name_surface_regions(labels, files, table), labels.places.meshes
     maps = read_maps_of(files, space=space, meshes=coarser)
-    own = map_names_in(files[0])
+    own = map_names_in(files)
     return *name_maps(name_of_both(files[0]), table, len(maps.weights), own), maps.places.meshes
 
 

@@ -12,7 +12,7 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +32,7 @@ _OWN = frozenset(("name", *_AXES, *_ON_SURFACES, "radius", "index"))
 _SIDES = {"L": LEFT, "lh": LEFT, "left": LEFT, "R": RIGHT, "rh": RIGHT, "right": RIGHT}
 _SPACE = re.compile("[0-9a-zA-Z+]+")
 _EXAMPLE = '{"Space": "MNI152NLin2009cAsym"}'
+_EXAMPLE_OF_VERTICES = '{"Space": "fsLR"}'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,15 @@ class SeedSet:
     warnings: tuple[str, ...] = ()
     kind: Literal["seeds"] = "seeds"
 
+    @property
+    def word(self) -> str:
+        """What its points are given by: "coordinates", "vertices", or both."""
+        kinds = {
+            "coordinates": any(place is not None for place in self.coordinates_mm),
+            "vertices": any(vertex is not None for vertex in self.vertices),
+        }
+        return " and ".join(kind for kind, are_there in kinds.items() if are_there)
+
 
 def read_seeds(path: Path, *, default_radius_mm: float | None = None) -> SeedSet:
     """Read a table of seeds.
@@ -127,7 +137,7 @@ def read_seeds(path: Path, *, default_radius_mm: float | None = None) -> SeedSet
     except AtlasError as error:
         raise AtlasError(f"{path}: {error}") from error
     label = _label(path)
-    return SeedSet(
+    seeds = SeedSet(
         name=f"seg-{label}",
         entities=(("seg", label),),
         file=path.absolute(),
@@ -139,8 +149,8 @@ def read_seeds(path: Path, *, default_radius_mm: float | None = None) -> SeedSet
         vertices=vertices,
         sources=(str(path.absolute()),),
         sha256=(hashlib.sha256(path.read_bytes()).hexdigest(),),
-        warnings=_about_one_brain(path, space),
     )
+    return replace(seeds, warnings=_about_one_brain(seeds))
 
 
 def check_seed_space(
@@ -172,7 +182,7 @@ def check_seed_space(
         raise SpaceError(
             f"The seeds of {seeds.file.name} are in the space {seeds.space}, but the run is in "
             f"{run_space or 'its native space'}. Run with --space {seeds.space}, or give "
-            f"coordinates in {run_space or 'the space of the run'}."
+            f"{seeds.word} in {run_space or 'the space of the run'}."
         )
 
 
@@ -323,12 +333,12 @@ def _space_in(sidecar: Path) -> str | None:
     return space
 
 
-def _about_one_brain(path: Path, space: str | None) -> tuple[str, ...]:
-    if space not in NATIVE_SPACES:
+def _about_one_brain(seeds: SeedSet) -> tuple[str, ...]:
+    if seeds.space not in NATIVE_SPACES:
         return ()
     return (
-        f"{path.name}: {space} is the space of one brain; the coordinates are taken as they are "
-        f"for every run in {space}.",
+        f"{seeds.file.name}: {seeds.space} is the space of one brain; the {seeds.word} are taken "
+        f"as they are for every run in {seeds.space}.",
     )
 
 
@@ -341,9 +351,10 @@ def _refuse_unknown(seeds: SeedSet, run_space: str | None, asked_spaces: Sequenc
     else:
         found = f"--space asks for {' and '.join(asked) or 'no one space'}"
     sidecar = seeds.file.with_suffix(".json").name
+    example = _EXAMPLE_OF_VERTICES if seeds.word == "vertices" else _EXAMPLE
     raise AtlasError(
-        f"{seeds.file}: nothing says in which space the coordinates are, and {found}. Write "
-        f"{_EXAMPLE} (or whichever it is) into {sidecar} beside the table, or ask for the one "
+        f"{seeds.file}: nothing says in which space the {seeds.word} are, and {found}. Write "
+        f"{example} (or whichever it is) into {sidecar} beside the table, or ask for the one "
         "template they belong to with --space."
     )
 

@@ -23,6 +23,7 @@ from bidsmask.columns.surface_maps import SurfaceMaps, read_surface_maps
 from bidsmask.columns.table import BACKGROUND_NAMES, MISSING, LookUpTable, columns_of, read_rows
 from bidsmask.errors import AtlasError, ImageError, SpaceError
 from bidsmask.images.cifti import read_cifti
+from bidsmask.images.gifti import array_names
 
 _NO_REGION = re.compile(
     r"(.*[-_])?unknown|(.*[-_])?background.*|.*medial[-_ ]?wall.*", re.IGNORECASE
@@ -94,9 +95,29 @@ def read_maps_of(
     return maps.on_first_vertices(meshes)
 
 
-def map_names_in(image: Path) -> tuple[str, ...]:
-    """Read what a CIFTI file calls its maps; none for any other."""
-    return read_cifti(image).axes.map_names if image.name.endswith(".nii") else ()
+def map_names_in(files: Sequence[Path]) -> tuple[str, ...]:
+    """Read what files call their maps; nothing where they do not name all of them.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        A CIFTI file, or GIFTI files of hemispheres.
+
+    Raises
+    ------
+    AtlasError
+        If both hemispheres have the same names in different orders: maps would be put together
+        of two.
+    """
+    if files[0].name.endswith(".nii"):
+        return read_cifti(files[0]).axes.map_names
+    first, *others = map(array_names, files)
+    if any(sorted(each) == sorted(first) and each != first for each in others):
+        raise AtlasError(
+            f"{_called(files)} have the same maps in different orders ({_some(first)}; "
+            f"{_some(others[0])}). Put them into one order."
+        )
+    return first if all(first) and all(each == first for each in others) else ()
 
 
 def name_surface_regions(

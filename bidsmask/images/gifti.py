@@ -185,6 +185,21 @@ def count_vertices(path: Path) -> int:
     raise ImageError(f"{path} holds nothing on the vertices of a mesh.")
 
 
+def array_names(path: Path) -> tuple[str, ...]:
+    """Read what a file calls each of its arrays (``Name`` in its metadata); "" where it does not.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing or broken.
+    """
+    check_there(path)
+    head = _Head()
+    for _ in _walk(path, head):
+        pass
+    return tuple(head.names)
+
+
 def hemisphere_of(file: GiftiFile) -> str | None:
     """Say which hemisphere a file is of: what it says itself, or else what its name says.
 
@@ -240,11 +255,12 @@ def _opposite(side: re.Match[str]) -> str:
 
 @dataclass
 class _Head:
-    """What comes before the first values."""
+    """What a file says beside its values: before the first of them, and of each array."""
 
     attributes: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
     labels: list[tuple[int, str]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
 
 def _described(path: Path, head: _Head, array: dict[str, str]) -> GiftiFile:
@@ -315,6 +331,7 @@ class _Document:
             self._head.attributes.update(attributes)
         elif element == "DataArray":
             self._array = attributes
+            self._head.names.append("")
         elif element in ("Name", "Value", "Label"):
             self._words = []
             key = attributes.get("Key", attributes.get("Index", "0"))
@@ -339,6 +356,8 @@ class _Document:
             if element == "Name":
                 self._name = text
             elif element == "Value":
+                if self._name == "Name" and self._head.names:
+                    self._head.names[-1] = text
                 self._head.metadata.setdefault(self._name, text)
             else:
                 self._head.labels.append((self._key, text))

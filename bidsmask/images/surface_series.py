@@ -267,6 +267,8 @@ def _opened(imgs: Any) -> SurfaceSeries:
         return _of_hemispheres([imgs], "hemisphere")
     if isinstance(imgs, Mapping) and are_on_surfaces(imgs):
         named = {HEMISPHERES[side]: imgs[side] for side in HEMISPHERES if side in imgs}
+        for side, part in imgs.items():
+            _refuse_no_hemisphere(side, part)
         return _of_hemispheres(list(named.values()), "dict", list(named))
     if isinstance(imgs, list | tuple) and are_on_surfaces(imgs):
         return _of_hemispheres(list(imgs), "pair" if len(imgs) == 2 else "hemisphere")
@@ -275,6 +277,16 @@ def _opened(imgs: Any) -> SurfaceSeries:
         "({'left': path, 'right': path}), nibabel's image of one of these, or nilearn's "
         f"SurfaceImage. Got: {imgs if isinstance(imgs, str | Path) else type(imgs).__name__!r}."
     )
+
+
+def _refuse_no_hemisphere(side: str, part: Any) -> None:
+    """Refuse an array, which does not say what its values are of, or whatever else is no file."""
+    if not (_is_gifti(part) or isinstance(part, str | Path)):
+        raise TypeError(
+            f"{{'left': ..., 'right': ...}} holds paths of GIFTI files, or nibabel's GiftiImage; "
+            f"what is given for {side!r} is of type {type(part).__name__!r}. Values in memory go "
+            "into a GiftiImage (a GiftiDataArray for each volume), or into nilearn's SurfaceImage."
+        )
 
 
 def _is_cifti(imgs: Any) -> bool:
@@ -513,4 +525,7 @@ def _name(file: GiftiFile) -> str:
 def _refuse_unlike(lengths: Mapping[str, Any]) -> None:
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name}: {length}" for name, length in lengths.items())
-        raise DimensionError(f"The hemispheres have different numbers of volumes ({said}).")
+        raise DimensionError(
+            f"The hemispheres have different numbers of volumes ({said}). One of them is cut "
+            "short, or is of another run: copy it again, or make both again from one run."
+        )

@@ -1,8 +1,10 @@
 """Laws of the predicted cost; that it comes true is for ``python -m benchmarks``."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
+from worlds import surface_dataset as surfaces
 
 from bidsmask.analysis.cost import (
     Pace,
@@ -14,6 +16,7 @@ from bidsmask.analysis.cost import (
 from bidsmask.analysis.plan import make_plan
 from bidsmask.cli.parser import parse
 from bidsmask.columns.table import LookUpTable
+from bidsmask.demo.dataset import write_root
 from bidsmask.images.grid import Grid
 from bidsmask.settings import ConnectivitySettings, ExtractionSettings, VoxelwiseSettings
 from bidsmask.workflows.run import init_run_wf
@@ -23,6 +26,18 @@ from bidsmask.workflows.run import init_run_wf
 def plan(small_dataset):
     arguments = [str(small_dataset.root), "out", "participant", "--strategies", "simple"]
     settings = parse([*arguments, "--atlases", str(small_dataset.atlas)]).settings
+    return make_plan(settings).runs[0]
+
+
+@pytest.fixture(scope="module")
+def on_surfaces(tmp_path_factory):
+    """The plan of a run in grayordinates."""
+    where = tmp_path_factory.mktemp("surfaces")
+    root = write_root(where / "fmriprep")
+    surfaces.write_subject(root, "01")
+    atlas = str(surfaces.write_dlabel(where))
+    arguments = [str(root), "out", "participant", "--space", "fsLR", "--no-download"]
+    settings = parse([*arguments, "--atlases", atlas, "--strategies", "none"]).settings
     return make_plan(settings).runs[0]
 
 
@@ -120,6 +135,24 @@ def test_smoothing_and_medians_take_longer_while_the_run_is_read(plan, change):
     assert after["extract"].seconds > before["extract"].seconds
     assert after["extract"].memory_mb >= before["extract"].memory_mb
     assert all(after[name] == before[name] for name in before if name != "extract")
+
+
+def test_smoothing_along_a_surface_takes_longer_the_farther_it_reaches(on_surfaces):
+    """Means take what finds out who is near; medians and voxels smooth the values, too."""
+    plans = [on_surfaces]
+    for fwhm_mm, statistic, voxelwise in (
+        (4.0, "mean", False),
+        (8.0, "mean", False),
+        (8.0, "median", False),
+        (8.0, "median", True),
+    ):
+        asked = ExtractionSettings(smoothing_fwhm_mm=fwhm_mm, statistics=(statistic,))
+        more = replace(on_surfaces, extraction=asked)
+        plans.append(replace(more, voxelwise=VoxelwiseSettings(voxelwise=voxelwise)))
+    costs = [step_costs(each)["extract"] for each in plans]
+    for before, after in pairwise(costs):
+        assert after.seconds > before.seconds
+        assert after.memory_mb > before.memory_mb
 
 
 def test_more_processes_take_less_time_and_more_memory(plan):

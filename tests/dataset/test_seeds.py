@@ -306,3 +306,16 @@ def test_the_264_seeds_of_power(write: Write) -> None:
     assert seeds.coordinates_mm[0] == (-25.0, -98.0, -12.0)
     assert set(seeds.radii_mm) == {5.0}
     assert seeds.space == "MNI"
+
+
+def test_a_letter_about_vertices_speaks_of_vertices(tmp_path: Path) -> None:
+    path = tmp_path / "seeds.tsv"
+    path.write_text("name\themi\tvertex\tradius\nPCC\tL\t7\t0\n")
+    seeds = read_seeds(path)
+    with pytest.raises(AtlasError, match=r"which space the vertices are.*\{\"Space\": \"fsLR\"\}"):
+        check_seed_space(seeds, "fsLR")
+    path.with_suffix(".json").write_text('{"Space": "fsnative"}')
+    seeds = read_seeds(path)
+    assert "the vertices are taken as they are for every run in fsnative" in seeds.warnings[0]
+    with pytest.raises(SpaceError, match="or give vertices in fsLR"):
+        check_seed_space(seeds, "fsLR")

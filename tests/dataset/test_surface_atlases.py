@@ -37,6 +37,7 @@ def write_gifti(
     maps: Sequence[Sequence[float]],
     names: Mapping[int, str] | None = None,
     side: str | None = None,
+    titles: Sequence[str] = (),
 ) -> Path:
     """Write a GIFTI file of labels, or of maps where there are no names of keys."""
     library = nib.gifti
@@ -46,8 +47,9 @@ def write_gifti(
             library.GiftiDataArray(
                 np.asarray(values, np.int32 if is_labels else np.float32),
                 intent="NIFTI_INTENT_LABEL" if is_labels else "NIFTI_INTENT_SHAPE",
+                meta={"Name": titles[number]} if titles else {},
             )
-            for values in maps
+            for number, values in enumerate(maps)
         ]
     )
     for key, name in (names or {}).items():
@@ -330,6 +332,34 @@ def test_a_pair_of_maps_has_their_names_in_a_table(tmp_path: Path) -> None:
     (tmp_path / "tpl-fsaverage_my.tsv").write_text("name\none\ntwo\nthree\n")
     atlas = by_path(tmp_path / "tpl-fsaverage_hemi-L_my.shape.gii")
     assert (atlas.kind, atlas.lut.names) == ("probseg", ("one", "two", "three"))
+
+
+@pytest.mark.parametrize("kind", ["shape", "func"])
+def test_maps_of_a_pair_are_called_as_its_arrays_are(tmp_path: Path, kind: str) -> None:
+    for side in "LR":
+        file = tmp_path / f"tpl-fsaverage_hemi-{side}_my.{kind}.gii"
+        write_gifti(file, np.eye(2, N) + 1, side=side, titles=("motor", "visual"))
+    atlas = by_path(tmp_path / f"tpl-fsaverage_hemi-L_my.{kind}.gii")
+    assert (atlas.lut.names, atlas.warnings) == (("motor", "visual"), ())
+
+
+@pytest.mark.parametrize("of_right", [("motor", ""), ("left motor", "visual")])
+def test_names_that_a_pair_does_not_share_are_not_taken(
+    tmp_path: Path, of_right: tuple[str, ...]
+) -> None:
+    for side, titles in (("L", ("motor", "visual")), ("R", of_right)):
+        file = tmp_path / f"tpl-fsaverage_hemi-{side}_my.shape.gii"
+        write_gifti(file, np.eye(2, N) + 1, side=side, titles=titles)
+    atlas = by_path(tmp_path / "tpl-fsaverage_hemi-L_my.shape.gii")
+    assert atlas.lut.names == ("map-1", "map-2")
+
+
+def test_maps_in_another_order_on_the_other_side_are_refused(tmp_path: Path) -> None:
+    for side, titles in (("L", ("motor", "visual")), ("R", ("visual", "motor"))):
+        file = tmp_path / f"tpl-fsaverage_hemi-{side}_my.shape.gii"
+        write_gifti(file, np.eye(2, N) + 1, side=side, titles=titles)
+    with pytest.raises(AtlasError, match=r"the same maps in different orders \(motor, visual"):
+        by_path(tmp_path / "tpl-fsaverage_hemi-L_my.shape.gii")
 
 
 # --- spaces and meshes

@@ -186,7 +186,7 @@ def test_a_space_in_the_name_is_held_against_the_one_that_is_given(tmp_path, val
 def test_hemispheres_of_different_length_are_named(tmp_path, values):
     paths = pair(tmp_path, values)
     files.write_func(paths["right"], values[LEFT:, :3], "R")
-    with pytest.raises(DimensionError, match=r"hemi-L.*: 7.*hemi-R.*: 3"):
+    with pytest.raises(DimensionError, match=r"hemi-L.*: 7.*hemi-R.*: 3.*copy it again"):
         open_surfaces(paths)
 
 
@@ -259,6 +259,12 @@ def test_a_mesh_holds_no_values(tmp_path):
 def test_a_compressed_volume_is_called_a_volume(tmp_path):
     with pytest.raises(ImageError, match=r"bold\.nii\.gz holds volumes.*NiftiLabelsMasker"):
         open_surfaces(tmp_path / "bold.nii.gz")
+
+
+def test_arrays_in_the_place_of_hemispheres_are_told_where_to_go():
+    arrays = {"left": np.zeros((4, 3)), "right": np.zeros((4, 3))}
+    with pytest.raises(TypeError, match=r"for 'left' is of type 'ndarray'.*GiftiImage"):
+        open_surfaces(arrays)
 
 
 def test_an_array_is_no_image_on_surfaces():

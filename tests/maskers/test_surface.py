@@ -512,3 +512,10 @@ def test_what_holds_nothing_is_said_to():
         ours.SurfaceLabelsMasker(image(nothing, int)).fit()
     with pytest.raises(ValueError, match="contains no map"):
         ours.SurfaceMapsMasker(image(nothing)).fit()
+
+
+@pytest.mark.parametrize("name", ["SurfaceMasker", "SurfaceLabelsMasker", "SurfaceMapsMasker"])
+def test_arrays_by_hemisphere_are_told_where_to_go(name):
+    arrays = {"left": np.zeros((4, 3)), "right": np.zeros((4, 3))}
+    with pytest.raises(TypeError, match="Values in memory go into a GiftiImage"):
+        getattr(ours, name)(arrays).fit()
