@@ -284,10 +284,13 @@ def _new_voxels(
 ) -> AbstractContextManager[SignalsOnDisk]:
     """Make a file for the voxels of the mask, in the precision that they are stored with.
 
-    What is left of a voxel once it is cleaned may be a hundredth of it: no digit may be lost.
+    What is left of a voxel once it is cleaned may be a hundredth of it: no digit may be lost. They
+    lie there in the order in which they come.
     """
     shape = stream.n_volumes, int(np.count_nonzero(placed.mask))
-    return new_signals(spill, shape, np.result_type(stream.dtype, np.float32))
+    dtype = np.result_type(stream.dtype, np.float32)
+    by_columns = isinstance(stream, SurfaceSeries) and stream.by_points
+    return new_signals(spill, shape, dtype, by_columns=by_columns)
 
 
 def _all_voxels(

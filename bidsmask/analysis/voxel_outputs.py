@@ -109,7 +109,10 @@ class _Work:
                 used.confounds, used.strategy, self._plan.cleaning, t_r=self._plan.t_r
             )
             shape = n_rows(cleaner.sample_mask, how), self._voxels.shape[1]
-            with passing_signals(self._scratch / "cleaned.npy", shape) as cleaned:
+            by_columns = self._plan.run.file_format == "cifti"
+            with passing_signals(
+                self._scratch / "cleaned.npy", shape, by_columns=by_columns
+            ) as cleaned:
                 clean_voxels(
                     self._voxels, cleaner, cleaned, covered=self._values.extracted.covered, how=how
                 )

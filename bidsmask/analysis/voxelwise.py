@@ -15,7 +15,7 @@ from bidsmask.analysis.rows import n_rows, rows_for
 from bidsmask.analysis.store import PlacedSources
 from bidsmask.images.grid import Grid
 from bidsmask.images.masked_volumes import image_pieces
-from bidsmask.images.signals_on_disk import Signals
+from bidsmask.images.signals_on_disk import Signals, SignalsOnDisk
 from bidsmask.images.surface_files import value_files
 from bidsmask.numerics.cleaning import Cleaner
 from bidsmask.numerics.connectivity.plain import correlation_with
@@ -26,6 +26,9 @@ from bidsmask.vocabulary import CensorOutput, FileFormat
 
 _BLOCKS_AT_ONCE = 16
 """Of as many columns as the cleaner takes: a disk likes to be asked for 64 kB of a row."""
+
+_BLOCKS_IN_ONE_PIECE = 4
+"""Where all volumes of a column lie together: enough for the threads."""
 
 
 def clean_voxels(
@@ -69,7 +72,9 @@ def clean_voxels(
             f"Signals of shape {voxels.shape} make cleaned ones of shape {expected}, and not "
             f"{out.shape}; covered is {covered.shape}."
         )
-    for columns in column_chunks(n_voxels, n_volumes):
+    together = isinstance(voxels, SignalsOnDisk) and voxels.by_columns
+    n_blocks = _BLOCKS_IN_ONE_PIECE if together else _BLOCKS_AT_ONCE
+    for columns in column_chunks(n_voxels, n_volumes, n_blocks=n_blocks):
         some = np.array(voxels[:, columns])
         some[:, ~covered[columns]] = np.nan
         cleaned = np.empty((expected[0], some.shape[1]), dtype=np.float32)

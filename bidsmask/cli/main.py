@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -119,15 +120,17 @@ def _participant(
     from bidsmask.cli.console import say_plan, say_summary, watched
     from bidsmask.workflows.cohort import n_procs
     from bidsmask.workflows.participant import dataset_links, run_participants
-    from bidsmask.workflows.worker import quiet_nipype, start_server
+    from bidsmask.workflows.worker import apart, quiet_nipype, start_server
 
     quiet_nipype("INFO" if settings.execution.verbose > 1 else "CRITICAL")
     if _needs_workers(options):
         # While there is one thread, and before what workers do not need is imported.
         start_server(forked=in_own_process)
     links = dataset_links(settings)
+    # The index of a dataset takes pybids, and memory that nothing later has a use for.
+    planned = partial(apart, make_plan) if in_own_process else make_plan
     try:
-        plan = make_plan(settings)
+        plan = planned(settings)
     except AtlasError as error:
         if not options.dry_run:
             raise

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -23,8 +23,9 @@ class SignalsOnDisk:
     copy. A mapped file (`numpy.memmap`) would do the same, but its pages count as memory of the
     process, and a full disk would kill it.
 
-    The file is one of numpy's (``.npy``), so that `numpy.load` reads it as well. Several threads
-    may read and write different parts at the same time.
+    The file is one of numpy's (``.npy``), so that `numpy.load` reads it as well: in C order where
+    it is filled volume by volume, in Fortran's where that is done column by column. Several
+    threads may read and write different parts at the same time.
 
     Parameters
     ----------
@@ -37,6 +38,8 @@ class SignalsOnDisk:
         T and P.
     dtype : dtype
         float32 or float64.
+    by_columns : bool
+        Whether all volumes of a column lie together in the file, and not all columns of a volume.
 
     Raises
     ------
@@ -63,17 +66,24 @@ class SignalsOnDisk:
         except OSError as error:
             raise self._failure("opened", error) from error
         try:
-            self.shape, self.dtype = self._read_header()
+            self.shape, self.by_columns, self.dtype = self._read_header()
         except BaseException:
             self._file.close()
             raise
         self._start = self._file.tell()
 
     @classmethod
-    def create(cls, path: Path, shape: tuple[int, int], dtype: Any = np.float32) -> Self:
+    def create(
+        cls,
+        path: Path,
+        shape: tuple[int, int],
+        dtype: Any = np.float32,
+        *,
+        by_columns: bool = False,
+    ) -> Self:
         """Make a file for signals of a shape (T, P), all of them 0, and open it."""
         stored = np.dtype(dtype).newbyteorder("<")
-        fields: Any = {"descr": stored.str, "fortran_order": False, "shape": shape}
+        fields: Any = {"descr": stored.str, "fortran_order": by_columns, "shape": shape}
         try:
             with path.open("wb") as file:
                 np.lib.format.write_array_header_1_0(file, fields)
@@ -102,7 +112,7 @@ class SignalsOnDisk:
 
     def __getitem__(self, key: Any) -> FloatArray:
         volumes, columns = self._ranges(key)
-        values = np.empty((len(volumes), len(columns)), dtype=self.dtype)
+        values = np.empty((len(volumes), len(columns)), dtype=self.dtype, order=self._order)
         for part, position in self._parts(values, volumes, columns):
             self._transfer(os.preadv, part, position)
         return values if isinstance(_volumes_in(key), slice) else values[0]
@@ -110,7 +120,7 @@ class SignalsOnDisk:
     def __setitem__(self, key: Any, values: Array) -> None:
         volumes, columns = self._ranges(key)
         given = np.broadcast_to(values, (len(volumes), len(columns)))
-        ordered = np.ascontiguousarray(given, dtype=self.dtype)
+        ordered = np.asarray(given, dtype=self.dtype, order=self._order)
         for part, position in self._parts(ordered, volumes, columns):
             self._transfer(os.pwritev, part, position)
 
@@ -124,16 +134,22 @@ class SignalsOnDisk:
             raise IndexError(f"Signals on disk are read in the order of the file, not by {key!r}.")
         return volumes, columns
 
+    @property
+    def _order(self) -> Literal["C", "F"]:
+        return "F" if self.by_columns else "C"
+
     def _parts(self, values: Array, volumes: range, columns: range) -> Iterator[tuple[Array, int]]:
         """Go through what lies in one piece in the file: the values, and their position."""
-        if len(columns) == self.shape[1]:
-            yield values, self._position(volumes.start, 0)
-            return
-        for row, volume in zip(values, volumes, strict=True):
-            yield row, self._position(volume, columns.start)
-
-    def _position(self, volume: int, column: int) -> int:
-        return self._start + (volume * self.shape[1] + column) * self.dtype.itemsize
+        lines, along, length = volumes, columns, self.shape[1]
+        if self.by_columns:
+            lines, along, length, values = columns, volumes, self.shape[0], values.T
+        places = (
+            self._start + (line * length + along.start) * self.dtype.itemsize for line in lines
+        )
+        if len(along) == length:
+            yield values, next(places, self._start)
+        else:
+            yield from zip(values, places, strict=True)
 
     def _transfer(self, call: Callable[..., int], values: Array, position: int) -> None:
         """Let all bytes of a C-contiguous array be read or written."""
@@ -147,15 +163,15 @@ class SignalsOnDisk:
                 raise StorageError(f"{self._path} ends too early; somebody has cut it.")
             rest, position = rest[count:], position + count
 
-    def _read_header(self) -> tuple[tuple[int, int], np.dtype[Any]]:
+    def _read_header(self) -> tuple[tuple[int, int], bool, np.dtype[Any]]:
         try:
             version = np.lib.format.read_magic(self._file)
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(self._file)
         except ValueError as error:
             raise ImageError(f"{self._path} does not hold signals ({error}).") from error
-        if version != (1, 0) or fortran or dtype.str not in _DTYPES or len(shape) != 2:
+        if version != (1, 0) or dtype.str not in _DTYPES or len(shape) != 2:
             raise ImageError(f"{self._path} does not hold signals (T, P) of a floating type.")
-        return shape, dtype
+        return shape, fortran, dtype
 
     def _failure(self, what: str, error: OSError) -> StorageError:
         return self._failure_of(self._path, what, error)
@@ -170,12 +186,12 @@ class SignalsOnDisk:
 
 @contextmanager
 def new_signals(
-    path: Path, shape: tuple[int, int], dtype: Any = np.float32
+    path: Path, shape: tuple[int, int], dtype: Any = np.float32, *, by_columns: bool = False
 ) -> Iterator[SignalsOnDisk]:
     """Make a file of signals (T, V), which has its name only once it has been filled."""
     unfinished = path.with_name(f"unfinished-{path.name}")
     try:
-        with SignalsOnDisk.create(unfinished, shape, dtype) as signals:
+        with SignalsOnDisk.create(unfinished, shape, dtype, by_columns=by_columns) as signals:
             yield signals
         unfinished.replace(path)
     finally:
@@ -183,10 +199,12 @@ def new_signals(
 
 
 @contextmanager
-def passing_signals(path: Path, shape: tuple[int, int]) -> Iterator[SignalsOnDisk]:
+def passing_signals(
+    path: Path, shape: tuple[int, int], *, by_columns: bool = False
+) -> Iterator[SignalsOnDisk]:
     """Make a file of signals (T, V) that is gone afterwards."""
     try:
-        with SignalsOnDisk.create(path, shape) as signals:
+        with SignalsOnDisk.create(path, shape, by_columns=by_columns) as signals:
             yield signals
     finally:
         path.unlink(missing_ok=True)

@@ -123,10 +123,21 @@ def butterworth_even(
         low_pass_hz=low_pass_hz,
         order=order,
     )
-    change = signals - signals[0]  # a level, however high, costs no precision
-    spectrum = np.fft.rfft(np.concatenate([change, change[::-1]]), axis=0)
+    spectrum = np.fft.rfft(_mirrored(signals), axis=0)
     spectrum *= gain[:, np.newaxis]
     filtered: FloatArray = np.fft.irfft(spectrum, 2 * n_volumes, axis=0)[:n_volumes]
     if high_pass_hz is None:
         filtered += signals[0]
     return filtered
+
+
+def _mirrored(signals: FloatArray) -> FloatArray:
+    """Give the changes since the first volume, to and fro: (2 T, P).
+
+    Without its level, however high, nothing costs precision.
+    """
+    n_volumes = len(signals)
+    mirrored = np.empty((2 * n_volumes, signals.shape[1]))
+    np.subtract(signals, signals[0], out=mirrored[:n_volumes])
+    mirrored[n_volumes:] = mirrored[:n_volumes][::-1]
+    return mirrored

@@ -6,7 +6,8 @@ is. It is a fresh interpreter; in a process that is bidsmask's own it is forked 
 both need is imported, and nothing is imported twice.
 
 A worker takes one node after the other, as long as all goes well: the next one finds ready what
-is looked up, compiled or read when it is first needed. None outlives a failure.
+is looked up, compiled or read when it is first needed. None outlives a failure, and none stays
+that has nothing to do, as what it has had in memory would stay too.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection, Pipe, wait
 from traceback import format_exception, print_exc
-from typing import Any
+from typing import Any, TypeVar
 
 from bidsmask.errors import WorkerError
 
@@ -45,6 +46,10 @@ _KEPT_VARIABLES = (
     "TMPDIR",
 )
 
+Result = TypeVar("Result")
+
+_IDLE_SECONDS = 0.2
+"""How long a worker waits for its next node: after that it is cheaper forked anew than kept."""
 
 MORE_PROCESSES = (
     "Lower --nprocs, or ask for more: `ulimit -u` is how many processes and threads a user may "
@@ -207,6 +212,52 @@ def _fork(target: Callable[..., None], *arguments: Any) -> int:
         os._exit(exit_code)
 
 
+def apart(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Call a function in a process that is forked for it, and is gone with all that it took.
+
+    For a process of our own that has one thread. What the function gives or raises is pickled.
+
+    Raises
+    ------
+    WorkerError
+        If no process can be started, or it dies.
+    """
+    line, theirs = Pipe(duplex=False)
+    try:
+        pid = _fork(_answer, theirs, function, arguments)
+    except OSError as refusal:
+        raise no_process(refusal) from refusal
+    theirs.close()
+    result: Result
+    try:
+        result, error = line.recv()
+    except EOFError:
+        raise WorkerError(f"A process died while it did {function.__name__}.") from None
+    except BaseException:
+        os.kill(pid, signal.SIGTERM)
+        raise
+    finally:
+        os.waitpid(pid, 0)
+        line.close()
+    if error is not None:
+        raise error
+    return result
+
+
+def _answer(line: Connection, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    """Send what a function gives, or raises."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    _die_with_parent()
+    answer: tuple[Any, BaseException | None]
+    try:
+        answer = function(*arguments), None
+    except BaseException as error:
+        error.add_note("".join(format_exception(error)))  # tracebacks do not travel
+        answer = None, error
+    with suppress(BrokenPipeError):  # nobody wants to know any more
+        line.send(answer)
+
+
 def _start_afresh(line: Connection) -> int:
     """Start an interpreter that finds the same modules; give its number."""
     os.set_inheritable(line.fileno(), True)
@@ -232,6 +283,11 @@ class _Worker:
     connection: Connection
     pid: int
 
+    def kill(self) -> None:
+        """End a worker, whatever it is doing."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.end()
+
     def end(self) -> int:
         """Let go of a worker that has ended, or is about to; give its exit code."""
         self.connection.close()
@@ -250,7 +306,10 @@ def _serve(line: Connection, *of_parent: Connection) -> None:
     idle: list[_Worker] = []
     try:
         while True:
-            for ready in wait([line, *busy]):
+            found = wait([line, *busy], timeout=_IDLE_SECONDS if idle else None)
+            while idle and not found:
+                idle.pop().kill()
+            for ready in found:
                 if ready is line:
                     number, task = line.recv()
                     try:
@@ -269,8 +328,7 @@ def _serve(line: Connection, *of_parent: Connection) -> None:
                     line.send(report)
     except (EOFError, OSError):  # that is how the main process says so, or how it dies
         for worker in [*idle, *(worker for _, worker in busy.values())]:
-            os.kill(worker.pid, signal.SIGKILL)
-            worker.end()
+            worker.kill()
 
 
 def _fork_worker(line: Connection) -> _Worker:
@@ -311,9 +369,16 @@ def _run(task: bytes) -> list[str] | None:
         os.chdir(cwd)
         node, updatehash = pickle.loads(rest)
         node.run(updatehash=updatehash)
+        _give_back_memory()
     except BaseException:
         return format_exception(*sys.exc_info())
     return None
+
+
+def _give_back_memory() -> None:
+    """Have what a node held and no longer holds counted as ours no more (where glibc is)."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _forget_secrets() -> None:

@@ -76,15 +76,20 @@ def test_some_columns_at_a_time_give_the_bytes_of_all_at_once(how, n_voxels):
     np.testing.assert_array_equal(world.cleaned(how), expected)
 
 
+@pytest.mark.parametrize("by_columns", [False, True])
 @pytest.mark.parametrize("how", HOWS)
-def test_neither_threads_nor_the_disk_change_a_byte(tmp_path, monkeypatch, how):
+def test_neither_threads_nor_the_disk_change_a_byte(tmp_path, monkeypatch, how, by_columns):
     world = World(30_000)
     expected = world.cleaned(how)
     monkeypatch.setattr(threads, "n_threads", lambda: 1)
     np.testing.assert_array_equal(world.cleaned(how), expected)
     with (
-        SignalsOnDisk.create(tmp_path / "voxels.npy", world.voxels.shape) as voxels,
-        SignalsOnDisk.create(tmp_path / "cleaned.npy", expected.shape) as cleaned,
+        SignalsOnDisk.create(
+            tmp_path / "voxels.npy", world.voxels.shape, by_columns=by_columns
+        ) as voxels,
+        SignalsOnDisk.create(
+            tmp_path / "cleaned.npy", expected.shape, by_columns=by_columns
+        ) as cleaned,
     ):
         voxels[:] = world.voxels
         clean_voxels(voxels, world.cleaner(), cleaned, covered=world.covered, how=how)

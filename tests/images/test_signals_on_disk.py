@@ -21,17 +21,18 @@ def values():
     return np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
 
 
-@pytest.fixture
-def signals(tmp_path, values):
-    with SignalsOnDisk.create(tmp_path / "signals.npy", SHAPE) as signals:
+@pytest.fixture(params=[False, True], ids=["by volumes", "by columns"])
+def signals(request, tmp_path, values):
+    path = tmp_path / "signals.npy"
+    with SignalsOnDisk.create(path, SHAPE, by_columns=request.param) as signals:
         signals[:] = values
         yield signals
 
 
-@pytest.fixture(scope="module")
-def lasting(tmp_path_factory, values):
+@pytest.fixture(scope="module", params=[False, True], ids=["by volumes", "by columns"])
+def lasting(request, tmp_path_factory, values):
     path = tmp_path_factory.mktemp("signals") / "signals.npy"
-    with SignalsOnDisk.create(path, SHAPE) as signals:
+    with SignalsOnDisk.create(path, SHAPE, by_columns=request.param) as signals:
         signals[:] = values
         yield signals
 
@@ -66,12 +67,14 @@ def test_one_volume_is_that_of_the_array(lasting, values, volume, columns):
     np.testing.assert_array_equal(lasting[volume, columns], values[volume, columns])
 
 
-@given(volumes=ranges(7), columns=ranges(11), value=st.floats(width=32))
-def test_any_part_is_written_and_no_other(tmp_path_factory, values, volumes, columns, value):
+@given(volumes=ranges(7), columns=ranges(11), value=st.floats(width=32), by_columns=st.booleans())
+def test_any_part_is_written_and_no_other(
+    tmp_path_factory, values, volumes, columns, value, by_columns
+):
     expected = values.copy()
     expected[volumes, columns] = value
     path = tmp_path_factory.mktemp("signals") / "signals.npy"
-    with SignalsOnDisk.create(path, SHAPE) as signals:
+    with SignalsOnDisk.create(path, SHAPE, by_columns=by_columns) as signals:
         signals[:] = values
         signals[volumes, columns] = value
         np.testing.assert_array_equal(signals[:], expected)
@@ -84,11 +87,13 @@ def test_there_are_zeros_before_anything_is_written(tmp_path):
         assert not signals[:].any()
 
 
-def test_what_was_written_is_there_when_the_file_is_opened_again(tmp_path, values):
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_what_was_written_is_there_when_the_file_is_opened_again(tmp_path, values, by_columns):
     path = tmp_path / "signals.npy"
-    with SignalsOnDisk.create(path, SHAPE) as signals:
+    with SignalsOnDisk.create(path, SHAPE, by_columns=by_columns) as signals:
         signals[2] = values[2].astype(np.float64)
     with SignalsOnDisk(path) as again:
+        assert again.by_columns == by_columns
         np.testing.assert_array_equal(again[2], values[2])
     np.testing.assert_array_equal(np.load(path)[2], values[2])
 
@@ -117,7 +122,7 @@ def test_values_of_another_shape_are_refused(signals):
 
 @pytest.mark.parametrize(
     "content",
-    [np.zeros(3, np.float32), np.eye(2, dtype=int), np.zeros((2, 2), np.float32, order="F")],
+    [np.zeros(3, np.float32), np.eye(2, dtype=int), np.zeros((2, 2, 2), np.float32)],
 )
 def test_another_array_is_refused_by_name(tmp_path, content):
     path = tmp_path / "other.npy"

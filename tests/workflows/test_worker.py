@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from bidsmask.workflows.worker import Server, ServerDiedError
+from bidsmask.errors import SettingsError, WorkerError
+from bidsmask.workflows import worker
+from bidsmask.workflows.worker import Server, ServerDiedError, apart
 
 PATIENCE_S = 20
 
@@ -17,7 +19,8 @@ def tell_pid(path):
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
+    monkeypatch.setattr(worker, "_IDLE_SECONDS", PATIENCE_S)
     server = Server(forked=True)
     yield server
     server.close()
@@ -125,3 +128,36 @@ def test_a_server_that_dies_is_noticed_and_takes_its_workers_along(server, start
         server.reports(timeout=PATIENCE_S)
     assert not server.is_open
     wait_for(lambda: is_gone(pids(tmp_path)[0]))
+
+
+def test_a_worker_that_has_nothing_to_do_ends_and_the_next_task_has_another(monkeypatch, tmp_path):
+    monkeypatch.setattr(worker, "_IDLE_SECONDS", 0.05)
+    hasty = Server(forked=True)
+    told = _Told("well", tmp_path / "pids")
+    for number in range(2):
+        hasty.start(number, told, updatehash=False, cwd="/", level=0)
+        assert heard(hasty).is_good
+        wait_for(lambda: is_gone(pids(tmp_path)[-1]))
+    hasty.close()
+    assert len(set(pids(tmp_path))) == 2
+
+
+def test_what_is_done_apart_gives_its_result_and_leaves_nothing():
+    assert apart(os.getpid) != os.getpid()
+    assert apart(divmod, 7, 2) == (3, 1)
+
+
+def _letter(text):
+    raise SettingsError(text)
+
+
+def test_what_fails_apart_fails_here_and_says_where():
+    with pytest.raises(SettingsError) as caught:
+        apart(_letter, "no such space")
+    assert str(caught.value) == "no such space"
+    assert "in _letter" in caught.value.__notes__[0]
+
+
+def test_a_death_apart_is_told():
+    with pytest.raises(WorkerError, match="died"):
+        apart(os._exit, 3)
