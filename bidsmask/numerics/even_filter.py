@@ -132,7 +132,7 @@ def butterworth_even(
 
 
 def _mirrored(signals: FloatArray) -> FloatArray:
-    """Give the changes since the first volume, to and fro: (2 T, P).
+    """Give the changes since the first volume, and then in reverse: (2 T, P).
 
     Without its level, however high, nothing costs precision.
     """
