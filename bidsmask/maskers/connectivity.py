@@ -71,7 +71,8 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator):  # type: ignore[misc
     Notes
     -----
     Numbers are those of nilearn 0.14.1, but for ``standardize="zscore_sample"``, which is the same
-    as True here and without effect there. Matrices are computed in float64 whatever the signals
+    as True here and without effect there, and for `confounds`, with which nilearn takes a straight
+    line over the subjects out of each edge. Matrices are computed in float64 whatever the signals
     are in: logarithms in float32, as nilearn takes them, are off by up to 3e-4 of their spread.
 
     References
@@ -150,7 +151,8 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator):  # type: ignore[misc
         X : arrays of shape (T, P)
             One for each subject.
         confounds : array or frame with a row for each subject, optional
-            Regressed out of the vectors, which are detrended and standardised then.
+            Regressed out of the vectors, which are standardised then: each edge has a mean of 0
+            and a standard deviation of 1 over the subjects, whatever their order.
 
         Returns
         -------
@@ -259,7 +261,9 @@ class ConnectivityMeasure(TransformerMixin, BaseEstimator):  # type: ignore[misc
         if not self.vectorize:
             return np.array(matrices)
         vectors = sym_matrix_to_vec(np.array(matrices), discard_diagonal=self.discard_diagonal)
-        return vectors if confounds is None else clean(vectors, confounds=confounds)
+        if confounds is None:
+            return vectors
+        return clean(vectors, confounds=confounds, detrend=False)  # subjects are no volumes
 
     def _known_diagonal(self, n_subjects: int) -> FloatArray:
         if self.kind not in ("correlation", "partial correlation"):

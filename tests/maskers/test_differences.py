@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bidsmask
+import bidsmask.connectome
 from bidsmask.numerics.connectivity.plain import correlation
 
 BAND = {"low_pass": 0.1, "high_pass": 0.01, "t_r": 2.0, "detrend": True}
@@ -559,3 +560,31 @@ def test_integers_of_64_bits_are_warned_of_if_an_image_has_them(here):
         assert image.get_data_dtype() == np.float32
         painted[side] = any(told in str(warning.message) for warning in heard)
     assert painted == {"ours": False, "theirs": True}  # it is not true of that image
+
+
+# 18. Subjects have no order. Together with confounds, nilearn takes a line over them out of edges.
+
+
+def test_the_order_of_subjects_does_not_matter_to_edges_of_which_confounds_are_regressed():
+    rng = np.random.default_rng(0)
+    patient = np.repeat([False, True], 20)
+    shares = np.where(patient, 0.8, 0.55)
+    subjects = [s * rng.normal(size=(150, 1)) + rng.normal(size=(150, 4)) for s in shares]
+    motion = rng.normal(0.2, 0.05, size=(40, 1))
+    shuffled = rng.permutation(40)
+
+    def change(kind):
+        measure = kind(kind="correlation", vectorize=True, discard_diagonal=True)
+        edges = measure.fit_transform(subjects, confounds=motion)
+        mixed = measure.transform([subjects[i] for i in shuffled], confounds=motion[shuffled])
+        difference = edges[patient].mean() - edges[~patient].mean()
+        return difference, np.abs(edges[shuffled] - mixed).max()
+
+    kinds = pytest.importorskip("nilearn.connectome"), bidsmask.connectome
+    (their_difference, theirs), (difference, ours) = (
+        change(kind.ConnectivityMeasure) for kind in kinds
+    )
+    assert their_difference < 0.5
+    assert theirs > 0.5
+    assert difference > 1.2
+    assert ours < 1e-9

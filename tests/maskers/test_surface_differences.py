@@ -108,3 +108,18 @@ def test_zeros_and_missing_vertices_do_not_get_into_their_neighbours(ball_image)
     expected, found = both("SurfaceLabelsMasker", keys, ball_image(values), smoothing_fwhm=15)
     assert expected[:, 0].mean() == pytest.approx(52, abs=3)
     assert found[:, 0].mean() == pytest.approx(100, abs=0.1)
+
+
+# 5. A mask of 0 and 1 is a mask: nilearn paints vertices 0 and 1, as if it listed vertices.
+
+
+def test_maps_are_painted_into_the_mask_whatever_its_type(values):
+    inside = np.arange(LEFT + RIGHT) >= 4
+    maps, mask = image(np.random.default_rng(1).random((LEFT + RIGHT, 2))), image(inside, np.uint8)
+    painted = []
+    for module in (theirs, ours):
+        masker = module.SurfaceMapsMasker(maps, mask_img=mask)
+        parts = masker.inverse_transform(masker.fit_transform(image(values))).data.parts
+        painted.append(np.vstack([parts["left"], parts["right"]]).any(axis=1))
+    assert np.flatnonzero(painted[0]).tolist() == [0, 1]
+    np.testing.assert_array_equal(painted[1], inside)
