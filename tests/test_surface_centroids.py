@@ -23,6 +23,7 @@ def moved(mesh, by):
 
 
 OWN = {"L": ball(surfaces.LEFT), "R": moved(ball(surfaces.RIGHT, seed=1), [40.0, 0, 0])}
+SEED = 7
 OF_TEMPLATE = {side: moved(mesh, [0, 0, 100.0]) for side, mesh in OWN.items()}
 
 
@@ -43,16 +44,24 @@ def done(make_dataset, tmp_path_factory):
         write_meshes(dataset.root / "sub-01" / "anat", name, OWN)
     name = "tpl-fsLR_den-0k_hemi-{}_midthickness.surf.gii"
     write_meshes(home / "flow" / "tpl-fsLR", name, OF_TEMPLATE)
+    name = "tpl-fsaverage_hemi-{}_den-0k_midthickness.surf.gii"
+    write_meshes(home / "flow" / "tpl-fsaverage", name, OWN)
     atlases = [surfaces.write_dlabel(home), surfaces.write_labels(home)]
-    asked = ["--space", "fsLR", "fsaverage5", "--atlases", *map(str, atlases), *WORDS]
+    seeds = home / "space-fsaverage_points_seeds.tsv"
+    place = " ".join(map(str, OWN["R"].coordinates[SEED] + 0.1)).split()
+    rows = [["PCC", "L", str(SEED), "n/a", "n/a", "n/a"], ["V1", "n/a", "n/a", *place]]
+    header = "name\themi\tvertex\tx\ty\tz"
+    seeds.write_text("\n".join([header, *("\t".join(row) for row in rows)]) + "\n")
+    points = ["--seeds", str(seeds), "--seed-radius", "0"]
+    asked = ["--space", "fsLR", "fsaverage5", "--atlases", *map(str, atlases), *points, *WORDS]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEMPLATEFLOW_HOME", str(home / "flow"))
         assert main([str(dataset.root), str(home / "out"), "participant", *asked]) == 0
     return home / "out" / "sub-01" / "func"
 
 
-def coverage(folder, space):
-    (table,) = folder.glob(f"*_space-{space}_*stat-coverage_bold.tsv")
+def coverage(folder, space, source="atlas"):
+    (table,) = folder.glob(f"*_space-{space}_{source}*stat-coverage_bold.tsv")
     said = json.loads(table.with_suffix(".json").read_text())
     return pd.read_csv(table, sep="\t", na_values="n/a").set_index("Node"), said
 
@@ -78,6 +87,15 @@ def test_a_centroid_of_voxels_is_by_the_affine(done):
     places = surfaces.IJK @ files.AFFINE[:3, :3].T + files.AFFINE[:3, 3]
     found = table.loc["Thalamus", ["x", "y", "z"]]
     np.testing.assert_allclose(found, places.mean(axis=0), atol=0.0051)
+
+
+def test_seeds_say_where_they_are(done):
+    """One is a vertex, the other the vertex that is nearest to a place on the template's mesh."""
+    table, _ = coverage(done, "fsaverage5", "seg")
+    found = table.loc["PCC", ["x", "y", "z"]]
+    np.testing.assert_allclose(found, OWN["L"].coordinates[SEED], atol=0.0051)
+    found = table.loc["V1", ["x", "y", "z"]]
+    np.testing.assert_allclose(found, OWN["R"].coordinates[SEED], atol=0.0051)
 
 
 def test_the_sidecar_names_the_mesh(done):
