@@ -4,6 +4,9 @@ Both read the same finished outputs: tables of quality and coverage, time series
 two strategies. The script concatenates the tables, stacks the arrays, and averages Fisher's z. A
 few contents are made and linked under the names of all runs, so that a thousand participants fit
 a disk; they are read as often as if they were all different.
+
+The command does more than the script: it measures how well strategies have cleaned, and writes a
+page. So it is measured twice, once without these two.
 """
 
 import argparse
@@ -16,12 +19,18 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from benchmarks.measure import ROOT, environment
 
 SPACE, ATLAS, STRATEGIES = "MNI152NLin2009cAsym", "Schaefer2018", ("24P", "simple")
 N_CONTENTS = 6
 T_R = 2.0
+ROLES = {
+    "script": "script",
+    "stacks": "tables, stacks, means",
+    "command": "whole command",
+}
 
 
 def main() -> None:
@@ -30,7 +39,8 @@ def main() -> None:
     parser.add_argument("--subjects", type=int, default=1000)
     parser.add_argument("--regions", type=int, default=400)
     parser.add_argument("--volumes", type=int, default=240)
-    parser.add_argument("--role", choices=("make", "bidsmask", "script"), help=argparse.SUPPRESS)
+    parser.add_argument("--role", choices=("make", *ROLES), help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="+", choices=ROLES, default=[*ROLES])
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary one)")
     options = parser.parse_args()
     if options.role:
@@ -38,7 +48,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         options.folder = options.folder or Path(temporary)
-        took = {role: _child(role, options) for role in ("make", "script", "bidsmask")}
+        took = {role: _child(role, options) for role in ("make", *options.only)}
     _say(options, took)
 
 
@@ -59,6 +69,8 @@ def _measured(options: argparse.Namespace) -> dict[str, float]:
         make(options)
     elif options.role == "script":
         script(options.folder / "out")
+    elif options.role == "stacks":
+        stacks(options.folder)
     else:
         group(options.folder)
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -70,20 +82,26 @@ def _measured(options: argparse.Namespace) -> dict[str, float]:
 
 
 def _say(options: argparse.Namespace, took: dict[str, dict[str, float]]) -> None:
-    theirs, ours = took["script"], took["bidsmask"]
+    roles = [role for role in ROLES if role in took]
     lines = [
         f"{options.subjects} participants × 2 runs × {options.regions} regions × "
         f"{len(STRATEGIES)} strategies, {options.volumes} volumes",
         "",
-        "| | script | bidsmask | ratio |",
-        "| --- | ---: | ---: | ---: |",
+        f"| | {' | '.join(ROLES[role] for role in roles)} |",
+        f"| --- |{' ---: |' * len(roles)}",
         *(
-            f"| {name} | {theirs[name]:.1f} | {ours[name]:.1f} | "
-            f"{theirs[name] / ours[name]:.1f}× |"
+            f"| {name} | {' | '.join(_cell(took, role, name) for role in roles)} |"
             for name in ("wall_s", "processor_s", "peak_mb")
         ),
     ]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _cell(took: dict[str, dict[str, float]], role: str, name: str) -> str:
+    value = took[role][name]
+    if role == "script" or "script" not in took:
+        return f"{value:.1f}"
+    return f"{value:.1f} ({took['script'][name] / value:.1f}×)"
 
 
 def group(folder: Path) -> None:
@@ -92,6 +110,22 @@ def group(folder: Path) -> None:
 
     if bidsmask([str(folder / "in"), str(folder / "out"), "group"]):
         raise RuntimeError("The group level has failed.")
+
+
+def stacks(folder: Path) -> None:
+    """Run the group level without its benchmarks, and without its page."""
+    import pandas as pd
+
+    from bidsmask.analysis.group import level
+    from bidsmask.analysis.group.benchmark_outputs import Benchmarks
+
+    nothing = Benchmarks(files=(), table=pd.DataFrame(), recommendations=(), pictures=())
+    with (
+        patch.object(level, "write_benchmarks", return_value=nothing),
+        patch.object(level, "group_page"),
+        patch.object(level, "write_page", return_value="group_qc.tsv"),
+    ):
+        group(folder)
 
 
 def script(out: Path) -> None:

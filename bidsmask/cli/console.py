@@ -163,9 +163,9 @@ def say_group(console: Console, summary: GroupSummary) -> None:
         console.print(f"  {escape(str(file))}")
 
 
-def say_shard(console: Console, stacks: Sequence[StackFile]) -> None:
+def say_shard(console: Console, stacks: Sequence[StackFile], left_out: Sequence[LeftOut]) -> None:
     """Which part of the stacks has been written, and how to go on."""
-    say_left_out(console, [each for stack in stacks for each in stack.left_out])
+    say_left_out(console, left_out)
     n_runs = len({run.name for stack in stacks for run in stack.runs})
     said = f"{count(len(stacks), 'stack')} of {count(n_runs, 'run')}"
     console.print(f"{_now(console)}part written: {said}")

@@ -168,11 +168,11 @@ def _group(settings: Settings, console: Console) -> int:
     from bidsmask.cli.console import say_group, say_shard
 
     if settings.group.shards is not None:
-        stacks = write_shard(
+        stacks, left_out = write_shard(
             settings.output_dir, settings.selection.subjects, *settings.group.shards
         )
-        say_shard(console, stacks)
-        return 1 if any(stack.left_out for stack in stacks) else 0
+        say_shard(console, stacks, left_out)
+        return 1 if left_out else 0
     summary = run_group(settings)
     say_group(console, summary)
     return summary.exit_code

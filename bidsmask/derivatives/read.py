@@ -61,6 +61,11 @@ class TableKey(NamedTuple):
     stat: str
     desc: str
 
+    @property
+    def is_of_regions(self) -> bool:
+        """Whether columns are regions, and no pairs of them."""
+        return self.stat.rpartition("+")[2] not in _NO_REGIONS
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FinishedRun:
@@ -135,6 +140,12 @@ class FinishedRun:
     def atlases(self) -> tuple[str, ...]:
         """Atlases and grids of which there is coverage, in the order of their names."""
         return tuple(key.atlas for key in self._of("bold") if key.stat == COVERAGE)
+
+    @property
+    def stackable(self) -> frozenset[Path]:
+        """Time series and matrices of regions, relative to the output."""
+        tables = (*self.series.items(), *self.matrices.items())
+        return frozenset(name for key, name in tables if key.is_of_regions)
 
     def coverage(self, atlas: str) -> dict[str, tuple[str, ...]]:
         """Read the coverage of an atlas: cells of its columns, one for each region."""
@@ -213,9 +224,8 @@ class FinishedRun:
         OutputError
             If it is not as it was written.
         """
-        (_, *names), rows = _header(self.content(name))
-        above, diagonal = triangle_in(rows, len(names))
-        return tuple(names), above.astype(np.float32), diagonal.astype(np.float32)
+        names, above, diagonal = _triangle(self.content(name))
+        return names, above.astype(np.float32), diagonal.astype(np.float32)
 
     def read_matrix(self, name: Path) -> tuple[tuple[str, ...], FloatArray]:
         """Read names of regions and what is between them, (P, P); see `read_triangle`."""
@@ -348,7 +358,7 @@ def strategy_of(desc: str, names: Mapping[str, str]) -> tuple[str, str]:
 def keys_of(runs: Iterable[FinishedRun], *, has_matrices: bool) -> list[TableKey]:
     """Find what matrices, or time series of regions, there are in some runs."""
     keys = {key for run in runs for key in (run.matrices if has_matrices else run.series)}
-    return sorted(key for key in keys if key.stat.rpartition("+")[2] not in _NO_REGIONS)
+    return sorted(key for key in keys if key.is_of_regions)
 
 
 def stack_name(key: TableKey, *, has_matrices: bool) -> str:
@@ -384,6 +394,24 @@ def quality_of(runs: Sequence[FinishedRun]) -> pd.DataFrame:
     of_run, cells = zip(*rows, strict=True)
     texts = pd.DataFrame(cells, columns=list(names), index=of_run, dtype=object)
     return with_counts(typed(texts.where(texts != MISSING)))
+
+
+def read_group_matrix(path: Path) -> tuple[tuple[str, ...], FloatArray]:
+    """Read names of regions and what is between them, (P, P), from a table of the group.
+
+    Raises
+    ------
+    ValueError
+        If it is no symmetric matrix of numbers.
+    """
+    names, above, diagonal = _triangle(path.read_bytes())
+    return names, square(above, diagonal)
+
+
+def _triangle(content: bytes) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
+    (_, *names), rows = _header(content)
+    above, diagonal = triangle_in(rows, len(names))
+    return tuple(names), above, diagonal
 
 
 def _header(content: bytes) -> tuple[tuple[str, ...], bytes]:

@@ -1,8 +1,9 @@
 """Which results of an output count today, and why others do not.
 
 A run counts if its record is there, its files are as the record says, and what it was made of is
-still in the input as it was. Results that count may be put into one table only if the same name
-means the same in all of them.
+still in the input as it was. The large tables are held against the record when they are read for
+stacks, so that they are read once. Results that count may be put into one table only if the same
+name means the same in all of them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from bidsmask.derivatives.record import (
 )
 from bidsmask.derivatives.retire import withdrawn_records
 from bidsmask.derivatives.status import read_status, subject_of
+from bidsmask.numerics.threads import in_order
 from bidsmask.vocabulary import NATIVE_SPACES
 
 _OF_THE_LATTICE = ("shape", "affine", "structures", "places")
@@ -61,9 +63,19 @@ class Survey:
     counted: tuple[FinishedRun, ...]
     left_out: tuple[LeftOut, ...]
 
+    def without(self, lost: Iterable[LeftOut]) -> Survey:
+        """Leave out some more."""
+        left_out = {each.name: each for each in (*self.left_out, *lost)}
+        return Survey(
+            counted=tuple(run for run in self.counted if run.name not in left_out),
+            left_out=tuple(sorted(left_out.values(), key=lambda each: each.name)),
+        )
+
 
 def survey(output_dir: Path, bids_dir: Path, subjects: Sequence[str]) -> Survey:
     """Look through an output for runs that count.
+
+    Of tables that become stacks it is only asked whether they are there.
 
     Parameters
     ----------
@@ -80,7 +92,7 @@ def survey(output_dir: Path, bids_dir: Path, subjects: Sequence[str]) -> Survey:
     claimed: set[str] = set()
     for run in find_runs(output_dir, labels):
         claimed |= run.record.outputs.keys()
-        problem = _problem(run.record, output_dir, bids_dir if in_input else None)
+        problem = _problem(run, bids_dir if in_input else None)
         if problem is None:
             counted.append(run)
         else:
@@ -151,18 +163,33 @@ def _comparable(name: str, record: RunRecord) -> tuple[object, ...] | None:
     return name, space, *map(record.settings.get, _OF_THE_LATTICE)
 
 
-def _problem(record: RunRecord, output_dir: Path, bids_dir: Path | None) -> LeftOut | None:
+def _problem(run: FinishedRun, bids_dir: Path | None) -> LeftOut | None:
     """Say why results do not count; None if they do."""
+    record = run.record
     if record.source is None or record.settings is None:
         reason = f"Its record is damaged, or does not tell what it was made of. {_AGAIN}"
         return LeftOut(name=record.run, reason=reason, is_damage=True)
-    for file, known in record.outputs.items():
-        if not has_sum(output_dir / file, known):
-            is_there = (output_dir / file).exists()
+    if (damage := _damage(run, unread=run.stackable)) or bids_dir is None:
+        return damage
+    return _changed_input(record, run.output_dir, bids_dir)
+
+
+def _damage(run: FinishedRun, unread: Collection[Path] = ()) -> LeftOut | None:
+    """Name the first file that is not there, or not as it was written; some are not read."""
+    for file, known in run.record.outputs.items():
+        path = run.output_dir / file
+        is_there = path.is_file()
+        if not (is_there and (Path(file) in unread or has_sum(path, known))):
             what = "is not as it was written" if is_there else "is missing"
-            reason = f"{Path(file).name} {what}. {_AGAIN}"
-            return LeftOut(name=record.run, reason=reason, is_damage=True)
-    return None if bids_dir is None else _changed_input(record, output_dir, bids_dir)
+            reason = f"{path.name} {what}. {_AGAIN}"
+            return LeftOut(name=run.name, reason=reason, is_damage=True)
+    return None
+
+
+def damaged(runs: Sequence[FinishedRun]) -> Iterator[LeftOut]:
+    """Find the runs of which a file, whichever it is, is no longer as it was written."""
+    at_work = subjects_at_work(runs[0].output_dir)
+    yield from (_not_yet(each, at_work) for each in in_order(_damage, runs) if each)
 
 
 def _is_there(path: Path) -> bool:

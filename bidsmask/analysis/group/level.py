@@ -27,6 +27,7 @@ from bidsmask.analysis.group.participants import (
     without_covariates,
     without_results,
 )
+from bidsmask.analysis.group.stacks import LostRuns
 from bidsmask.analysis.group.tables import (
     EXCLUDED_COLUMNS,
     Tables,
@@ -93,8 +94,16 @@ def run_group(settings: Settings) -> GroupSummary:
     SettingsError
         If a rule of exclusion asks for what is known of no run.
     """
+    found = survey(settings.output_dir, settings.bids_dir, settings.selection.subjects)
+    while True:
+        try:
+            return _group_of(found, settings)
+        except LostRuns as lost:  # stacks come first: no table has these runs
+            found = found.without(lost.left_out)
+
+
+def _group_of(found: Survey, settings: Settings) -> GroupSummary:
     output_dir, asked = settings.output_dir, settings.group
-    found = survey(output_dir, settings.bids_dir, settings.selection.subjects)
     _check(found, output_dir)
     covariates = find_covariates(settings)
     ratings = read_ratings(asked.ratings) if asked.ratings else ()

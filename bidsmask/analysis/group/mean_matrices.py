@@ -10,9 +10,8 @@ import numpy as np
 from bidsmask.analysis.group.connectivity import Connectivity
 from bidsmask.analysis.group.means import networks_of_regions
 from bidsmask.analysis.group.stacks import StackFile
-from bidsmask.derivatives.read import group_name
+from bidsmask.derivatives.read import group_name, read_group_matrix
 from bidsmask.derivatives.relations import relation_kind
-from bidsmask.derivatives.writing import read_table
 from bidsmask.reports.group.values import MeanConnectivity
 
 
@@ -56,8 +55,8 @@ def _rank(stack: StackFile) -> tuple[bool, bool]:
 
 
 def _means(stacks: Sequence[StackFile], output_dir: Path) -> MeanConnectivity:
-    tables = [read_table(output_dir / _mean_name(stack)).set_index("Node") for stack in stacks]
-    regions = [str(name) for name in tables[0].index]
+    found = [read_group_matrix(output_dir / _mean_name(stack)) for stack in stacks]
+    regions = list(found[0][0])
     kind = relation_kind(stacks[0].key.stat)
     assert kind is not None, "it has a mean"
     return MeanConnectivity(
@@ -66,7 +65,7 @@ def _means(stacks: Sequence[StackFile], output_dir: Path) -> MeanConnectivity:
         regions=regions,
         networks=networks_of_regions(stacks[0], regions),
         strategies=[stack.strategy for stack in stacks],
-        means=[table.to_numpy(dtype=float) for table in tables],
+        means=[matrix for _, matrix in found],
         n_participants=[_n_participants(stack, output_dir) for stack in stacks],
     )
 
@@ -74,4 +73,4 @@ def _means(stacks: Sequence[StackFile], output_dir: Path) -> MeanConnectivity:
 def _n_participants(stack: StackFile, output_dir: Path) -> int:
     """Over how many participants the mean is taken at most: regions may have fewer."""
     name = _mean_name(stack).replace("+mean_", "+n_")
-    return int(np.nanmax(read_table(output_dir / name).set_index("Node").to_numpy(dtype=float)))
+    return int(np.nanmax(read_group_matrix(output_dir / name)[1]))

@@ -1,7 +1,8 @@
 """The stacks of a group: signals and matrices of all runs that count, one file for each kind.
 
 Runs are read one after the other and written as they come, so that memory does not grow with
-their number.
+their number. Each table is held against the record of its run as it is read: one that is not as it
+was written costs its run, and all stacks are written without that.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bidsmask._typing import FloatArray
-from bidsmask.analysis.group.counted import LeftOut
+from bidsmask.analysis.group.counted import LeftOut, damaged
 from bidsmask.analysis.group.shards import Shards, remove_shards, runs_of_shard, shard_folder
 from bidsmask.derivatives.read import (
     FinishedRun,
@@ -45,7 +47,7 @@ class StackFile:
     runs : tuple of FinishedRun
         In the order of the stack.
     left_out : tuple of LeftOut
-        Runs that have such a table and are not in the stack.
+        Runs that have such a table, of other regions.
     """
 
     path: Path
@@ -68,9 +70,17 @@ def strategy_in(key: TableKey, runs: Sequence[FinishedRun]) -> str:
     return "+".join(filter(None, strategy_of(key.desc, runs[0].strategies)))
 
 
+class LostRuns(Exception):  # noqa: N818 - it is an event, and no letter
+    """Tables are not as they were written: their runs count no longer."""
+
+    def __init__(self, left_out: Sequence[LeftOut]) -> None:
+        super().__init__(*(each.reason for each in left_out))
+        self.left_out = left_out
+
+
 def write_shard(
     output_dir: Path, subjects: Sequence[str], number: int, n_shards: int
-) -> list[StackFile]:
+) -> tuple[list[StackFile], list[LeftOut]]:
     """Write the part of all stacks that is of some of the runs.
 
     Parameters
@@ -81,13 +91,26 @@ def write_shard(
     number, n_shards : int
         The part, counted from 1, and how many there are.
 
+    Returns
+    -------
+    stacks : list of StackFile
+    left_out : list of LeftOut
+        Runs of the part that are not in all stacks of their tables.
+
     Raises
     ------
     StorageError, OutputError
         If one cannot be written.
     """
     runs = runs_of_shard(output_dir, subjects, number, n_shards)
-    return _write_all(runs, shard_folder(output_dir, number, n_shards))
+    lost: list[LeftOut] = []
+    while True:
+        try:
+            stacks = _write_all(runs, shard_folder(output_dir, number, n_shards))
+            return stacks, [*lost, *(each for stack in stacks for each in stack.left_out)]
+        except LostRuns as more:
+            lost += more.left_out
+            runs = [run for run in runs if run.name not in {each.name for each in lost}]
 
 
 def write_stacks(runs: Sequence[FinishedRun], output_dir: Path) -> list[StackFile]:
@@ -106,6 +129,8 @@ def write_stacks(runs: Sequence[FinishedRun], output_dir: Path) -> list[StackFil
 
     Raises
     ------
+    LostRuns
+        If tables are not as they were written. Stacks that are there have to be written again.
     StorageError, OutputError
         If one cannot be written.
     """
@@ -116,11 +141,15 @@ def write_stacks(runs: Sequence[FinishedRun], output_dir: Path) -> list[StackFil
 
 def _write_all(runs: Sequence[FinishedRun], folder: Path) -> list[StackFile]:
     ordered = by_participant(runs)
-    return [
-        _write_stack(_Tables(key=key, has_matrices=has_matrices, runs=ordered), folder)
-        for has_matrices in (False, True)
-        for key in keys_of(ordered, has_matrices=has_matrices)
-    ]
+    try:
+        return [
+            _write_stack(_Tables(key=key, has_matrices=has_matrices, runs=ordered), folder)
+            for has_matrices in (False, True)
+            for key in keys_of(ordered, has_matrices=has_matrices)
+        ]
+    except _LostRun as lost:
+        own = LeftOut(name=lost.run.name, reason=str(lost), is_damage=True)
+        raise LostRuns([*damaged(ordered)] or [own]) from lost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +188,7 @@ class _Tables:
 
 
 class _LostRun(Exception):  # noqa: N818 - it is an event, and no letter
-    """A table has been damaged, or replaced, since runs were counted."""
+    """A table cannot be read."""
 
     def __init__(self, run: FinishedRun, error: Exception) -> None:
         super().__init__(str(error))
@@ -170,15 +199,7 @@ def _write_stack(tables: _Tables, folder: Path) -> StackFile:
     name = stack_name(tables.key, has_matrices=tables.has_matrices)
     regions, counted, left_out = _with_same_regions(tables)
     write = _write_matrices if tables.has_matrices else _write_series
-    while True:
-        try:
-            write(tables, counted, regions, folder / name)
-            break
-        except _LostRun as lost:
-            counted = [run for run in counted if run is not lost.run]
-            left_out.append(LeftOut(name=lost.run.name, reason=str(lost), is_damage=True))
-            if not counted:
-                raise OutputError(str(lost)) from lost
+    write(tables, counted, regions, folder / name)
     sidecar = _sidecar(tables, counted, left_out)
     write_json((folder / name).with_suffix(".json"), sidecar, within=folder)
     return StackFile(
@@ -194,9 +215,12 @@ def _with_same_regions(
     tables: _Tables,
 ) -> tuple[tuple[str, ...], list[FinishedRun], list[LeftOut]]:
     """Find the regions that most runs have, these runs, and the others."""
-    found = [tables.columns(run) for run in tables.runs]
+    found = [_attempt(tables.columns, run) for run in tables.runs]
     ((regions, _),) = Counter(found).most_common(1)
     pairs = list(zip(tables.runs, found, strict=True))
+    for run, names in pairs:
+        if names != regions:  # or a damaged table would be of another atlas
+            _attempt(lambda run: run.content(tables.name(run)), run)
     left_out = [
         LeftOut(
             name=run.name,
@@ -249,13 +273,14 @@ def _write_series(
 
 
 def _read_all(read: Callable[[FinishedRun], Read], runs: Sequence[FinishedRun]) -> Iterator[Read]:
-    def attempt(run: FinishedRun) -> Read:
-        try:
-            return read(run)
-        except (OutputError, ValueError) as error:
-            raise _LostRun(run, error) from error
+    return in_order(partial(_attempt, read), runs)
 
-    return in_order(attempt, runs)
+
+def _attempt(read: Callable[[FinishedRun], Read], run: FinishedRun) -> Read:
+    try:
+        return read(run)
+    except (OSError, OutputError, ValueError) as error:
+        raise _LostRun(run, error) from error
 
 
 _AXES_OF_BOTH = {

@@ -11,14 +11,14 @@ import pytest
 from worlds.cohort import BETTER, PlantedStrategy, write_cohort
 
 import bidsmask
-from bidsmask.analysis.group.stacks import write_stacks
+from bidsmask.analysis.group.stacks import LostRuns, write_stacks
 from bidsmask.analysis.networks import networks_among
 from bidsmask.cli.main import main
 from bidsmask.derivatives.check import check_output
 from bidsmask.derivatives.read import FinishedRun, find_runs
 from bidsmask.derivatives.record import write_record
-from bidsmask.derivatives.writing import sha256
-from bidsmask.errors import OutputError, RequestError
+from bidsmask.derivatives.writing import read_table, sha256
+from bidsmask.errors import RequestError
 from bidsmask.numerics.connectivity.networks import network_means
 
 ATLAS = "space-MNI152NLin2009cAsym_atlas-Cohort20"
@@ -212,21 +212,61 @@ def test_a_run_with_other_regions_is_left_out_and_named(grouped, tmp_path):
     assert list(said["LeftOut"]) == [run.name]
 
 
-def test_a_table_that_is_damaged_meanwhile_costs_its_run(grouped, tmp_path, monkeypatch):
+@pytest.fixture
+def copied(cohort, tmp_path):
+    out = shutil.copytree(cohort.output_dir, tmp_path / "out")
+    return dataclasses.replace(cohort, output_dir=out)
+
+
+def matrix_of(cohort, run, strategy="simple"):
+    (path,) = cohort.output_dir.glob(f"sub-*/**/{run}_*_desc-{strategy}_relmat.tsv")
+    return path
+
+
+def test_a_damaged_matrix_costs_its_run_everywhere(copied, capsys):
+    lost = ["sub-05_ses-2_task-rest", "sub-07_ses-1_task-rest"]
+    one, other = (matrix_of(copied, run) for run in lost)
+    one.write_text(one.read_text().replace("0.1", "0.2"))
+    other.write_text("Node\tA\n")  # not of another version of the atlas
+    assert main(copied.group()) == 1
+    said = capsys.readouterr().err
+    for path in (one, other):
+        assert f"{path.name} is not as it was written" in " ".join(said.split())
+    excluded = read_table(copied.output_dir / "group_excluded.tsv")
+    excluded = excluded[excluded["what"] == "left out"]
+    assert [run.partition("_space")[0] for run in excluded["run"]] == lost
+    qc = read_table(copied.output_dir / "group_qc.tsv")
+    assert not set(excluded["run"]) & set(qc["bids_name"])
+    for path in copied.output_dir.glob("group_*.h5"):
+        with h5py.File(path) as file:
+            assert not set(excluded["run"]) & set(file["run"].asstr())
+
+
+def test_a_table_that_cannot_be_read_costs_its_run(grouped, tmp_path, monkeypatch):
     out = shutil.copytree(grouped.output_dir, tmp_path / "out")
     read = FinishedRun.read_triangle
 
     def fail_for_one(self, name):
         if self.name.startswith("sub-05_ses-2") and "desc-simple" in str(name):
-            raise OutputError(f"{name.name} is not as it was written.")
+            raise ValueError("3 cells are no 20 rows of 21.")
         return read(self, name)
 
     monkeypatch.setattr(FinishedRun, "read_triangle", fail_for_one)
-    stacks = write_stacks(list(find_runs(out)), out)
-    left_out = {each.name for stack in stacks for each in stack.left_out}
-    assert {name.split("_space")[0] for name in left_out} == {"sub-05_ses-2_task-rest"}
-    with h5py.File(out / RELMAT) as file:
-        assert len(file["run"]) == 47
+    with pytest.raises(LostRuns) as lost:
+        write_stacks(list(find_runs(out)), out)
+    (only,) = lost.value.left_out
+    assert only.name.startswith("sub-05_ses-2_task-rest")
+    assert only.reason == "3 cells are no 20 rows of 21."
+
+
+def test_a_part_goes_on_without_damaged_tables(copied, capsys):
+    path = matrix_of(copied, "sub-01_ses-1_task-rest")
+    path.write_text(path.read_text().replace("0.1", "0.2"))
+    assert main(copied.group("--shards", "1/2")) == 1
+    assert "is not as it was written" in " ".join(capsys.readouterr().err.split())
+    (stack,) = copied.output_dir.glob(f".bidsmask/shards/1-of-2/{RELMAT}")
+    with h5py.File(stack) as file:
+        assert len(file["run"]) == 23
 
 
 def test_networks_are_read_from_the_table_of_the_atlas(grouped):
