@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePath
 
 ENTITY_ORDER = (
@@ -115,6 +116,7 @@ class ParsedName:
     extension: str
 
 
+@lru_cache(maxsize=512)
 def parse_name(filename: str | PurePath) -> ParsedName:
     """Read a BIDS file name; of a path, only the last part is looked at.
 
@@ -191,6 +193,7 @@ def _split_entity(part: str) -> tuple[str, str]:
     return name, label
 
 
+@lru_cache(maxsize=4096)
 def _check_entity(name: str, label: str) -> None:
     if not _ENTITY.fullmatch(name):
         raise ValueError(f"{name!r} is not the name of an entity (letters only).")

@@ -414,7 +414,7 @@ def _triangle(content: bytes) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
     return tuple(names), above, diagonal
 
 
-def _header(content: bytes) -> tuple[tuple[str, ...], bytes]:
+def _header(content: bytes) -> tuple[tuple[str, ...], memoryview]:
     """Tell names of columns from the rows below them."""
-    header, _, rows = content.partition(b"\n")
-    return tuple(header.decode().split("\t")), rows
+    header = content[: content.find(b"\n") % (len(content) + 1)]
+    return tuple(header.decode().split("\t")), memoryview(content)[len(header) + 1 :]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, groupby
+from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bidsmask._typing import BoolArray, FloatArray, IntArray
 from bidsmask.analysis.group.counted import LeftOut
 from bidsmask.analysis.group.exclusion import Decision, Decisions
 from bidsmask.dataset.entities import ENTITY_ORDER
@@ -154,15 +155,12 @@ def group_coverage(runs: Sequence[FinishedRun]) -> pd.DataFrame | None:
 
 def _coverage(atlas: str, runs: Sequence[FinishedRun]) -> pd.DataFrame:
     """Rows of one atlas; each run may have regions of its own, in its own space."""
-    tables = [run.coverage(atlas) for run in runs]
-    keys = [list(zip(table["Node"], table["index"], strict=True)) for table in tables]
-    place = {key: number for number, key in enumerate(dict.fromkeys(chain(*keys)))}
+    place: dict[tuple[str, str], int] = {}
+    found = [_places_and_coverage(run.coverage(atlas), place) for run in runs]
     shares = np.full((len(place), len(runs)), np.nan)
     lost = np.zeros(shares.shape, dtype=bool)
-    for number, (table, of_run) in enumerate(zip(tables, keys, strict=True)):
-        rows = [place[key] for key in of_run]
-        shares[rows, number] = [float(cell) for cell in table["coverage"]]
-        lost[rows, number] = [status not in _SEES for status in table["status"]]
+    for number, (rows, of_run, is_lost) in enumerate(found):
+        shares[rows, number], lost[rows, number] = of_run, is_lost
     names = np.array([run.name for run in runs])
     nodes, indices = zip(*place, strict=True)
     first = pd.DataFrame(
@@ -179,6 +177,18 @@ def _coverage(atlas: str, runs: Sequence[FinishedRun]) -> pd.DataFrame:
     )
     in_runs = pd.DataFrame(shares.astype(np.float32), columns=names)
     return pd.concat([first, in_runs], axis=1)
+
+
+def _places_and_coverage(
+    table: Mapping[str, Sequence[str]], place: dict[tuple[str, str], int]
+) -> tuple[IntArray, FloatArray, BoolArray]:
+    """Give the rows of the regions of a run, of which there may be new ones, and what it saw."""
+    keys = zip(table["Node"], table["index"], strict=True)
+    return (
+        np.array([place.setdefault(key, len(place)) for key in keys], dtype=np.intp),
+        np.array([float(cell) for cell in table["coverage"]]),
+        np.array([status not in _SEES for status in table["status"]], dtype=bool),
+    )
 
 
 def coverage_columns(table: pd.DataFrame) -> dict[str, Any]:
