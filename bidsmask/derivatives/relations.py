@@ -135,14 +135,9 @@ def participant_means(
     runs = stack.runs
     is_included = runs["run"].isin(list(included)).to_numpy()
     owners = runs["participant_id"].to_list()
-
-    def read(part: slice) -> FloatArray:
-        return kind.averaged(np.hstack([stack.edges(part), stack.diagonal(part)]))
-
     held: list[FloatArray] = []
     n_edges = len(edges_of(len(stack.regions))[0])
-    rows = (row for block in in_order(read, stack.blocks) for row in block)
-    for number, row in enumerate(rows):
+    for number, row in enumerate(_averaged_rows(stack, kind)):
         if is_included[number]:
             held.append(row)
         is_last = number + 1 == len(owners) or owners[number + 1] != owners[number]
@@ -150,3 +145,10 @@ def participant_means(
             mean = mean_of_runs(np.array(held))
             yield ParticipantMean(owners[number], len(held), mean[:n_edges], mean[n_edges:])
             held = []
+
+
+def _averaged_rows(stack: Stack, kind: RelationKind) -> Iterator[FloatArray]:
+    """Read what is averaged of each run: edges, then the diagonal."""
+    for part in stack.blocks:
+        values = np.hstack([stack.edges(part), stack.diagonal(part)])
+        yield from in_order(kind.averaged, list(values))

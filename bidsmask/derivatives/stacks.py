@@ -25,7 +25,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -191,12 +190,14 @@ def write_matrices(
         of_diagonal = len(runs), len(regions)
         rows = chunks[0], len(regions)
         diagonal = _new(file, DIAGONAL, of_diagonal, rows, ("run", "region"), {})
-        coming = iter(matrices)
-        for start in range(0, len(runs), RUNS_AT_ONCE):
-            above, diagonals = zip(*islice(coming, RUNS_AT_ONCE), strict=True)
-            part = slice(start, start + len(above))
-            relation[part] = np.array(above, dtype=np.float32)
-            diagonal[part] = np.array(diagonals, dtype=np.float32)
+        edges = np.empty((chunks[0], shape[1]), dtype=np.float32)
+        itself = np.empty(rows, dtype=np.float32)
+        for number, (_, each) in enumerate(zip(runs, matrices, strict=True)):
+            row = number % len(edges)
+            edges[row], itself[row] = each
+            if row + 1 == len(edges) or number + 1 == len(runs):
+                part = slice(number - row, number + 1)
+                relation[part], diagonal[part] = edges[: row + 1], itself[: row + 1]
 
     _write(path, fill, within)
 
