@@ -4,15 +4,18 @@ import dataclasses
 
 import numpy as np
 import pytest
-from worlds import surface_files
+from worlds import surface_dataset, surface_files
+from worlds.meshes import ball, write_mesh
 
 from bidsmask import NiftiLabelsMasker
 from bidsmask.analysis.steps import everywhere, extract_run, place_sources, take_sample
 from bidsmask.analysis.store import PlacedSources
 from bidsmask.dataset.atlases import find_atlas
+from bidsmask.dataset.run_meshes import Whereabouts
 from bidsmask.errors import DegreesOfFreedomError, ImageError, SpaceError
 from bidsmask.images.bold import open_bold
 from bidsmask.images.stream import BoldStream
+from bidsmask.images.surface_series import open_surfaces
 from bidsmask.images.volumes import load_mask
 from bidsmask.settings import ConnectivitySettings, CoverageSettings, ExtractionSettings
 from bidsmask.vocabulary import STATISTICS
@@ -145,3 +148,18 @@ def test_the_carpet_of_surfaces_has_no_row_of_the_medial_wall(tmp_path):
     wall[5] = True
     np.testing.assert_allclose(extracted.carpet, values[~wall].T)
     np.testing.assert_array_equal(extracted.measured, ~wall)
+
+
+def test_a_mesh_that_cannot_be_read_costs_centroids_and_nothing_else(tmp_path):
+    atlas_file = surface_dataset.write_dlabel(tmp_path)
+    lattice = open_surfaces(atlas_file, "fsLR").grid
+    atlas = find_atlas(atlas_file, space="fsLR", homes=(), download=False, lattice=lattice)
+    broken = write_mesh(tmp_path / "hemi-L_midthickness.surf.gii", ball(surface_dataset.LEFT))
+    broken.write_bytes(broken.read_bytes()[:-200])
+    asked = [(atlas,), lattice, everywhere(lattice), "least-squares"]
+    with pytest.warns(UserWarning, match=r"Where vertices are is not known\. .*hemi-L"):
+        placed = place_sources(*asked, places=Whereabouts(files=(("CORTEX_LEFT", broken),)))
+    measured = everywhere(lattice)
+    found = placed.columns[0].centroids(measured)
+    np.testing.assert_array_equal(found, place_sources(*asked).columns[0].centroids(measured))
+    assert np.isfinite(found).any(axis=1).sum() == 1  # the thalamus, which is of voxels
