@@ -52,7 +52,9 @@ _OF_CELL = np.array(
     ],
     dtype=np.uint64,
 ).T.copy()
-"""Bits of each word that are of a cell of n characters; none if `float` has to read it."""
+"""Bits of each word that are of a cell of n characters; none if `float` has to read it, as it has
+to read longer ones.
+"""
 
 _JOINED_IN_PAIRS = tuple(
     (np.uint64((10**digits << 8 * digits) + 1), np.uint64(8 * digits), np.uint64(kept))
@@ -158,19 +160,21 @@ def _read(text: bytes, starts: IntArray, ends: IntArray) -> FloatArray:
     lengths = ends - starts
     words = windows[starts].view("<u8").reshape(-1, 2)
     numbers = np.empty(len(starts))
-    is_other = _read_plain(words, lengths, numbers)
-    is_missing = (lengths == len(_MISSING)) & (words[:, 0] & _THREE_BYTES == _MISSING_WORD)
-    numbers[is_missing] = np.nan
-    for one in np.flatnonzero(is_other & ~is_missing).tolist():
+    others = np.flatnonzero(_read_plain(words, lengths, numbers))
+    is_missing = (lengths[others] == len(_MISSING)) & (
+        words[others, 0] & _THREE_BYTES == _MISSING_WORD
+    )
+    numbers[others[is_missing]] = np.nan
+    for one in others[~is_missing].tolist():
         numbers[one] = float(text[starts[one] : ends[one]])
     return numbers
 
 
 def _read_plain(words: Array, lengths: IntArray, numbers: FloatArray) -> BoolArray:
     """Read cells of digits and a point; tell which are none, whose numbers are of no use."""
-    lengths = np.minimum(lengths, _WIDTH + 1)
     head, tail = (
-        (word ^ _ZERO) & kept.take(lengths) for word, kept in zip(words.T, _OF_CELL, strict=True)
+        (word ^ _ZERO) & kept.take(lengths, mode="clip")
+        for word, kept in zip(words.T, _OF_CELL, strict=True)
     )
     is_negative = (head & _FIRST_BYTE) == _MINUS
     head ^= is_negative * _MINUS  # now a zero in front
@@ -187,7 +191,7 @@ def _read_plain(words: Array, lengths: IntArray, numbers: FloatArray) -> BoolArr
     head += (head & below) * _FIRST_BYTE  # what is before the point moves into its place
     np.divide(
         _eight_digits(head) * _SCALE_OF_FIRST_WORD + _eight_digits(tail),
-        _DIVISORS.take(np.bitwise_count(below) + is_negative),
+        _DIVISORS.take(np.bitwise_count(below) + is_negative, mode="clip"),
         out=numbers,
     )
     is_other: BoolArray = (wrong != 0) | (point == 0)
