@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +30,7 @@ from bidsmask.images.grayordinates import LEFT, MOST_PLACES, RIGHT
 from bidsmask.images.header import check_content, check_there
 from bidsmask.images.markup import xml_explained, xml_parser
 
+_VALUES = b"<Data>"
 _BYTES_READ = 1 << 19
 _BLOCK_BYTES = 4 << 20
 _BLOCK_UNITS = 32
@@ -105,16 +107,11 @@ class GiftiFile:
         unit_bytes = length * self.dtype.itemsize
         most = n_units if self.by_vertex else _BLOCK_UNITS
         at_once = at_once or max(1, min(_BLOCK_BYTES // unit_bytes, most))
-        start, waiting = 0, bytearray()
-        for values in self._values():
-            waiting += values
-            while len(waiting) >= at_once * unit_bytes:
-                yield self._block(start, waiting[: at_once * unit_bytes], length)
-                del waiting[: at_once * unit_bytes]
-                start += at_once
-        if waiting:
-            yield self._block(start, waiting, length)
-            start += len(waiting) // unit_bytes
+        start = 0
+        for block in _cut(self._values(), at_once * unit_bytes):
+            units = block.view(self.dtype).reshape(-1, length)
+            yield slice(start, start + len(units)), units
+            start += len(units)
         if start != n_units:
             raise ImageError(f"{self.path} says that it holds {n_units}, and holds {start}.")
 
@@ -136,9 +133,21 @@ class GiftiFile:
                         f"{self.path}: its arrays differ in size or type. {COPY_AGAIN}"
                     )
 
-    def _block(self, start: int, values: bytearray, length: int) -> tuple[slice, Array]:
-        block = np.frombuffer(bytes(values), self.dtype).reshape(-1, length)
-        return slice(start, start + len(block)), block
+
+def _cut(pieces: Iterable[bytes], n_bytes: int) -> Iterator[Array]:
+    """Put bytes into arrays of one length, but for the last, which may be shorter."""
+    block, filled = np.empty(n_bytes, dtype=np.uint8), 0
+    for piece in pieces:
+        rest = np.frombuffer(piece, dtype=np.uint8)
+        while rest.size:
+            some = rest[: n_bytes - filled]
+            block[filled : filled + some.size] = some
+            rest, filled = rest[some.size :], filled + some.size
+            if filled == n_bytes:
+                yield block
+                block, filled = np.empty(n_bytes, dtype=np.uint8), 0
+    if filled:
+        yield block[:filled]
 
 
 def read_gifti(path: Path) -> GiftiFile:
@@ -306,17 +315,51 @@ def _walk(path: Path, head: _Head | None = None) -> Iterator[dict[str, str] | by
     parser.CharacterDataHandler = document.text
     with explained(path), open_bytes(path) as file, xml_explained(str(path)):
         while piece := file.read(_BYTES_READ):
-            parser.Parse(piece, False)
+            _parse(piece, parser, document)
             yield from document.found
             document.found.clear()
         parser.Parse(b"", True)
         yield from document.found
 
 
+def _parse(piece: bytes, parser: Any, document: _Document) -> None:
+    """Have the next piece of a file parsed, but not the values in it, which are nearly all.
+
+    Up to the next tag, they are what stands there: to find that out and to make text of them takes
+    the parser as long as it takes to decode them.
+    """
+    start = 0
+    while start < len(piece):
+        if document.is_at_values:
+            tag = piece.find(b"<", start)
+            stop = len(piece) if tag < 0 else tag
+            document.is_at_values = tag < 0
+            some = piece[start:stop]
+            if b"&" in some:  # that is markup, too
+                parser.Parse(some, False)
+            elif some:
+                document.values(some)
+        else:
+            before = piece.find(_VALUES, start)
+            stop = len(piece) if before < 0 else before + len(_VALUES)
+            parser.Parse(piece[start:stop], False)
+            document.is_at_values &= before >= 0
+        start = stop
+
+
 class _Document:
-    """Takes what the parser finds."""
+    """Takes what the parser finds.
+
+    Attributes
+    ----------
+    found : list
+        What `_walk` gives.
+    is_at_values : bool
+        Whether the parser has come to the beginning of values, and not beyond.
+    """
 
     def __init__(self, path: Path, head: _Head) -> None:
+        self.is_at_values = False
         self.found: list[dict[str, str] | bytes] = []
         self._path = path
         self._head = head
@@ -339,11 +382,17 @@ class _Document:
         elif element == "Data":
             self.found.append(self._array)
             self._decoder = _Decoder(self._path, self._array)
+            self.is_at_values = True
             self.found += self._decoder.beside()
+
+    def values(self, text: bytes) -> None:
+        """Take the next values, as they stand in the file."""
+        if self._decoder is not None:
+            self.found += self._decoder.take(text)
 
     def text(self, text: str) -> None:
         if self._decoder is not None:
-            self.found += self._decoder.take(text)
+            self.values(text.encode())
         elif self._words is not None:
             self._words.append(text)
 
@@ -351,6 +400,7 @@ class _Document:
         if element == "Data" and self._decoder is not None:
             self.found += self._decoder.finish()
             self._decoder = None
+            self.is_at_values = False
         elif element in ("Name", "Value", "Label") and self._words is not None:
             text, self._words = "".join(self._words).strip(), None
             if element == "Name":
@@ -375,9 +425,9 @@ class _Decoder:
         except (KeyError, ValueError) as error:
             raise ImageError(f"{path}: an array is not described well: {error}.") from error
         self._stored = self._dtype.newbyteorder(_ORDERS.get(array.get("Endian", ""), "="))
-        self._left = int(np.prod(sizes)) * self._dtype.itemsize
+        self._left = prod(sizes) * self._dtype.itemsize
         self._inflater: Any = inflater()
-        self._text = ""
+        self._text = b""
         self._bytes = b""
 
     def beside(self) -> list[dict[str, str] | bytes]:
@@ -400,7 +450,7 @@ class _Decoder:
             file.seek(int(self._array.get("ExternalFileOffset") or 0))
             return self._given(file.read(self._left))
 
-    def take(self, text: str) -> list[dict[str, str] | bytes]:
+    def take(self, text: bytes) -> list[dict[str, str] | bytes]:
         """Take the next piece of text."""
         try:
             return self._given(self._take(text))
@@ -411,14 +461,14 @@ class _Decoder:
 
     def finish(self) -> list[dict[str, str] | bytes]:
         """Give the rest, once all text has been taken."""
-        rest = self.take(" ") if self._array["Encoding"] == "ASCII" else []
+        rest = self.take(b" ") if self._array["Encoding"] == "ASCII" else []
         if self._left or self._bytes:
             raise ImageError(
                 f"{self._path}: an array ends {self._left} bytes too early. {COPY_AGAIN}"
             )
         return rest
 
-    def _ways(self) -> dict[str, Callable[[str], bytes]]:
+    def _ways(self) -> dict[str, Callable[[bytes], bytes]]:
         return {
             "ASCII": self._of_digits,
             "Base64Binary": self._of_base64,
@@ -440,20 +490,20 @@ class _Decoder:
         self._bytes = values[whole:]
         return [np.frombuffer(values[:whole], self._stored).astype(self._dtype).tobytes()]
 
-    def _of_digits(self, text: str) -> bytes:
+    def _of_digits(self, text: bytes) -> bytes:
         words = (self._text + text).split()
-        self._text = ""
+        self._text = b""
         if words and not text[-1:].isspace():
             self._text = words.pop()
         read = int if self._dtype.kind in "iu" else float
         return np.array([read(word) for word in words], dtype=self._dtype).tobytes()
 
-    def _of_base64(self, text: str) -> bytes:
-        text = self._text + "".join(text.split())
+    def _of_base64(self, text: bytes) -> bytes:
+        text = self._text + b"".join(text.split())
         whole = len(text) - len(text) % 4
         self._text = text[whole:]
         return binascii.a2b_base64(text[:whole])
 
-    def _inflated(self, text: str) -> bytes:
+    def _inflated(self, text: bytes) -> bytes:
         values: bytes = self._inflater.decompress(self._of_base64(text), self._left + 1)
         return values

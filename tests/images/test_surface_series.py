@@ -112,6 +112,30 @@ def test_a_gifti_pair_of_any_encoding_and_layout_holds_the_same_values(
     np.testing.assert_array_equal(series.values(), values)
 
 
+@pytest.mark.parametrize("read", [3, 1 << 19])
+@pytest.mark.parametrize(
+    ("how", "encoding"),
+    [
+        (lambda text: text.replace("<Data>", "<Data >").replace("</Data>", "</Data\n>"), "UTF-8"),
+        (lambda text: re.sub("<Data>(.{9})", r"<Data>\n \1\n<!-- <Data> -->\t", text), "UTF-8"),
+        (lambda text: re.sub("<Data>(.*?)</", r"<Data><![CDATA[\1]]></", text), "UTF-8"),
+        (lambda text: re.sub("<Data>e", "<Data>&#101;", text), "UTF-8"),
+        (lambda text: text.replace("<MetaData", "<MetaData><!-- <Data>eJw=</Data> --", 1), None),
+        (lambda text: text, "UTF-16"),
+    ],
+    ids=["spaces in tags", "comments", "CDATA", "references", "tags in comments", "UTF-16"],
+)
+def test_values_are_read_however_xml_may_spell_them(
+    tmp_path, monkeypatch, values, how, encoding, read
+):
+    path = files.write_func(tmp_path / "a.func.gii", values[:LEFT], "L")
+    spelled = how(path.read_text())
+    assert spelled != path.read_text() or encoding == "UTF-16"
+    path.write_text(spelled.replace("UTF-8", encoding or "UTF-8"), encoding=encoding or "UTF-8")
+    monkeypatch.setattr("bidsmask.images.gifti._BYTES_READ", read)
+    np.testing.assert_array_equal(read_gifti(path).array(), values[:LEFT])
+
+
 def test_columns_first_and_big_endian_are_read(tmp_path, values):
     path = pair(tmp_path, values, one=True, encoding="GIFTI_ENCODING_B64BIN")["left"]
     text = path.read_text()
