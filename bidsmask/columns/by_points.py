@@ -209,18 +209,21 @@ class _Sums:
 
     def see(self, points: slice, block: Array, measured: BoolArray) -> None:
         """Add the measured ones of the next places (n, T): sums in double precision."""
-        here = slice(*np.searchsorted(self._points, [points.start, points.stop]))
+        ends = np.array([points.start, points.stop], dtype=self._points.dtype)
+        here = slice(*np.searchsorted(self._points, ends))
         known = np.flatnonzero(measured[self._points[here] - points.start])
         order = here.start + known[np.argsort(self._columns[here][known], kind="stable")]
+        if not order.size:
+            return
         rows, columns = self._points[order] - points.start, self._columns[order]
-        starts = np.flatnonzero(np.diff(columns, prepend=-1))
-        piece = np.cumsum(np.diff(rows, prepend=-1) != 1)
+        starts = np.flatnonzero(np.diff(columns)) + 1
         with np.errstate(invalid="ignore"):  # of places that were not measured
-            values = block.astype(np.float64, copy=False) if rows.size else block
-        for start, end in pairwise([*starts.tolist(), rows.size]):
+            values = block.astype(np.float64, copy=False)
+        for start, end in pairwise([0, *starts.tolist(), rows.size]):
             members = rows[start:end]
-            in_one_piece = piece[start] == piece[end - 1]
-            some = values[slice(members[0], members[-1] + 1) if in_one_piece else members]
+            first, last = int(members[0]), int(members[-1])
+            in_one_piece = last - first == end - start - 1
+            some = values[first : last + 1] if in_one_piece else values[members]
             sizes = self._sizes[columns[start]]
             self._all[columns[start]] += (
                 np.add.reduce(some, axis=0)

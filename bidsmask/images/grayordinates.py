@@ -198,7 +198,7 @@ class Grayordinates:
         'vertices'
         """
         ends = np.cumsum([len(each.places) for each in self.structures])
-        held = np.unique(np.searchsorted(ends, points, side="right"))
+        held = np.flatnonzero(np.bincount(np.searchsorted(ends, points, side="right")))
         return replace(self, structures=tuple(self.structures[each] for each in held)).word
 
     def places_mm(self, numbers: IntArray) -> FloatArray:

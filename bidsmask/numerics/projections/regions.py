@@ -5,6 +5,7 @@ voxels that it needs (its *support*), so that nothing else has to be taken out o
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Protocol, get_args
 
 import numpy as np
@@ -423,8 +424,9 @@ def voxels_of_labels(labels_flat: IntArray, ids: IntArray) -> tuple[IntArray, ..
     asked_for = columns >= 0
     voxels, columns = voxels[asked_for], columns[asked_for]
     order = np.argsort(columns, kind="stable")
-    n_voxels = np.bincount(columns, minlength=ids.size)
-    return tuple(np.split(voxels[order], np.cumsum(n_voxels)[:-1])[: ids.size])
+    voxels, n_voxels = voxels[order], np.bincount(columns, minlength=ids.size)
+    ends = np.concatenate([[0], np.cumsum(n_voxels)]).tolist()
+    return tuple(voxels[start:end] for start, end in pairwise(ends))
 
 
 def _columns(labels: IntArray, ids: IntArray) -> IntArray:
