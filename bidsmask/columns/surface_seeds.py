@@ -14,7 +14,6 @@ from bidsmask.columns.coverage import Extent
 from bidsmask.errors import SpaceError
 from bidsmask.images.grayordinates import Grayordinates, Lattice, whole_meshes
 from bidsmask.images.meshes import Mesh
-from bidsmask.numerics.geodesics import distances_along
 from bidsmask.numerics.projections.regions import Projection, RegionStatistic, SphereMeans
 
 
@@ -155,5 +154,7 @@ def _within(seed: VertexSeed, mesh: Mesh, n_vertices: int) -> IntArray:
             f"The mesh of {seed.structure} has {mesh.n_vertices} vertices, and the run is of one "
             f"of {n_vertices}. Give the mesh of the run's density."
         )
+    from bidsmask.numerics.geodesics import distances_along
+
     distances = distances_along(mesh.coordinates, mesh.faces, seed.vertex, seed.radius_mm)
     return np.flatnonzero(np.isfinite(distances))
