@@ -1,5 +1,7 @@
 """The page of a group as a reader has it: in a browser, offline, with and without its script."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from worlds.group_page import STRATEGIES, group_page
@@ -245,3 +247,44 @@ def test_on_paper_there_are_no_controls_and_nothing_is_cut_off(page):
         " return t.scrollHeight - t.clientHeight })()"
     )
     assert height <= 1
+
+
+def test_of_several_atlases_and_measures_one_is_shown_and_a_list_chooses(
+    open_page, values, tmp_path
+):
+    coverage, means = values.coverage[0], values.connectivity[0]
+    several = replace(
+        values,
+        coverage=(coverage, replace(coverage, atlas="Other atlas")),
+        connectivity=(means, replace(means, of="Partial correlation")),
+    )
+    (tmp_path / "group.html").write_text(assemble_group(several), encoding="utf-8")
+    page = open_page()
+    page.goto((tmp_path / "group.html").as_uri())
+    for section, title in (("coverage", "Other atlas"), ("connectivity", "Partial correlation")):
+        figures = page.locator(f"#{section} figure")
+        shown = [figure.is_visible() for figure in figures.all()]
+        assert shown == [True] * (len(shown) // 2) + [False] * (len(shown) // 2)
+        lists = page.locator(f"#{section} select")
+        (label,) = (each for each in lists.locator("option").all_inner_texts() if title in each)
+        lists.select_option(label=label)
+        assert [not figure.is_visible() for figure in figures.all()] == shown
+    assert page.locator("#benchmarks select").count() == 0, "there is one only"
+    assert page.complaints == []
+    page.context.close()
+
+
+def test_arrows_go_from_space_to_space(open_page, values, tmp_path):
+    runs = values.runs
+    places = ["fsLR" if "nback" in name else "MNI152NLin6Asym" for name in runs.names]
+    several = replace(values, runs=replace(runs, places=places))
+    (tmp_path / "group.html").write_text(assemble_group(several), encoding="utf-8")
+    page = open_page()
+    page.goto((tmp_path / "group.html").as_uri())
+    assert "in 2 spaces" in page.locator(".lead").inner_text()
+    page.locator(".strips[data-column=mean_fd] .scroll").focus()
+    page.keyboard.press("ArrowRight")
+    assert "rest" in page.locator("#tip p").inner_text()
+    page.keyboard.press("ArrowDown")
+    assert "nback" in page.locator("#tip p").inner_text()
+    page.context.close()

@@ -21,6 +21,7 @@ from rich.table import Column
 from bidsmask._version import __version__
 from bidsmask.dataset.listing import some_of
 from bidsmask.numerics.verdict import DO_NOT_USE, GOOD, LOOK, NOT_JUDGED, WORDS, Word, worst
+from bidsmask.reports.drawing.words import count
 from bidsmask.settings import Settings
 
 if TYPE_CHECKING:
@@ -158,8 +159,13 @@ def say_group(console: Console, summary: GroupSummary) -> None:
     console.print(f"  runs included: {', '.join(kept)}")
     for warning in summary.warnings:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
-    console.print(f"{count(len(summary.files), 'file')} written:")
-    for file in summary.files:
+    console.print(
+        f"{count(len(summary.files), 'file')} written into {escape(str(summary.folder))}:"
+    )
+    for kind, n_files in summary.kinds.items():
+        console.print(f"  {n_files:>3} {kind}", markup=False)
+    console.print("Look at these first:")
+    for file in summary.to_look_at:
         console.print(f"  {escape(str(file))}")
 
 
@@ -267,17 +273,6 @@ class Watcher:
         """Say how many runs have ended."""
         words = [f"{self._n_ended} of {self._n_runs}", self._left()]
         return f"[{', '.join(filter(None, words))}] "
-
-
-def count(number: int, noun: str, several: str | None = None) -> str:
-    """Say how many, with the noun in the right number.
-
-    Examples
-    --------
-    >>> count(1, "run"), count(0, "run"), count(2, "process", "processes")
-    ('1 run', '0 runs', '2 processes')
-    """
-    return f"{number} {noun if number == 1 else several or f'{noun}s'}"
 
 
 def _duration(seconds: float) -> str:

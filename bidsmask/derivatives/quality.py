@@ -113,7 +113,7 @@ def _published_motion() -> Iterator[tuple[str, QualityColumn]]:
 def _confounds() -> Iterator[tuple[str, QualityColumn]]:
     """Columns of what regions have in common with confounds, before and after cleaning."""
     words = {
-        "global_signal": "the global signal (mean over the brain mask, of the images themselves)",
+        "global_signal": "the global signal (mean over the covered voxels of the mask)",
         **{name: f"the columns {columns} of the table" for name, columns in FAMILIES.items()},
     }
     for name, what in words.items():
@@ -318,7 +318,8 @@ QUALITY_COLUMNS: Mapping[str, QualityColumn] = MappingProxyType(
             doi=_MURPHY,
         ),
         "fd_dvars_correlation": _measure(
-            "Correlation of framewise displacement and DVARS over the whole mask, before cleaning",
+            "Correlation of framewise displacement and DVARS over the covered voxels of the mask, "
+            "before cleaning",
             "Pearson's r of FD_t and DVARS_t",
             unit="1",
             better="nearer to 0",

@@ -173,6 +173,7 @@ def _connectivity(rng, regions, networks, strategies, n):
         mean[3] = mean[:, 3] = np.nan
         means.append(mean)
     return MeanConnectivity(
+        of="Pearson's correlation",
         atlas="Schaefer2018",
         measure="Fisher z",
         regions=regions,

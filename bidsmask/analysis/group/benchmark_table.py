@@ -18,6 +18,7 @@ from bidsmask.numerics.benchmarks.jackknife import Interval, interval, mean_inte
 from bidsmask.numerics.benchmarks.partial import correlations, residuals
 from bidsmask.numerics.benchmarks.percent_match import binned, closeness, overlap
 from bidsmask.numerics.benchmarks.qcfc import ALPHA, critical_r
+from bidsmask.reports.drawing.words import count
 
 FEW = 30
 """Of fewer participants, one correlation has a standard error of 0.19 or more."""
@@ -323,7 +324,8 @@ def _notes(of: Benchmark, name: str, number: Number) -> Iterator[str]:
     if name in OF_RUNS:
         return
     if of.measured is None:
-        yield f"Only {n} participants are known with their motion; at least {FEWEST} are needed."
+        known = f"{count(n, 'participant')} {'is' if n == 1 else 'are'}"
+        yield f"Only {known} known with their motion; at least {FEWEST} are needed."
         return
     if name == "icc":
         if np.isnan(number.found.value):
@@ -343,6 +345,8 @@ def _notes(of: Benchmark, name: str, number: Number) -> Iterator[str]:
             "if these are volumes, run the participant level again."
         )
     if of.without_motion:
-        yield f"Without {len(of.without_motion)} participants whose motion is not known."
+        without = count(len(of.without_motion), "participant")
+        yield f"Without {without} whose motion is not known."
     if of.without_covariates:
-        yield f"Without {len(of.without_covariates)} participants whose covariates are n/a."
+        without = count(len(of.without_covariates), "participant")
+        yield f"Without {without} whose covariates are n/a."

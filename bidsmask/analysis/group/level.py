@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ from bidsmask.analysis.group.exclusion import (
     decide,
     is_about,
 )
-from bidsmask.analysis.group.page import group_page, write_page
+from bidsmask.analysis.group.page import PAGE, group_page, write_page
 from bidsmask.analysis.group.participants import (
     find_covariates,
     participants_columns,
@@ -54,6 +56,10 @@ from bidsmask.settings import Settings
 
 _MOST = 3
 
+_FIRST = (PAGE, "group_qc.tsv", "group_excluded.tsv", "group_recommendation.tsv")
+_OF_ATLAS = re.compile(r"^group_.*_(relmat|timeseries|networkmeans)\.")
+"""Names of files that there are for each atlas, measure and strategy."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSummary:
@@ -72,6 +78,22 @@ class GroupSummary:
     verdicts: Mapping[str, int]
     included: Mapping[str, int]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self.files[0].parent
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many files there are of each kind, by the names of the kind: ``*_relmat.h5``."""
+        names = (file.name for file in self.files)
+        return dict(Counter(_OF_ATLAS.sub(r"group_*_\1.", name) for name in names))
+
+    @property
+    def to_look_at(self) -> tuple[Path, ...]:
+        """The page, and the tables that people read themselves."""
+        return tuple(self.folder / name for name in _FIRST)
 
     @property
     def exit_code(self) -> int:

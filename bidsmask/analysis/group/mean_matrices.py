@@ -10,17 +10,23 @@ import numpy as np
 from bidsmask.analysis.group.connectivity import Connectivity
 from bidsmask.analysis.group.means import networks_of_regions
 from bidsmask.analysis.group.stacks import StackFile
+from bidsmask.analysis.group.words import atlas_in_words
+from bidsmask.analysis.words import listed
 from bidsmask.derivatives.read import group_name, read_group_matrix
 from bidsmask.derivatives.relations import relation_kind
-from bidsmask.reports.group.values import MeanConnectivity
+from bidsmask.reports.group.values import MeanConnectivity, Undone
+
+MOST_MATRICES = 48
+"""On a page: of 400 regions, they and their differences have 5 MB."""
 
 
 def mean_connectivity(
     connectivity: Connectivity, strategies: Sequence[str], output_dir: Path
 ) -> Iterator[MeanConnectivity]:
-    """Give the means of each atlas, of the measure that comes first: correlations before others.
+    """Give the means of each atlas and measure: correlations before others.
 
-    Those of runs as they are, and not cut to the same length.
+    Those of runs as they are, and not cut to the same length; at most `MOST_MATRICES`, the first
+    measure of every atlas before others (see `not_shown`).
 
     Parameters
     ----------
@@ -30,16 +36,42 @@ def mean_connectivity(
         In the order in which they are shown.
     output_dir : Path
     """
-    with_means = [
-        stack
-        for stack in connectivity.stacks
-        if _mean_name(stack) in connectivity.files and stack.key.desc in stack.runs[0].strategies
-    ]
-    for atlas in dict.fromkeys(stack.key.atlas for stack in with_means):
-        own = [stack for stack in with_means if stack.key.atlas == atlas]
-        first = min(own, key=_rank)
-        alike = [each for each in own if each.key.stat == first.key.stat]
+    for alike in _shown(_with_means(connectivity)):
         yield _means(sorted(alike, key=lambda s: strategies.index(s.strategy)), output_dir)
+
+
+def not_shown(connectivity: Connectivity) -> Iterator[Undone]:
+    """Name the means that the page has no room for, and where they are."""
+    kinds = _with_means(connectivity)
+    shown = _shown(kinds)
+    for alike in (each for each in kinds if each not in shown):
+        yield Undone(
+            what=f"Picture of {atlas_in_words(alike[0].key.atlas)}: {_words(alike[0])}",
+            why=f"The page has room for {MOST_MATRICES} matrices. The numbers are in "
+            f"{listed([_mean_name(stack) for stack in alike])}.",
+        )
+
+
+def _with_means(connectivity: Connectivity) -> list[list[StackFile]]:
+    """Gather stacks of the same atlas and measure, those to be shown first before others."""
+    kinds: dict[tuple[str, str], list[StackFile]] = {}
+    for stack in connectivity.stacks:
+        is_whole = stack.key.desc in stack.runs[0].strategies
+        if is_whole and _mean_name(stack) in connectivity.files:
+            kinds.setdefault((stack.key.atlas, stack.key.stat), []).append(stack)
+    return sorted(kinds.values(), key=lambda alike: (alike[0].key.atlas, _rank(alike[0])))
+
+
+def _shown(kinds: Sequence[list[StackFile]]) -> list[list[StackFile]]:
+    """Choose as many as there is room for."""
+    atlases = [alike[0].key.atlas for alike in kinds]
+    numbers = [atlases[:place].count(atlas) for place, atlas in enumerate(atlases)]
+    chosen, n_matrices = set(), 0
+    for place in sorted(range(len(kinds)), key=numbers.__getitem__):
+        n_matrices += len(kinds[place])
+        if n_matrices <= MOST_MATRICES:
+            chosen.add(place)
+    return [alike for place, alike in enumerate(kinds) if place in chosen]
 
 
 def _mean_name(stack: StackFile) -> str:
@@ -54,14 +86,23 @@ def _rank(stack: StackFile) -> tuple[bool, bool]:
     return "+" in stack.key.stat, kind is None or not kind.is_correlation
 
 
+def _words(stack: StackFile) -> str:
+    """Say what the matrices of a stack are."""
+    kind = relation_kind(stack.key.stat)
+    assert kind is not None, "it has a mean"
+    statistic = stack.key.stat.rpartition("+")[0]
+    return f"{kind.words} ({statistic} of regions)" if statistic else kind.words
+
+
 def _means(stacks: Sequence[StackFile], output_dir: Path) -> MeanConnectivity:
     found = [read_group_matrix(output_dir / _mean_name(stack)) for stack in stacks]
     regions = list(found[0][0])
     kind = relation_kind(stacks[0].key.stat)
     assert kind is not None, "it has a mean"
     return MeanConnectivity(
-        atlas=stacks[0].key.atlas,
+        atlas=atlas_in_words(stacks[0].key.atlas),
         measure="Fisher's z" if kind.is_correlation else kind.words,
+        of=_words(stacks[0]),
         regions=regions,
         networks=networks_of_regions(stacks[0], regions),
         strategies=[stack.strategy for stack in stacks],

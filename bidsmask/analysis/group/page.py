@@ -17,13 +17,13 @@ from bidsmask._version import __version__
 from bidsmask.analysis.group.benchmark_outputs import Benchmarks
 from bidsmask.analysis.group.connectivity import Connectivity
 from bidsmask.analysis.group.counted import LeftOut, Survey
-from bidsmask.analysis.group.mean_matrices import mean_connectivity
+from bidsmask.analysis.group.mean_matrices import mean_connectivity, not_shown
 from bidsmask.analysis.group.shown_benchmarks import (
     not_measured,
     shown_benchmarks,
     shown_recommendations,
 )
-from bidsmask.analysis.group.words import attrition_of, group_methods, rules_of
+from bidsmask.analysis.group.words import atlas_in_words, attrition_of, group_methods, rules_of
 from bidsmask.derivatives.quality import QUALITY_COLUMNS
 from bidsmask.derivatives.read import FinishedRun
 from bidsmask.derivatives.writing import MISSING, write_text
@@ -132,6 +132,7 @@ _IDENTITY = {
     "task_id": "Task",
     "run_id": "Run",
 }
+_LABELS = {**_IDENTITY, "dir_id": "Direction", "space_id": "Space", "den_id": "Density"}
 _UNITLESS = ("1", "volumes", "arbitrary")
 _WORDS = {"verdict": "Verdict", "rating": "Rating", "decided_by": "Excluded by"}
 
@@ -197,7 +198,11 @@ def group_page(
         connectivity=means,
         benchmarks=tuple(shown_benchmarks(benchmarks, strategies)),
         recommendations=tuple(shown_recommendations(benchmarks)),
-        undone=(*_undone(coverage, means), *not_measured(benchmarks)),
+        undone=(
+            *_undone(coverage, means),
+            *not_shown(connectivity),
+            *not_measured(benchmarks),
+        ),
         methods=methods.paragraphs,
         references=methods.references,
     )
@@ -236,14 +241,22 @@ def run_table(qc: pd.DataFrame, reports: Collection[str]) -> RunTable:
         reports=[link if link in reports else "" for link in links],
         included=(qc["decision"] == "include").to_numpy(),
         columns=tuple(_columns(qc)),
+        places=_places(qc),
     )
+
+
+def _places(qc: pd.DataFrame) -> list[str]:
+    """Say in which space each row is, if there are several."""
+    known = [_texts(qc, name) for name in ("space_id", "den_id") if name in qc]
+    places = [", ".join(filter(None, labels)) or "its own" for labels in zip(*known, strict=True)]
+    return places if len(set(places)) > 1 else []
 
 
 def _columns(qc: pd.DataFrame) -> Iterator[Column]:
     names = [str(name) for name in qc]
     for name in names[: names.index("bids_name")]:
         if name == "participant_id" or _tells_apart(qc, name):
-            label = _IDENTITY.get(name, name.removesuffix("_id").capitalize())
+            label = _LABELS.get(name, name.removesuffix("_id").capitalize())
             yield Column(name=name, label=label, values=_texts(qc, name))
     yield Column(name="strategy", label="Strategy", values=_texts(qc, "strategy"))
     for name, shown in MEASURES.items():
@@ -343,12 +356,11 @@ def outliers(runs: RunTable, shown: Sequence[Distribution]) -> list[Outlier]:
 
 def _rows_alike(runs: RunTable) -> list[tuple[str, np.ndarray]]:
     """Find the rows of each strategy in each space."""
-    places = [column for column in runs.columns if column.name in ("space_id", "den_id")]
-    rows: dict[tuple[str, ...], list[int]] = {}
-    for row, strategy in enumerate(runs.strategies):
-        key = (strategy, *(column.written(row) for column in places))
+    places = runs.places or [""] * len(runs)
+    rows: dict[tuple[str, str], list[int]] = {}
+    for row, key in enumerate(zip(runs.strategies, places, strict=True)):
         rows.setdefault(key, []).append(row)
-    return [(strategy, np.array(own)) for (strategy, *_), own in rows.items()]
+    return [(strategy, np.array(own)) for (strategy, _), own in rows.items()]
 
 
 def _any(values: np.ndarray) -> bool:
@@ -369,16 +381,17 @@ def coverage_of(
     """
     runs = [str(name) for name in table.columns[list(table).index("lost_in") + 1 :]]
     place = {run: number for number, run in enumerate(runs)}
-    for atlas, rows in table.groupby("atlas", sort=False):
+    for entities, rows in table.groupby("atlas", sort=False):
+        atlas = atlas_in_words(str(entities))
         lost = np.zeros((len(rows), len(runs)), dtype=bool)
         for row, names in enumerate(rows["lost_in"].fillna("")):
             lost[row, [place[name] for name in names.split()]] = True
         shares = rows[runs].to_numpy(dtype=float)
         asked = np.isfinite(shares).any(axis=0)
         yield GroupCoverage(
-            atlas=str(atlas),
+            atlas=atlas,
             regions=[str(name) for name in rows["Node"]],
-            networks=networks.get(str(atlas)),
+            networks=networks.get(atlas),
             runs=[run for run, is_there in zip(runs, asked, strict=True) if is_there],
             shares=shares[:, asked],
             lost=lost[:, asked],

@@ -22,6 +22,7 @@ from bidsmask.analysis.words import listed
 from bidsmask.numerics.benchmarks.distance import distance_dependence
 from bidsmask.numerics.benchmarks.jackknife import left_out_groups
 from bidsmask.numerics.benchmarks.ranking import Criterion, Place, ranked
+from bidsmask.reports.drawing.words import count
 
 FEWEST = 20
 """With fewer participants, an r of 0.44 is chance: strategies are not ranked."""
@@ -124,7 +125,8 @@ class Recommendation:
         """Which strategy, in a sentence."""
         if not self.places:
             return f"No strategy is recommended: {self.problem}"
-        of = f"of {len(self.strategies)} strategies, on {self.n_participants} participants"
+        on = count(self.n_participants, "participant")
+        of = f"of {len(self.strategies)} strategies, on {on}"
         if len(self.first) > 1:
             return f"{listed(self.first)} cannot be told apart ({of})."
         return f"Take {self.first[0]} ({of})."
@@ -194,9 +196,10 @@ def _problem(common: Mapping[str, Benchmark], n: int) -> str:
     if len(common) < 2:
         return "there is one strategy only, and nothing to compare it with."
     if n < FEWEST or any(each.measured is None for each in common.values()):
+        have = f"{count(n, 'participant')} {'has' if n == 1 else 'have'}"
         return (
-            f"{n} participants have runs that every strategy keeps, and a known motion; with "
-            f"fewer than {FEWEST}, what strategies differ by is chance."
+            f"{have} runs that every strategy keeps, and a known motion; with fewer than "
+            f"{FEWEST}, what strategies differ by is chance."
         )
     return ""
 

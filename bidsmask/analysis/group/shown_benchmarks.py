@@ -14,8 +14,9 @@ from bidsmask.analysis.group.benchmark_picture import BenchmarkPicture
 from bidsmask.analysis.group.benchmark_table import MEASURES
 from bidsmask.analysis.group.recommendation import WORDS
 from bidsmask.analysis.group.recommendation import Recommendation as Recommended
+from bidsmask.analysis.group.words import atlas_in_words
 from bidsmask.analysis.words import listed
-from bidsmask.reports.drawing.words import minus
+from bidsmask.reports.drawing.words import count, minus
 from bidsmask.reports.group.values import (
     AlongDistance,
     Benchmark,
@@ -143,7 +144,8 @@ def _groups(table: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame
 
 
 def _title(atlas: str, task: str) -> str:
-    return f"{atlas}, task {task}" if task else atlas
+    words = atlas_in_words(atlas)
+    return f"{words}: task {task}" if task else words
 
 
 def _benchmarks(rows: pd.DataFrame, strategies: Sequence[str]) -> Iterator[Benchmark]:
@@ -229,10 +231,10 @@ def _along(picture: BenchmarkPicture) -> AlongDistance:
 
 def _caveats(rows: pd.DataFrame) -> Iterator[str]:
     common = rows[rows["subset"] == "common"]
-    n = int(common["n_participants"].max())
+    who = count(int(common["n_participants"].max()), "participant")
     yield (
-        f"Dots are of the {n} participants whose runs every strategy keeps, rings of all that a "
-        "strategy keeps. Strategies are compared by the dots."
+        f"Dots are of {who} whose runs every strategy keeps, rings of all that a strategy keeps. "
+        "Strategies are compared by the dots."
     )
     if covariates := [str(each) for each in common["covariates"].dropna().unique() if each]:
         yield f"Held constant in correlations with motion: {covariates[0].replace(' ', ', ')}."

@@ -15,11 +15,13 @@ import pandas as pd
 from bidsmask._typing import BoolArray, FloatArray, IntArray
 from bidsmask.analysis.group.counted import LeftOut
 from bidsmask.analysis.group.exclusion import Decision, Decisions
+from bidsmask.analysis.group.words import atlas_in_words
 from bidsmask.dataset.entities import ENTITY_ORDER
 from bidsmask.dataset.listing import some_of
 from bidsmask.derivatives.quality import QUALITY_COLUMNS
 from bidsmask.derivatives.read import FinishedRun, quality_of
 from bidsmask.derivatives.writing import MISSING, typed, write_json, write_table
+from bidsmask.reports.drawing.words import count
 from bidsmask.reports.group.values import LOST_IN_MANY
 
 LEFT_OUT, NOT_DONE, EXCLUDED = "left out", "not done", "excluded"
@@ -203,10 +205,12 @@ def lost_in_many(coverage: pd.DataFrame) -> Iterator[str]:
         many = rows[rows["n_lost"] > LOST_IN_MANY * rows["n_runs"]]
         if len(many):
             found = zip(many["Node"], many["n_lost"], many["n_runs"], strict=True)
-            named = some_of([f"{node} ({lost} of {runs} runs)" for node, lost, runs in found])
+            named = some_of(
+                [f"{node} ({lost} of {count(runs, 'run')})" for node, lost, runs in found]
+            )
             yield (
-                f"{atlas}: {len(many)} of {len(rows)} regions have no signal in more than "
-                f"{LOST_IN_MANY:.0%} of the runs: {named}."
+                f"{atlas_in_words(str(atlas))}: {len(many)} of {len(rows)} regions have no signal "
+                f"in more than {LOST_IN_MANY:.0%} of the runs: {named}."
             )
 
 

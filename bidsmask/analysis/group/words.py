@@ -13,9 +13,19 @@ from bidsmask._version import __version__
 from bidsmask.analysis.words import listed
 from bidsmask.numerics.exclusion import MEASURES, NONE, VERDICT
 from bidsmask.numerics.verdict import DO_NOT_USE
+from bidsmask.reports.drawing.words import count
 from bidsmask.reports.group.values import Attrition
 from bidsmask.reports.methods import Methods, with_citations
 from bidsmask.settings import GroupSettings
+
+_OF_ATLASES = {
+    "seg": "segmentation",
+    "scale": "scale",
+    "space": "in",
+    "res": "resolution",
+    "den": "density",
+}
+"""Entities of an atlas and its grid in words, in the order in which they are said."""
 
 _CITED = ("parkes2018", "wang2024")
 """Works that rules are named after."""
@@ -27,6 +37,22 @@ class Rule:
 
     words: str
     applies: pd.Series
+
+
+def atlas_in_words(entities: str) -> str:
+    """Say which atlas names of files mean, and on which grid.
+
+    Examples
+    --------
+    >>> atlas_in_words("space-fsLR_atlas-Schaefer2018_seg-7n_scale-400_den-91k")
+    'Schaefer2018, segmentation 7n, scale 400, in fsLR, density 91k'
+    >>> atlas_in_words("space-MNI152NLin6Asym_seg-seeds")
+    'seeds, in MNI152NLin6Asym'
+    """
+    labels = dict(part.split("-", 1) for part in entities.split("_"))
+    name = labels.pop("atlas", None) or labels.pop("seg", entities)
+    said = [f"{word} {labels[key]}" for key, word in _OF_ATLASES.items() if key in labels]
+    return ", ".join([name, *said])
 
 
 def rules_of(qc: pd.DataFrame, settings: GroupSettings) -> Iterator[Rule]:
@@ -113,8 +139,9 @@ def group_methods(
         How many participants strategies were compared on; 0 if they were not.
     """
     marked = [
-        f"{n_runs} runs of {n_participants} participants were brought together at the group "
-        f"level of bidsmask {__version__}.",
+        f"{count(n_runs, 'run')} of {count(n_participants, 'participant')} "
+        f"{'was' if n_runs == 1 else 'were'} brought together at the group level of bidsmask "
+        f"{__version__}.",
         _exclusion(attrition, settings.exclude, rules),
     ]
     if measure:
@@ -124,18 +151,21 @@ def group_methods(
         )
     if n_compared:
         marked.append(
-            f"Strategies were compared on up to {n_compared} participants whose runs every one of "
-            "them keeps, by the correlation over participants of mean framewise displacement with "
-            "the connectivity of each edge and its dependence on the distance of regions "
-            "[@ciric2017], beside what permuted motion gives, and by the participants and the "
-            "degrees of freedom that they lose [@parkes2018]."
+            f"Strategies were compared on up to {count(n_compared, 'participant')} whose runs "
+            "every one of them keeps, by the correlation over participants of mean framewise "
+            "displacement with the connectivity of each edge and its dependence on the distance "
+            "of regions [@ciric2017], beside what permuted motion gives, and by the participants "
+            "and the degrees of freedom that they lose [@parkes2018]."
         )
     return with_citations(marked)
 
 
 def _exclusion(attrition: Sequence[Attrition], exclude: str, rules: Sequence[Rule]) -> str:
     left = listed(
-        [f"{each.n_kept_runs} of {each.n_runs} runs for {each.strategy}" for each in attrition]
+        [
+            f"{each.n_kept_runs} of {count(each.n_runs, 'run')} for {each.strategy}"
+            for each in attrition
+        ]
     )
     if not rules:
         return f"No run was excluded by a rule, which leaves {left}."

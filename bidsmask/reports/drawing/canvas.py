@@ -110,15 +110,17 @@ class Canvas:
         colour: str,
         numbers: IntArray,
         *,
+        row: int = 0,
         hollow: bool = False,
     ) -> None:
-        """Draw many dots as one path; `numbers` say what each of them stands for."""
+        """Draw many dots of a row as one path; `numbers` say what each of them stands for."""
         places = np.stack([x, y], axis=-1).round(1).tolist()
         commands = "".join(f"M{left:g} {top:g}h0" for left, top in places)
         style = _attributes(stroke=colour, stroke_width=2 * radius, stroke_linecap="round")
         stands_for = " ".join(map(str, numbers.tolist()))
         self._lines.append(
-            f'<path class="dots" fill="none"{style} data-rows="{stands_for}" d="{commands}"/>'
+            f'<path class="dots" fill="none"{style} data-strip="{row}" data-rows="{stands_for}" '
+            f'd="{commands}"/>'
         )
         if hollow:
             style = _attributes(stroke="#ffffff", stroke_width=radius, stroke_linecap="round")

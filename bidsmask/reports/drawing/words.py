@@ -52,6 +52,17 @@ def readable(text: str, max_length: int = 40) -> str:
     return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
+def count(number: int, noun: str, several: str | None = None) -> str:
+    """Say how many, with the noun in the right number.
+
+    Examples
+    --------
+    >>> count(1, "run"), count(0, "run"), count(2, "process", "processes")
+    ('1 run', '0 runs', '2 processes')
+    """
+    return f"{number} {noun if number == 1 else several or f'{noun}s'}"
+
+
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """Width of a text in a font of this size; in most fonts it is narrower.
 

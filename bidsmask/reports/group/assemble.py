@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from bidsmask.numerics.verdict import WORDS
 from bidsmask.reports.assemble import data_uri, render
+from bidsmask.reports.drawing.words import count
 from bidsmask.reports.group.data import as_json
 from bidsmask.reports.group.estimates import estimates
 from bidsmask.reports.group.means import Matrix, matrices
@@ -96,6 +97,7 @@ def assemble_group(page: GroupPage) -> str:
         script="group.js",
         page=page,
         n_runs=len(set(runs.names)),
+        n_places=len(set(runs.places)),
         glance=[*_glance(runs)],
         shown=[column for column in runs.columns if column.name in MEDIANS],
         data=as_json(runs),
@@ -103,7 +105,9 @@ def assemble_group(page: GroupPage) -> str:
         coverage=[_draw_coverage(each) for each in page.coverage],
         lost=[*_lost_in_many(page.coverage)],
         lost_in_many=LOST_IN_MANY,
-        connectivity=[each for found in page.connectivity for each in _draw_means(found)],
+        connectivity=[
+            (f"{each.atlas}: {each.of}", [*_draw_means(each)]) for each in page.connectivity
+        ],
         benchmarks=[(each, [*_draw_benchmarks(each)]) for each in page.benchmarks],
         most_named=MOST_NAMED,
     )
@@ -160,15 +164,27 @@ def _draw_strips(runs: RunTable, distributions: Iterable[Distribution]) -> Itera
 
 def _rows(runs: RunTable, distribution: Distribution) -> Iterator[Strip]:
     values, strategies = runs.column(distribution.column).numbers, np.array(runs.strategies)
+    places = np.array(runs.places or [""] * len(runs))
     if not distribution.by_strategy:
         names = np.array(runs.names)
         _, first, run = np.unique(names, return_index=True, return_inverse=True)
         included = np.bincount(run, weights=runs.included) > 0
-        yield Strip(name="all runs", values=values[first], numbers=first, filled=included)
+        for place in dict.fromkeys(places.tolist()):
+            own = places[first] == place
+            name = place or "all runs"
+            yield Strip(
+                name=name, values=values[first[own]], numbers=first[own], filled=included[own]
+            )
         return
-    for strategy in dict.fromkeys(runs.strategies):
-        own = np.flatnonzero(strategies == strategy)
-        yield Strip(name=strategy, values=values[own], numbers=own, filled=runs.included[own])
+    for strategy, place in dict.fromkeys(zip(runs.strategies, places.tolist(), strict=True)):
+        own = np.flatnonzero((strategies == strategy) & (places == place))
+        yield Strip(
+            name=strategy,
+            note=place,
+            values=values[own],
+            numbers=own,
+            filled=runs.included[own],
+        )
 
 
 def _draw_coverage(each: GroupCoverage) -> Drawn:
@@ -176,8 +192,8 @@ def _draw_coverage(each: GroupCoverage) -> Drawn:
     n_regions, n_runs = each.shares.shape
     return Drawn(
         title=each.atlas,
-        alt=f"Coverage of {n_regions} regions of {each.atlas} in {n_runs} runs",
-        caption=f"{n_regions} regions in {n_runs} runs; red is lost.",
+        alt=f"Coverage of {count(n_regions, 'region')} of {each.atlas} in {count(n_runs, 'run')}",
+        caption=f"{count(n_regions, 'region')} in {count(n_runs, 'run')}; red is lost.",
         source=data_uri(svg, ".svg"),
         note=(
             "A red line across is a region that many runs lack, such as one above the sinuses. A "
@@ -210,9 +226,9 @@ def _draw_means(found: MeanConnectivity) -> Iterator[Drawn]:
         for strategy, count, mean in zip(found.strategies, counts, found.means, strict=True)
     ]
     yield Drawn(
-        title=f"Mean {found.measure}, {found.atlas}",
+        title=f"{found.atlas}: {found.of}",
         alt=f"Matrices of mean {found.measure} between {len(found.regions)} regions",
-        caption="Mean over participants, of the included runs of each.",
+        caption=f"Mean over participants, of the included runs of each: {found.measure}.",
         source=data_uri(draw(means, label=f"mean {found.measure}"), ".svg"),
         note=(
             "Blocks along the diagonal are networks whose regions go together; they should stand "
@@ -228,7 +244,7 @@ def _draw_means(found: MeanConnectivity) -> Iterator[Drawn]:
     if differences:
         label = f"difference from {first}"
         yield Drawn(
-            title=f"Difference between strategies, {found.atlas}",
+            title=f"{found.atlas}: difference between strategies",
             alt=f"Matrices of the {label} between {len(found.regions)} regions",
             caption=f"Each mean less that of {first}. The scale is another one than above.",
             source=data_uri(draw(differences, label=label), ".svg"),

@@ -22,6 +22,7 @@ from bidsmask.reports.drawing.colours import (
 from bidsmask.reports.drawing.legend import LINE, Key, draw_legend
 from bidsmask.reports.drawing.matrix import MAX_NAMED_REGIONS
 from bidsmask.reports.drawing.picture import Picture
+from bidsmask.reports.drawing.words import count
 
 MAX_RUNS, MAX_REGIONS = 560, 500
 """Of more, some share a column or row of pixels: the worst of them is drawn."""
@@ -61,9 +62,8 @@ def seen(
     n_regions, n_runs = shares.shape
     height = float(np.clip(n_regions * 12.0, 60, 340))
     top = LINE + 8 + TITLE_ROOM
-    canvas = Canvas(
-        top + height + X_TITLE + 4, f"Coverage of {n_regions} regions in {n_runs} runs"
-    )
+    said = f"Coverage of {count(n_regions, 'region')} in {count(n_runs, 'run')}"
+    canvas = Canvas(top + height + X_TITLE + 4, said)
     box = Box(_LEFT, top, WIDTH - _LEFT - _GAP - _SIDE - 17, height)
     panel = Panel(canvas, box, x=(0, n_runs), y=(n_regions, 0))
     canvas.picture(box, _picture(shares, lost))

@@ -12,9 +12,9 @@ from bidsmask.reports.drawing.axes import X_TITLE, Panel, apart
 from bidsmask.reports.drawing.canvas import SMALL, WIDTH, Box, Canvas, centred
 from bidsmask.reports.drawing.colours import BLUE, FAINT, INK, MUTED, ORANGE, RED
 from bidsmask.reports.drawing.legend import LINE, Key, draw_legend
-from bidsmask.reports.drawing.words import fitted, minus, text_width
+from bidsmask.reports.drawing.words import count, fitted, minus, text_width
 
-_LEFT, _RIGHT = 130.0, WIDTH - 128.0
+_LEFT, _MOST_LEFT, _RIGHT = 130.0, 180.0, WIDTH - 128.0
 _STRIP, _GAP = 54.0, 8.0
 _SIZES = ((60, 3.4), (400, 2.6), (1500, 1.9))
 _SMALLEST = 1.4
@@ -34,12 +34,15 @@ class Strip:
         What each dot stands for.
     filled : bool array of shape (n,)
         Others are drawn as rings.
+    note : str
+        Stands below the name.
     """
 
     name: str
     values: FloatArray
     numbers: IntArray
     filled: BoolArray
+    note: str = ""
 
 
 def strips(
@@ -69,7 +72,7 @@ def strips(
     -------
     svg : bytes
         To be put into a page as it is. A path of class ``dots`` has the attribute ``data-rows``:
-        what its dots stand for, in their order.
+        what its dots stand for, in their order; and ``data-strip``, the strip they lie in.
 
     Raises
     ------
@@ -84,15 +87,17 @@ def strips(
     top = LINE + 4 + (_LIMIT_ROOM if shown else 0.0)
     height = len(rows) * (_STRIP + _GAP) - _GAP
     canvas = Canvas(top + height + X_TITLE + 4, f"{label} of {known.size} values", key)
-    box = Box(_LEFT, top, _RIGHT - _LEFT, height)
+    widest = max(text_width(said, SMALL) for row in rows for said in (row.name, row.note))
+    left = float(np.clip(widest + 18, _LEFT, _MOST_LEFT))
+    box = Box(left, top, _RIGHT - left, height)
     panel = Panel(canvas, box, x=(low, high))
     for place, row in enumerate(rows):
         strip = Box(box.left, top + place * (_STRIP + _GAP), box.width, _STRIP)
         _draw_quartiles(panel, strip, row, unit, decimals)
-        _draw_dots(panel, strip, row)
+        _draw_dots(panel, strip, row, place)
     _draw_limits(panel, shown)
     panel.x_axis(f"{label} ({unit})" if unit else label)
-    _draw_key(canvas, rows)
+    _draw_key(canvas, rows, left)
     return canvas.svg()
 
 
@@ -139,9 +144,12 @@ def _limits(known: FloatArray) -> tuple[float, float]:
 def _draw_quartiles(panel: Panel, strip: Box, row: Strip, unit: str, decimals: int) -> None:
     """Tint what lies between the quartiles, and say at both sides whose they are."""
     canvas = panel.canvas
-    name = fitted(row.name, strip.left - 16, SMALL)
     middle = centred(strip.middle, SMALL)
-    canvas.text(strip.left - 12, middle, name, size=SMALL, align="end")
+    up = 7 if row.note else 0
+    names = ((row.name, middle - up, INK), (row.note, middle + 8, MUTED))
+    for text, y, colour in names[: 2 if row.note else 1]:
+        said = fitted(text, strip.left - 16, SMALL)
+        canvas.text(strip.left - 12, y, said, size=SMALL, align="end", colour=colour)
     known = row.values[np.isfinite(row.values)]
     canvas.line((strip.left, strip.middle), (strip.right, strip.middle), FAINT)
     if not known.size:
@@ -154,12 +162,11 @@ def _draw_quartiles(panel: Panel, strip: Box, row: Strip, unit: str, decimals: i
     said = fitted(f"median {said}", WIDTH - strip.right - 16, SMALL)
     canvas.text(strip.right + 12, middle - 7, said, size=SMALL, colour=INK)
     n_unknown = row.values.size - known.size
-    count = f"{known.size} run{'' if known.size == 1 else 's'}"
-    count += f", {n_unknown} n/a" if n_unknown else ""
-    canvas.text(strip.right + 12, middle + 8, count, size=SMALL, colour=MUTED)
+    counts = count(known.size, "run") + (f", {n_unknown} n/a" if n_unknown else "")
+    canvas.text(strip.right + 12, middle + 8, counts, size=SMALL, colour=MUTED)
 
 
-def _draw_dots(panel: Panel, strip: Box, row: Strip) -> None:
+def _draw_dots(panel: Panel, strip: Box, row: Strip, place: int) -> None:
     """Draw dots, what is not filled as rings on top; then the median."""
     known = np.flatnonzero(np.isfinite(row.values))
     if not known.size:
@@ -170,10 +177,11 @@ def _draw_dots(panel: Panel, strip: Box, row: Strip) -> None:
     filled, numbers = row.filled[known], row.numbers[known]
     canvas = panel.canvas
     if filled.any():
-        canvas.dots(x[filled], y[filled], radius, BLUE, numbers[filled])
+        canvas.dots(x[filled], y[filled], radius, BLUE, numbers[filled], row=place)
     if not filled.all():
         ring = max(radius, 2.2)
-        canvas.dots(x[~filled], y[~filled], ring, ORANGE, numbers[~filled], hollow=True)
+        rest = ~filled
+        canvas.dots(x[rest], y[rest], ring, ORANGE, numbers[rest], row=place, hollow=True)
     median = panel.x(float(np.median(row.values[known])))
     canvas.line((median, strip.top), (median, strip.bottom), INK, width=1.6)
 
@@ -191,9 +199,9 @@ def _draw_limits(panel: Panel, limits: Sequence[tuple[float, str]]) -> None:
         panel.canvas.text(x, box.top - 7, text, size=SMALL, colour=RED, align="middle")
 
 
-def _draw_key(canvas: Canvas, rows: Sequence[Strip]) -> None:
+def _draw_key(canvas: Canvas, rows: Sequence[Strip], left: float) -> None:
     some_excluded = any((~row.filled & np.isfinite(row.values)).any() for row in rows)
     keys = [Key("a run", BLUE, "dot")]
     keys += [Key("an excluded run", ORANGE, "hole")] * some_excluded
     keys += [Key("half of the runs", FAINT), Key("median", INK, "line")]
-    draw_legend(canvas, keys, Box(_LEFT, 0, _RIGHT - _LEFT, LINE))
+    draw_legend(canvas, keys, Box(left, 0, _RIGHT - left, LINE))

@@ -88,6 +88,8 @@ class RunTable:
         Address of the report of the subject, relative to the page; "" if there is none.
     included : bool array of shape (N,)
     columns : tuple of Column
+    places : sequence of N str
+        The space of each row; empty if all are in the same.
     """
 
     names: Sequence[str]
@@ -95,6 +97,7 @@ class RunTable:
     reports: Sequence[str]
     included: BoolArray
     columns: tuple[Column, ...]
+    places: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -207,6 +210,8 @@ class MeanConnectivity:
     Parameters
     ----------
     atlas, measure : str
+    of : str
+        What was measured of runs, such as Pearson's correlation.
     regions : sequence of P str
     networks : sequence of P str, or None
     strategies : sequence of S str
@@ -218,6 +223,7 @@ class MeanConnectivity:
 
     atlas: str
     measure: str
+    of: str
     regions: Sequence[str]
     networks: Sequence[str] | None
     strategies: Sequence[str]

@@ -157,8 +157,7 @@
       const rows = path.dataset.rows.split(" ").map(Number);
       return path.getAttribute("d").slice(1, -2).split("h0M").map((place, n) => {
         const [x, y] = place.split(" ").map(Number);
-        const strip = drawn.byStrategy ? data.strategies.codes[rows[n]] : 0;
-        return { x, y, row: rows[n], strip, path };
+        return { x, y, row: rows[n], strip: Number(path.dataset.strip), path };
       });
     }).sort((a, b) => a.strip - b.strip || a.x - b.x);
     return drawn.dots;
@@ -270,7 +269,28 @@
     room.addEventListener("blur", () => isKept() || hide());
   };
 
+  // Of atlases and measures, one at a time.
+
+  const prepareChoice = (box) => {
+    const parts = [...box.children];
+    if (parts.length < 2) return;
+    const list = element("select");
+    parts.forEach((part, place) =>
+      list.append(element("option", { value: place }, part.dataset.title)));
+    const show = () => parts.forEach((part, place) => {
+      part.hidden = place !== Number(list.value);
+    });
+    const label = element("label", {}, `${box.dataset.label} `);
+    label.append(list);
+    const line = element("div", { class: "filters" });
+    line.append(label);
+    box.before(line);
+    list.addEventListener("change", show);
+    show();
+  };
+
   prepareTable();
+  document.querySelectorAll(".choices").forEach(prepareChoice);
   figures.forEach(prepareDots);
   for (const each of document.querySelectorAll(".scripted")) each.hidden = false;
 })();

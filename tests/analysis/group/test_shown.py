@@ -95,15 +95,15 @@ def test_limits_of_the_verdict_are_those_of_the_sidecar():
 def test_coverage_is_of_each_atlas_and_its_own_runs():
     table = pd.DataFrame(
         {
-            "atlas": ["atlas-A", "atlas-A", "atlas-B"],
+            "atlas": ["space-S_atlas-A", "space-S_atlas-A", "atlas-B"],
             "Node": ["one", "two", "three"],
             "lost_in": [None, "sub-1 sub-2", "sub-2"],
             "sub-1": [1.0, 0.2, np.nan],
             "sub-2": [0.9, 0.0, 0.1],
         }
     )
-    first, second = coverage_of(table, {"atlas-A": ["Vis", "Default"]})
-    assert (first.atlas, first.networks) == ("atlas-A", ["Vis", "Default"])
+    first, second = coverage_of(table, {"A, in S": ["Vis", "Default"]})
+    assert (first.atlas, first.networks) == ("A, in S", ["Vis", "Default"])
     assert first.lost.tolist() == [[False, False], [True, True]]
     assert (second.runs, second.networks, second.lost.tolist()) == (["sub-2"], None, [[True]])
 
@@ -114,3 +114,10 @@ def test_what_is_far_out_does_not_depend_on_the_unit(values, scale):
     scale = 2.0 ** np.floor(np.log2(scale))  # exact in floating point
     np.testing.assert_array_equal(far_out(array), far_out(array * scale))
     assert far_out(array).sum() <= array.size / 2
+
+
+def test_spaces_are_told_apart_where_there_are_several(qc):
+    assert run_table(qc.assign(space_id="fsLR"), ()).places == []
+    spaces = ["fsLR", "fsaverage"] * (len(qc) // 2)
+    runs = run_table(qc.assign(space_id=spaces, den_id="91k"), ())
+    assert set(runs.places) == {"fsLR, 91k", "fsaverage, 91k"}

@@ -41,7 +41,7 @@ def shown(rows, order=("24P", "27P")):
 
 def test_strategies_stand_in_the_order_of_the_page_with_both_subsets(rows):
     found, _ = shown(rows)
-    assert found.title == "atlas-A, task rest"
+    assert found.title == "A: task rest"
     assert found.strategies == ("24P", "27P")
     first = found.benchmarks[0]
     np.testing.assert_allclose([each.value for each in first.estimates], [0.2, 0.1])
@@ -69,7 +69,7 @@ def test_what_is_n_a_for_all_is_not_drawn_but_said(rows):
     found, measured = shown(rows)
     assert "ICC(A,1)" not in [each.title for each in found.benchmarks]
     (undone,) = not_measured(measured)
-    assert (undone.what, undone.why) == ("atlas-A, task rest: ICC(A,1)", "No sessions repeat.")
+    assert (undone.what, undone.why) == ("A: task rest: ICC(A,1)", "No sessions repeat.")
 
 
 def test_caveats_say_who_is_compared_and_what_was_held_constant(rows):

@@ -161,3 +161,16 @@ def test_every_run_of_a_thousand_participants_is_there(large):
     (figure,) = re.findall(r'data-column="mean_fd".*?</svg>', large, flags=re.DOTALL)
     drawn = " ".join(re.findall(r'data-rows="([^"]*)"', figure)).split()
     assert sorted(data["names"]["codes"][int(row)] for row in drawn) == list(range(2000))
+
+
+def test_each_space_has_strips_of_its_own(values):
+    runs = values.runs
+    places = ["fsLR" if "nback" in name else "MNI152NLin6Asym" for name in runs.names]
+    html = assemble_group(replace(values, runs=replace(runs, places=places)))
+    svg = html.partition('data-column="mean_fd"')[2].partition("</figure>")[0]
+    dots = dict(re.findall(r'data-strip="(\d)" data-rows="([^"]*)"', svg))
+    of_strips = [{places[int(row)] for row in rows.split()} for rows in dots.values()]
+    assert of_strips == [{"MNI152NLin6Asym"}, {"fsLR"}]
+    svg = html.partition('data-column="dof_remaining"')[2].partition("</figure>")[0]
+    assert len(set(re.findall(r'data-strip="(\d)"', svg))) == 2 * len(STRATEGIES)
+    assert "in 2 spaces" in html

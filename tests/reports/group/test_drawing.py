@@ -24,10 +24,11 @@ def names(n, word="region"):
     return [f"{word} {number}" for number in range(n)]
 
 
-def strip(values, name="24P", filled=None):
+def strip(values, name="24P", filled=None, note=""):
     values = np.asarray(values, dtype=float)
     filled = np.ones(values.size, bool) if filled is None else np.asarray(filled)
-    return Strip(name=name, values=values, numbers=np.arange(values.size), filled=filled)
+    numbers = np.arange(values.size)
+    return Strip(name=name, note=note, values=values, numbers=numbers, filled=filled)
 
 
 def draw_strips(*rows, label="mean FD", limits=()):
@@ -87,6 +88,9 @@ NONE = Benchmark(
 
 CASES = {
     "strips": lambda: draw_strips(strip(some()), strip(some() + 1, "36P")),
+    "strips of spaces": lambda: draw_strips(
+        strip(some(), note="fsLR, 91k"), strip(some(), note=WIDE)
+    ),
     "strip of one run": lambda: draw_strips(strip([0.2])),
     "strip of equal runs": lambda: draw_strips(strip([5.0] * 300)),
     "strip without a value beside one": lambda: draw_strips(strip([np.nan] * 3), strip([1, 2])),
