@@ -180,6 +180,7 @@ def test_conn_gets_regions_by_regions_by_participants(said):
     assert content["xyz"][0, 0].shape == (1, 3)
     np.testing.assert_array_equal(content["Z"][0, 1], said["z"].iloc[:, 0])
     assert np.isnan(np.diagonal(content["Z"])).all()
+    assert [str(name[0]) for name in content["participants"][0]] == list(said["z"].index)
     assert b"Created on" not in content["__header__"]
 
 

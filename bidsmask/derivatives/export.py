@@ -84,9 +84,11 @@ def write_conn(
     Notes
     -----
     The variables are ``Z`` (P × P × participants; NaN on the diagonal, and where there is no
-    value), ``names`` and ``names2`` (1 × P cells) and ``xyz`` (1 × P cells of 1 × 3), which
-    CONN's ``conn_network`` reads from ``results/firstlevel/*/resultsROI_Condition*.mat``. There
-    are no standard errors and no degrees of freedom in it, and it is no project of CONN's.
+    value), ``names`` and ``names2`` (1 × P cells) and ``xyz`` (1 × P cells of 1 × 3): those that
+    CONN's analyses of a group and ``conn_network`` read from
+    ``results/firstlevel/*/resultsROI_Condition*.mat``. Who is who say ``participants`` (1 × N
+    cells), which CONN leaves alone. There are no standard errors, no degrees of freedom and no
+    regressors in it, which CONN writes and does not read, and it is no project of CONN's.
 
     References
     ----------
@@ -100,8 +102,16 @@ def write_conn(
     places[0, :] = [np.asarray(xyz, dtype=float)[np.newaxis] for xyz in known]
     names = np.array(list(regions), dtype=object)[np.newaxis]
     stacked = np.moveaxis(_matrices(edges), 0, -1)
+    who = np.array([str(name) for name in edges.index], dtype=object)[np.newaxis]
     content = io.BytesIO()
-    savemat(content, {"Z": stacked, "names": names, "names2": names, "xyz": places})  # type: ignore[arg-type]  # takes a file, too
+    variables = {
+        "Z": stacked,
+        "names": names,
+        "names2": names,
+        "xyz": places,
+        "participants": who,
+    }
+    savemat(content, variables)  # type: ignore[arg-type]  # takes a file, too
     header = _MAT_HEADER.ljust(_MAT_HEADER_BYTES)  # scipy's says when it was written
     write_bytes(path, header + content.getvalue()[_MAT_HEADER_BYTES:], within=path.parent)
 

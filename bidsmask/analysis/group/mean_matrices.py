@@ -17,7 +17,7 @@ from bidsmask.derivatives.relations import relation_kind
 from bidsmask.reports.group.values import MeanConnectivity, Undone
 
 MOST_MATRICES = 48
-"""On a page: of 400 regions, they and their differences have 5 MB."""
+"""On a page: of 400 regions, they and their differences have 3 MB."""
 
 
 def mean_connectivity(
