@@ -159,9 +159,8 @@ def say_group(console: Console, summary: GroupSummary) -> None:
     console.print(f"  runs included: {', '.join(kept)}")
     for warning in summary.warnings:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
-    console.print(
-        f"{count(len(summary.files), 'file')} written into {escape(str(summary.folder))}:"
-    )
+    files = count(len(summary.files), "file")
+    console.print(f"{files} written, and their sidecars, in {escape(str(summary.folder))}:")
     for kind, n_files in summary.kinds.items():
         console.print(f"  {n_files:>3} {kind}", markup=False)
     console.print("Look at these first:")

@@ -2,12 +2,14 @@
 
 import re
 from io import StringIO
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
-from bidsmask.cli.console import say_summary, watched
+from bidsmask.analysis.group.level import GroupSummary
+from bidsmask.cli.console import say_group, say_summary, watched
 from bidsmask.derivatives.status import RunFailure
 from bidsmask.workflows.cohort import Summary
 from bidsmask.workflows.progress import RunEnd
@@ -91,3 +93,24 @@ def test_many_failures_of_one_kind_are_one_line_at_the_end(console, tmp_path, n_
 def test_every_step_has_a_line_if_that_is_asked_for(console):
     said = said_by(console, [], steps=[(RUNS[0], "extract", "start")], verbose=1)
     assert f"start  {RUNS[0]}.extract\n" in said
+
+
+def test_the_group_level_says_how_many_files_of_each_kind_and_which_matter(console, tmp_path):
+    names = [
+        *("group_qc.tsv", "group_excluded.tsv", "group_recommendation.tsv", "group.html"),
+        *(f"group_space-S_atlas-{atlas}_stat-mean_desc-24P_timeseries.h5" for atlas in "AB"),
+        "group_space-S_atlas-A_stat-tangent_desc-24P_relmat.h5",
+    ]
+    summary = GroupSummary(
+        n_subjects=1, n_runs=1, strategies=("24P",), atlases=("space-S_atlas-A",), left_out=(),
+        files=tuple(tmp_path / name for name in names), verdicts={"good": 1}, included={"24P": 1},
+    )  # fmt: skip
+    say_group(console, summary)
+    said = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", console.file.getvalue())
+    assert "1 run of 1 subject read" in said
+    assert f"7 files written, and their sidecars, in {tmp_path}:" in said
+    assert re.search(r"^ +2 group_\*_timeseries\.h5$", said, re.MULTILINE)
+    assert re.search(r"^ +1 group_\*_relmat\.h5$", said, re.MULTILINE)
+    first = said.partition("Look at these first:")[2].split()
+    assert first[0] == str(tmp_path / "group.html")
+    assert {Path(name).name for name in first} == set(names[:4])

@@ -14,7 +14,15 @@ from bidsmask.analysis.group.words import atlas_in_words
 from bidsmask.analysis.words import listed
 from bidsmask.derivatives.read import group_name, read_group_matrix
 from bidsmask.derivatives.relations import relation_kind
+from bidsmask.numerics.connectivity.measures import MEASURES
 from bidsmask.reports.group.values import MeanConnectivity, Undone
+from bidsmask.vocabulary import CORRELATIONS
+
+_PLACES = {
+    label: (measure.name not in CORRELATIONS, number)
+    for number, measure in enumerate(MEASURES.values())
+    for label in (measure.stat, measure.z_stat)
+}
 
 MOST_MATRICES = 48
 """On a page: of 400 regions, they and their differences have 3 MB."""
@@ -81,9 +89,10 @@ def _mean_name(stack: StackFile) -> str:
     return group_name(key, "relmat", ".tsv")
 
 
-def _rank(stack: StackFile) -> tuple[bool, bool]:
-    kind = relation_kind(stack.key.stat)
-    return "+" in stack.key.stat, kind is None or not kind.is_correlation
+def _rank(stack: StackFile) -> tuple[str, bool, int]:
+    """Means of regions before other statistics, correlations before other measures."""
+    statistic, _, label = stack.key.stat.rpartition("+")
+    return statistic, *_PLACES[label]
 
 
 def _words(stack: StackFile) -> str:
