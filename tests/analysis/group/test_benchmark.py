@@ -211,7 +211,7 @@ def test_participants_without_a_covariate_or_motion_are_left_out_and_counted(tmp
     assert found[0].sample.n_subjects == 38
     assert (found[0].without_motion, found[0].without_covariates) == (("sub-008",), ("sub-004",))
     note = values_of(benchmark_table(found), "24P").loc["qcfc_median_abs_r", "note"]
-    assert "Without 1 participants whose motion is not known." in note
+    assert "Without 1 participant whose motion is not known." in note
 
 
 def test_a_covariate_in_which_nothing_differs_is_none():
