@@ -107,6 +107,15 @@ def test_the_sidecar_names_the_mesh(done):
     assert "midthickness" not in series.read_text()  # no signal is made by it
 
 
+def test_runs_on_meshes_of_their_own_go_into_the_tables_of_one_group(done, tmp_path):
+    """Each subject has their own, and each space, too: they are no setting."""
+    out = done.parents[1]
+    assert main([str(tmp_path), str(out), "group"]) == 0
+    table = pd.read_csv(out / "group_coverage.tsv", sep="\t")
+    spaces = {name.split("_")[0] for name in table["atlas"]}
+    assert spaces == {"space-fsLR", "space-fsaverage5"}
+
+
 def test_without_a_mesh_centroids_are_missing_with_the_reason(make_dataset, tmp_path, capsys):
     """A region without a vertex is called so: it is not outside of anything."""
     dataset = make_dataset(tmp_path)

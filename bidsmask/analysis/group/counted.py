@@ -32,7 +32,7 @@ from bidsmask.numerics.threads import in_order
 from bidsmask.vocabulary import NATIVE_SPACES
 
 _OF_THE_LATTICE = ("shape", "affine", "structures", "places")
-_OF_THE_RUN = frozenset(["metadata", "t_r", "n_volumes", *_OF_THE_LATTICE])
+_OF_THE_RUN = frozenset(["metadata", "t_r", "n_volumes", "meshes", *_OF_THE_LATTICE])
 _OF_THE_INPUT = "bids:preprocessed:"
 _QUALITY = "_desc-bidsmask_qc.tsv"
 _AGAIN = "Run the participant level again."
@@ -130,7 +130,7 @@ def mixed_settings(runs: Iterable[FinishedRun]) -> tuple[str, ...]:
     """Say what one name stands for in some results, and what in others; nothing if all agree.
 
     What an atlas is counts among runs on one grid of a template: each may have an atlas of its
-    own grid or, in a native space, of its own.
+    own grid or, in a native space, of its own. Meshes are those of each subject.
     """
     known: dict[tuple[object, ...], dict[str, list[str]]] = {}
     for run in runs:
