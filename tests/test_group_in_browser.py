@@ -256,7 +256,7 @@ def test_of_several_atlases_and_measures_one_is_shown_and_a_list_chooses(
     several = replace(
         values,
         coverage=(coverage, replace(coverage, atlas="Other atlas")),
-        connectivity=(means, replace(means, of="Partial correlation")),
+        connectivity=(means, replace(means, of="Partial correlation " * 5)),
     )
     (tmp_path / "group.html").write_text(assemble_group(several), encoding="utf-8")
     page = open_page()
@@ -269,6 +269,8 @@ def test_of_several_atlases_and_measures_one_is_shown_and_a_list_chooses(
         (label,) = (each for each in lists.locator("option").all_inner_texts() if title in each)
         lists.select_option(label=label)
         assert [not figure.is_visible() for figure in figures.all()] == shown
+    page.set_viewport_size({"width": 375, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
     assert page.locator("#benchmarks select").count() == 0, "there is one only"
     assert page.complaints == []
     page.context.close()

@@ -282,7 +282,7 @@
     });
     const label = element("label", {}, `${box.dataset.label} `);
     label.append(list);
-    const line = element("div", { class: "filters" });
+    const line = element("div", { class: "filters of-choices" });
     line.append(label);
     box.before(line);
     list.addEventListener("change", show);
