@@ -45,7 +45,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         options.folder = Path(folder)
         _write_stacks(options)
-        arguments = [f"--{name}={getattr(options, name)}" for name in _NUMBERS]
+        arguments = [f"--{name}={getattr(options, name)}" for name in (*_NUMBERS, "edges")]
         command = [sys.executable, "-m", "benchmarks.denoising", "--child", *arguments]
         done = subprocess.run(
             [*command, f"--folder={folder}"], check=True, stdout=subprocess.PIPE, text=True
@@ -117,7 +117,8 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     motion, age = _group(options.runs)
     names = [_name(number) for number in range(options.runs)]
     people = [name.split("_")[0] for name in names]
-    table = pd.DataFrame(dict(zip("xyz", _centroids(options.regions).T, strict=True)))
+    centroids = _centroids(options.regions)
+    table = {"Node": range(options.regions), **dict(zip("xyz", centroids.T, strict=True))}
     runs = tuple(
         SimpleNamespace(
             name=name,

@@ -15,6 +15,9 @@ import numpy as np
 
 from bidsmask._typing import Array, FloatArray, IntArray
 
+_CELLS_AT_ONCE = 1 << 16
+"""Each of them is an object, and its text another, until its row is done."""
+
 _MOST_DIGITS = 9  # enough for every float32
 _FEWEST_DIGITS = 6  # so many always come back: fewer are those with zeros at the end
 _FORMATS = np.array(["%s", *(f"%.{n}g" for n in range(_FEWEST_DIGITS, _MOST_DIGITS + 1))], object)
@@ -45,8 +48,15 @@ def float_rows(values: FloatArray, missing: str) -> list[str]:
     """
     if _is_symmetric(values):
         return _symmetric_rows(values, missing)
-    formats, cells = _formats_and_cells(values, missing)
-    return ["\t".join(row) % tuple(of_row) for row, of_row in zip(formats, cells, strict=True)]
+    n_rows, n_columns = values.shape
+    at_once = max(_CELLS_AT_ONCE // max(n_columns, 1), 1)
+    return [
+        "\t".join(row) % tuple(cells)
+        for first in range(0, n_rows, at_once)
+        for row, cells in zip(
+            *_formats_and_cells(values[first : first + at_once], missing), strict=True
+        )
+    ]
 
 
 def _is_symmetric(values: FloatArray) -> bool:

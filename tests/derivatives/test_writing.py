@@ -205,6 +205,16 @@ def test_numbers_of_few_digits_are_spelt_as_numpy_spells_them(n_digits: int) -> 
     assert float_rows(values, "n/a") == ["\t".join(row) for row in values.astype("U32")]
 
 
+@pytest.mark.parametrize("n_cells", [1, 7, 20])
+def test_rows_of_large_tables_are_spelt_some_at_a_time(
+    n_cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bidsmask.derivatives.digits._CELLS_AT_ONCE", n_cells)
+    values = np.linspace(-1, 1, 30, dtype=np.float32).reshape(6, 5)
+    assert float_rows(values, "n/a") == ["\t".join(row) for row in values.astype("U32")]
+    assert float_rows(values[:0], "n/a") == []
+
+
 @given(st.text())
 def test_no_text_cell_is_a_formula_or_breaks_its_row(text: str) -> None:
     cell = safe_text(text)
