@@ -59,6 +59,8 @@ def centred_ranks(signals: FloatArray) -> tuple[FloatArray, FloatArray]:
     n_volumes, n_columns = signals.shape
     of_place = np.int64((1 << (signals.size - 1).bit_length()) - 1)
     series = np.add(signals.T, 0.0, dtype=np.float64, order="C")  # (V, T); there is no -0
+    lost = ~np.isfinite(series).all(axis=1)
+    series[lost] = 0.0  # a sort may write each NaN anew, and its mark is gone
     marked = series.view(np.int64)
     marked &= ~of_place
     marked |= np.arange(signals.size).reshape(series.shape)
@@ -67,7 +69,6 @@ def centred_ranks(signals: FloatArray) -> tuple[FloatArray, FloatArray]:
     ascending = np.arange(n_volumes, dtype=np.float32) - np.float32((n_volumes - 1) / 2)
     ranks.reshape(-1)[(marked & of_place).reshape(-1)] = np.tile(ascending, n_columns)
     ties = np.zeros(n_columns)
-    lost = ~np.isfinite(series[:, [0, -1]]).all(axis=1)
     ranks[lost], ties[lost] = 0, _all_tied(n_volumes)
     marked |= of_place
     doubtful = (marked[:, 1:] == marked[:, :-1]).any(axis=1) & ~lost

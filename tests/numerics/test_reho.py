@@ -153,6 +153,18 @@ def test_ranks_are_those_of_scipy(seed, n_volumes, places):
         assert tied == (counts**3 - counts).sum()
 
 
+@given(seed=seeds, missing=st.sampled_from([np.nan, np.inf, -np.inf]))
+def test_series_without_ranks_change_nothing_of_the_others(seed, missing):
+    rng = np.random.default_rng(seed)
+    signals = rng.normal(size=(20, 9))
+    signals[rng.integers(20), 3], signals[:, 7] = missing, np.nan
+    ranks, ties = centred_ranks(signals)
+    np.testing.assert_array_equal(ranks[:, [3, 7]], 0)
+    np.testing.assert_array_equal(ties[[3, 7]], 20**3 - 20)
+    there = np.delete(np.arange(9), [3, 7])
+    np.testing.assert_array_equal(ranks[:, there], centred_ranks(signals[:, there])[0])
+
+
 def test_numbers_that_differ_in_their_last_bit_are_told_apart():
     signals = np.array([1.0, np.nextafter(1.0, 2), np.nextafter(1.0, 0), -0.0, 0.0])
     ranks, ties = centred_ranks(signals[:, np.newaxis])
