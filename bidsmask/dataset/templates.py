@@ -201,13 +201,28 @@ def download(name: str) -> Path:
     OSError, RuntimeError, ValueError
         From the client: no network, no room, no such file.
     """
-    _refuse_without_network()
-    from templateflow.api import get
+    fetched = _fetched(name)
+    if isinstance(fetched, Exception):
+        raise fetched
+    return fetched
 
-    answer = get(**_query(name))
+
+@functools.cache
+def _fetched(name: str) -> Path | Exception:
+    """Ask the client for a file, or say why it cannot be had; once, as many runs may want it.
+
+    A proxy that refuses costs seconds each time.
+    """
+    try:
+        _refuse_without_network()
+        from templateflow.api import get
+
+        answer = get(**_query(name))
+    except (OSError, RuntimeError, ValueError) as error:
+        return error
     files = [answer] if isinstance(answer, str | Path) else list(answer)
     if len(files) != 1:
-        raise ValueError(f"TemplateFlow answered with {len(files)} files")
+        return ValueError(f"TemplateFlow answered with {len(files)} files")
     return Path(files[0])
 
 

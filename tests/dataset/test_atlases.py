@@ -631,14 +631,16 @@ def test_an_atlas_pack_with_a_column_label(make: Make, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def client(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.SimpleNamespace]:
     """A stand-in for TemplateFlow's client; nothing goes over the network."""
     api = types.SimpleNamespace(get=None)
     monkeypatch.setitem(sys.modules, "templateflow", types.SimpleNamespace(api=api))
     monkeypatch.setitem(sys.modules, "templateflow.api", api)
     monkeypatch.setattr(templates, "_answers", lambda host, port: True)
     templates.published()  # known before the package is replaced
-    return api
+    templates._fetched.cache_clear()
+    yield api
+    templates._fetched.cache_clear()
 
 
 def fetch(name: str = "Schaefer2018_seg-7n_scale-100") -> Atlas:
@@ -692,6 +694,21 @@ def test_a_failed_download_says_why(
     with pytest.raises(AtlasError, match=letter) as caught:
         fetch()
     assert SCHAEFER in str(caught.value)
+
+
+def test_what_cannot_be_fetched_is_asked_for_once(client: types.SimpleNamespace) -> None:
+    """Every run of a dataset wants the same files, and each refusal takes its time."""
+    asked = []
+
+    def get(**query: object) -> Path:
+        asked.append(query)
+        raise OSError("the proxy refuses")
+
+    client.get = get
+    for _ in range(3):
+        with pytest.raises(AtlasError, match=r"could not be downloaded \(the proxy refuses\)"):
+            fetch()
+    assert len(asked) == 1
 
 
 LOOK_FOR_NETWORK = templates._answers
