@@ -275,7 +275,7 @@ class WriteVoxels(Step):
 
     def _run_interface(self, runtime: Any) -> Any:
         sums, seed_maps = write_voxel_outputs(
-            gather(self.inputs),
+            gather(self.inputs).without_carpets(),
             self.inputs.plan,
             Path(self.inputs.output_dir),
             dict(self.inputs.links),
