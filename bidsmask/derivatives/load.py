@@ -12,6 +12,7 @@ import pandas as pd
 
 from bidsmask._typing import FloatArray
 from bidsmask._warn import warn_user
+from bidsmask.dataset.listing import some_of
 from bidsmask.derivatives.catalogue import Catalogue, tables_of
 from bidsmask.derivatives.export import write_conn, write_nbs
 from bidsmask.derivatives.read import TableKey
@@ -160,19 +161,36 @@ class Output(Catalogue):
         -------
         samples : dict from participant to array of shape (kept volumes, regions)
             Kept volumes of all runs of a participant, each run with a mean of 0 and a standard
-            deviation of 1; of the regions that have a signal in every run of everybody.
+            deviation of 1; of the regions that have a signal in every run of everybody. A
+            warning names the others.
         """
+        return self._samples(runs, which)[1]
+
+    def _samples(
+        self, runs: Collection[str] | None, which: Mapping[str, str]
+    ) -> tuple[list[str], dict[str, FloatArray]]:
+        """Give the names of the regions, and see `samples`."""
         key = self._key(False, which)
         taken = [run for run in self._chosen(runs) if key in run.series]
-        signals = [run.read_volumes(key)[1] for run in taken]
-        is_lost = np.any([np.isnan(each).all(axis=0) for each in signals], axis=0)
+        if not taken:
+            raise RequestError("None of these runs has such signals.")
+        regions, signals = zip(*(run.read_volumes(key) for run in taken), strict=True)
+        n_lost = np.sum([np.isnan(each).all(axis=0) for each in signals], axis=0)
+        is_lost = n_lost > 0
+        if is_lost.any():
+            lost = [f"{regions[0][place]} ({n_lost[place]})" for place in np.flatnonzero(is_lost)]
+            warn_user(
+                f"Without {some_of(lost)}: a region needs a signal in each of {len(taken)} runs; "
+                "in brackets, how many lack it."
+            )
         samples: dict[str, list[FloatArray]] = {}
         for run, each in zip(taken, signals, strict=True):
             kept = each[:, ~is_lost].astype(np.float64)
             kept = kept[~np.isnan(kept).any(axis=1)]
             scores = (kept - kept.mean(axis=0)) / kept.std(axis=0, ddof=1)
             samples.setdefault(run.participant, []).append(scores)
-        return {name: np.concatenate(each) for name, each in samples.items()}
+        kept_regions = np.array(regions[0])[~is_lost].tolist()
+        return kept_regions, {name: np.concatenate(each) for name, each in samples.items()}
 
     def tangent(
         self, fitted_on: Collection[str], runs: Collection[str] | None = None, **which: str
@@ -190,7 +208,8 @@ class Output(Catalogue):
         -------
         vectors : DataFrame of shape (participants, P (P + 1) / 2)
             Lower triangles of displacements, the diagonal divided by the square root of 2
-            (`bidsmask.connectome.sym_matrix_to_vec`), of shrunk covariances (Ledoit-Wolf).
+            (`bidsmask.connectome.sym_matrix_to_vec`), of shrunk covariances (Ledoit-Wolf). A
+            column ``B--A`` is of the regions B and A.
 
         See Also
         --------
@@ -202,7 +221,7 @@ class Output(Catalogue):
         """
         from sklearn.covariance import ledoit_wolf
 
-        samples = self.samples(runs, **which)
+        regions, samples = self._samples(runs, which)
         if unknown := set(fitted_on) - samples.keys():
             raise RequestError(f"There are no signals of {', '.join(sorted(unknown)[:3])}.")
         covariances = {name: ledoit_wolf(each)[0] for name, each in samples.items()}
@@ -210,7 +229,9 @@ class Output(Catalogue):
         whitening = inverse_root(mean)
         rows = [logarithm_seen_from(whitening, each) for each in covariances.values()]
         names = pd.Index([*samples], name="participant_id")
-        return pd.DataFrame(sym_matrix_to_vec(np.array(rows)), index=names)
+        pairs = zip(*np.tril_indices(len(regions)), strict=True)
+        edges = [f"{regions[one]}--{regions[other]}" for one, other in pairs]
+        return pd.DataFrame(sym_matrix_to_vec(np.array(rows)), index=names, columns=edges)
 
     def stack(
         self, what: str = "matrix", chunks: Mapping[str, int] | None = None, **which: str
