@@ -140,6 +140,19 @@ def test_without_a_mesh_centroids_are_missing_with_the_reason(make_dataset, tmp_
     )
 
 
+def test_a_mesh_that_is_broken_is_named_where_centroids_are_missed(make_dataset, tmp_path):
+    dataset = make_dataset(tmp_path)
+    surfaces.add_surfaces(dataset.runs[0])
+    broken = dataset.root / "sub-01" / "anat" / "sub-01_hemi-L_space-fsLR_midthickness.surf.gii"
+    broken.parent.mkdir(exist_ok=True)
+    broken.write_text("<GIFTI")
+    asked = ["--space", "fsLR", "--atlases", str(surfaces.write_dlabel(tmp_path)), *WORDS]
+    assert main([str(dataset.root), str(tmp_path / "out"), "participant", *asked]) == 0
+    _, said = coverage(tmp_path / "out" / "sub-01" / "func", "fsLR")
+    assert f"{broken.name}: the XML is broken" in said["Centroids"]
+    assert str(tmp_path) not in said["Centroids"]
+
+
 # --- QC-FC, with motion that neighbours share
 
 N_PEOPLE, N_VOLUMES, N_VERTICES, N_REGIONS = 16, 240, 40, 10

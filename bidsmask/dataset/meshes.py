@@ -352,16 +352,17 @@ def _letter(
 ) -> str:
     """Say which mesh is missing, what was found instead, and what would help."""
     folders = [*(f"{root}/sub-*/anat" for root in shelves.roots), *map(str, shelves.homes)]
+    found = "; ".join(misfit.partition(". ")[0].rstrip(".") for misfit in wanted.misfits[:3])
     letter = (
-        f"There is no mesh ({' or '.join(kinds)}) of {wanted}. It was looked for in "
-        f"{', '.join(folders) or 'no folder (none was given)'}."
+        f"There is no mesh ({' or '.join(kinds)}) of {wanted}{f': {found}' if found else ''}. It "
+        f"was looked for in {', '.join(folders) or 'no folder (none was given)'}."
     )
     commands = "\n  ".join(templates.command(name) for name in (names or {}).values())
     fetch = (
         f"This fetches it, on a machine with network and with TEMPLATEFLOW_HOME set as here:\n"
         f"  {commands}"
     )
-    return " ".join(filter(None, [letter, *wanted.misfits[:3], why, fetch if names else ""]))
+    return " ".join(filter(None, [letter, why, fetch if names else ""]))
 
 
 def _ending(kind: str) -> str:

@@ -165,14 +165,18 @@ def find_places(lattice: Grayordinates, shelves: Shelves) -> Whereabouts:
     try:
         return _found_at(find(replace(shelves, roots=()) if of_template else shelves))
     except ImageError as error:
-        why = f"{str(error).partition('. ')[0]}."
+        why = _first_sentence(error)
     if not of_template:
         return Whereabouts(missing=why)
     try:
         own = find(replace(shelves, homes=(), download=False))
-    except ImageError:
-        return Whereabouts(missing=why)
+    except ImageError as error:
+        return Whereabouts(missing=_first_sentence(error))
     return replace(_found_at(own), with_voxels=False, missing=why)
+
+
+def _first_sentence(error: ImageError) -> str:
+    return f"{str(error).partition('. ')[0]}."
 
 
 def _found_at(meshes: Mapping[str, Path]) -> Whereabouts:
