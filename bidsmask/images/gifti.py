@@ -19,6 +19,7 @@ import numpy as np
 
 from bidsmask._typing import Array
 from bidsmask.errors import DimensionError, ImageError
+from bidsmask.images.base64_text import decoded, without_white_space
 from bidsmask.images.compression import (
     COPY_AGAIN,
     INFLATE_ERRORS,
@@ -499,10 +500,10 @@ class _Decoder:
         return np.array([read(word) for word in words], dtype=self._dtype).tobytes()
 
     def _of_base64(self, text: bytes) -> bytes:
-        text = self._text + b"".join(text.split())
+        text = self._text + without_white_space(text)
         whole = len(text) - len(text) % 4
         self._text = text[whole:]
-        return binascii.a2b_base64(text[:whole])
+        return decoded(text[:whole])
 
     def _inflated(self, text: bytes) -> bytes:
         values: bytes = self._inflater.decompress(self._of_base64(text), self._left + 1)
