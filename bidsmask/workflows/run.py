@@ -142,8 +142,8 @@ def init_run_wf(plan: RunPlan, *, output_dir: Path, links: Mapping[str, str]) ->
         workflow.connect([(source, voxelwise, [(field, field)]) for source, field in cleaned])
         workflow.connect(extract, "spill", voxelwise, "spill")
         workflow.connect(voxelwise, "sums_file", derive, "sums_file")
-        if plan.voxelwise.seed_maps:
-            workflow.connect(voxelwise, "seed_maps_file", report, "seed_maps_file")
+        # Without maps of seeds, too: what draws takes as much memory as what cleans.
+        workflow.connect(voxelwise, "seed_maps_file", report, "seed_maps_file")
     return workflow
 
 
