@@ -134,10 +134,11 @@ def _moved(matrix: FloatArray, order: IntArray) -> IntArray:
     while (gainer := moves.next_who_gains(first)) is not None:
         moves.ask(gainer)
         first = gainer + 1
-    moves.forget_empty_groups()
     groups = np.empty_like(moves.groups)
     groups[order] = moves.groups
-    return groups
+    _, firsts, numbers = np.unique(groups, return_index=True, return_inverse=True)
+    in_order: IntArray = firsts.argsort().argsort()  # of the first region of each
+    return in_order[numbers]
 
 
 class _Moves:
@@ -155,6 +156,7 @@ class _Moves:
         self._sums = others[:, order]  # (groups, regions): of each region's row over the group
         self._matrix = self._sums[order]
         self._every = np.arange(len(order))
+        self._spare = -1  # as long as there are as many groups as regions
         self.groups = order.copy()
 
     def ask(self, one: int) -> None:
@@ -165,11 +167,18 @@ class _Moves:
             self._sums[own] -= self._matrix[one]
             self._sums[best] += self._matrix[one]
             self.groups[one] = best
+            if best == self._spare:
+                self._add_spare()
 
     def forget_empty_groups(self) -> None:
-        """Go on with the groups that somebody is in."""
+        """Go on with the groups that somebody is in, and one for whoever gains by being alone."""
         there, self.groups = np.unique(self.groups, return_inverse=True)
         self._sums = self._sums[there]
+        self._add_spare()
+
+    def _add_spare(self) -> None:
+        self._spare = len(self._sums)
+        self._sums = np.vstack([self._sums, np.zeros(self._sums.shape[1])])
 
     def next_who_gains(self, first: int) -> int | None:
         """Find who would move, from a region on and then from the beginning; None if nobody."""
