@@ -97,7 +97,7 @@ def test_a_task_that_fails_and_one_that_runs_out_of_time_cost_their_participants
 def test_the_group_job_runs_after_all_of_them(array):
     assert set(array["first"][1].values()) == {"COMPLETED"}
     table = (array["half"] / "group_qc.tsv").read_text()
-    done = {line.split("_")[0] for line in table.splitlines()[1:]}
+    done = {line.partition("\t")[0] for line in table.splitlines()[1:]}
     assert done == {f"sub-{label}" for label in SUBJECTS} - {f"sub-{FAILING}", f"sub-{SLOW}"}
 
 
