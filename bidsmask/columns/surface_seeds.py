@@ -149,11 +149,7 @@ def _disc(seed: VertexSeed | None, meshes: Mapping[str, Mesh], places: Grayordin
 
 
 def _within(seed: VertexSeed, mesh: Mesh, n_vertices: int) -> IntArray:
-    if mesh.n_vertices != n_vertices:
-        raise SpaceError(
-            f"The mesh of {seed.structure} has {mesh.n_vertices} vertices, and the run is of one "
-            f"of {n_vertices}. Give the mesh of the run's density."
-        )
+    mesh.check_fits(seed.structure, n_vertices)
     from bidsmask.numerics.geodesics import distances_along
 
     distances = distances_along(mesh.coordinates, mesh.faces, seed.vertex, seed.radius_mm)

@@ -48,6 +48,20 @@ class Mesh:
         """Number of vertices, V."""
         return len(self.coordinates)
 
+    def check_fits(self, structure: str, n_vertices: int | None) -> None:
+        """Refuse to be the mesh of a structure of a run that lies on another one.
+
+        Raises
+        ------
+        SpaceError
+            If the run's has other vertices.
+        """
+        if self.n_vertices != n_vertices:
+            raise SpaceError(
+                f"The mesh of {structure} has {self.n_vertices} vertices, and the run is of one "
+                f"of {n_vertices}. Give the mesh of the run's density."
+            )
+
     def nearest(self, place_mm: Any) -> int:
         """Find the vertex that is nearest to a place."""
         away = self.coordinates - np.asarray(place_mm, dtype=np.float64)
@@ -250,11 +264,7 @@ def places_on(
         mesh = meshes.get(each.name) if each.is_surface else None
         if mesh is None:
             continue
-        if mesh.n_vertices != each.n_vertices:
-            raise SpaceError(
-                f"The mesh of {each.name} has {mesh.n_vertices} vertices, and the run is of one "
-                f"of {each.n_vertices}. Give the mesh of the run's density."
-            )
+        mesh.check_fits(each.name, each.n_vertices)
         mm[places.where(each.name)] = mesh.coordinates[each.places]
     return mm
 

@@ -134,11 +134,7 @@ def _check_meshes(places: Grayordinates, meshes: Mapping[str, Mesh]) -> None:
                 "the meshes of the run's space and density, or a SurfaceImage, which has its own; "
                 "or ask for no smoothing."
             )
-        if mesh.n_vertices != each.n_vertices:
-            raise SpaceError(
-                f"The mesh of {each.name} has {mesh.n_vertices} vertices, and the run is of one "
-                f"of {each.n_vertices}. Give the mesh of the run's density."
-            )
+        mesh.check_fits(each.name, each.n_vertices)
 
 
 def _kernel(
